@@ -1,0 +1,255 @@
+//! [`EngineBuilder`]: an engine's limits and reach; [`StatementOptions`]: one statement's.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use datafusion::common::ParamValues;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::prelude::SessionConfig;
+use object_store::ObjectStore;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::engine::DataFusionEngine;
+use crate::error::DfOlapError;
+use crate::executor::Executor;
+use crate::runtime;
+use crate::sql::{ClosedRegistry, Limits, Session};
+use crate::storage::StorageMode;
+use crate::store::MemoryStore;
+
+/// Sets up a [`DataFusionEngine`].
+///
+/// ```
+/// use rhei_datafusion::EngineBuilder;
+///
+/// let engine = EngineBuilder::new()
+///     .memory_limit_bytes(512 << 20)
+///     .statement_timeout(std::time::Duration::from_secs(30))
+///     .build()?;
+/// # Ok::<(), rhei_datafusion::DfOlapError>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct EngineBuilder {
+    storage: StorageMode,
+    memory_limit_bytes: Option<usize>,
+    spill_directory: Option<PathBuf>,
+    target_partitions: Option<usize>,
+    batch_size_rows: Option<usize>,
+    runtime: Option<Arc<RuntimeEnv>>,
+    object_stores: Vec<(Url, Arc<dyn ObjectStore>)>,
+    limits: Limits,
+}
+
+/// How many consumers an out-of-memory message names.
+const NAMED_CONSUMERS: std::num::NonZeroUsize = match std::num::NonZeroUsize::new(5) {
+    Some(five) => five,
+    None => std::num::NonZeroUsize::MIN,
+};
+
+impl EngineBuilder {
+    /// An in-memory engine with the default limits.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Where the data lives.
+    pub fn storage(mut self, mode: StorageMode) -> Self {
+        self.storage = mode;
+        self
+    }
+
+    /// What all statements may use together while they run, in bytes; tables in memory are not counted. Sorts, joins and
+    /// aggregates spill to disk before they fail. Default: three quarters of the machine's memory.
+    pub fn memory_limit_bytes(mut self, bytes: usize) -> Self {
+        self.memory_limit_bytes = Some(bytes);
+        self
+    }
+
+    /// Where statements spill. Default: the system's folder for temporary files.
+    pub fn spill_directory(mut self, path: impl Into<PathBuf>) -> Self {
+        self.spill_directory = Some(path.into());
+        self
+    }
+
+    /// Into how many streams a statement's work is divided. Default: the number of cores.
+    pub fn target_partitions(mut self, partitions: usize) -> Self {
+        self.target_partitions = Some(partitions);
+        self
+    }
+
+    /// The most rows of a batch. Default: 8192.
+    pub fn batch_size_rows(mut self, rows: usize) -> Self {
+        self.batch_size_rows = Some(rows);
+        self
+    }
+
+    /// Runs on a [`RuntimeEnv`] of the caller's: its memory pool, disk manager and object stores. The memory limit, the spill
+    /// directory and the closed registry of object stores are then the caller's business.
+    pub fn runtime_env(mut self, runtime: Arc<RuntimeEnv>) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// Makes an object store known under a URL such as `s3://bucket`.
+    pub fn object_store(mut self, url: Url, store: Arc<dyn ObjectStore>) -> Self {
+        self.object_stores.push((url, store));
+        self
+    }
+
+    /// The longest a statement may take, from the call to its last row. Default: no limit.
+    pub fn statement_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.timeout = Some(timeout);
+        self
+    }
+
+    /// The longest SQL text, in bytes. Default: 64 MiB.
+    pub fn max_sql_bytes(mut self, bytes: usize) -> Self {
+        self.limits.text.text_bytes = bytes;
+        self
+    }
+
+    /// The most operators, joins or set operations in one chain. Default: 1000.
+    pub fn max_chain(mut self, links: usize) -> Self {
+        self.limits.text.chain = links;
+        self
+    }
+
+    /// The most nodes of a statement's plan; a CTE or view counts as often as it is used. Default: 10,000.
+    pub fn max_plan_nodes(mut self, nodes: u64) -> Self {
+        self.limits.plan_nodes = nodes;
+        self
+    }
+
+    /// Lets `SET` and `RESET` change DataFusion's settings for all users of the engine (`datafusion.runtime.*` never).
+    /// Default: refused.
+    pub fn allow_settings(mut self, allow: bool) -> Self {
+        self.limits.settings = allow;
+        self
+    }
+
+    /// Builds the engine.
+    ///
+    /// # Errors
+    /// [`DfOlapError::StorageConfig`] for a storage URL that cannot be used, and `Invalid` for a limit of zero.
+    pub fn build(self) -> Result<DataFusionEngine, DfOlapError> {
+        for (what, zero) in [
+            ("target_partitions", self.target_partitions == Some(0)),
+            ("batch_size_rows", self.batch_size_rows == Some(0)),
+            ("memory_limit_bytes", self.memory_limit_bytes == Some(0)),
+        ] {
+            if zero {
+                return Err(DfOlapError::Invalid(format!("{what} must be at least 1")));
+            }
+        }
+        if let StorageMode::Vortex { url } = &self.storage {
+            self.storage.classify().map_err(DfOlapError::StorageConfig)?;
+            return Err(DfOlapError::Unsupported(format!(
+                "StorageMode::Vortex ('{url}') is not supported in this version; use StorageMode::InMemory"
+            )));
+        }
+        let runtime = match self.runtime {
+            Some(runtime) => runtime,
+            None => {
+                let limit = self
+                    .memory_limit_bytes
+                    .unwrap_or_else(runtime::default_memory_limit_bytes);
+                let pool = TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS);
+                let mut builder = RuntimeEnvBuilder::new()
+                    .with_memory_pool(Arc::new(pool))
+                    .with_object_store_registry(Arc::new(ClosedRegistry::default()));
+                if let Some(path) = self.spill_directory {
+                    let mode = DiskManagerMode::Directories(vec![path]);
+                    builder = builder
+                        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(mode));
+                }
+                Arc::new(builder.build()?)
+            }
+        };
+        for (url, store) in self.object_stores {
+            runtime.register_object_store(&url, store);
+        }
+        let mut config = SessionConfig::new();
+        if let Some(partitions) = self.target_partitions {
+            config = config.with_target_partitions(partitions);
+        }
+        if let Some(rows) = self.batch_size_rows {
+            config = config.with_batch_size(rows);
+        }
+        let session = Session::new(config, runtime, self.limits);
+        let executor = Executor::new(session, Arc::new(MemoryStore::default()));
+        Ok(DataFusionEngine::from_parts(self.storage, executor))
+    }
+}
+
+/// What one statement brings along: parameters, a deadline, a handle to cancel it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
+/// use rhei_datafusion::{CancelHandle, DataFusionEngine, StatementOptions};
+/// use rhei_datafusion::datafusion::common::ScalarValue;
+///
+/// let engine = DataFusionEngine::new();
+/// let cancel = CancelHandle::new();
+/// let options = StatementOptions::new()
+///     .params(vec![ScalarValue::from(20i64)])
+///     .cancel(&cancel);
+/// let rows = engine.query_with("SELECT $1 + 1 AS answer", options).await?;
+/// assert_eq!(rows[0].num_rows(), 1);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Default)]
+pub struct StatementOptions {
+    pub(crate) params: Option<ParamValues>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) cancel: Option<CancellationToken>,
+}
+
+impl StatementOptions {
+    /// No parameters, the engine's deadline, no handle.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The values of `$1`, `$2` … (a `Vec<ScalarValue>`) or of `$name` (pairs of name and `ScalarValue`).
+    pub fn params(mut self, params: impl Into<ParamValues>) -> Self {
+        self.params = Some(params.into());
+        self
+    }
+
+    /// A deadline for this statement, in place of the engine's.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// A handle that stops this statement.
+    pub fn cancel(mut self, handle: &CancelHandle) -> Self {
+        self.cancel = Some(handle.0.clone());
+        self
+    }
+}
+
+/// Stops the statements that were given it. A write that was stopped changed nothing.
+#[derive(Debug, Clone, Default)]
+pub struct CancelHandle(CancellationToken);
+
+impl CancelHandle {
+    /// A handle that was not used yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Stops them; their calls and streams end with an error of kind [`Cancelled`](crate::ErrorKind::Cancelled).
+    pub fn cancel(&self) {
+        self.0.cancel();
+    }
+
+    /// True once [`cancel`](Self::cancel) was called.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+}

@@ -1,0 +1,266 @@
+//! [`ChangeSet`]: what a statement wants to change, and when two of them conflict.
+//!
+//! A change set is a list of actions against a base snapshot. [`ChangeSet::apply`] makes the next snapshot from any later
+//! one, or says why it cannot: appends always commute, deletions of different rows commute, all else does not, and the
+//! statement is run again on the newer snapshot. Several statements make one change set by running each on the result of
+//! those before and keeping all actions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+
+use crate::snapshot::{
+    Fragment, FragmentId, LiveFragment, RelationId, Snapshot, Table, TableDefinition, Version, View,
+};
+
+/// One step of a change.
+#[derive(Debug, Clone)]
+pub(crate) enum Action {
+    CreateTable {
+        name: String,
+        id: RelationId,
+        definition: Arc<TableDefinition>,
+    },
+    CreateView {
+        name: String,
+        view: Arc<View>,
+    },
+    Drop {
+        id: RelationId,
+    },
+    Rename {
+        id: RelationId,
+        to: String,
+    },
+    /// A new shape for a table; its fragments stay.
+    Define {
+        id: RelationId,
+        definition: Arc<TableDefinition>,
+    },
+    /// New rows, written in the shape `definition`.
+    Append {
+        id: RelationId,
+        definition: Arc<TableDefinition>,
+        fragments: Vec<Arc<Fragment>>,
+    },
+    /// Rows of a fragment that die now; rows that were dead before are not named.
+    Delete {
+        id: RelationId,
+        fragment: FragmentId,
+        rows: RoaringBitmap,
+    },
+    /// All rows of a table.
+    Truncate {
+        id: RelationId,
+    },
+    /// Fails where rows were added since the base: for statements that decided by a row's absence.
+    NoNewRows {
+        id: RelationId,
+    },
+}
+
+/// A change that becomes visible as a whole or not at all.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ChangeSet {
+    pub actions: Vec<Action>,
+}
+
+/// Why a change cannot be made on top of what others did since its base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Conflict(pub &'static str);
+
+impl ChangeSet {
+    pub fn is_empty(&self) -> bool {
+        self.actions.is_empty()
+    }
+
+    /// The snapshot after this change, made on top of `current`, which is `base` or a later one.
+    pub fn apply(&self, base: &Snapshot, current: &Snapshot) -> Result<Snapshot, Conflict> {
+        let mut next = Next {
+            base,
+            current,
+            version: Version(current.version.0 + 1),
+            snapshot: current.clone(),
+        };
+        for action in &self.actions {
+            next.apply(action)?;
+        }
+        next.snapshot.version = next.version;
+        Ok(next.snapshot)
+    }
+}
+
+/// What others did is read off `base` and `current`; what this change did so far stands in `snapshot`.
+struct Next<'a> {
+    base: &'a Snapshot,
+    current: &'a Snapshot,
+    version: Version,
+    snapshot: Snapshot,
+}
+
+impl Next<'_> {
+    fn apply(&mut self, action: &Action) -> Result<(), Conflict> {
+        match action {
+            Action::CreateTable {
+                name,
+                id,
+                definition,
+            } => {
+                self.claim(name, *id)?;
+                let table = Table::empty(*id, Arc::clone(definition), self.version);
+                self.snapshot.tables.insert(*id, Arc::new(table));
+            }
+            Action::CreateView { name, view } => {
+                self.claim(name, view.id)?;
+                Arc::make_mut(&mut self.snapshot.views).insert(view.id, Arc::clone(view));
+            }
+            Action::Drop { id } => {
+                let name = self.name_of(*id)?;
+                Arc::make_mut(&mut self.snapshot.names).remove(&name);
+                if self.snapshot.tables.remove(id).is_none() {
+                    Arc::make_mut(&mut self.snapshot.views).remove(id);
+                }
+            }
+            Action::Rename { id, to } => {
+                let name = self.name_of(*id)?;
+                self.claim(to, *id)?;
+                Arc::make_mut(&mut self.snapshot.names).remove(&name);
+            }
+            Action::Define { id, definition } => {
+                self.unchanged_definition(*id)?;
+                self.table(*id)?.definition = Arc::clone(definition);
+            }
+            Action::Append {
+                id,
+                definition,
+                fragments,
+            } => {
+                let version = self.version;
+                let table = self.table(*id)?;
+                if !same(&table.definition, definition) {
+                    return Err(Conflict("the table's columns were changed"));
+                }
+                table.rows += fragments.iter().map(|f| u64::from(f.rows())).sum::<u64>();
+                table.rows_added_at = version;
+                table
+                    .fragments
+                    .extend(fragments.iter().map(|fragment| LiveFragment {
+                        fragment: Arc::clone(fragment),
+                        deleted: None,
+                    }));
+            }
+            Action::Delete { id, fragment, rows } => {
+                let table = self.table(*id)?;
+                let live = table
+                    .fragments
+                    .iter_mut()
+                    .find(|live| live.fragment.id == *fragment)
+                    .ok_or(Conflict("the rows were rewritten"))?;
+                let dead = match &live.deleted {
+                    None => rows.clone(),
+                    Some(before) if before.is_disjoint(rows) => before.as_ref() | rows,
+                    Some(_) => return Err(Conflict("the same rows were changed")),
+                };
+                live.deleted = Some(Arc::new(dead));
+                table.rows -= rows.len();
+                if live.rows() == 0 {
+                    table.fragments.retain(|live| live.fragment.id != *fragment);
+                }
+            }
+            Action::Truncate { id } => {
+                self.unchanged_rows(*id)?;
+                let table = self.table(*id)?;
+                table.fragments.clear();
+                table.rows = 0;
+            }
+            Action::NoNewRows { id } => {
+                if let (Some(base), Some(current)) = self.before(*id)
+                    && base.rows_added_at != current.rows_added_at
+                {
+                    return Err(Conflict("rows were added to the table"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The table for changing; a copy is made once.
+    fn table(&mut self, id: RelationId) -> Result<&mut Table, Conflict> {
+        self.snapshot
+            .tables
+            .get_mut(&id)
+            .map(Arc::make_mut)
+            .ok_or(Conflict("the table was dropped"))
+    }
+
+    fn claim(&mut self, name: &str, id: RelationId) -> Result<(), Conflict> {
+        match Arc::make_mut(&mut self.snapshot.names).insert(name.to_string(), id) {
+            None => Ok(()),
+            Some(_) => Err(Conflict("the name was taken")),
+        }
+    }
+
+    fn name_of(&self, id: RelationId) -> Result<String, Conflict> {
+        self.snapshot
+            .names
+            .iter()
+            .find(|(_, named)| **named == id)
+            .map(|(name, _)| name.clone())
+            .ok_or(Conflict("the table was dropped"))
+    }
+
+    /// The table as the statement saw it, and as it is now.
+    fn before(&self, id: RelationId) -> (Option<&Table>, Option<&Table>) {
+        (
+            self.base.tables.get(&id).map(Arc::as_ref),
+            self.current.tables.get(&id).map(Arc::as_ref),
+        )
+    }
+
+    /// Holds where no one redefined the table since the base.
+    fn unchanged_definition(&self, id: RelationId) -> Result<(), Conflict> {
+        match self.before(id) {
+            (Some(base), Some(current)) if !same(&base.definition, &current.definition) => {
+                Err(Conflict("the table's columns were changed"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Holds where no one added or removed rows since the base.
+    fn unchanged_rows(&self, id: RelationId) -> Result<(), Conflict> {
+        match self.before(id) {
+            (Some(base), Some(current))
+                if base.rows != current.rows || base.rows_added_at != current.rows_added_at =>
+            {
+                Err(Conflict("the table's rows were changed"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn same(a: &Arc<TableDefinition>, b: &Arc<TableDefinition>) -> bool {
+    Arc::ptr_eq(a, b) || a == b
+}
+
+/// Turns rows named by address into deletions. The upper half of an address is the fragment's place in `table`, the lower
+/// the row's position in it.
+pub(crate) fn deletions(table: &Table, addresses: &roaring::RoaringTreemap) -> Vec<Action> {
+    let mut by_fragment = BTreeMap::new();
+    for (place, rows) in addresses.bitmaps() {
+        by_fragment.insert(place, rows.clone());
+    }
+    by_fragment
+        .into_iter()
+        .filter_map(|(place, rows)| {
+            let live = table.fragments.get(place as usize)?;
+            Some(Action::Delete {
+                id: table.id,
+                fragment: live.fragment.id,
+                rows,
+            })
+        })
+        .collect()
+}

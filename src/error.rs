@@ -1,0 +1,304 @@
+//! [`DfOlapError`]: every way a call can fail, and what the caller does next.
+//!
+//! Guarantees: a call that returned an error changed nothing. [`DfOlapError::kind`] says what to do about it, the message
+//! names the table, column, value or URL, and [`std::error::Error::source`] holds the cause without repeating it. An error
+//! of ours that travelled through DataFusion is found again on the way out.
+
+use std::fmt;
+
+use arrow::error::ArrowError;
+use datafusion::common::SchemaError;
+use datafusion::error::DataFusionError;
+
+/// What the caller of a failed call does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The statement or argument is wrong (syntax, an unknown name, a value that does not fit): mend it.
+    Invalid,
+    /// The statement is right but this engine does not do it; the message names what.
+    Unsupported,
+    /// The statement reaches outside the engine and the builder did not allow that.
+    Denied,
+    /// A limit on memory, text, depth or plan size was met: raise it, or ask for less.
+    ResourcesExhausted,
+    /// The statement's deadline passed.
+    Timeout,
+    /// The statement was cancelled by its handle.
+    Cancelled,
+    /// Another writer won, and retries are spent: try again.
+    Conflict,
+    /// Storage or a peer could not be reached: try again later.
+    Unavailable,
+    /// Whether the change happened is not known yet.
+    Indeterminate,
+    /// Stored bytes are not what was written.
+    Corrupt,
+    /// A defect in the engine: please report it.
+    Internal,
+}
+
+impl ErrorKind {
+    /// A stable, lower-case code: what other languages see.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Unsupported => "unsupported",
+            Self::Denied => "denied",
+            Self::ResourcesExhausted => "resources_exhausted",
+            Self::Timeout => "timeout",
+            Self::Cancelled => "cancelled",
+            Self::Conflict => "conflict",
+            Self::Unavailable => "unavailable",
+            Self::Indeterminate => "indeterminate",
+            Self::Corrupt => "corrupt",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// Errors of the engine. Match on [`DfOlapError::kind`] to decide what to do; variants may be added.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DfOlapError {
+    /// An error that DataFusion reported while parsing, planning or running a statement.
+    #[error("{}", .0.strip_backtrace())]
+    DataFusion(DataFusionError),
+
+    /// An error of an Arrow kernel.
+    #[error(transparent)]
+    Arrow(ArrowError),
+
+    /// A statement or call names a table that does not exist.
+    #[error("table not found: {0}")]
+    TableNotFound(String),
+
+    /// Data or a schema does not fit the table's schema.
+    #[error("schema mismatch: {0}")]
+    SchemaMismatch(String),
+
+    /// An error of the file system.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+
+    /// A task of the engine ended without an answer.
+    #[error("task join error: {0}")]
+    Join(String),
+
+    /// An error of an object store.
+    #[error(transparent)]
+    ObjectStore(#[from] object_store::Error),
+
+    /// A URL that cannot be read.
+    #[error("invalid URL: {0}")]
+    UrlParse(#[from] url::ParseError),
+
+    /// A storage location that cannot be used.
+    #[error("storage configuration error: {0}")]
+    StorageConfig(String),
+
+    /// An argument or statement that is wrong in a way no other variant says.
+    #[error("{0}")]
+    Invalid(String),
+
+    /// SQL that is understood but not done; the message names it.
+    #[error("{0}")]
+    Unsupported(String),
+
+    /// SQL that reaches outside the engine without the builder's leave.
+    #[error("{0}")]
+    Denied(String),
+
+    /// A limit was met.
+    #[error("{0}")]
+    ResourcesExhausted(String),
+
+    /// The statement's deadline passed.
+    #[error("the statement did not finish within {0:?}")]
+    Timeout(std::time::Duration),
+
+    /// The statement was cancelled.
+    #[error("the statement was cancelled")]
+    Cancelled,
+
+    /// Another writer changed what this statement changes, again and again.
+    #[error("{0}")]
+    Conflict(String),
+
+    /// Something that must hold inside the engine did not.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl DfOlapError {
+    /// What the caller does next.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::DataFusion(e) => datafusion_kind(e),
+            Self::Arrow(e) => arrow_kind(e),
+            Self::TableNotFound(_) | Self::SchemaMismatch(_) | Self::Invalid(_) => {
+                ErrorKind::Invalid
+            }
+            Self::UrlParse(_) | Self::StorageConfig(_) => ErrorKind::Invalid,
+            Self::Io(_) | Self::ObjectStore(_) => ErrorKind::Unavailable,
+            Self::Unsupported(_) => ErrorKind::Unsupported,
+            Self::Denied(_) => ErrorKind::Denied,
+            Self::ResourcesExhausted(_) => ErrorKind::ResourcesExhausted,
+            Self::Timeout(_) => ErrorKind::Timeout,
+            Self::Cancelled => ErrorKind::Cancelled,
+            Self::Conflict(_) => ErrorKind::Conflict,
+            Self::Join(_) | Self::Other(_) => ErrorKind::Internal,
+        }
+    }
+}
+
+/// Finds an error of ours inside one of DataFusion's, or wraps it.
+impl From<DataFusionError> for DfOlapError {
+    fn from(error: DataFusionError) -> Self {
+        match error {
+            DataFusionError::External(inner) => match inner.downcast::<DfOlapError>() {
+                Ok(ours) => *ours,
+                Err(inner) => Self::DataFusion(DataFusionError::External(inner)),
+            },
+            DataFusionError::Context(context, inner) => match Self::from(*inner) {
+                Self::DataFusion(inner) => {
+                    Self::DataFusion(DataFusionError::Context(context, Box::new(inner)))
+                }
+                ours => ours,
+            },
+            DataFusionError::Diagnostic(_, inner) => Self::from(*inner),
+            DataFusionError::ArrowError(inner, trace) => match Self::from(*inner) {
+                Self::Arrow(inner) => {
+                    Self::DataFusion(DataFusionError::ArrowError(Box::new(inner), trace))
+                }
+                ours => ours,
+            },
+            DataFusionError::Shared(inner) => match std::sync::Arc::try_unwrap(inner) {
+                Ok(inner) => Self::from(inner),
+                Err(inner) => Self::DataFusion(DataFusionError::Shared(inner)),
+            },
+            other => Self::DataFusion(other),
+        }
+    }
+}
+
+/// Finds an error of ours inside one of Arrow's, or wraps it.
+impl From<ArrowError> for DfOlapError {
+    fn from(error: ArrowError) -> Self {
+        match error {
+            ArrowError::ExternalError(inner) => match inner.downcast::<DfOlapError>() {
+                Ok(ours) => *ours,
+                Err(inner) => match inner.downcast::<DataFusionError>() {
+                    Ok(inner) => Self::from(*inner),
+                    Err(inner) => Self::Arrow(ArrowError::ExternalError(inner)),
+                },
+            },
+            other => Self::Arrow(other),
+        }
+    }
+}
+
+impl From<DfOlapError> for DataFusionError {
+    fn from(error: DfOlapError) -> Self {
+        match error {
+            DfOlapError::DataFusion(inner) => inner,
+            ours => Self::External(Box::new(ours)),
+        }
+    }
+}
+
+fn datafusion_kind(error: &DataFusionError) -> ErrorKind {
+    match error {
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => {
+            datafusion_kind(inner)
+        }
+        DataFusionError::Shared(inner) => datafusion_kind(inner),
+        DataFusionError::Collection(all) => {
+            all.first().map_or(ErrorKind::Internal, datafusion_kind)
+        }
+        DataFusionError::External(inner) => {
+            if let Some(ours) = inner.downcast_ref::<DfOlapError>() {
+                ours.kind()
+            } else if let Some(theirs) = inner.downcast_ref::<DataFusionError>() {
+                datafusion_kind(theirs)
+            } else if let Some(arrow) = inner.downcast_ref::<ArrowError>() {
+                arrow_kind(arrow)
+            } else {
+                ErrorKind::Internal
+            }
+        }
+        DataFusionError::ArrowError(inner, _) => arrow_kind(inner),
+        DataFusionError::NotImplemented(_) => ErrorKind::Unsupported,
+        DataFusionError::ResourcesExhausted(_) => ErrorKind::ResourcesExhausted,
+        DataFusionError::IoError(_) | DataFusionError::ObjectStore(_) => ErrorKind::Unavailable,
+        DataFusionError::Internal(_)
+        | DataFusionError::ExecutionJoin(_)
+        | DataFusionError::Ffi(_) => ErrorKind::Internal,
+        DataFusionError::SchemaError(inner, _) => match inner.as_ref() {
+            SchemaError::AmbiguousReference { .. }
+            | SchemaError::DuplicateQualifiedField { .. }
+            | SchemaError::DuplicateUnqualifiedField { .. }
+            | SchemaError::FieldNotFound { .. } => ErrorKind::Invalid,
+        },
+        _ => ErrorKind::Invalid,
+    }
+}
+
+fn arrow_kind(error: &ArrowError) -> ErrorKind {
+    match error {
+        ArrowError::ExternalError(inner) => {
+            if let Some(ours) = inner.downcast_ref::<DfOlapError>() {
+                ours.kind()
+            } else if let Some(theirs) = inner.downcast_ref::<DataFusionError>() {
+                datafusion_kind(theirs)
+            } else {
+                ErrorKind::Internal
+            }
+        }
+        ArrowError::NotYetImplemented(_) => ErrorKind::Unsupported,
+        ArrowError::MemoryError(_) => ErrorKind::ResourcesExhausted,
+        ArrowError::IoError(..) => ErrorKind::Unavailable,
+        ArrowError::CDataInterface(_) | ArrowError::DictionaryKeyOverflowError => {
+            ErrorKind::Internal
+        }
+        _ => ErrorKind::Invalid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_error_is_found_again_after_a_trip_through_datafusion_and_arrow() {
+        let there: DataFusionError = DfOlapError::TableNotFound("t".into()).into();
+        let there = DataFusionError::Context("while planning".into(), Box::new(there));
+        let there = ArrowError::ExternalError(Box::new(there));
+        let there = DataFusionError::ArrowError(Box::new(there), None);
+        match DfOlapError::from(there) {
+            DfOlapError::TableNotFound(name) => assert_eq!(name, "t"),
+            other => panic!("became {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_shared_error_of_ours_keeps_its_kind() {
+        let shared = std::sync::Arc::new(DataFusionError::from(DfOlapError::Cancelled));
+        let kept = std::sync::Arc::clone(&shared);
+        let error = DfOlapError::from(DataFusionError::Shared(shared));
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
+        drop(kept);
+    }
+
+    #[test]
+    fn a_missing_table_is_not_taken_for_a_missing_column() {
+        let text = DfOlapError::TableNotFound("orders".into()).to_string();
+        assert!(text.contains("not found") && !text.contains("column"));
+    }
+}

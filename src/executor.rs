@@ -1,0 +1,441 @@
+//! Statements against the store: a read streams from one snapshot; a write is worked out on one and committed, and worked
+//! out again where another change came between.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, UInt64Array};
+use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::common::ParamValues;
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::prelude::SessionContext;
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt, TryStreamExt, future, stream};
+use parking_lot::{Mutex, RwLock};
+
+use crate::builder::StatementOptions;
+use crate::change::{Action, ChangeSet, Conflict};
+use crate::error::DfOlapError;
+use crate::snapshot::{Snapshot, Table, TableDefinition};
+use crate::sql::{
+    Effect, Guarded, Limited, Prepared, Run, Session, SnapshotCatalog, Statement, Write, conform,
+    parse,
+};
+use crate::store::{CommitOutcome, Store};
+
+/// After this many lost races a write lets no other in until it is done.
+const SHARED_ATTEMPTS: usize = 4;
+/// After this many it gives up: only writers in other processes can still come between.
+const MAX_ATTEMPTS: usize = 64;
+
+#[derive(Debug)]
+pub(crate) struct Executor {
+    session: RwLock<Session>,
+    store: Arc<dyn Store>,
+    prepared: Mutex<HashMap<String, Arc<Prepared>>>,
+    /// Writers share it; one that lost too often takes it alone.
+    gate: tokio::sync::RwLock<()>,
+}
+
+/// What a statement came to.
+pub(crate) enum Outcome {
+    Rows(Guarded),
+    Done {
+        rows: u64,
+        returning: Option<Vec<RecordBatch>>,
+        /// False for DDL and for statements that change the session.
+        counts: bool,
+    },
+}
+
+impl Executor {
+    pub fn new(session: Session, store: Arc<dyn Store>) -> Self {
+        Self {
+            session: RwLock::new(session),
+            store,
+            prepared: Mutex::default(),
+            gate: tokio::sync::RwLock::default(),
+        }
+    }
+
+    pub async fn snapshot(&self) -> Result<Arc<Snapshot>, DfOlapError> {
+        self.store.snapshot().await
+    }
+
+    /// Runs the one statement of a text.
+    pub async fn run(&self, sql: &str, options: StatementOptions) -> Result<Outcome, DfOlapError> {
+        let session = self.session();
+        let mut limited =
+            Limited::new(options.timeout.or(session.limits.timeout), options.cancel);
+        let work = async {
+            let mut statements = parse(sql, &session.limits)?;
+            let statement = match (statements.pop(), statements.is_empty()) {
+                (Some(statement), true) => statement,
+                (None, _) => {
+                    return Err(DfOlapError::Invalid("the SQL text has no statement".into()));
+                }
+                (Some(_), false) => {
+                    return Err(DfOlapError::Invalid(
+                        "the SQL text has more than one statement; pass it to execute_batch".into(),
+                    ));
+                }
+            };
+            self.run_statement(&session, statement, options.params).await
+        };
+        let started = limited.run(work.boxed()).await?;
+        Ok(match started {
+            Started::Rows(rows, snapshot) => Outcome::Rows(Guarded::new(rows, snapshot, limited)),
+            Started::Done(outcome) => outcome,
+        })
+    }
+
+    /// Runs all statements of a text as one change. Returns the rows that each affected.
+    pub async fn run_batch(
+        &self,
+        sql: &str,
+        options: StatementOptions,
+    ) -> Result<Vec<u64>, DfOlapError> {
+        let session = self.session();
+        let mut limited =
+            Limited::new(options.timeout.or(session.limits.timeout), options.cancel);
+        let work = async {
+            let statements = parse(sql, &session.limits)?;
+            let (_, counts) = self
+                .commit(|base| {
+                    self.batch_effect(&session, &statements, options.params.clone(), base)
+                        .boxed()
+                })
+                .await?;
+            Ok(counts)
+        };
+        limited.run(work.boxed()).await
+    }
+
+    /// Appends batches to a table.
+    pub async fn load(
+        &self,
+        name: &str,
+        batches: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
+    ) -> Result<u64, DfOlapError> {
+        let snapshot = self.snapshot().await?;
+        let (name, table) = find(&snapshot, name)?;
+        let definition = Arc::clone(&table.definition);
+        let rows =
+            batches.map(|batch| batch.and_then(|batch| conform(&name, &definition, &batch)));
+        let fragments = self.store.write(&definition, rows.boxed()).await?;
+        let count = fragments.iter().map(|f| u64::from(f.rows())).sum();
+        if count == 0 {
+            return Ok(0);
+        }
+        let change = ChangeSet {
+            actions: vec![Action::Append {
+                id: table.id,
+                definition,
+                fragments,
+            }],
+        };
+        let _shared = self.gate.read().await;
+        match self.store.commit(&snapshot, change).await? {
+            CommitOutcome::Committed(_) => Ok(count),
+            // Appends commute with all but a change of the table itself, which the caller has to look at.
+            CommitOutcome::Conflict(Conflict(why)) => Err(DfOlapError::SchemaMismatch(format!(
+                "{name} was changed while the data was read: {why}"
+            ))),
+        }
+    }
+
+    /// Makes the change that `plan` works out on a snapshot, again on a newer one for as long as others come between.
+    pub async fn change<T: Send>(
+        &self,
+        plan: impl Fn(&Snapshot) -> Result<(Vec<Action>, T), DfOlapError> + Send + Sync,
+    ) -> Result<T, DfOlapError> {
+        let plan = &plan;
+        let (_, made) = self
+            .commit(|base| {
+                async move {
+                    let (actions, made) = plan(&base)?;
+                    Ok((ChangeSet { actions }, made))
+                }
+                .boxed()
+            })
+            .await?;
+        Ok(made)
+    }
+
+    /// A context on the current snapshot.
+    pub async fn context(&self) -> Result<SessionContext, DfOlapError> {
+        let session = self.session();
+        let snapshot = self.snapshot().await?;
+        let catalog = SnapshotCatalog::new(Arc::clone(&session.state), snapshot);
+        let state = SessionStateBuilder::new_from_existing(session.begin())
+            .with_catalog_list(Arc::new(catalog))
+            .build();
+        Ok(SessionContext::new_with_state(state))
+    }
+
+    /// Changes the session's functions or settings for all statements that start from now on.
+    pub fn configure<T>(
+        &self,
+        change: impl FnOnce(&mut SessionState) -> Result<T, DfOlapError>,
+    ) -> Result<T, DfOlapError> {
+        let mut session = self.session.write();
+        let mut state = session.state.as_ref().clone();
+        let result = change(&mut state)?;
+        session.state = Arc::new(state);
+        Ok(result)
+    }
+
+    fn session(&self) -> Session {
+        self.session.read().clone()
+    }
+
+    fn begin<'a>(
+        &'a self,
+        session: &Session,
+        snapshot: Arc<Snapshot>,
+        params: Option<ParamValues>,
+    ) -> Run<'a> {
+        Run {
+            state: Arc::new(session.begin()),
+            snapshot,
+            store: self.store.as_ref(),
+            params,
+            limits: Arc::clone(&session.limits),
+        }
+    }
+
+    async fn run_statement(
+        &self,
+        session: &Session,
+        statement: Statement,
+        params: Option<ParamValues>,
+    ) -> Result<Started, DfOlapError> {
+        match statement {
+            Statement::Query(_) | Statement::Explain(..) => {
+                let snapshot = self.snapshot().await?;
+                let run = self.begin(session, Arc::clone(&snapshot), params);
+                let rows = run.rows(&statement).await?;
+                Ok(Started::Rows(rows, snapshot))
+            }
+            Statement::Write(write) => self.write(session, &write, params).await,
+            Statement::Prepare {
+                name,
+                types,
+                statement,
+            } => {
+                let run = self.begin(session, self.snapshot().await?, None);
+                let prepared = Prepared::new(&run, types, *statement)?;
+                match self.prepared.lock().entry(name) {
+                    Entry::Vacant(free) => free.insert(Arc::new(prepared)),
+                    Entry::Occupied(taken) => {
+                        return Err(DfOlapError::Invalid(format!(
+                            "prepared statement '{}' already exists; DEALLOCATE it first",
+                            taken.key()
+                        )));
+                    }
+                };
+                Ok(Started::done())
+            }
+            Statement::Execute { name, args } => {
+                let prepared = self.prepared.lock().get(&name).cloned().ok_or_else(|| {
+                    DfOlapError::Invalid(format!("prepared statement '{name}' not found"))
+                })?;
+                let run = self.begin(session, self.snapshot().await?, params);
+                let params = Some(prepared.bind(&run, &args)?);
+                let statement = prepared.statement.clone();
+                Box::pin(self.run_statement(session, statement, params)).await
+            }
+            Statement::Deallocate { name } => match self.prepared.lock().remove(&name) {
+                Some(_) => Ok(Started::done()),
+                None => Err(DfOlapError::Invalid(format!(
+                    "prepared statement '{name}' not found"
+                ))),
+            },
+            Statement::Setting(setting) => {
+                let run = self.begin(session, self.snapshot().await?, params);
+                let change = run.setting(*setting)?;
+                self.configure(|state| change.apply(state))?;
+                Ok(Started::done())
+            }
+        }
+    }
+
+    async fn write(
+        &self,
+        session: &Session,
+        write: &Write,
+        params: Option<ParamValues>,
+    ) -> Result<Started, DfOlapError> {
+        let (_, (rows, returning)) = self
+            .commit(|base| {
+                let params = params.clone();
+                async move {
+                    let run = self.begin(session, base, params);
+                    let effect = run.effect(write).await?;
+                    Ok((effect.change, (effect.rows, effect.returning)))
+                }
+                .boxed()
+            })
+            .await?;
+        Ok(Started::Done(Outcome::Done {
+            rows,
+            returning,
+            counts: write.counts(),
+        }))
+    }
+
+    async fn batch_effect(
+        &self,
+        session: &Session,
+        statements: &[Statement],
+        params: Option<ParamValues>,
+        base: Arc<Snapshot>,
+    ) -> Result<(ChangeSet, Vec<u64>), DfOlapError> {
+        let mut working = base;
+        let mut change = ChangeSet::default();
+        let mut counts = Vec::with_capacity(statements.len());
+        for statement in statements {
+            let run = self.begin(session, Arc::clone(&working), params.clone());
+            let effect = match statement {
+                Statement::Write(write) => run.effect(write).await?,
+                Statement::Query(_) | Statement::Explain(..) => {
+                    let rows = run.rows(statement).await?;
+                    rows.try_for_each(|_| future::ready(Ok(()))).await?;
+                    Effect::default()
+                }
+                _ => {
+                    return Err(DfOlapError::Unsupported(
+                        "PREPARE, EXECUTE and SET are not supported in execute_batch".into(),
+                    ));
+                }
+            };
+            drop(run);
+            counts.push(effect.rows);
+            if !effect.change.is_empty() {
+                let next = effect.change.apply(&working, &working).map_err(|conflict| {
+                    DfOlapError::Other(format!("a statement of a batch: {}", conflict.0))
+                })?;
+                working = Arc::new(next);
+                change.actions.extend(effect.change.actions);
+            }
+        }
+        Ok((change, counts))
+    }
+
+    /// The one loop that commits: work out, commit, and again where another change came between.
+    async fn commit<'a, T>(
+        &'a self,
+        work: impl Fn(
+            Arc<Snapshot>,
+        ) -> future::BoxFuture<'a, Result<(ChangeSet, T), DfOlapError>>,
+    ) -> Result<(Arc<Snapshot>, T), DfOlapError>
+    where
+        T: 'a,
+    {
+        let mut lost = Conflict("");
+        for attempt in 0..MAX_ATTEMPTS {
+            let (_shared, _alone);
+            if attempt < SHARED_ATTEMPTS {
+                _shared = self.gate.read().await;
+            } else {
+                _alone = self.gate.write().await;
+            }
+            let base = self.snapshot().await?;
+            let (change, made) = work(Arc::clone(&base)).await?;
+            if change.is_empty() {
+                return Ok((base, made));
+            }
+            match self.store.commit(&base, change).await? {
+                CommitOutcome::Committed(snapshot) => return Ok((snapshot, made)),
+                CommitOutcome::Conflict(conflict) => lost = conflict,
+            }
+        }
+        Err(DfOlapError::Conflict(format!(
+            "the statement lost {MAX_ATTEMPTS} races against other writers ({}); run it again",
+            lost.0
+        )))
+    }
+}
+
+enum Started {
+    Rows(datafusion::execution::SendableRecordBatchStream, Arc<Snapshot>),
+    Done(Outcome),
+}
+
+impl Started {
+    fn done() -> Self {
+        Self::Done(Outcome::Done {
+            rows: 0,
+            returning: None,
+            counts: false,
+        })
+    }
+}
+
+impl Outcome {
+    /// All rows. A write without RETURNING has one: its count.
+    pub async fn collect(self) -> Result<Vec<RecordBatch>, DfOlapError> {
+        match self {
+            Self::Rows(rows) => {
+                let schema = Arc::clone(rows.schema());
+                let batches: Vec<RecordBatch> = rows.try_collect().await?;
+                Ok(match batches.is_empty() {
+                    true => vec![RecordBatch::new_empty(schema)],
+                    false => batches,
+                })
+            }
+            done => done.stream().try_collect().await,
+        }
+    }
+
+    pub fn stream(self) -> BoxStream<'static, Result<RecordBatch, DfOlapError>> {
+        match self {
+            Self::Rows(rows) => rows.boxed(),
+            Self::Done {
+                returning: Some(batches),
+                ..
+            } => stream::iter(batches.into_iter().map(Ok)).boxed(),
+            Self::Done { counts: false, .. } => stream::empty().boxed(),
+            Self::Done { rows, .. } => {
+                let schema = Schema::new(vec![Field::new("count", DataType::UInt64, false)]);
+                let counts = Arc::new(UInt64Array::from(vec![rows]));
+                let batch = RecordBatch::try_new(Arc::new(schema), vec![counts]);
+                stream::once(future::ready(batch.map_err(DfOlapError::from))).boxed()
+            }
+        }
+    }
+
+    /// The rows affected; a query is run to its end and affects none.
+    pub async fn count(self) -> Result<u64, DfOlapError> {
+        match self {
+            Self::Rows(rows) => {
+                rows.try_for_each(|_| future::ready(Ok(()))).await?;
+                Ok(0)
+            }
+            Self::Done { rows, counts, .. } => Ok(if counts { rows } else { 0 }),
+        }
+    }
+}
+
+/// A table by the name that an API call gives: as it is, or as SQL without quotes would read it.
+pub(crate) fn find(snapshot: &Snapshot, name: &str) -> Result<(String, Arc<Table>), DfOlapError> {
+    let lower = name.to_ascii_lowercase();
+    for candidate in [name, lower.as_str()] {
+        if let Some(table) = snapshot.table(candidate) {
+            return Ok((candidate.to_string(), table));
+        }
+    }
+    Err(DfOlapError::TableNotFound(name.to_string()))
+}
+
+/// The same columns under the same key, whatever metadata the fields carry.
+pub(crate) fn same_shape(a: &TableDefinition, b: &TableDefinition) -> bool {
+    let fields = |d: &TableDefinition| -> Vec<_> {
+        let fields = d.schema.fields().iter();
+        fields
+            .map(|f| (f.name().clone(), f.data_type().clone(), f.is_nullable()))
+            .collect()
+    };
+    fields(a) == fields(b) && a.key_indices() == b.key_indices()
+}

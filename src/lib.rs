@@ -1,0 +1,44 @@
+//! An analytical SQL engine over Arrow inside your program.
+//!
+//! [`DataFusionEngine`] keeps tables in memory, answers all of DataFusion's SELECT, and changes tables by a complete DML layer
+//! (INSERT with ON CONFLICT, UPDATE … FROM, DELETE … USING, MERGE, RETURNING), each statement atomic and counted exactly. Any
+//! number of readers and writers work at once: a query sees one snapshot of all tables, and its stream keeps that snapshot to
+//! its last batch.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
+//! use rhei_datafusion::{DataFusionEngine, OlapEngine};
+//!
+//! let engine = DataFusionEngine::new();
+//! engine.execute("CREATE TABLE users (id BIGINT PRIMARY KEY, name TEXT)").await?;
+//! engine.execute("INSERT INTO users VALUES (1, 'Ada'), (2, 'Grace')").await?;
+//! let changed = engine.execute("UPDATE users SET name = upper(name) WHERE id = 2").await?;
+//! assert_eq!(changed, 1);
+//! let rows = engine.query("SELECT name FROM users ORDER BY id").await?;
+//! assert_eq!(rows.iter().map(|batch| batch.num_rows()).sum::<usize>(), 2);
+//! # Ok(()) }
+//! ```
+//!
+//! SQL from a stranger reaches no file and no network, and every statement runs within limits on memory, text and plan size;
+//! [`EngineBuilder`] sets them. Errors are [`DfOlapError`]; [`DfOlapError::kind`] says what to do next.
+
+mod builder;
+mod change;
+pub mod engine;
+pub mod error;
+mod executor;
+mod olap;
+mod runtime;
+mod snapshot;
+mod sql;
+pub mod storage;
+mod store;
+
+pub use builder::{CancelHandle, EngineBuilder, StatementOptions};
+pub use engine::{DataFusionEngine, SharedDataFusionEngine};
+pub use error::{DfOlapError, ErrorKind};
+pub use olap::{OlapEngine, RecordBatchBoxStream};
+pub use snapshot::Version;
+pub use storage::StorageMode;
+
+pub use {arrow, datafusion, object_store};

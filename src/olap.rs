@@ -1,0 +1,73 @@
+//! [`OlapEngine`]: the seam that other crates program against, as the public `rhei-core` 2.0.0 has it, on Arrow 59.
+//!
+//! Everything that goes beyond it (parameters, batches of statements, limits) is on
+//! [`DataFusionEngine`](crate::DataFusionEngine) itself.
+
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use futures::Stream;
+
+/// A lazy stream of result batches. An error is an item of the stream, in its place; nothing follows it.
+pub type RecordBatchBoxStream =
+    Pin<Box<dyn Stream<Item = Result<RecordBatch, Box<dyn Error + Send + Sync>>> + Send>>;
+
+/// An analytical SQL engine that takes and gives Arrow batches.
+///
+/// All methods may be called at once from any number of tasks.
+pub trait OlapEngine: Send + Sync {
+    /// The error of all methods.
+    type Error: Error + Send + Sync + 'static;
+
+    /// Runs a statement and gathers its rows.
+    fn query(&self, sql: &str) -> impl Future<Output = Result<Vec<RecordBatch>, Self::Error>> + Send;
+
+    /// Runs a statement and hands its rows over as they are made, no faster than they are read.
+    fn query_stream(
+        &self,
+        sql: &str,
+    ) -> impl Future<Output = Result<RecordBatchBoxStream, Self::Error>> + Send;
+
+    /// Runs a statement for its effect. Returns the number of rows affected, 0 for DDL.
+    fn execute(&self, sql: &str) -> impl Future<Output = Result<u64, Self::Error>> + Send;
+
+    /// Appends batches to a table. Returns the number of rows.
+    fn load_arrow(
+        &self,
+        table: &str,
+        batches: &[RecordBatch],
+    ) -> impl Future<Output = Result<u64, Self::Error>> + Send;
+
+    /// Creates a table. One that exists with the same schema is left as it is; with another it is an error.
+    fn create_table(
+        &self,
+        table_name: &str,
+        schema: &SchemaRef,
+        primary_key: &[String],
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// True if a table of this name exists.
+    fn table_exists(&self, table_name: &str)
+    -> impl Future<Output = Result<bool, Self::Error>> + Send;
+
+    /// Adds a nullable column; rows that exist have NULL there.
+    fn add_column(
+        &self,
+        table_name: &str,
+        column_name: &str,
+        data_type: &DataType,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Removes a column.
+    fn drop_column(
+        &self,
+        table_name: &str,
+        column_name: &str,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// True if `BEGIN`, `COMMIT` and `ROLLBACK` have a meaning here.
+    fn supports_transactions(&self) -> bool;
+}

@@ -1,0 +1,7 @@
+//! All that differs between targets: the same names on every side, one file each.
+
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use native::{default_memory_limit_bytes, sleep, with_deep_stack};

@@ -1,0 +1,36 @@
+//! The native side: tokio's timers, and a stack that grows.
+
+use std::time::Duration;
+
+/// Completes after `duration`.
+pub(crate) async fn sleep(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
+/// Runs `work` with room to recurse: planning goes as deep as a statement is nested or its chains are long.
+pub(crate) fn with_deep_stack<T>(work: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(RED_ZONE_BYTES, DEEP_STACK_BYTES, work)
+}
+
+/// Enough for statements within the default limits.
+const RED_ZONE_BYTES: usize = 1 << 20;
+const DEEP_STACK_BYTES: usize = 32 << 20;
+
+/// What queries may use together when the builder says nothing: three quarters of the machine's memory, or of the control
+/// group's limit where there is a lower one.
+pub(crate) fn default_memory_limit_bytes() -> usize {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let machine = system.total_memory();
+    let group = system
+        .cgroup_limits()
+        .map_or(machine, |limits| limits.total_memory);
+    let bytes = match machine.min(group) {
+        0 => FALLBACK_MEMORY_BYTES,
+        known => known / 4 * 3,
+    };
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// Where the system tells nothing of its memory.
+const FALLBACK_MEMORY_BYTES: u64 = 2 << 30;

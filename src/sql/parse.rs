@@ -1,0 +1,155 @@
+//! Text to statements, within limits that hold before anything recursive sees the text.
+//!
+//! The parser, the planner and even the destructor of a parsed statement recurse as deep as an expression is nested or a
+//! chain of operators is long, so both are measured on the tokens, in one pass without recursion.
+
+use std::collections::VecDeque;
+
+use datafusion::sql::parser::{DFParserBuilder, Statement as DFStatement};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+
+use crate::error::DfOlapError;
+
+/// Bounds on a statement's text.
+#[derive(Debug, Clone)]
+pub(crate) struct TextLimits {
+    /// The longest text, in bytes.
+    pub text_bytes: usize,
+    /// The most operators, postfixes or joined parts between two commas or clauses.
+    pub chain: usize,
+    /// The deepest nesting of parentheses and brackets, and of what the parser nests itself.
+    pub depth: usize,
+}
+
+impl Default for TextLimits {
+    fn default() -> Self {
+        Self {
+            text_bytes: 64 << 20,
+            chain: 1_000,
+            depth: 64,
+        }
+    }
+}
+
+/// All statements of a text.
+pub(crate) fn parse_statements(
+    sql: &str,
+    limits: &TextLimits,
+) -> Result<VecDeque<DFStatement>, DfOlapError> {
+    check_text(sql, limits)?;
+    let mut parser = DFParserBuilder::new(sql)
+        .with_dialect(&GenericDialect)
+        .with_recursion_limit(limits.depth)
+        .build()?;
+    Ok(parser.parse_statements()?)
+}
+
+fn check_text(sql: &str, limits: &TextLimits) -> Result<(), DfOlapError> {
+    if sql.len() > limits.text_bytes {
+        return Err(DfOlapError::ResourcesExhausted(format!(
+            "the SQL text has {} bytes, more than the {} allowed; load data with load_arrow or parameters",
+            sql.len(),
+            limits.text_bytes
+        )));
+    }
+    let tokens = Tokenizer::new(&GenericDialect, sql)
+        .tokenize()
+        .map_err(|e| DfOlapError::Invalid(format!("SQL error: {e}")))?;
+    let mut open = vec![Level::default()];
+    for token in &tokens {
+        let depth = open.len();
+        let Some(level) = open.last_mut() else { break };
+        match token {
+            Token::LParen | Token::LBracket | Token::LBrace => {
+                // A call, subscript or group is one more link of the chain it stands in.
+                level.operators += 1;
+                open.push(Level::default());
+            }
+            Token::RParen | Token::RBracket | Token::RBrace => {
+                if depth > 1 {
+                    open.pop();
+                }
+            }
+            Token::Comma => {
+                level.operators = 0;
+                level.clauses += usize::from(level.in_from);
+            }
+            Token::SemiColon => open = vec![Level::default()],
+            Token::Word(word) => level.word(word.keyword),
+            Token::Whitespace(_)
+            | Token::Number(..)
+            | Token::SingleQuotedString(_)
+            | Token::DoubleQuotedString(_)
+            | Token::Placeholder(_)
+            | Token::EOF => {}
+            _ => level.operators += 1,
+        }
+        let longest = open.last().map_or(0, |l| l.operators.max(l.clauses));
+        if longest > limits.chain {
+            return Err(DfOlapError::ResourcesExhausted(format!(
+                "the statement chains more than {} operators, joins or set operations; use IN (…), a VALUES list or \
+                 several statements",
+                limits.chain
+            )));
+        }
+        if open.len() > limits.depth {
+            return Err(DfOlapError::ResourcesExhausted(format!(
+                "the statement is nested more than {} levels deep",
+                limits.depth
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What was counted at one level of parentheses.
+#[derive(Default)]
+struct Level {
+    /// Links of the expression at hand.
+    operators: usize,
+    /// Tables and queries joined or united.
+    clauses: usize,
+    in_from: bool,
+}
+
+impl Level {
+    fn word(&mut self, keyword: Keyword) {
+        match keyword {
+            Keyword::FROM | Keyword::USING => {
+                self.operators = 0;
+                self.in_from = true;
+            }
+            Keyword::SELECT
+            | Keyword::WHERE
+            | Keyword::HAVING
+            | Keyword::GROUP
+            | Keyword::ORDER
+            | Keyword::SET
+            | Keyword::VALUES => {
+                self.operators = 0;
+                self.in_from = false;
+            }
+            Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT | Keyword::JOIN => {
+                self.operators = 0;
+                self.clauses += 1;
+            }
+            Keyword::AND
+            | Keyword::OR
+            | Keyword::XOR
+            | Keyword::NOT
+            | Keyword::IS
+            | Keyword::CASE
+            | Keyword::WHEN
+            | Keyword::LIKE
+            | Keyword::ILIKE
+            | Keyword::BETWEEN
+            | Keyword::COLLATE
+            | Keyword::AT
+            | Keyword::INTERVAL
+            | Keyword::DIV => self.operators += 1,
+            _ => {}
+        }
+    }
+}

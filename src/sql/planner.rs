@@ -1,0 +1,467 @@
+//! Planning one statement against one snapshot: names to tables and views, parameters to types.
+//!
+//! [`Planner`] answers the questions of DataFusion's SQL planner. Two names mean something special to it, both out of a
+//! user's way: the catalog [`TARGET`] holds the same tables with their row addresses, and the table [`ROWS`] the rows that a
+//! statement just made, for RETURNING.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, FieldRef, SchemaRef};
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::catalog::cte_worktable::CteWorkTable;
+use datafusion::catalog::{MemTable, SchemaProvider, TableFunctionArgs, TableProvider};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::file_options::file_type::FileType;
+use datafusion::common::{DFSchema, DataFusionError, ParamValues, Result, ScalarValue, TableReference, plan_err};
+use datafusion::datasource::file_format::format_as_file_type;
+use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::logical_expr::{
+    AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource,
+    WindowUDF,
+};
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use datafusion::catalog::information_schema::{INFORMATION_SCHEMA, InformationSchemaProvider};
+use datafusion::sql::parser::Statement as DFStatement;
+use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
+use datafusion::sql::sqlparser::ast;
+use futures::FutureExt;
+
+use super::catalog::SnapshotCatalog;
+use super::parse::{TextLimits, parse_statements};
+use super::provider::SnapshotTable;
+use crate::error::DfOlapError;
+use crate::snapshot::{Relation, Snapshot, Table, View};
+
+/// The catalog whose tables show their row addresses. The control character keeps it out of reach of plain SQL.
+pub(crate) const TARGET: &str = "\u{1}target";
+/// The table of the rows that a statement made.
+pub(crate) const ROWS: &str = "\u{1}rows";
+
+/// How many views may stand on one another: a cycle of views ends here.
+const MAX_VIEW_DEPTH: usize = 32;
+
+/// Everything that planning a statement needs.
+pub(crate) struct Planner {
+    pub state: Arc<SessionState>,
+    pub snapshot: Arc<Snapshot>,
+    params: Vec<Option<FieldRef>>,
+    values: Option<ParamValues>,
+    rows: Option<Arc<dyn TableProvider>>,
+    view_depth: AtomicUsize,
+}
+
+impl Planner {
+    pub fn new(state: Arc<SessionState>, snapshot: Arc<Snapshot>) -> Self {
+        Self {
+            state,
+            snapshot,
+            params: Vec::new(),
+            values: None,
+            rows: None,
+            view_depth: AtomicUsize::new(0),
+        }
+    }
+
+    /// Gives the statement its parameters: `$1`, `$2` … or `$name`.
+    pub fn with_params(mut self, params: Option<ParamValues>) -> Self {
+        let field = |name: &str, value: &datafusion::common::metadata::ScalarAndMetadata| {
+            let data_type = value.value().data_type();
+            Some(Arc::new(arrow::datatypes::Field::new(name, data_type, true)))
+        };
+        // The planner turns names into places; both lists keep one order.
+        let (fields, values) = match params {
+            None => (Vec::new(), None),
+            Some(ParamValues::List(list)) => {
+                let fields = list.iter().map(|value| field("", value)).collect();
+                (fields, Some(ParamValues::List(list)))
+            }
+            Some(ParamValues::Map(map)) => {
+                let mut named: Vec<_> = map.into_iter().collect();
+                named.sort_by(|a, b| a.0.cmp(&b.0));
+                let fields = named.iter().map(|(name, value)| field(name, value)).collect();
+                let list = named.into_iter().map(|(_, value)| value).collect();
+                (fields, Some(ParamValues::List(list)))
+            }
+        };
+        self.params = fields;
+        self.values = values;
+        self
+    }
+
+    /// Gives the parameters types but no values.
+    pub fn with_param_types(mut self, types: &[FieldRef]) -> Self {
+        self.params = types.iter().cloned().map(Some).collect();
+        self
+    }
+
+    /// Makes `batches` the table [`ROWS`].
+    pub fn with_rows(mut self, schema: &SchemaRef, batches: Vec<RecordBatch>) -> Result<Self> {
+        let rows = MemTable::try_new(Arc::clone(schema), vec![batches])?;
+        self.rows = Some(Arc::new(rows));
+        Ok(self)
+    }
+
+    pub fn table(&self, name: &ast::ObjectName) -> Result<(String, Arc<Table>)> {
+        let name = self.table_name(name)?;
+        match self.snapshot.relation(&name) {
+            Some(Relation::Table(table)) => Ok((name, table)),
+            Some(Relation::View(_)) => Err(DfOlapError::Invalid(format!(
+                "{name} is a view; it can be read but not written"
+            ))
+            .into()),
+            None => Err(DfOlapError::TableNotFound(name).into()),
+        }
+    }
+
+    /// The bare name of a table of ours, whatever catalog and schema it was written with.
+    pub fn table_name(&self, name: &ast::ObjectName) -> Result<String> {
+        let parts = name
+            .0
+            .iter()
+            .map(|part| match part.as_ident() {
+                Some(ident) => Ok(self.normalize(ident)),
+                None => plan_err!("'{name}' is not the name of a table"),
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let catalog = &self.state.config_options().catalog;
+        let (schema_of, table) = match parts.as_slice() {
+            [table] => (None, table),
+            [schema, table] => (Some((None, schema)), table),
+            [catalog, schema, table] => (Some((Some(catalog), schema)), table),
+            _ => return plan_err!("'{name}' is not the name of a table"),
+        };
+        if let Some((named_catalog, schema)) = schema_of
+            && (*schema != catalog.default_schema
+                || named_catalog.is_some_and(|c| *c != catalog.default_catalog))
+        {
+            return Err(DfOlapError::TableNotFound(name.to_string()).into());
+        }
+        Ok(table.clone())
+    }
+
+    pub fn normalize(&self, ident: &ast::Ident) -> String {
+        if ident.quote_style.is_none()
+            && self.options().sql_parser.enable_ident_normalization
+        {
+            ident.value.to_ascii_lowercase()
+        } else {
+            ident.value.clone()
+        }
+    }
+
+    pub fn sql(&self) -> SqlToRel<'_, Self> {
+        SqlToRel::new_with_options(self, ParserOptions::from(&self.options().sql_parser))
+    }
+
+    /// A nameless column of a SQL type.
+    pub fn field(&self, data_type: &ast::DataType) -> Result<FieldRef> {
+        let column = ast::ColumnDef {
+            name: ast::Ident::new(""),
+            data_type: data_type.clone(),
+            options: Vec::new(),
+        };
+        let schema = self.sql().build_schema(vec![column])?;
+        Ok(Arc::clone(&schema.fields()[0]))
+    }
+
+    pub fn context(&self) -> PlannerContext {
+        PlannerContext::new().with_prepare_param_data_types(self.params.clone())
+    }
+
+    /// Plans a query, parameters bound.
+    pub fn query(&self, query: ast::Query) -> Result<LogicalPlan> {
+        self.query_in(query, &mut self.context())
+    }
+
+    pub fn query_in(&self, query: ast::Query, context: &mut PlannerContext) -> Result<LogicalPlan> {
+        let statement = ast::Statement::Query(Box::new(query));
+        let plan = self.sql().sql_statement_to_plan_with_context(statement, context)?;
+        self.bind(plan)
+    }
+
+    /// Plans a statement that needs nothing of ours but names and parameters.
+    pub fn statement(&self, statement: DFStatement) -> Result<LogicalPlan> {
+        let plan = match statement {
+            DFStatement::Statement(statement) => self
+                .sql()
+                .sql_statement_to_plan_with_context(*statement, &mut self.context())?,
+            other => self.sql().statement_to_plan(other)?,
+        };
+        self.bind(plan)
+    }
+
+    /// Plans an expression over the columns of `schema`, parameters bound.
+    pub fn expr(
+        &self,
+        expr: ast::Expr,
+        schema: &DFSchema,
+        context: &mut PlannerContext,
+    ) -> Result<Expr> {
+        let expr = self.sql().sql_to_expr(expr, schema, context)?;
+        let Some(values) = &self.values else {
+            return Ok(expr);
+        };
+        use datafusion::common::tree_node::{Transformed, TreeNode};
+        expr.transform_up(|expr| match &expr {
+            Expr::Placeholder(placeholder) => {
+                let (value, metadata) = values
+                    .get_placeholders_with_values(&placeholder.id)?
+                    .into_inner();
+                Ok(Transformed::yes(Expr::Literal(value, metadata)))
+            }
+            _ => Ok(Transformed::no(expr)),
+        })
+        .map(|transformed| transformed.data)
+    }
+
+    /// Puts the parameters' values into a plan; one that was not given is an error that names it.
+    fn bind(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        match &self.values {
+            Some(values) => plan.replace_params_with_values(values),
+            None => Ok(plan),
+        }
+    }
+
+    /// The value of an expression without columns.
+    pub fn constant(&self, expr: Expr) -> Result<ScalarValue, DfOlapError> {
+        let expr = simplify(&self.state, expr)?;
+        match expr {
+            Expr::Literal(value, _) => Ok(value),
+            Expr::Alias(alias) => match *alias.expr {
+                Expr::Literal(value, _) => Ok(value),
+                other => Err(DfOlapError::Invalid(format!("{other} is not a constant"))),
+            },
+            other => Err(DfOlapError::Invalid(format!("{other} is not a constant"))),
+        }
+    }
+
+    /// Plans a view that is to be created, so that what is wrong with it is told now.
+    pub fn check_view(&self, name: &str, view: &View, max_nodes: u64) -> Result<(), DfOlapError> {
+        let plan = self.plan_view(view)?;
+        super::guard::check(&plan, max_nodes)?;
+        for (index, field) in plan.schema().fields().iter().enumerate() {
+            let fields = plan.schema().fields();
+            if fields.iter().take(index).any(|f| f.name() == field.name()) {
+                return Err(DfOlapError::Invalid(format!(
+                    "view {name} has two columns '{}'; give one an alias",
+                    field.name()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn plan_view(&self, view: &View) -> Result<LogicalPlan> {
+        if self.view_depth.fetch_add(1, Ordering::Relaxed) >= MAX_VIEW_DEPTH {
+            return Err(DfOlapError::Invalid(format!(
+                "views stand on one another more than {MAX_VIEW_DEPTH} deep, or in a circle"
+            ))
+            .into());
+        }
+        let plan = self.plan_view_query(view);
+        self.view_depth.fetch_sub(1, Ordering::Relaxed);
+        plan
+    }
+
+    fn plan_view_query(&self, view: &View) -> Result<LogicalPlan> {
+        let mut statements = parse_statements(&view.query, &TextLimits::default())?;
+        let Some(DFStatement::Statement(statement)) = statements.pop_front() else {
+            return plan_err!("the text of a view is not a query: {}", view.query);
+        };
+        let plan = self.sql().sql_statement_to_plan(*statement)?;
+        if view.columns.is_empty() {
+            return Ok(plan);
+        }
+        if view.columns.len() != plan.schema().fields().len() {
+            return plan_err!(
+                "the view names {} columns, its query has {}",
+                view.columns.len(),
+                plan.schema().fields().len()
+            );
+        }
+        let exprs: Vec<Expr> = plan
+            .schema()
+            .columns()
+            .into_iter()
+            .zip(&view.columns)
+            .map(|(column, name)| Expr::Column(column).alias(name))
+            .collect();
+        LogicalPlanBuilder::from(plan).project(exprs)?.build()
+    }
+
+    /// A table or view of the snapshot as DataFusion reads it.
+    pub fn provider(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        Ok(match self.snapshot.relation(name) {
+            Some(Relation::Table(table)) => Some(Arc::new(SnapshotTable::new(table))),
+            Some(Relation::View(view)) => {
+                let plan = self.plan_view(&view)?;
+                Some(Arc::new(ViewTable::new(plan, Some(view.query.clone()))))
+            }
+            None => None,
+        })
+    }
+
+    fn information_schema(&self, table: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let catalog = SnapshotCatalog::new(Arc::clone(&self.state), Arc::clone(&self.snapshot));
+        InformationSchemaProvider::new(Arc::new(catalog))
+            .with_table_functions(self.state.table_functions().clone())
+            .table(table)
+            .now_or_never()
+            .unwrap_or(Ok(None))
+    }
+}
+
+impl ContextProvider for Planner {
+    fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
+        if name.catalog() == Some(TARGET) {
+            if let Some(table) = self.snapshot.table(name.table()) {
+                return Ok(provider_as_source(Arc::new(
+                    SnapshotTable::with_addresses(table),
+                )));
+            }
+        } else if let (ROWS, Some(rows)) = (name.table(), &self.rows) {
+            return Ok(provider_as_source(Arc::clone(rows)));
+        }
+        let defaults = &self.options().catalog;
+        let resolved = name
+            .clone()
+            .resolve(&defaults.default_catalog, &defaults.default_schema);
+        let found = if *resolved.catalog != defaults.default_catalog {
+            None
+        } else if *resolved.schema == *INFORMATION_SCHEMA {
+            self.information_schema(&resolved.table)?
+        } else if *resolved.schema == defaults.default_schema {
+            self.provider(&resolved.table)?
+        } else {
+            None
+        };
+        match found {
+            Some(provider) => Ok(provider_as_source(provider)),
+            None if looks_like_a_file(name.table()) => Err(DfOlapError::Denied(format!(
+                "table not found: {name}; reading files from SQL is not allowed here"
+            ))
+            .into()),
+            None => Err(DfOlapError::TableNotFound(name.to_string()).into()),
+        }
+    }
+
+    fn get_file_type(&self, extension: &str) -> Result<Arc<dyn FileType>> {
+        match self.state.get_file_format_factory(extension) {
+            Some(format) => Ok(format_as_file_type(format)),
+            None => plan_err!("there is no file format '{extension}'"),
+        }
+    }
+
+    fn get_table_function_source(
+        &self,
+        name: &str,
+        args: Vec<Expr>,
+    ) -> Result<Arc<dyn TableSource>> {
+        let Some(function) = self.state.table_functions().get(name) else {
+            return plan_err!("table function '{name}' not found");
+        };
+        let args = args
+            .into_iter()
+            .map(|arg| simplify(&self.state, arg))
+            .collect::<Result<Vec<_>>>()?;
+        let args = TableFunctionArgs::new(&args, self.state.as_ref());
+        Ok(provider_as_source(
+            function.create_table_provider_with_args(args)?,
+        ))
+    }
+
+    fn create_cte_work_table(
+        &self,
+        name: &str,
+        schema: SchemaRef,
+    ) -> Result<Arc<dyn TableSource>> {
+        Ok(provider_as_source(Arc::new(CteWorkTable::new(name, schema))))
+    }
+
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        self.state.expr_planners()
+    }
+
+    fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
+        None
+    }
+
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        self.state.scalar_functions().get(name).cloned()
+    }
+
+    fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
+        self.state.higher_order_functions().get(name).cloned()
+    }
+
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.state.aggregate_functions().get(name).cloned()
+    }
+
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        self.state.window_functions().get(name).cloned()
+    }
+
+    fn get_variable_type(&self, _: &[String]) -> Option<DataType> {
+        None
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        self.state.config_options()
+    }
+
+    fn udf_names(&self) -> Vec<String> {
+        self.state.scalar_functions().keys().cloned().collect()
+    }
+
+    fn higher_order_function_names(&self) -> Vec<String> {
+        self.state.higher_order_functions().keys().cloned().collect()
+    }
+
+    fn udaf_names(&self) -> Vec<String> {
+        self.state.aggregate_functions().keys().cloned().collect()
+    }
+
+    fn udwf_names(&self) -> Vec<String> {
+        self.state.window_functions().keys().cloned().collect()
+    }
+}
+
+/// Evaluates what is constant in an expression without columns.
+fn simplify(state: &SessionState, expr: Expr) -> Result<Expr> {
+    let context = SimplifyContext::builder()
+        .with_config_options(Arc::clone(state.config_options()))
+        .with_query_execution_start_time(state.execution_props().query_execution_start_time)
+        .build();
+    let simplifier = ExprSimplifier::new(context);
+    simplifier.simplify(simplifier.coerce(expr, &DFSchema::empty())?)
+}
+
+/// `FROM 'data.parquet'` and `FROM 's3://…'`: names that no table has but a file may.
+fn looks_like_a_file(name: &str) -> bool {
+    name.contains(['/', '\\', '.', ':'])
+}
+
+/// Where a planning error lists the columns there are, the row address is not one of them.
+pub(crate) fn hide_row_address(error: DataFusionError) -> DataFusionError {
+    use datafusion::common::SchemaError;
+    match error {
+        DataFusionError::SchemaError(mut inner, trace) => {
+            if let SchemaError::FieldNotFound { valid_fields, .. } = inner.as_mut() {
+                valid_fields.retain(|field| field.name != super::scan::ROW_ADDRESS);
+            }
+            DataFusionError::SchemaError(inner, trace)
+        }
+        DataFusionError::Diagnostic(diagnostic, inner) => {
+            DataFusionError::Diagnostic(diagnostic, Box::new(hide_row_address(*inner)))
+        }
+        DataFusionError::Context(context, inner) => {
+            DataFusionError::Context(context, Box::new(hide_row_address(*inner)))
+        }
+        other => other,
+    }
+}

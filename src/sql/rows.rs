@@ -1,0 +1,167 @@
+//! Rows on their way into a table: shaped to its columns, checked, and counted against the memory limit.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef};
+use arrow::compute::{CastOptions, can_cast_types, cast_with_options};
+use arrow::datatypes::DataType;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use arrow::util::display::FormatOptions;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::runtime_env::RuntimeEnv;
+
+use crate::error::DfOlapError;
+use crate::snapshot::{Column, TableDefinition};
+
+/// Batches held until their statement commits, accounted for in the memory pool.
+pub(crate) struct Gathered {
+    pub batches: Vec<RecordBatch>,
+    reservation: MemoryReservation,
+}
+
+impl Gathered {
+    pub fn new(runtime: &RuntimeEnv) -> Self {
+        Self {
+            batches: Vec::new(),
+            reservation: MemoryConsumer::new("rows to write").register(&runtime.memory_pool),
+        }
+    }
+
+    pub fn push(&mut self, batch: RecordBatch) -> Result<(), DfOlapError> {
+        if batch.num_rows() > 0 {
+            self.reservation.try_grow(batch.get_array_memory_size())?;
+            self.batches.push(batch);
+        }
+        Ok(())
+    }
+
+    pub fn rows(&self) -> u64 {
+        self.batches.iter().map(|b| b.num_rows() as u64).sum()
+    }
+}
+
+/// Gives planned rows, which stand in the table's order and types, the table's schema; a NULL where none may be is an error.
+pub(crate) fn shape(
+    table: &str,
+    definition: &TableDefinition,
+    columns: &[ArrayRef],
+    rows: usize,
+) -> Result<RecordBatch, DfOlapError> {
+    let columns = definition
+        .columns
+        .iter()
+        .zip(columns)
+        .map(|(column, array)| {
+            check_nulls(table, column, array)?;
+            if array.data_type() == column.field.data_type() {
+                Ok(Arc::clone(array))
+            } else {
+                checked_cast(table, column, array)
+            }
+        })
+        .collect::<Result<Vec<_>, DfOlapError>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(
+        Arc::clone(&definition.schema),
+        columns,
+        &options,
+    )?)
+}
+
+fn check_nulls(table: &str, column: &Column, array: &ArrayRef) -> Result<(), DfOlapError> {
+    if !column.field.is_nullable() && array.logical_null_count() > 0 {
+        return Err(DfOlapError::Invalid(format!(
+            "NOT NULL: {table}.{} takes no NULL; give it a value or a DEFAULT",
+            column.field.name()
+        )));
+    }
+    Ok(())
+}
+
+fn checked_cast(table: &str, column: &Column, array: &ArrayRef) -> Result<ArrayRef, DfOlapError> {
+    let options = CastOptions {
+        safe: false,
+        format_options: FormatOptions::default(),
+    };
+    cast_with_options(array, column.field.data_type(), &options).map_err(|error| {
+        DfOlapError::Invalid(format!(
+            "{table}.{}: cannot cast {} to {}: {error}",
+            column.field.name(),
+            array.data_type(),
+            column.field.data_type()
+        ))
+    })
+}
+
+/// Gives a caller's batch the shape of a table: columns found by name in any order, missing ones NULL where that is allowed,
+/// another encoding of the same values (a dictionary, a view, a wider offset) cast.
+///
+/// # Errors
+/// [`DfOlapError::SchemaMismatch`] for a column that the table has not, lacks, or has in another type; `Invalid` for a NULL
+/// where none may be.
+pub(crate) fn conform(
+    table: &str,
+    definition: &TableDefinition,
+    batch: &RecordBatch,
+) -> Result<RecordBatch, DfOlapError> {
+    let theirs = batch.schema_ref();
+    if Arc::ptr_eq(theirs, &definition.schema)
+        || theirs.fields() == definition.schema.fields()
+    {
+        return shape(table, definition, batch.columns(), batch.num_rows());
+    }
+    for field in theirs.fields() {
+        if definition.column(field.name()).is_none() {
+            return Err(DfOlapError::SchemaMismatch(format!(
+                "the data has a field '{}' that table {table} has not",
+                field.name()
+            )));
+        }
+    }
+    let columns = definition
+        .columns
+        .iter()
+        .map(|column| {
+            let name = column.field.name();
+            let expected = column.field.data_type();
+            match theirs.fields().iter().position(|f| f.name() == name) {
+                Some(index) => {
+                    let array = batch.column(index);
+                    let found = array.data_type();
+                    if found == expected || same_values(found, expected) {
+                        Ok(Arc::clone(array))
+                    } else {
+                        Err(DfOlapError::SchemaMismatch(format!(
+                            "{table}.{name} is {expected}, the data has {found}"
+                        )))
+                    }
+                }
+                None if column.field.is_nullable() && column.default.is_none() => {
+                    Ok(arrow::array::new_null_array(expected, batch.num_rows()))
+                }
+                None => Err(DfOlapError::SchemaMismatch(format!(
+                    "the data lacks {table}.{name}, which is NOT NULL or has a DEFAULT"
+                ))),
+            }
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    shape(table, definition, &columns, batch.num_rows())
+}
+
+/// True where the two types hold the same values in another encoding.
+fn same_values(found: &DataType, expected: &DataType) -> bool {
+    fn plain(data_type: &DataType) -> DataType {
+        match data_type {
+            DataType::Dictionary(_, values) => plain(values),
+            DataType::RunEndEncoded(_, values) => plain(values.data_type()),
+            DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
+            DataType::LargeBinary | DataType::BinaryView => DataType::Binary,
+            DataType::List(item) | DataType::LargeList(item) | DataType::ListView(item) => {
+                DataType::new_list(plain(item.data_type()), true)
+            }
+            other => other.clone(),
+        }
+    }
+    can_cast_types(found, expected)
+        && (plain(found) == plain(expected) || found.equals_datatype(expected))
+}

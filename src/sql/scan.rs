@@ -1,0 +1,314 @@
+//! Reading fragments less their deletions, with row addresses on demand.
+//!
+//! [`FragmentSource`] is the data source under a `DataSourceExec`, so that DataFusion's optimizer, metrics and display treat
+//! a table as they treat any other scan. Batches without deletions are handed over as they are; rows are never gathered
+//! first. Which fragments are read at all is decided in [`crate::sql::provider`].
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use arrow::array::{ArrayRef, UInt64Array, new_null_array};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, Field, SchemaRef};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use datafusion::common::stats::Precision;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Result, Statistics};
+use datafusion::datasource::source::{DataSource, DataSourceExec};
+use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::projection::ProjectionExprs;
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_plan::DisplayFormatType;
+use datafusion::physical_plan::coop::cooperative;
+use datafusion::physical_plan::execution_plan::SchedulingType;
+use datafusion::physical_plan::projection::{all_alias_free_columns, new_projections_for_columns};
+use futures::Stream;
+
+use crate::snapshot::{LiveFragment, Table};
+
+/// The name of the column that names a row within one snapshot.
+pub(crate) const ROW_ADDRESS: &str = "__row_address";
+
+/// The address of the row at `position` of the fragment at `place` in the table's list.
+fn row_address(place: usize, position: u32) -> u64 {
+    ((place as u64) << 32) | u64::from(position)
+}
+
+pub(crate) fn row_address_field() -> Field {
+    Field::new(ROW_ADDRESS, DataType::UInt64, false)
+}
+
+/// Some fragments of one table, some of its columns, in some partitions.
+#[derive(Debug, Clone)]
+pub(crate) struct FragmentSource {
+    table: Arc<Table>,
+    /// The places of the fragments that each partition reads, in order.
+    partitions: Vec<Vec<usize>>,
+    /// Columns by index; the index past the last one is the row address.
+    projection: Vec<usize>,
+    /// The schema of what comes out.
+    schema: SchemaRef,
+    fetch: Option<usize>,
+}
+
+impl FragmentSource {
+    /// Reads the fragments at `places`, spread over at most `target_partitions` partitions, contiguous each.
+    ///
+    /// `full_schema` is the table's, with the row address after it where that may be asked for.
+    pub fn plan(
+        table: Arc<Table>,
+        places: &[usize],
+        full_schema: &SchemaRef,
+        projection: Option<&Vec<usize>>,
+        fetch: Option<usize>,
+        target_partitions: usize,
+    ) -> Result<Arc<DataSourceExec>> {
+        let projection = match projection {
+            Some(columns) => columns.clone(),
+            None => (0..full_schema.fields().len()).collect(),
+        };
+        let source = Self {
+            partitions: spread(&table, places, target_partitions),
+            schema: Arc::new(full_schema.project(&projection)?),
+            table,
+            projection,
+            fetch,
+        };
+        Ok(DataSourceExec::from_data_source(source))
+    }
+
+    fn rows(&self, partition: Option<usize>) -> u64 {
+        let chosen = match partition {
+            Some(one) => self.partitions.get(one..=one).unwrap_or_default(),
+            None => &self.partitions,
+        };
+        chosen
+            .iter()
+            .flatten()
+            .map(|place| self.table.fragments[*place].rows())
+            .sum()
+    }
+}
+
+/// Cuts a list of fragments into runs of about equal rows. A small table stays in one.
+fn spread(table: &Table, places: &[usize], target_partitions: usize) -> Vec<Vec<usize>> {
+    const MIN_ROWS: u64 = 1 << 16;
+    let total: u64 = places.iter().map(|p| table.fragments[*p].rows()).sum();
+    let partitions = (total / MIN_ROWS).clamp(1, target_partitions.max(1) as u64);
+    let share = total.div_ceil(partitions).max(1);
+    let mut runs = vec![Vec::new()];
+    let mut rows = 0;
+    for place in places {
+        if rows >= share * runs.len() as u64 {
+            runs.push(Vec::new());
+        }
+        rows += table.fragments[*place].rows();
+        if let Some(run) = runs.last_mut() {
+            run.push(*place);
+        }
+    }
+    runs
+}
+
+impl DataSource for FragmentSource {
+    fn open(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        Ok(Box::pin(cooperative(FragmentStream {
+            source: self.clone(),
+            partition,
+            fragment: 0,
+            batch: 0,
+            position: 0,
+            left: self.fetch.unwrap_or(usize::MAX),
+        })))
+    }
+
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fragments: usize = self.partitions.iter().map(Vec::len).sum();
+        write!(
+            f,
+            "fragments={fragments}/{}, partitions={}, rows={}",
+            self.table.fragments.len(),
+            self.partitions.len(),
+            self.rows(None),
+        )?;
+        match self.fetch {
+            Some(fetch) => write!(f, ", fetch={fetch}"),
+            None => Ok(()),
+        }
+    }
+
+    fn output_partitioning(&self) -> Partitioning {
+        Partitioning::UnknownPartitioning(self.partitions.len())
+    }
+
+    fn eq_properties(&self) -> EquivalenceProperties {
+        EquivalenceProperties::new(Arc::clone(&self.schema))
+    }
+
+    fn scheduling_type(&self) -> SchedulingType {
+        SchedulingType::Cooperative
+    }
+
+    fn partition_statistics(&self, partition: Option<usize>) -> Result<Arc<Statistics>> {
+        let rows = usize::try_from(self.rows(partition)).unwrap_or(usize::MAX);
+        let mut statistics = Statistics::new_unknown(&self.schema);
+        statistics.num_rows = match self.fetch {
+            None => Precision::Exact(rows),
+            Some(fetch) => Precision::Exact(rows.min(fetch.saturating_mul(
+                if partition.is_some() { 1 } else { self.partitions.len() },
+            ))),
+        };
+        statistics.total_byte_size = estimated_bytes(&self.schema, rows);
+        Ok(Arc::new(statistics))
+    }
+
+    fn with_fetch(&self, fetch: Option<usize>) -> Option<Arc<dyn DataSource>> {
+        Some(Arc::new(Self {
+            fetch,
+            ..self.clone()
+        }))
+    }
+
+    fn fetch(&self) -> Option<usize> {
+        self.fetch
+    }
+
+    fn try_swapping_with_projection(
+        &self,
+        projection: &ProjectionExprs,
+    ) -> Result<Option<Arc<dyn DataSource>>> {
+        let exprs: Vec<_> = projection.iter().cloned().collect();
+        if !all_alias_free_columns(&exprs) {
+            return Ok(None);
+        }
+        let chosen = new_projections_for_columns(&exprs, &self.projection);
+        let kept: Vec<usize> = new_projections_for_columns(
+            &exprs,
+            &(0..self.projection.len()).collect::<Vec<_>>(),
+        );
+        Ok(Some(Arc::new(Self {
+            projection: chosen,
+            schema: Arc::new(self.schema.project(&kept)?),
+            ..self.clone()
+        })))
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+}
+
+/// What fixed-width columns take; unknown where one has no fixed width.
+fn estimated_bytes(schema: &SchemaRef, rows: usize) -> Precision<usize> {
+    schema
+        .fields()
+        .iter()
+        .map(|field| field.data_type().primitive_width())
+        .sum::<Option<usize>>()
+        .map_or(Precision::Absent, |width| Precision::Inexact(width * rows))
+}
+
+/// One partition, batch by batch.
+struct FragmentStream {
+    source: FragmentSource,
+    partition: usize,
+    fragment: usize,
+    batch: usize,
+    /// The position in the fragment at which the next batch starts.
+    position: u32,
+    left: usize,
+}
+
+impl FragmentStream {
+    fn next_batch(&mut self) -> Option<Result<RecordBatch>> {
+        loop {
+            let place = *self.source.partitions[self.partition].get(self.fragment)?;
+            let live = &self.source.table.fragments[place];
+            let Some(batch) = live.fragment.batches.get(self.batch) else {
+                self.fragment += 1;
+                self.batch = 0;
+                self.position = 0;
+                continue;
+            };
+            if self.left == 0 {
+                return None;
+            }
+            let start = self.position;
+            self.batch += 1;
+            self.position += batch.num_rows() as u32;
+            let batch = match self.read(place, live, batch, start) {
+                Ok(batch) => batch,
+                Err(error) => return Some(Err(error)),
+            };
+            if batch.num_rows() == 0 {
+                continue;
+            }
+            let rows = batch.num_rows().min(self.left);
+            self.left -= rows;
+            return Some(Ok(if rows < batch.num_rows() {
+                batch.slice(0, rows)
+            } else {
+                batch
+            }));
+        }
+    }
+
+    fn read(
+        &self,
+        place: usize,
+        live: &LiveFragment,
+        batch: &RecordBatch,
+        start: u32,
+    ) -> Result<RecordBatch> {
+        let definition = &self.source.table.definition;
+        let rows = batch.num_rows();
+        let columns = self
+            .source
+            .projection
+            .iter()
+            .map(|index| -> Result<ArrayRef> {
+                let Some(column) = definition.columns.get(*index) else {
+                    let end = start + rows as u32;
+                    let addresses = (start..end).map(|p| row_address(place, p));
+                    return Ok(Arc::new(UInt64Array::from_iter_values(addresses)));
+                };
+                if Arc::ptr_eq(&live.fragment.layout, &definition.layout) {
+                    return Ok(Arc::clone(batch.column(*index)));
+                }
+                match live.fragment.layout.iter().position(|id| *id == column.id) {
+                    Some(stored) => Ok(Arc::clone(batch.column(stored))),
+                    None => match &column.initial {
+                        Some(value) => value.to_array_of_size(rows),
+                        None => Ok(new_null_array(column.field.data_type(), rows)),
+                    },
+                }
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch =
+            RecordBatch::try_new_with_options(Arc::clone(&self.source.schema), columns, &options)?;
+        match live.live_rows(start, rows) {
+            Some(keep) => Ok(filter_record_batch(&batch, &keep)?),
+            None => Ok(batch),
+        }
+    }
+}
+
+impl Stream for FragmentStream {
+    type Item = Result<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.next_batch())
+    }
+}
+
+impl RecordBatchStream for FragmentStream {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.source.schema)
+    }
+}

@@ -1,0 +1,406 @@
+//! A parsed statement, recognised by what the parser made of it and never by its first word.
+
+use std::sync::Arc;
+
+use arrow::datatypes::FieldRef;
+use arrow::record_batch::RecordBatch;
+use datafusion::common::{DFSchema, ParamValues, ScalarValue};
+use datafusion::execution::{SendableRecordBatchStream, SessionState};
+use datafusion::logical_expr::{Analyze, Explain, LogicalPlan, PlanType, ToStringifiedPlan};
+use datafusion::common::ToDFSchema;
+use datafusion::common::format::{ExplainFormat, ExplainStatementOptions};
+use datafusion::physical_plan::execute_stream;
+use datafusion::sql::parser::{ExplainStatement, Statement as DFStatement};
+use datafusion::sql::sqlparser::ast;
+
+use super::planner::{Planner, hide_row_address};
+use super::session::Limits;
+use super::parse::parse_statements;
+use super::{ddl, dml, guard, insert, merge};
+use crate::change::ChangeSet;
+use crate::error::DfOlapError;
+use crate::runtime::with_deep_stack;
+use crate::snapshot::Snapshot;
+use crate::store::Store;
+
+/// One statement.
+#[derive(Debug, Clone)]
+pub(crate) enum Statement {
+    /// Whatever only reads.
+    Query(Box<DFStatement>),
+    Explain(ExplainStatementOptions, Box<Statement>),
+    Write(Write),
+    Prepare {
+        name: String,
+        types: Vec<ast::DataType>,
+        statement: Box<Statement>,
+    },
+    Execute {
+        name: String,
+        args: Vec<ast::Expr>,
+    },
+    Deallocate {
+        name: String,
+    },
+    /// `SET` and `RESET`.
+    Setting(Box<DFStatement>),
+}
+
+/// A statement that makes a change set. `with` are the CTEs that stood before it.
+#[derive(Debug, Clone)]
+pub(crate) enum Write {
+    Insert(Option<ast::With>, Box<ast::Insert>),
+    Update(Option<ast::With>, Box<ast::Update>),
+    Delete(Option<ast::With>, Box<ast::Delete>),
+    Merge(Option<ast::With>, Box<ast::Merge>),
+    Truncate(Box<ast::Truncate>),
+    Ddl(Box<ast::Statement>),
+}
+
+/// What a statement that writes came to.
+#[derive(Debug, Default)]
+pub(crate) struct Effect {
+    pub change: ChangeSet,
+    /// Rows inserted, updated and deleted.
+    pub rows: u64,
+    /// The rows of RETURNING.
+    pub returning: Option<Vec<RecordBatch>>,
+}
+
+/// A statement kept under a name.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    types: Vec<FieldRef>,
+    pub statement: Statement,
+}
+
+/// All that running one statement takes.
+pub(crate) struct Run<'a> {
+    pub state: Arc<SessionState>,
+    pub snapshot: Arc<Snapshot>,
+    pub store: &'a dyn Store,
+    pub params: Option<ParamValues>,
+    pub limits: Arc<Limits>,
+}
+
+/// Reads a text of any number of statements.
+pub(crate) fn parse(sql: &str, limits: &Limits) -> Result<Vec<Statement>, DfOlapError> {
+    parse_statements(sql, &limits.text)?
+        .into_iter()
+        .map(classify)
+        .collect()
+}
+
+fn classify(statement: DFStatement) -> Result<Statement, DfOlapError> {
+    match statement {
+        DFStatement::Statement(statement) => classify_sql(*statement),
+        DFStatement::Explain(ExplainStatement { options, statement }) => {
+            match classify(*statement)? {
+                Statement::Explain(..) => Err(unsupported("EXPLAIN of an EXPLAIN")),
+                inner => Ok(Statement::Explain(options, Box::new(inner))),
+            }
+        }
+        DFStatement::Reset(_) => Ok(Statement::Setting(Box::new(statement))),
+        DFStatement::CreateExternalTable(_) => Err(DfOlapError::Denied(
+            "CREATE EXTERNAL TABLE reads outside the database and is not allowed here".to_string(),
+        )),
+        DFStatement::CopyTo(_) => Err(DfOlapError::Denied(
+            "COPY TO writes outside the database and is not allowed here".to_string(),
+        )),
+    }
+}
+
+fn classify_sql(statement: ast::Statement) -> Result<Statement, DfOlapError> {
+    use ast::Statement as S;
+    Ok(match statement {
+        S::Query(query) => return classify_query(query),
+        S::Insert(insert) => Statement::Write(Write::Insert(None, Box::new(insert))),
+        S::Update(update) => Statement::Write(Write::Update(None, Box::new(update))),
+        S::Delete(delete) => Statement::Write(Write::Delete(None, Box::new(delete))),
+        S::Merge(merge) => Statement::Write(Write::Merge(None, Box::new(merge))),
+        S::Truncate(truncate) => Statement::Write(Write::Truncate(Box::new(truncate))),
+        S::CreateTable(_) | S::CreateView(_) | S::AlterTable(_) => {
+            Statement::Write(Write::Ddl(Box::new(statement)))
+        }
+        S::Drop {
+            object_type: ast::ObjectType::Table | ast::ObjectType::View,
+            ..
+        } => Statement::Write(Write::Ddl(Box::new(statement))),
+        S::Drop { object_type, .. } => return Err(unsupported(&format!("DROP {object_type}"))),
+        S::ShowTables { .. }
+        | S::ShowColumns { .. }
+        | S::ShowFunctions { .. }
+        | S::ShowVariable { .. }
+        | S::ShowCreate { .. }
+        | S::ExplainTable { .. }
+        | S::Explain { .. } => {
+            Statement::Query(Box::new(DFStatement::Statement(Box::new(statement))))
+        }
+        S::Prepare {
+            name,
+            data_types,
+            statement,
+        } => match classify_sql(*statement)? {
+            inner @ (Statement::Query(_) | Statement::Write(_)) => Statement::Prepare {
+                name: name.value.to_ascii_lowercase(),
+                types: data_types,
+                statement: Box::new(inner),
+            },
+            _ => return Err(unsupported("PREPARE of this statement")),
+        },
+        S::Execute {
+            name: Some(name),
+            parameters,
+            using,
+            immediate: false,
+            into,
+            ..
+        } if using.is_empty() && into.is_empty() => Statement::Execute {
+            name: name.to_string().to_ascii_lowercase(),
+            args: parameters,
+        },
+        S::Deallocate { name, .. } => Statement::Deallocate {
+            name: name.value.to_ascii_lowercase(),
+        },
+        S::Set(_) => Statement::Setting(Box::new(DFStatement::Statement(Box::new(statement)))),
+        S::StartTransaction { .. } | S::Commit { .. } | S::Rollback { .. } => {
+            return Err(DfOlapError::Unsupported(
+                "BEGIN, COMMIT and ROLLBACK are not supported; pass the statements to execute_batch, which makes them \
+                 one atomic change"
+                    .to_string(),
+            ));
+        }
+        S::Copy { .. } | S::CopyIntoSnowflake { .. } | S::LoadData { .. } | S::Unload { .. } => {
+            return Err(DfOlapError::Denied(format!(
+                "{} reaches outside the database and is not allowed here",
+                first_words(&statement)
+            )));
+        }
+        other => return Err(unsupported(&first_words(&other))),
+    })
+}
+
+/// A query is a write where its body is one: `WITH … INSERT`.
+fn classify_query(mut query: Box<ast::Query>) -> Result<Statement, DfOlapError> {
+    use ast::SetExpr;
+    let body = match query.body.as_mut() {
+        SetExpr::Insert(body)
+        | SetExpr::Update(body)
+        | SetExpr::Delete(body)
+        | SetExpr::Merge(body) => body,
+        _ => {
+            let statement = ast::Statement::Query(query);
+            return Ok(Statement::Query(Box::new(DFStatement::Statement(
+                Box::new(statement),
+            ))));
+        }
+    };
+    if query.order_by.is_some() {
+        return Err(unsupported("ORDER BY on a statement that writes"));
+    }
+    if query.limit_clause.is_some() || query.fetch.is_some() {
+        return Err(unsupported("LIMIT on a statement that writes"));
+    }
+    let body = body.clone();
+    let with = query.with.take();
+    match classify_sql(body)? {
+        Statement::Write(Write::Insert(_, s)) => Ok(Statement::Write(Write::Insert(with, s))),
+        Statement::Write(Write::Update(_, s)) => Ok(Statement::Write(Write::Update(with, s))),
+        Statement::Write(Write::Delete(_, s)) => Ok(Statement::Write(Write::Delete(with, s))),
+        Statement::Write(Write::Merge(_, s)) => Ok(Statement::Write(Write::Merge(with, s))),
+        _ => Err(unsupported("WITH before this statement")),
+    }
+}
+
+pub(crate) fn unsupported(what: &str) -> DfOlapError {
+    DfOlapError::Unsupported(format!("{what} is not supported"))
+}
+
+/// The first words of a statement's text, for messages.
+fn first_words(statement: &ast::Statement) -> String {
+    let text = statement.to_string();
+    let words: Vec<&str> = text.split_whitespace().take(3).collect();
+    words.join(" ")
+}
+
+impl Prepared {
+    /// Keeps `statement`; names in it that do not exist are told now.
+    pub fn new(
+        run: &Run<'_>,
+        types: Vec<ast::DataType>,
+        statement: Statement,
+    ) -> Result<Self, DfOlapError> {
+        let planner = run.planner();
+        let types = types
+            .iter()
+            .map(|data_type| planner.field(data_type))
+            .collect::<Result<Vec<_>, _>>()?;
+        let planned = match &statement {
+            Statement::Query(query) => run
+                .planner()
+                .with_param_types(&types)
+                .statement(query.as_ref().clone())
+                .map(|_| ()),
+            Statement::Write(write) => write
+                .plan(&run.planner().with_param_types(&types))
+                .map(|_| ()),
+            _ => Ok(()),
+        };
+        // Types that are not known before EXECUTE are no error yet; names are.
+        match planned.map_err(DfOlapError::from) {
+            Err(error @ DfOlapError::TableNotFound(_)) => return Err(error),
+            Err(DfOlapError::DataFusion(error))
+                if error.to_string().contains("No field named") =>
+            {
+                return Err(DfOlapError::DataFusion(hide_row_address(error)));
+            }
+            _ => {}
+        }
+        Ok(Self { types, statement })
+    }
+
+    /// The values of EXECUTE's arguments.
+    pub fn bind(&self, run: &Run<'_>, args: &[ast::Expr]) -> Result<ParamValues, DfOlapError> {
+        if !self.types.is_empty() && self.types.len() != args.len() {
+            return Err(DfOlapError::Invalid(format!(
+                "the prepared statement takes {} parameters, {} were given",
+                self.types.len(),
+                args.len()
+            )));
+        }
+        let values = args
+            .iter()
+            .enumerate()
+            .map(|(index, arg)| {
+                let value = run.constant(arg)?;
+                match self.types.get(index) {
+                    Some(field) => Ok(value.cast_to(field.data_type())?),
+                    None => Ok(value),
+                }
+            })
+            .collect::<Result<Vec<ScalarValue>, DfOlapError>>()?;
+        Ok(ParamValues::from(values))
+    }
+}
+
+impl Run<'_> {
+    pub fn planner(&self) -> Planner {
+        Planner::new(Arc::clone(&self.state), Arc::clone(&self.snapshot))
+            .with_params(self.params.clone())
+    }
+
+    /// The value of an expression that names no column.
+    pub fn constant(&self, expr: &ast::Expr) -> Result<ScalarValue, DfOlapError> {
+        let planner = self.planner();
+        let schema = DFSchema::empty();
+        let planned = planner.expr(expr.clone(), &schema, &mut planner.context())?;
+        planner.constant(planned)
+    }
+
+    /// The rows of a statement that reads.
+    pub async fn rows(&self, statement: &Statement) -> Result<SendableRecordBatchStream, DfOlapError> {
+        let plan = with_deep_stack(|| self.plan(statement)).map_err(hide_row_address)?;
+        self.stream(plan).await
+    }
+
+    fn plan(&self, statement: &Statement) -> Result<LogicalPlan, datafusion::error::DataFusionError> {
+        match statement {
+            Statement::Query(query) => self.planner().statement(query.as_ref().clone()),
+            Statement::Explain(options, inner) => {
+                let plan = match inner.as_ref() {
+                    Statement::Write(write) => write.plan(&self.planner())?,
+                    other => self.plan(other)?,
+                };
+                explain(options, plan, &self.state)
+            }
+            _ => Err(unsupported("this statement here").into()),
+        }
+    }
+
+    /// Optimizes and starts a plan that passed the guard.
+    pub async fn stream(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream, DfOlapError> {
+        guard::check(&plan, self.limits.plan_nodes)?;
+        let plan = with_deep_stack(|| self.state.optimize(&plan))?;
+        let planner = self.state.query_planner();
+        let plan = planner.create_physical_plan(&plan, self.state.as_ref()).await?;
+        Ok(execute_stream(plan, self.state.task_ctx())?)
+    }
+
+    /// Works out what a statement changes, and changes nothing.
+    pub async fn effect(&self, write: &Write) -> Result<Effect, DfOlapError> {
+        let effect = match write {
+            Write::Insert(with, insert) => insert::effect(self, with, insert).await,
+            Write::Update(with, update) => dml::update(self, with, update).await,
+            Write::Delete(with, delete) => dml::delete(self, with, delete).await,
+            Write::Merge(with, merge) => merge::effect(self, with, merge).await,
+            Write::Truncate(truncate) => dml::truncate(self, truncate),
+            Write::Ddl(statement) => ddl::effect(self, statement).await,
+        };
+        effect.map_err(|error| match error {
+            DfOlapError::DataFusion(inner) => DfOlapError::from(hide_row_address(inner)),
+            other => other,
+        })
+    }
+}
+
+impl Write {
+    /// True where the rows affected are what the statement is about.
+    pub fn counts(&self) -> bool {
+        !matches!(self, Self::Ddl(_))
+    }
+
+    /// The SELECT whose rows the statement writes, for EXPLAIN.
+    fn plan(&self, planner: &Planner) -> Result<LogicalPlan, datafusion::error::DataFusionError> {
+        match self {
+            Self::Insert(with, statement) => insert::plan(planner, with, statement),
+            Self::Update(with, statement) => dml::plan_update(planner, with, statement),
+            Self::Delete(with, statement) => dml::plan_delete(planner, with, statement),
+            Self::Merge(with, statement) => merge::plan(planner, with, statement),
+            Self::Truncate(statement) => planner.statement(DFStatement::Statement(Box::new(
+                ast::Statement::Truncate(statement.as_ref().clone()),
+            ))),
+            Self::Ddl(statement) => {
+                planner.statement(DFStatement::Statement(statement.clone()))
+            }
+        }
+    }
+}
+
+fn explain(
+    options: &ExplainStatementOptions,
+    plan: LogicalPlan,
+    state: &SessionState,
+) -> Result<LogicalPlan, datafusion::error::DataFusionError> {
+    let configured = &state.config_options().explain;
+    let format = match &options.format {
+        Some(_) if options.verbose => {
+            return Err(unsupported("EXPLAIN VERBOSE with FORMAT").into());
+        }
+        Some(format) => format.clone(),
+        None if options.verbose || options.analyze => ExplainFormat::Indent,
+        None => configured.format.clone(),
+    };
+    let schema = LogicalPlan::explain_schema().to_dfschema_ref()?;
+    if options.analyze {
+        if matches!(format, ExplainFormat::Tree | ExplainFormat::Graphviz) {
+            return Err(unsupported(&format!("EXPLAIN ANALYZE with FORMAT {format}")).into());
+        }
+        return Ok(LogicalPlan::Analyze(Analyze {
+            verbose: options.verbose,
+            format,
+            input: Arc::new(plan),
+            schema,
+            analyze_level: options.analyze_level,
+            analyze_categories: options.analyze_categories.clone(),
+        }));
+    }
+    Ok(LogicalPlan::Explain(Explain {
+        verbose: options.verbose,
+        explain_format: format,
+        stringified_plans: vec![plan.to_stringified(PlanType::InitialLogicalPlan)],
+        plan: Arc::new(plan),
+        schema,
+        logical_optimization_succeeded: false,
+        show_statistics: options.show_statistics,
+    }))
+}

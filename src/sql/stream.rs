@@ -1,0 +1,139 @@
+//! A result stream that holds its snapshot, its deadline and its cancel handle.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use datafusion::execution::SendableRecordBatchStream;
+use futures::future::BoxFuture;
+use futures::{FutureExt, Stream, StreamExt};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::DfOlapError;
+use crate::runtime;
+use crate::snapshot::Snapshot;
+
+/// When a statement has to stop, whatever it is doing.
+pub(crate) struct Limited {
+    stop: Option<BoxFuture<'static, DfOlapError>>,
+}
+
+impl Limited {
+    pub fn new(timeout: Option<Duration>, cancel: Option<CancellationToken>) -> Self {
+        if timeout.is_none() && cancel.is_none() {
+            return Self { stop: None };
+        }
+        let stop = async move {
+            let late = async {
+                match timeout {
+                    Some(timeout) => {
+                        runtime::sleep(timeout).await;
+                        DfOlapError::Timeout(timeout)
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            let cancelled = async {
+                match cancel {
+                    Some(cancel) => {
+                        cancel.cancelled_owned().await;
+                        DfOlapError::Cancelled
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            futures::pin_mut!(late, cancelled);
+            futures::future::select(late, cancelled)
+                .await
+                .factor_first()
+                .0
+        };
+        Self {
+            stop: Some(stop.boxed()),
+        }
+    }
+
+    fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<DfOlapError> {
+        match &mut self.stop {
+            None => Poll::Pending,
+            Some(stop) => {
+                let stopped = stop.as_mut().poll(cx);
+                if stopped.is_ready() {
+                    self.stop = None;
+                }
+                stopped
+            }
+        }
+    }
+
+    /// Runs `work` to its end, or drops it where it stands when the time comes.
+    pub async fn run<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, DfOlapError>>,
+    ) -> Result<T, DfOlapError> {
+        if self.stop.is_none() {
+            return work.await;
+        }
+        futures::pin_mut!(work);
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(stopped) = self.poll_stop(cx) {
+                return Poll::Ready(Err(stopped));
+            }
+            work.as_mut().poll(cx)
+        })
+        .await
+    }
+}
+
+/// Rows of one snapshot, which lives as long as the stream does. After an error nothing follows.
+pub(crate) struct Guarded {
+    schema: SchemaRef,
+    rows: Option<SendableRecordBatchStream>,
+    limited: Limited,
+    _snapshot: Arc<Snapshot>,
+}
+
+impl Guarded {
+    pub fn new(rows: SendableRecordBatchStream, snapshot: Arc<Snapshot>, limited: Limited) -> Self {
+        Self {
+            schema: rows.schema(),
+            rows: Some(rows),
+            limited,
+            _snapshot: snapshot,
+        }
+    }
+
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+}
+
+impl Stream for Guarded {
+    type Item = Result<RecordBatch, DfOlapError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let Some(rows) = &mut this.rows else {
+            return Poll::Ready(None);
+        };
+        if let Poll::Ready(stopped) = this.limited.poll_stop(cx) {
+            this.rows = None;
+            return Poll::Ready(Some(Err(stopped)));
+        }
+        match rows.poll_next_unpin(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Some(Ok(batch))) => Poll::Ready(Some(Ok(batch))),
+            Poll::Ready(Some(Err(error))) => {
+                this.rows = None;
+                Poll::Ready(Some(Err(error.into())))
+            }
+            Poll::Ready(None) => {
+                this.rows = None;
+                Poll::Ready(None)
+            }
+        }
+    }
+}

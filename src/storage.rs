@@ -1,0 +1,177 @@
+//! [`StorageMode`]: where the data lives, and which URLs are refused.
+//!
+//! Reading a URL happens here and nowhere else. Opening what it names is the store's business.
+
+use std::path::PathBuf;
+
+/// Where an engine keeps its tables.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum StorageMode {
+    /// In memory: gone when the engine is dropped.
+    #[default]
+    InMemory,
+    /// Durable Vortex files below a local folder or an S3-compatible prefix.
+    ///
+    /// Accepted: a path (`/data/olap`, `./olap`), a `file://` URL and, with the feature `cloud-storage`, `s3://bucket/prefix`.
+    Vortex {
+        /// The folder or URL.
+        url: String,
+    },
+}
+
+/// What the URL of [`StorageMode::Vortex`] names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VortexLocation {
+    /// A local folder.
+    Local {
+        /// Its path.
+        base_path: PathBuf,
+    },
+    /// An S3-compatible bucket and prefix.
+    #[cfg(feature = "cloud-storage")]
+    S3 {
+        /// The URL as it was given.
+        url: String,
+    },
+}
+
+impl StorageMode {
+    /// True if this mode keeps its data in an S3-compatible store. Always false without the feature `cloud-storage`.
+    pub fn is_cloud(&self) -> bool {
+        #[cfg(feature = "cloud-storage")]
+        return matches!(self.classify(), Ok(Some(VortexLocation::S3 { .. })));
+        #[cfg(not(feature = "cloud-storage"))]
+        false
+    }
+
+    /// What the URL names; `None` in memory.
+    ///
+    /// # Errors
+    /// A sentence that names the scheme or the URL, where it cannot be used.
+    pub fn classify(&self) -> Result<Option<VortexLocation>, String> {
+        let Self::Vortex { url } = self else {
+            return Ok(None);
+        };
+        if url.trim().is_empty() {
+            return Err("the storage URL is empty; give a folder or a URL".to_string());
+        }
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return Ok(Some(VortexLocation::Local {
+                base_path: PathBuf::from(url),
+            }));
+        };
+        match scheme.to_ascii_lowercase().as_str() {
+            "file" => local_path(url).map(|base_path| Some(VortexLocation::Local { base_path })),
+            "s3" if rest.trim_matches('/').is_empty() => {
+                Err(format!("'{url}' names no bucket; write s3://bucket/prefix"))
+            }
+            #[cfg(feature = "cloud-storage")]
+            "s3" => Ok(Some(VortexLocation::S3 { url: url.clone() })),
+            #[cfg(not(feature = "cloud-storage"))]
+            "s3" => Err(format!(
+                "S3 URL '{url}' requires the 'cloud-storage' feature"
+            )),
+            _ => Err(format!(
+                "unsupported storage URL scheme '{scheme}://' in '{url}'. Use a local path, 'file://', or (with the \
+                 cloud-storage feature) 's3://'"
+            )),
+        }
+    }
+
+    /// The local folder, where the mode has one.
+    pub fn local_base_path(&self) -> Option<PathBuf> {
+        match self.classify() {
+            Ok(Some(VortexLocation::Local { base_path })) => Some(base_path),
+            _ => None,
+        }
+    }
+
+    /// The URL of an S3-compatible store, where the mode has one.
+    #[cfg(feature = "cloud-storage")]
+    pub fn cloud_base_url(&self) -> Option<&str> {
+        match self {
+            Self::Vortex { url } if self.is_cloud() => Some(url),
+            _ => None,
+        }
+    }
+
+    /// The extension of data files: empty in memory, `vortex` otherwise.
+    pub fn file_extension(&self) -> &'static str {
+        match self {
+            Self::InMemory => "",
+            Self::Vortex { .. } => "vortex",
+        }
+    }
+}
+
+/// `file://` with its percent escapes undone; the public crate's lenient `file://relative` keeps working.
+fn local_path(url: &str) -> Result<PathBuf, String> {
+    match url::Url::parse(url) {
+        Ok(parsed) if parsed.host_str().is_none() => parsed
+            .to_file_path()
+            .map_err(|()| format!("'{url}' is not the URL of a local folder")),
+        _ => Ok(PathBuf::from(&url["file://".len()..])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vortex(url: &str) -> StorageMode {
+        StorageMode::Vortex { url: url.into() }
+    }
+
+    #[test]
+    fn memory_is_the_default_and_has_no_place() {
+        assert_eq!(StorageMode::default(), StorageMode::InMemory);
+        assert_eq!(StorageMode::InMemory.classify(), Ok(None));
+        assert_eq!(StorageMode::InMemory.file_extension(), "");
+        assert!(!StorageMode::InMemory.is_cloud());
+    }
+
+    #[test]
+    fn paths_and_file_urls_are_local() {
+        for (url, path) in [
+            ("/tmp/rhei-data", "/tmp/rhei-data"),
+            ("./data/olap", "./data/olap"),
+            ("file:///tmp/rhei-vortex", "/tmp/rhei-vortex"),
+            ("file:///tmp/with%20space", "/tmp/with space"),
+            ("FILE:///tmp/x", "/tmp/x"),
+        ] {
+            assert_eq!(
+                vortex(url).local_base_path(),
+                Some(PathBuf::from(path)),
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn other_schemes_are_refused_by_name() {
+        for scheme in ["gs", "http", "https", "az", "azure", "ftp"] {
+            let refused = vortex(&format!("{scheme}://place/prefix"))
+                .classify()
+                .unwrap_err();
+            assert!(refused.contains("unsupported storage URL scheme"), "{refused}");
+            assert!(refused.contains(&format!("'{scheme}://'")), "{refused}");
+        }
+        assert!(vortex("").classify().is_err());
+        assert!(vortex("s3:///").classify().is_err());
+    }
+
+    #[cfg(feature = "cloud-storage")]
+    #[test]
+    fn s3_is_cloud() {
+        let mode = vortex("s3://bucket/prefix");
+        assert!(mode.is_cloud());
+        assert_eq!(mode.cloud_base_url(), Some("s3://bucket/prefix"));
+        assert_eq!(mode.file_extension(), "vortex");
+    }
+
+    #[cfg(not(feature = "cloud-storage"))]
+    #[test]
+    fn s3_without_the_feature_says_so() {
+        assert!(vortex("s3://bucket/prefix").classify().unwrap_err().contains("cloud-storage"));
+    }
+}

@@ -1,0 +1,37 @@
+//! Every `tests/sql/*.sql` on every storage mode.
+
+use std::path::Path;
+
+use crate::common::engines;
+use crate::sql_file::parse;
+
+#[tokio::test]
+async fn every_sql_file_gives_its_expected_answers_on_every_store() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sql");
+    let mut files: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "sql"))
+        .collect();
+    files.sort();
+    let only = std::env::var("SQL_FILE").ok();
+    let (mut statements, mut wrong) = (0, Vec::new());
+    for path in &files {
+        let name = path.file_name().unwrap().to_string_lossy().to_string();
+        if only.as_ref().is_some_and(|only| *only != name) {
+            continue;
+        }
+        let cases = parse(&std::fs::read_to_string(path).unwrap());
+        for (store, engine) in engines() {
+            for case in &cases {
+                statements += 1;
+                if let Err(difference) = case.check(&engine).await {
+                    wrong.push(format!("{name}:{} ({store}): {}\n{difference}", case.line, case.sql));
+                }
+            }
+        }
+    }
+    println!("{statements} statements in {} files", files.len());
+    assert!(wrong.is_empty(), "{} differ:\n\n{}", wrong.len(), wrong.join("\n\n"));
+    assert!(only.is_some() || statements >= 300, "the files hold the statements");
+}

@@ -1,0 +1,98 @@
+-- Aggregates and grouping, over rows that DML left behind.
+
+CREATE TABLE t (id INT, grp TEXT, v INT, w DOUBLE);
+--> ok
+
+SELECT count(*) AS n, sum(v) AS s, min(v) AS lo, max(v) AS hi, avg(v) AS a FROM t;
+--> rows
+-- 0 | NULL | NULL | NULL | NULL
+
+SELECT grp, count(*) AS n FROM t GROUP BY grp;
+--> rows
+
+INSERT INTO t VALUES (1, 'a', 10, 0.5), (2, 'a', 20, 1.5), (3, 'b', 30, NULL), (4, 'b', 30, 2.5), (5, NULL, NULL, 4.0), (6, 'c', -5, 0.0), (7, 'gone', 99, 9.0);
+--> count 7
+
+DELETE FROM t WHERE grp = 'gone';
+--> count 1
+
+UPDATE t SET v = v + 1 WHERE id = 1;
+--> count 1
+
+SELECT grp, count(*) AS n, sum(v) AS s, avg(v) AS a, min(w) AS lo, max(w) AS hi FROM t GROUP BY grp ORDER BY grp NULLS LAST;
+--> rows
+-- a | 2 | 31 | 15.5 | 0.5 | 1.5
+-- b | 2 | 60 | 30.0 | 2.5 | 2.5
+-- c | 1 | -5 | -5.0 | 0.0 | 0.0
+-- NULL | 1 | NULL | NULL | 4.0 | 4.0
+
+SELECT count(DISTINCT v) AS d, count(DISTINCT grp) AS g, sum(DISTINCT v) AS s FROM t;
+--> rows
+-- 4 | 3 | 56
+
+SELECT grp, sum(v) AS s FROM t GROUP BY grp HAVING sum(v) > 20 ORDER BY grp;
+--> rows
+-- a | 31
+-- b | 60
+
+SELECT count(*) FILTER (WHERE v > 15) AS big, sum(v) FILTER (WHERE grp = 'a') AS a, sum(v) FILTER (WHERE false) AS none FROM t;
+--> rows
+-- 3 | 31 | NULL
+
+SELECT string_agg(grp, ',' ORDER BY id) AS s, array_agg(v ORDER BY id) AS l FROM t;
+--> rows
+-- a,a,b,b,c | [11, 20, 30, 30, NULL, -5]
+
+SELECT bool_and(v > 0) AS every, bool_or(v > 25) AS some, median(v) AS m, var_pop(w) AS vp, stddev_pop(w) AS sp FROM t;
+--> rows
+-- false | true | 20.0 | 2.06 | 1.4352700094407325
+
+SELECT v > 15 AS big, count(*) AS n FROM t GROUP BY v > 15 ORDER BY big NULLS LAST;
+--> rows
+-- false | 2
+-- true | 3
+-- NULL | 1
+
+SELECT grp, v, count(*) AS n FROM t GROUP BY ROLLUP (grp, v) HAVING count(*) > 1 ORDER BY grp NULLS LAST, v NULLS LAST;
+--> rows
+-- a | NULL | 2
+-- b | 30 | 2
+-- b | NULL | 2
+-- NULL | NULL | 6
+
+SELECT grp, sum(v) AS s FROM t WHERE grp IS NOT NULL GROUP BY GROUPING SETS ((grp), ()) ORDER BY grp NULLS LAST;
+--> rows
+-- a | 31
+-- b | 60
+-- c | -5
+-- NULL | 86
+
+SELECT DISTINCT grp FROM t ORDER BY grp NULLS FIRST;
+--> rows
+-- NULL
+-- a
+-- b
+-- c
+
+SELECT DISTINCT ON (grp) grp, id FROM t WHERE grp IS NOT NULL ORDER BY grp, id DESC;
+--> rows
+-- a | 2
+-- b | 4
+-- c | 6
+
+SELECT sum(CASE WHEN grp = 'b' THEN v ELSE 0 END) AS b, max(id) - min(id) AS width FROM t;
+--> rows
+-- 60 | 5
+
+SELECT corr(id, v) > 0 AS up, count(*) AS n FROM t WHERE grp = 'a';
+--> rows
+-- true | 2
+
+SELECT grp, v FROM t GROUP BY grp;
+--> error invalid
+
+SELECT sum(nope) AS s FROM t;
+--> error invalid: No field named
+
+SELECT sum(sum(v)) AS s FROM t;
+--> error invalid

@@ -1,0 +1,59 @@
+-- Structs: literals, columns, fields, and DML on them.
+
+--@ duckdb: CREATE TABLE t (id INT, p STRUCT(a BIGINT, b TEXT))
+CREATE TABLE t (id INT, p STRUCT<a BIGINT, b TEXT>);
+--> ok
+
+INSERT INTO t VALUES (1, {'a': 1, 'b': 'x'}), (2, {'a': NULL, 'b': NULL}), (3, NULL);
+--> count 3
+
+SELECT * FROM t ORDER BY id;
+--> rows
+-- 1 | {a: 1, b: x}
+-- 2 | {a: NULL, b: NULL}
+-- 3 | NULL
+
+SELECT id, p['a'] AS a, p['b'] AS b FROM t ORDER BY id;
+--> rows
+-- 1 | 1 | x
+-- 2 | NULL | NULL
+-- 3 | NULL | NULL
+
+UPDATE t SET p = {'a': 2, 'b': 'y'} WHERE p['a'] = 1;
+--> count 1
+
+UPDATE t SET p = NULL WHERE id = 2;
+--> count 1
+
+SELECT id, p, p IS NULL AS none FROM t ORDER BY id;
+--> rows
+-- 1 | {a: 2, b: y} | false
+-- 2 | NULL | true
+-- 3 | NULL | true
+
+INSERT INTO t SELECT id + 10, p FROM t WHERE p IS NOT NULL;
+--> count 1
+
+DELETE FROM t WHERE p['b'] = 'y' AND id < 10;
+--> count 1
+
+SELECT * FROM t ORDER BY id;
+--> rows
+-- 2 | NULL
+-- 3 | NULL
+-- 11 | {a: 2, b: y}
+
+SELECT {'name': 'n', 'list': [1, 2]} AS s;
+--> rows
+-- {name: n, list: [1, 2]}
+
+--@ duckdb: CREATE TABLE deep (s STRUCT(x INT, inner_s STRUCT(y TEXT, z BIGINT[])))
+CREATE TABLE deep (s STRUCT<x INT, inner_s STRUCT<y TEXT, z BIGINT[]>>);
+--> ok
+
+INSERT INTO deep VALUES ({'x': 1, 'inner_s': {'y': 'w', 'z': [1, NULL]}});
+--> count 1
+
+SELECT s, s['inner_s']['y'] AS y FROM deep;
+--> rows
+-- {x: 1, inner_s: {y: w, z: [1, NULL]}} | w
