@@ -135,6 +135,7 @@ fn define(
                 ast::ColumnOption::PrimaryKey(_) if key.is_empty() => {
                     key.push(planner.normalize(&column.name));
                 }
+                ast::ColumnOption::ForeignKey(_) => return Err(unsupported("FOREIGN KEY")),
                 other => {
                     return Err(unsupported(&format!("the column option {other}")));
                 }

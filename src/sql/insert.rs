@@ -163,10 +163,10 @@ pub(crate) fn plan(
                         );
                     }
                 }
-                context.set_table_schema(Some(Arc::new(DFSchema::from_unqualified_fields(
-                    fields.clone().into(),
-                    HashMap::new(),
-                )?)));
+                // NULLs are looked for when the rows are there, in words that name the table's column.
+                let nullable = fields.iter().map(|f| f.as_ref().clone().with_nullable(true));
+                let schema = DFSchema::from_unqualified_fields(nullable.collect(), HashMap::new())?;
+                context.set_table_schema(Some(Arc::new(schema)));
             }
             planner.query_in(source, &mut context)?
         }

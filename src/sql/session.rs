@@ -83,7 +83,9 @@ pub(crate) struct Session {
 
 impl Session {
     pub fn new(config: SessionConfig, runtime: Arc<RuntimeEnv>, limits: Limits) -> Self {
-        let config = config.with_information_schema(true);
+        let mut config = config.with_information_schema(true);
+        // TIMESTAMP WITH TIME ZONE is an instant, shown in UTC.
+        config.options_mut().execution.time_zone = Some("+00:00".to_string());
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(runtime)

@@ -25,7 +25,7 @@ SELECT * FROM t ORDER BY id;
 UPDATE t AS x SET v = 0 WHERE t.id = 1;
 --> error invalid
 
-UPDATE t AS x SET v = (SELECT max(t.v) FROM t WHERE t.id < x.id) WHERE x.id > 1;
+UPDATE t AS x SET v = (SELECT max(t.v) FROM t WHERE t.id = x.id - 1) WHERE x.id > 1;
 --> count 2
 
 SELECT * FROM t ORDER BY id;
