@@ -1,12 +1,15 @@
-//! What a plan may contain: an allow list of node kinds and a budget, checked before the optimizer sees the plan.
+//! What a plan may contain: an allow list of node kinds and a budget, checked before the optimizer sees the plan; and the same
+//! budget on the parsed statement, because DataFusion's SQL planner copies a CTE or view as often as it is used.
 //!
 //! The match over DataFusion's plan nodes is exhaustive on purpose: a kind that a later version adds does not compile until
 //! someone has decided about it.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{DdlStatement, Expr, LogicalPlan, Statement};
+use datafusion::sql::sqlparser::ast;
 
 use crate::error::DfOlapError;
 
@@ -39,6 +42,98 @@ pub(crate) fn check(plan: &LogicalPlan, max_nodes: u64) -> Result<(), DfOlapErro
         )));
     }
     Ok(())
+}
+
+/// Refuses a statement whose relations, each CTE and view counted as often as it is used, are more than `max`.
+///
+/// `view` gives the parsed text of a view.
+pub(crate) fn check_relations<S: ast::Visit>(
+    statement: &S,
+    max: u64,
+    view: &dyn Fn(&ast::ObjectName) -> Option<ast::Statement>,
+) -> Result<(), DfOlapError> {
+    let mut relations = Relations::new(view);
+    let _ = statement.visit(&mut relations);
+    let count = relations.open.iter().fold(0u64, |sum, w| sum.saturating_add(*w));
+    if count > max {
+        return Err(DfOlapError::ResourcesExhausted(format!(
+            "the statement reads {count} relations, more than the {max} allowed; a CTE or view counts as often as it is \
+             used"
+        )));
+    }
+    Ok(())
+}
+
+/// One pass over a statement that adds up relations by query.
+struct Relations<'a> {
+    view: &'a dyn Fn(&ast::ObjectName) -> Option<ast::Statement>,
+    /// Which queries are CTEs, by their place in the statement.
+    ctes: HashMap<*const ast::Query, String>,
+    weights: HashMap<String, u64>,
+    /// The weights of the queries that are being visited, the statement itself first.
+    open: Vec<u64>,
+}
+
+impl<'a> Relations<'a> {
+    fn new(view: &'a dyn Fn(&ast::ObjectName) -> Option<ast::Statement>) -> Self {
+        Self {
+            view,
+            ctes: HashMap::new(),
+            weights: HashMap::new(),
+            open: vec![0],
+        }
+    }
+
+    fn add(&mut self, weight: u64) {
+        if let Some(open) = self.open.last_mut() {
+            *open = open.saturating_add(weight);
+        }
+    }
+}
+
+impl ast::Visitor for Relations<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &ast::Query) -> ControlFlow<()> {
+        for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
+            let name = cte.alias.name.value.to_ascii_lowercase();
+            self.ctes.insert(std::ptr::from_ref(cte.query.as_ref()), name);
+        }
+        self.open.push(1);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &ast::Query) -> ControlFlow<()> {
+        let weight = self.open.pop().unwrap_or_default();
+        match self.ctes.get(&std::ptr::from_ref(query)) {
+            Some(name) => {
+                self.weights.insert(name.clone(), weight);
+            }
+            None => self.add(weight),
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_relation(&mut self, name: &ast::ObjectName) -> ControlFlow<()> {
+        let key = name.to_string().to_ascii_lowercase();
+        let weight = match self.weights.get(&key) {
+            Some(weight) => *weight,
+            None => {
+                // A view that reads itself finds this, and is told of the circle when it is planned.
+                self.weights.insert(key.clone(), 1);
+                let mut weight = 1u64;
+                if let Some(text) = (self.view)(name) {
+                    self.open.push(0);
+                    let _ = ast::Visit::visit(&text, self);
+                    weight = weight.saturating_add(self.open.pop().unwrap_or_default());
+                }
+                self.weights.insert(key, weight);
+                weight
+            }
+        };
+        self.add(weight);
+        ControlFlow::Continue(())
+    }
 }
 
 /// Counts each node as often as the plan uses it, but looks at it once: shared inputs make the count exponential.

@@ -7,6 +7,7 @@
 mod catalog;
 mod ddl;
 mod dml;
+mod functions;
 mod guard;
 mod insert;
 mod merge;

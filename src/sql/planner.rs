@@ -31,9 +31,11 @@ use datafusion::sql::sqlparser::ast;
 use futures::FutureExt;
 
 use super::catalog::SnapshotCatalog;
+use super::guard;
 use super::parse::{TextLimits, parse_statements};
 use super::provider::SnapshotTable;
 use crate::error::DfOlapError;
+use crate::runtime::with_deep_stack;
 use crate::snapshot::{Relation, Snapshot, Table, View};
 
 /// The catalog whose tables show their row addresses. The control character keeps it out of reach of plain SQL.
@@ -52,6 +54,7 @@ pub(crate) struct Planner {
     values: Option<ParamValues>,
     rows: Option<Arc<dyn TableProvider>>,
     view_depth: AtomicUsize,
+    max_relations: u64,
 }
 
 impl Planner {
@@ -63,7 +66,14 @@ impl Planner {
             values: None,
             rows: None,
             view_depth: AtomicUsize::new(0),
+            max_relations: u64::MAX,
         }
+    }
+
+    /// Bounds the relations that a statement may read.
+    pub fn with_max_relations(mut self, max: u64) -> Self {
+        self.max_relations = max;
+        self
     }
 
     /// Gives the statement its parameters: `$1`, `$2` … or `$name`.
@@ -179,18 +189,23 @@ impl Planner {
 
     pub fn query_in(&self, query: ast::Query, context: &mut PlannerContext) -> Result<LogicalPlan> {
         let statement = ast::Statement::Query(Box::new(query));
-        let plan = self.sql().sql_statement_to_plan_with_context(statement, context)?;
+        self.check_relations(&statement)?;
+        let plan = with_deep_stack(|| {
+            self.sql().sql_statement_to_plan_with_context(statement, context)
+        })?;
         self.bind(plan)
     }
 
     /// Plans a statement that needs nothing of ours but names and parameters.
     pub fn statement(&self, statement: DFStatement) -> Result<LogicalPlan> {
-        let plan = match statement {
-            DFStatement::Statement(statement) => self
-                .sql()
-                .sql_statement_to_plan_with_context(*statement, &mut self.context())?,
-            other => self.sql().statement_to_plan(other)?,
-        };
+        let plan = with_deep_stack(|| match statement {
+            DFStatement::Statement(statement) => {
+                self.check_relations(statement.as_ref())?;
+                self.sql()
+                    .sql_statement_to_plan_with_context(*statement, &mut self.context())
+            }
+            other => self.sql().statement_to_plan(other),
+        })?;
         self.bind(plan)
     }
 
@@ -201,7 +216,7 @@ impl Planner {
         schema: &DFSchema,
         context: &mut PlannerContext,
     ) -> Result<Expr> {
-        let expr = self.sql().sql_to_expr(expr, schema, context)?;
+        let expr = with_deep_stack(|| self.sql().sql_to_expr(expr, schema, context))?;
         let Some(values) = &self.values else {
             return Ok(expr);
         };
@@ -239,10 +254,24 @@ impl Planner {
         }
     }
 
+    fn check_relations<S: ast::Visit>(&self, statement: &S) -> Result<()> {
+        let view = |name: &ast::ObjectName| {
+            let name = self.table_name(name).ok()?;
+            match self.snapshot.relation(&name)? {
+                Relation::View(view) => view_statement(&view),
+                Relation::Table(_) => None,
+            }
+        };
+        Ok(guard::check_relations(statement, self.max_relations, &view)?)
+    }
+
     /// Plans a view that is to be created, so that what is wrong with it is told now.
     pub fn check_view(&self, name: &str, view: &View, max_nodes: u64) -> Result<(), DfOlapError> {
+        if let Some(statement) = view_statement(view) {
+            self.check_relations(&statement)?;
+        }
         let plan = self.plan_view(view)?;
-        super::guard::check(&plan, max_nodes)?;
+        guard::check(&plan, max_nodes)?;
         for (index, field) in plan.schema().fields().iter().enumerate() {
             let fields = plan.schema().fields();
             if fields.iter().take(index).any(|f| f.name() == field.name()) {
@@ -262,17 +291,16 @@ impl Planner {
             ))
             .into());
         }
-        let plan = self.plan_view_query(view);
+        let plan = with_deep_stack(|| self.plan_view_query(view));
         self.view_depth.fetch_sub(1, Ordering::Relaxed);
         plan
     }
 
     fn plan_view_query(&self, view: &View) -> Result<LogicalPlan> {
-        let mut statements = parse_statements(&view.query, &TextLimits::default())?;
-        let Some(DFStatement::Statement(statement)) = statements.pop_front() else {
+        let Some(statement) = view_statement(view) else {
             return plan_err!("the text of a view is not a query: {}", view.query);
         };
-        let plan = self.sql().sql_statement_to_plan(*statement)?;
+        let plan = self.sql().sql_statement_to_plan(statement)?;
         if view.columns.is_empty() {
             return Ok(plan);
         }
@@ -428,6 +456,15 @@ impl ContextProvider for Planner {
 
     fn udwf_names(&self) -> Vec<String> {
         self.state.window_functions().keys().cloned().collect()
+    }
+}
+
+/// The text of a view, parsed.
+fn view_statement(view: &View) -> Option<ast::Statement> {
+    let mut statements = parse_statements(&view.query, &TextLimits::default()).ok()?;
+    match statements.pop_front()? {
+        DFStatement::Statement(statement) => Some(*statement),
+        _ => None,
     }
 }
 

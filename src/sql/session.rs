@@ -15,6 +15,7 @@ use object_store::ObjectStore;
 use parking_lot::RwLock;
 use url::Url;
 
+use super::functions::bound_functions;
 use super::parse::TextLimits;
 use crate::error::DfOlapError;
 
@@ -86,11 +87,12 @@ impl Session {
         let mut config = config.with_information_schema(true);
         // TIMESTAMP WITH TIME ZONE is an instant, shown in UTC.
         config.options_mut().execution.time_zone = Some("+00:00".to_string());
-        let state = SessionStateBuilder::new()
+        let mut builder = SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(runtime)
-            .with_default_features()
-            .build();
+            .with_default_features();
+        bound_functions(&mut builder);
+        let state = builder.build();
         Self {
             state: Arc::new(state),
             limits: Arc::new(limits),

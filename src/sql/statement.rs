@@ -9,12 +9,15 @@ use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::{Analyze, Explain, LogicalPlan, PlanType, ToStringifiedPlan};
 use datafusion::common::ToDFSchema;
 use datafusion::common::format::{ExplainFormat, ExplainStatementOptions};
-use datafusion::physical_plan::execute_stream;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::parser::{ExplainStatement, Statement as DFStatement};
 use datafusion::sql::sqlparser::ast;
 
 use super::planner::{Planner, hide_row_address};
 use super::session::Limits;
+use super::functions::bound_literals;
 use super::parse::parse_statements;
 use super::{ddl, dml, guard, insert, merge};
 use crate::change::ChangeSet;
@@ -287,6 +290,7 @@ impl Run<'_> {
     pub fn planner(&self) -> Planner {
         Planner::new(Arc::clone(&self.state), Arc::clone(&self.snapshot))
             .with_params(self.params.clone())
+            .with_max_relations(self.limits.plan_nodes)
     }
 
     /// The value of an expression that names no column.
@@ -299,7 +303,7 @@ impl Run<'_> {
 
     /// The rows of a statement that reads.
     pub async fn rows(&self, statement: &Statement) -> Result<SendableRecordBatchStream, DfOlapError> {
-        let plan = with_deep_stack(|| self.plan(statement)).map_err(hide_row_address)?;
+        let plan = self.plan(statement).map_err(hide_row_address)?;
         self.stream(plan).await
     }
 
@@ -320,10 +324,10 @@ impl Run<'_> {
     /// Optimizes and starts a plan that passed the guard.
     pub async fn stream(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream, DfOlapError> {
         guard::check(&plan, self.limits.plan_nodes)?;
-        let plan = with_deep_stack(|| self.state.optimize(&plan))?;
+        let plan = with_deep_stack(|| bound_literals(self.state.optimize(&plan)?))?;
         let planner = self.state.query_planner();
         let plan = planner.create_physical_plan(&plan, self.state.as_ref()).await?;
-        Ok(execute_stream(plan, self.state.task_ctx())?)
+        Ok(execute_stream(yielding(plan)?, self.state.task_ctx())?)
     }
 
     /// Works out what a statement changes, and changes nothing.
@@ -341,6 +345,29 @@ impl Run<'_> {
             other => other,
         })
     }
+}
+
+/// Lets other tasks, a deadline and a cancel handle have their turn behind each operator that makes many rows of few:
+/// DataFusion does so for sources, which such an operator may not ask for a long time.
+fn yielding(
+    plan: Arc<dyn ExecutionPlan>,
+) -> Result<Arc<dyn ExecutionPlan>, datafusion::error::DataFusionError> {
+    const MULTIPLY: [&str; 6] = [
+        "CrossJoinExec",
+        "NestedLoopJoinExec",
+        "HashJoinExec",
+        "SortMergeJoinExec",
+        "PiecewiseMergeJoinExec",
+        "UnnestExec",
+    ];
+    plan.transform_up(|plan| {
+        Ok(if MULTIPLY.contains(&plan.name()) {
+            Transformed::yes(Arc::new(CooperativeExec::new(plan)) as _)
+        } else {
+            Transformed::no(plan)
+        })
+    })
+    .map(|transformed| transformed.data)
 }
 
 impl Write {

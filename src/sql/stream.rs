@@ -1,5 +1,6 @@
 //! A result stream that holds its snapshot, its deadline and its cancel handle.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -74,18 +75,25 @@ impl Limited {
         &mut self,
         work: impl Future<Output = Result<T, DfOlapError>>,
     ) -> Result<T, DfOlapError> {
-        if self.stop.is_none() {
-            return work.await;
-        }
         futures::pin_mut!(work);
         std::future::poll_fn(|cx| {
             if let Poll::Ready(stopped) = self.poll_stop(cx) {
                 return Poll::Ready(Err(stopped));
             }
-            work.as_mut().poll(cx)
+            catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)))
+                .unwrap_or_else(|panic| Poll::Ready(Err(panicked(panic.as_ref()))))
         })
         .await
     }
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> DfOlapError {
+    let message = panic
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    DfOlapError::Other(format!("the statement ended in a panic: {message}"))
 }
 
 /// Rows of one snapshot, which lives as long as the stream does. After an error nothing follows.
@@ -123,7 +131,10 @@ impl Stream for Guarded {
             this.rows = None;
             return Poll::Ready(Some(Err(stopped)));
         }
-        match rows.poll_next_unpin(cx) {
+        // A panic in an operator is an error of this statement, not the end of the caller's task.
+        let polled = catch_unwind(AssertUnwindSafe(|| rows.poll_next_unpin(cx)));
+        let polled = polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(panicked(panic.as_ref()).into()))));
+        match polled {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Some(Ok(batch))) => Poll::Ready(Some(Ok(batch))),
             Poll::Ready(Some(Err(error))) => {

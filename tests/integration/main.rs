@@ -1,5 +1,6 @@
 //! All integration tests, in one binary: DataFusion is linked once.
 
 mod common;
+mod safety;
 mod sql_file;
 mod sql_files;

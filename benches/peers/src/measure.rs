@@ -1,0 +1,181 @@
+//! What an engine must offer to be measured, operations that time themselves, and interleaved rounds of them.
+//!
+//! Every operation checks its own result (rows changed, rows returned), so that nothing is timed that did nothing. How the
+//! figures are judged and shown is in [`crate::report`].
+
+use std::error::Error;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+/// Something that answers SELECT.
+pub trait Queries {
+    /// Runs a query to its last batch. Returns the number of rows.
+    async fn drain(&self, sql: &str) -> Result<usize, Failure>;
+}
+
+/// Something that answers SELECT and takes changes.
+pub trait Engine: Queries {
+    type Batch;
+    type Rows;
+
+    /// Makes table `name` with the columns of [`crate::data`], keyed by `id`.
+    async fn create(&self, name: &str) -> Result<(), Failure>;
+
+    /// Appends batches. Returns the number of rows.
+    async fn append(&self, table: &str, batches: &[Self::Batch]) -> Result<u64, Failure>;
+
+    /// Runs a statement for its effect. Returns the number of rows affected.
+    async fn execute(&self, sql: &str) -> Result<u64, Failure>;
+
+    /// Starts a query and waits for its first batch. Returns the batch's rows and the stream it came from.
+    async fn first_batch(&self, sql: &str) -> Result<(usize, Self::Rows), Failure>;
+}
+
+/// One contestant's part of a round: takes the round's number and returns the time it took.
+pub type Operation<'a> =
+    Box<dyn FnMut(usize) -> LocalBoxFuture<'a, Result<Duration, Failure>> + 'a>;
+
+/// How often an operation runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Rounds {
+    /// Rounds before the clock counts.
+    pub warm_up: usize,
+    pub samples: usize,
+}
+
+/// The middle of many samples and how far they spread.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    pub median: Duration,
+    /// Half the distance between the quartiles; zero for a single figure.
+    pub spread: Duration,
+}
+
+/// Runs all operations once in each round. Their order is drawn anew for each round (from a fixed seed), so that none always
+/// finds the caches as the same other one left them.
+pub async fn interleave<const N: usize>(
+    rounds: Rounds,
+    mut operations: [Operation<'_>; N],
+) -> Result<[Timing; N], Failure> {
+    let mut random = StdRng::seed_from_u64(58);
+    let mut order: [usize; N] = std::array::from_fn(|turn| turn);
+    let mut samples: [Vec<Duration>; N] = std::array::from_fn(|_| Vec::new());
+    for round in 0..rounds.warm_up + rounds.samples {
+        order.shuffle(&mut random);
+        for turn in order {
+            let time = operations[turn](round).await?;
+            if round >= rounds.warm_up {
+                samples[turn].push(time);
+            }
+        }
+    }
+    Ok(samples.map(Timing::of))
+}
+
+impl Timing {
+    /// One figure that stands for itself.
+    pub fn single(time: Duration) -> Self {
+        Self {
+            median: time,
+            spread: Duration::ZERO,
+        }
+    }
+
+    fn of(mut samples: Vec<Duration>) -> Self {
+        samples.sort_unstable();
+        let quantile = |numerator: usize| {
+            let last = samples.len().saturating_sub(1);
+            samples
+                .get(last * numerator / 4)
+                .copied()
+                .unwrap_or_default()
+        };
+        Self {
+            median: quantile(2),
+            spread: (quantile(3) - quantile(1)) / 2,
+        }
+    }
+}
+
+/// Runs `sql` to its last batch, which must make `rows` rows in all.
+pub fn drain<'a, E: Queries>(engine: &'a E, sql: &'a str, rows: usize) -> Operation<'a> {
+    Box::new(move |_| {
+        async move {
+            let (time, found) = timed(engine.drain(sql)).await?;
+            expect("rows", sql, rows, found)?;
+            Ok(time)
+        }
+        .boxed_local()
+    })
+}
+
+/// Runs `sql` to its first batch; what is left of the stream is dropped off the clock.
+pub fn first_batch<'a, E: Engine>(engine: &'a E, sql: &'a str) -> Operation<'a> {
+    Box::new(move |_| {
+        async move {
+            let (time, (rows, stream)) = timed(engine.first_batch(sql)).await?;
+            drop(stream);
+            if rows == 0 {
+                return Err(format!("{sql}: the first batch is empty").into());
+            }
+            Ok(time)
+        }
+        .boxed_local()
+    })
+}
+
+/// Runs the statement that `sql` makes for the round, which must change one row.
+pub fn change_one<'a, E: Engine>(
+    engine: &'a E,
+    sql: impl Fn(usize) -> String + 'a,
+) -> Operation<'a> {
+    Box::new(move |round| {
+        let sql = sql(round);
+        async move {
+            let (time, changed) = timed(engine.execute(&sql)).await?;
+            expect("rows changed", &sql, 1, changed as usize)?;
+            Ok(time)
+        }
+        .boxed_local()
+    })
+}
+
+/// Appends `batches`, which hold `rows` rows, to `table`.
+pub fn append<'a, E: Engine>(
+    engine: &'a E,
+    table: &'a str,
+    batches: &'a [E::Batch],
+    rows: usize,
+) -> Operation<'a> {
+    Box::new(move |_| {
+        async move {
+            let (time, appended) = timed(engine.append(table, batches)).await?;
+            expect("rows appended", table, rows, appended as usize)?;
+            Ok(time)
+        }
+        .boxed_local()
+    })
+}
+
+async fn timed<T>(
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<(Duration, T), Failure> {
+    let started = Instant::now();
+    let made = work.await?;
+    Ok((started.elapsed(), made))
+}
+
+fn expect(what: &str, subject: &str, expected: usize, found: usize) -> Result<(), Failure> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(format!("{subject}: {found} {what}, {expected} expected").into())
+}

@@ -1,0 +1,71 @@
+//! This engine, and DataFusion's own `MemTable` of the same DataFusion as the yardstick for its scans.
+
+use std::sync::Arc;
+
+use ::ours::arrow::array::RecordBatch;
+use ::ours::datafusion::datasource::MemTable;
+use ::ours::datafusion::prelude::SessionContext;
+use ::ours::{DataFusionEngine, OlapEngine, RecordBatchBoxStream};
+use futures::{StreamExt, TryStreamExt, future};
+
+use crate::data::arrow_59::schema;
+use crate::measure::{Engine, Failure, Queries};
+
+#[derive(Default)]
+pub struct Ours(DataFusionEngine);
+
+impl Queries for Ours {
+    async fn drain(&self, sql: &str) -> Result<usize, Failure> {
+        let rows = self.0.query_stream(sql).await?;
+        rows.try_fold(0, |sum, batch| future::ready(Ok(sum + batch.num_rows())))
+            .await
+    }
+}
+
+impl Engine for Ours {
+    type Batch = RecordBatch;
+    type Rows = RecordBatchBoxStream;
+
+    async fn create(&self, name: &str) -> Result<(), Failure> {
+        Ok(self
+            .0
+            .create_table(name, &schema(), &["id".to_string()])
+            .await?)
+    }
+
+    async fn append(&self, table: &str, batches: &[RecordBatch]) -> Result<u64, Failure> {
+        Ok(self.0.load_arrow(table, batches).await?)
+    }
+
+    async fn execute(&self, sql: &str) -> Result<u64, Failure> {
+        Ok(self.0.execute(sql).await?)
+    }
+
+    async fn first_batch(&self, sql: &str) -> Result<(usize, RecordBatchBoxStream), Failure> {
+        let mut rows = self.0.query_stream(sql).await?;
+        let first = rows.next().await.ok_or("no batch")??;
+        Ok((first.num_rows(), rows))
+    }
+}
+
+/// A `MemTable` in a session with DataFusion's defaults. It answers queries and takes no changes.
+pub struct PlainMemTable(SessionContext);
+
+impl PlainMemTable {
+    /// Registers `batches` as `table`, divided into `partitions` runs of about equal length. Nothing is copied.
+    pub fn new(table: &str, batches: &[RecordBatch], partitions: usize) -> Result<Self, Failure> {
+        let run = batches.len().div_ceil(partitions).max(1);
+        let partitions = batches.chunks(run).map(<[RecordBatch]>::to_vec).collect();
+        let context = SessionContext::new();
+        context.register_table(table, Arc::new(MemTable::try_new(schema(), partitions)?))?;
+        Ok(Self(context))
+    }
+}
+
+impl Queries for PlainMemTable {
+    async fn drain(&self, sql: &str) -> Result<usize, Failure> {
+        let rows = self.0.sql(sql).await?.execute_stream().await?;
+        let counted = rows.try_fold(0, |sum, batch| future::ready(Ok(sum + batch.num_rows())));
+        Ok(counted.await?)
+    }
+}

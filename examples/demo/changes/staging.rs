@@ -1,0 +1,75 @@
+//! Staging tables: whole flights that a statement brings into the table `flights`.
+
+use std::sync::Arc;
+
+use rhei_datafusion::arrow::array::{
+    ArrayRef, BooleanArray, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray,
+};
+use rhei_datafusion::{DataFusionEngine, OlapEngine};
+
+use crate::Failure;
+use crate::flights::{Flight, Model};
+
+/// A row of a staging table.
+pub struct Staged {
+    pub id: i64,
+    pub flight: Flight,
+    pub cancelled: bool,
+}
+
+impl Staged {
+    /// A flight made up from its key, at the time of the last one.
+    pub fn made_up(model: &Model, id: i64) -> Self {
+        Self {
+            id,
+            flight: Flight {
+                delay: id % 61 - 15,
+                origin: (id % model.airports() as i64) as u16,
+                hour: Model::hour_of(model.last_flight),
+            },
+            cancelled: false,
+        }
+    }
+}
+
+/// Makes a table of these flights. The model keeps no times, distances and destinations: those are made up.
+pub async fn stage(
+    engine: &DataFusionEngine,
+    model: &Model,
+    table: &str,
+    rows: &[Staged],
+) -> Result<(), Failure> {
+    let airport = |turn: u16| {
+        let count = model.airports() as u16;
+        let codes = rows
+            .iter()
+            .map(move |row| (row.flight.origin + turn) % count);
+        StringViewArray::from_iter_values(codes.map(|number| model.airport(number)))
+    };
+    let ids = rows.iter().map(|row| row.id);
+    let dates = rows.iter().map(|_| model.last_flight);
+    let delays = rows.iter().map(|row| row.flight.delay);
+    let distances = rows.iter().map(|row| 100 + row.id % 2000);
+    let cancelled: Vec<bool> = rows.iter().map(|row| row.cancelled).collect();
+    let columns: [(&str, ArrayRef); 7] = [
+        ("id", Arc::new(Int64Array::from_iter_values(ids))),
+        (
+            "date",
+            Arc::new(TimestampMicrosecondArray::from_iter_values(dates)),
+        ),
+        ("delay", Arc::new(Int64Array::from_iter_values(delays))),
+        (
+            "distance",
+            Arc::new(Int64Array::from_iter_values(distances)),
+        ),
+        ("origin", Arc::new(airport(0))),
+        ("destination", Arc::new(airport(1))),
+        ("cancelled", Arc::new(BooleanArray::from(cancelled))),
+    ];
+    let batch = RecordBatch::try_from_iter(columns)?;
+    engine
+        .create_table(table, &batch.schema(), &["id".to_string()])
+        .await?;
+    engine.load_arrow(table, &[batch]).await?;
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! `cargo demo`: the engine at work on 3,000,000 flights, or on a file of your own.
+//!
+//! This file reads the arguments and keeps the order of the steps. [`files`] fetches and loads, [`queries`] asks, [`changes`]
+//! writes while others read, [`picture`] draws, [`any_file`] is the tour of a file of your own, and [`report`] collects what
+//! was checked. All totals that the engine is checked against are worked out by [`flights`] in plain Rust.
+
+mod any_file;
+mod changes;
+mod files;
+mod flights;
+mod picture;
+mod queries;
+mod report;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use rhei_datafusion::{DataFusionEngine, SharedDataFusionEngine};
+
+use crate::report::{Report, counted};
+
+/// What stops the demo: shown as its text.
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+const USAGE: &str = "\
+cargo demo [FILE] [--rows N] [--out FOLDER]
+
+  FILE           a .parquet, .csv, .tsv or .arrow file to look at in place of the flights
+  --rows N       load only the first N rows
+  --out FOLDER   where the picture goes (default: target/demo)";
+
+#[derive(Debug)]
+struct Arguments {
+    file: Option<PathBuf>,
+    rows: Option<usize>,
+    out: PathBuf,
+}
+
+impl Arguments {
+    /// `None` where only the usage was asked for.
+    fn read(mut words: impl Iterator<Item = String>) -> Result<Option<Self>, Failure> {
+        let mut arguments = Self {
+            file: None,
+            rows: None,
+            out: Path::new(env!("CARGO_MANIFEST_DIR")).join("target/demo"),
+        };
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "-h" | "--help" => return Ok(None),
+                "--rows" => {
+                    let value = words.next().unwrap_or_default();
+                    match value.replace(['_', ','], "").parse() {
+                        Ok(rows) if rows > 0 => arguments.rows = Some(rows),
+                        _ => return Err(format!("--rows takes a number, not '{value}'").into()),
+                    }
+                }
+                "--out" => match words.next() {
+                    Some(folder) => arguments.out = PathBuf::from(folder),
+                    None => return Err("--out takes a folder".into()),
+                },
+                option if option.starts_with('-') => {
+                    return Err(format!("'{option}' is not an option\n\n{USAGE}").into());
+                }
+                file if arguments.file.is_none() => arguments.file = Some(PathBuf::from(file)),
+                file => return Err(format!("one file at a time; '{file}' is the second").into()),
+            }
+        }
+        Ok(Some(arguments))
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = match Arguments::read(std::env::args().skip(1)) {
+        Ok(Some(arguments)) => run(arguments).await,
+        Ok(None) => {
+            println!("{USAGE}");
+            Ok(true)
+        }
+        Err(error) => Err(error),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("demo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// True where all checks held.
+async fn run(arguments: Arguments) -> Result<bool, Failure> {
+    let engine = SharedDataFusionEngine::new(DataFusionEngine::new());
+    let mut report = Report::start();
+    match &arguments.file {
+        Some(file) => any_file::tour(&engine, file, arguments.rows, &mut report).await?,
+        None => tour_of_flights(&engine, &arguments, &mut report).await?,
+    }
+    Ok(report.finish())
+}
+
+async fn tour_of_flights(
+    engine: &SharedDataFusionEngine,
+    arguments: &Arguments,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    report.section("Loading");
+    let mut model = flights::load(engine, arguments.rows, report).await?;
+    println!(
+        "  {} flights from {} airports are in memory",
+        counted(model.totals().rows),
+        counted(model.airports() as u64)
+    );
+    flights::check(engine, &model, "after loading", report).await?;
+
+    report.section("Analytical queries");
+    queries::run(engine, &model, report).await?;
+
+    report.section("Streaming the whole table");
+    queries::stream(engine, &model, report).await?;
+
+    report.section("The picture");
+    let hours = picture::hours(engine).await?;
+    report.check("delays by hour, counted by hand", &model.hours(), &hours);
+    let path = picture::draw(&hours, &arguments.out)?;
+    println!("  {}", path.display());
+
+    report.section("Writes while others read");
+    changes::run(engine, &mut model, report).await?;
+    Ok(())
+}

@@ -1,0 +1,243 @@
+//! SQL from a stranger reaches nothing outside, and no statement takes the process down.
+
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use rhei_datafusion::{CancelHandle, DataFusionEngine, EngineBuilder, ErrorKind, OlapEngine, StatementOptions};
+
+use crate::common::{number, run};
+
+async fn kind(engine: &DataFusionEngine, sql: &str) -> ErrorKind {
+    let start: String = sql.chars().take(80).collect();
+    match engine.execute(sql).await {
+        Ok(_) => panic!("succeeded: {start}"),
+        Err(error) => {
+            let kind = error.kind();
+            assert_ne!(kind, ErrorKind::Internal, "{start}: {error}");
+            kind
+        }
+    }
+}
+
+async fn works(engine: &DataFusionEngine) {
+    assert_eq!(number(engine, "SELECT 20 + 1").await, 21);
+}
+
+#[tokio::test]
+async fn nothing_outside_is_reached_by_default() {
+    let engine = DataFusionEngine::new();
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret.csv");
+    std::fs::write(&secret, "a\n1\n").unwrap();
+    let path = secret.display();
+    let out = folder.path().join("out.csv");
+    let out_path = out.display();
+    for sql in [
+        format!("CREATE EXTERNAL TABLE x STORED AS CSV LOCATION '{path}'"),
+        format!("CREATE UNBOUNDED EXTERNAL TABLE x (a INT) STORED AS CSV LOCATION '{path}'"),
+        format!("/* hello */ COPY (SELECT 1) TO '{out_path}'"),
+        format!("COPY (SELECT 1) TO '{out_path}' STORED AS PARQUET"),
+        format!("EXPLAIN COPY (SELECT 1) TO '{out_path}'"),
+        format!("EXPLAIN ANALYZE COPY (SELECT 1) TO '{out_path}'"),
+        format!("SELECT * FROM '{path}'"),
+        format!("SELECT * FROM \"{path}\""),
+        "SELECT * FROM 'https://example.org/x.parquet'".to_string(),
+        "SET datafusion.runtime.memory_limit = '1K'".to_string(),
+        "SET datafusion.execution.batch_size = 1".to_string(),
+        "SET datafusion.runtime.temp_directory = '/'".to_string(),
+        "RESET datafusion.runtime.memory_limit".to_string(),
+    ] {
+        assert_eq!(kind(&engine, &sql).await, ErrorKind::Denied, "{sql}");
+    }
+    for sql in [
+        format!("PREPARE p AS COPY (SELECT 1) TO '{out_path}'"),
+        format!("SELECT * FROM read_csv('{path}')"),
+        format!("CREATE FUNCTION f() RETURNS INT RETURN 1"),
+        format!("CREATE TABLE x AS SELECT * FROM '{path}'"),
+        format!("CREATE VIEW x AS SELECT * FROM '{path}'"),
+        format!("INSERT INTO x SELECT * FROM '{path}'"),
+        "CREATE DATABASE d".to_string(),
+        "CREATE SCHEMA s".to_string(),
+    ] {
+        kind(&engine, &sql).await;
+    }
+    assert!(!out.exists());
+    works(&engine).await;
+}
+
+#[tokio::test]
+async fn long_chains_and_deep_nesting_are_refused_before_anything_recurses() {
+    let engine = DataFusionEngine::new();
+    for sql in [
+        format!("SELECT 1{}", "+1".repeat(20_000)),
+        format!("SELECT true{}", " AND true".repeat(20_000)),
+        format!("SELECT true{}", " OR true".repeat(200_000)),
+        format!("SELECT 'a'{}", "||'a'".repeat(20_000)),
+        format!("SELECT {}1", "- ".repeat(20_000)),
+        format!("SELECT {}true", "NOT ".repeat(20_000)),
+        format!("SELECT 1{}", "::int".repeat(20_000)),
+        format!("SELECT a{}", ".a".repeat(20_000)),
+        format!("SELECT 1{}", " IS NULL".repeat(20_000)),
+        format!("SELECT {}1{}", "(".repeat(20_000), ")".repeat(20_000)),
+        format!("SELECT {}1{}", "[".repeat(20_000), "]".repeat(20_000)),
+        format!("SELECT {}1{}", "abs(".repeat(20_000), ")".repeat(20_000)),
+        format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(20_000)),
+        format!("SELECT 1 FROM t{}", " CROSS JOIN t".repeat(20_000)),
+        format!("SELECT 1 FROM t{}", ", t".repeat(20_000)),
+        format!("SELECT {}1{}", "CASE WHEN true THEN ".repeat(20_000), " END".repeat(20_000)),
+        format!("SELECT {}1{}", "(SELECT ".repeat(20_000), ")".repeat(20_000)),
+    ] {
+        assert_eq!(kind(&engine, &sql).await, ErrorKind::ResourcesExhausted, "{}", &sql[..60]);
+    }
+    works(&engine).await;
+}
+
+#[tokio::test]
+async fn chains_within_the_limits_run() {
+    let engine = DataFusionEngine::new();
+    run(&engine, "CREATE TABLE t (id BIGINT, v BIGINT)").await;
+    let rows: Vec<String> = (0..5_000).map(|i| format!("({i}, {i})")).collect();
+    assert_eq!(run(&engine, &format!("INSERT INTO t VALUES {}", rows.join(", "))).await, 5_000);
+    let list: Vec<String> = (0..5_000).map(|i| i.to_string()).collect();
+    assert_eq!(run(&engine, &format!("DELETE FROM t WHERE id IN ({})", list.join(","))).await, 5_000);
+    assert_eq!(number(&engine, &format!("SELECT 1{}", "+1".repeat(300))).await, 301);
+    let any: Vec<String> = (0..200).map(|i| format!("(id = {i} AND v = {i})")).collect();
+    run(&engine, &format!("DELETE FROM t WHERE {}", any.join(" OR "))).await;
+}
+
+#[tokio::test]
+async fn plans_that_grow_exponentially_are_refused() {
+    let engine = DataFusionEngine::new();
+    let mut sql = String::from("WITH c0 AS (SELECT 1 AS a)");
+    for i in 1..=22 {
+        sql += &format!(", c{i} AS (SELECT x.a FROM c{0} x JOIN c{0} y ON x.a = y.a)", i - 1);
+    }
+    sql += " SELECT * FROM c22";
+    let begun = Instant::now();
+    assert_eq!(kind(&engine, &sql).await, ErrorKind::ResourcesExhausted);
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    run(&engine, "CREATE VIEW v0 AS SELECT 1 AS a").await;
+    let mut refused = false;
+    for i in 1..=22 {
+        let sql = format!("CREATE VIEW v{i} AS SELECT x.a FROM v{0} x JOIN v{0} y ON x.a = y.a", i - 1);
+        if let Err(error) = engine.execute(&sql).await {
+            assert_eq!(error.kind(), ErrorKind::ResourcesExhausted);
+            refused = true;
+            break;
+        }
+    }
+    assert!(refused);
+    works(&engine).await;
+}
+
+#[tokio::test]
+async fn functions_that_make_huge_values_are_refused() {
+    let engine = DataFusionEngine::new();
+    run(&engine, "CREATE TABLE n (n BIGINT, s TEXT)").await;
+    run(&engine, "INSERT INTO n VALUES (2000000000, 'x')").await;
+    for sql in [
+        "SELECT repeat('x', 2000000000)",
+        "SELECT repeat(s, n) FROM n",
+        "SELECT length(repeat('x', 2000000000))",
+        "SELECT lpad('x', 2000000000, 'y')",
+        "SELECT rpad(s, n, s) FROM n",
+        "SELECT range(0, 2000000000)",
+        "SELECT generate_series(0, n) FROM n",
+        "SELECT range(n) FROM n",
+        "SELECT unnest(range(1000000)) FROM range(100000000)",
+        "SELECT repeat('x', 1000000), value FROM range(100000)",
+        "INSERT INTO n SELECT value, repeat('x', 1000000) FROM range(100000)",
+        "SELECT array_repeat(1, 2000000000)",
+        "SELECT list_repeat(s, n) FROM n",
+        "SELECT array_resize([1], 2000000000, 0)",
+        "SELECT range(TIMESTAMP '2000-01-01', TIMESTAMP '2030-01-01', INTERVAL '1 nanosecond')",
+        "SELECT replace(repeat('x', 1000000), 'x', repeat('y', 1000000))",
+        "INSERT INTO n SELECT n, repeat(s, n) FROM n",
+        "UPDATE n SET s = repeat(s, n)",
+    ] {
+        assert_eq!(kind(&engine, sql).await, ErrorKind::ResourcesExhausted, "{sql}");
+    }
+    let mut doubled = String::from("WITH d0 AS (SELECT repeat('x', 100000000) AS s)");
+    for i in 1..=12 {
+        doubled += &format!(", d{i} AS (SELECT s || s AS s FROM d{})", i - 1);
+    }
+    doubled += " SELECT length(s) FROM d12";
+    assert_eq!(kind(&engine, &doubled).await, ErrorKind::ResourcesExhausted);
+    // What is reasonable still runs.
+    assert_eq!(number(&engine, "SELECT CAST(length(repeat('ab', 1000)) AS BIGINT)").await, 2_000);
+    assert_eq!(number(&engine, "SELECT CAST(length(replace(repeat('x', 100000), 'x', 'yz')) AS BIGINT)").await, 200_000);
+    assert_eq!(number(&engine, "SELECT CAST(length('a' || 'b' || 3) AS BIGINT)").await, 3);
+    works(&engine).await;
+}
+
+#[tokio::test]
+async fn a_statement_over_the_memory_limit_is_an_error_and_the_engine_works_on() {
+    let engine = EngineBuilder::new().memory_limit_bytes(16 << 20).build().unwrap();
+    for sql in [
+        "SELECT string_agg(repeat('x', 1000), ',') FROM range(1000000)",
+        "SELECT array_agg(value) FROM range(20000000)",
+        "CREATE TABLE big AS SELECT value, repeat('x', 100) AS s FROM range(5000000)",
+    ] {
+        assert_eq!(kind(&engine, sql).await, ErrorKind::ResourcesExhausted, "{sql}");
+        works(&engine).await;
+    }
+    assert!(engine.tables().await.unwrap().is_empty());
+    // A sort that does not fit spills.
+    let sorted = "SELECT count(*) FROM (SELECT value, repeat('x', 50) AS s FROM range(400000) ORDER BY s, value DESC)";
+    assert_eq!(number(&engine, sorted).await, 400_000);
+}
+
+#[tokio::test]
+async fn endless_statements_end_at_their_deadline() {
+    let engine = EngineBuilder::new().statement_timeout(Duration::from_millis(500)).build().unwrap();
+    run(&engine, "CREATE TABLE t (n BIGINT)").await;
+    for sql in [
+        "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r",
+        "SELECT count(*) FROM range(100000000) a CROSS JOIN range(100000000) b",
+        "SELECT count(*) FROM range(1000000) a JOIN range(1000000) b ON a.value < b.value",
+        "INSERT INTO t SELECT a.value FROM range(100000000) a CROSS JOIN range(100000000) b WHERE a.value % 7 > b.value",
+        "SELECT count(*) FROM (SELECT unnest(range(1000)) FROM range(100000000000))",
+        "SELECT sum(a.value % 7) FROM range(100000000000) a",
+    ] {
+        let begun = Instant::now();
+        assert_eq!(kind(&engine, sql).await, ErrorKind::Timeout, "{sql}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{sql}: {:?}", begun.elapsed());
+    }
+    assert_eq!(number(&engine, "SELECT count(*) FROM t").await, 0);
+}
+
+#[tokio::test]
+async fn a_cancel_handle_stops_a_stream_and_a_write() {
+    let engine = DataFusionEngine::new();
+    run(&engine, "CREATE TABLE t (n BIGINT)").await;
+    let cancel = CancelHandle::new();
+    let options = StatementOptions::new().cancel(&cancel);
+    let mut rows = engine.query_stream_with("SELECT * FROM range(100000000000)", options).await.unwrap();
+    assert!(rows.next().await.unwrap().is_ok());
+    cancel.cancel();
+    let error = rows.next().await.unwrap().unwrap_err();
+    let error = error.downcast_ref::<rhei_datafusion::DfOlapError>().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    assert!(rows.next().await.is_none());
+
+    let cancel = CancelHandle::new();
+    let later = cancel.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        later.cancel();
+    });
+    let sql = "INSERT INTO t SELECT a.value FROM range(100000000) a CROSS JOIN range(1000) b WHERE a.value % 7 > b.value + 7";
+    let error = engine.execute_with(sql, StatementOptions::new().cancel(&cancel)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    assert_eq!(number(&engine, "SELECT count(*) FROM t").await, 0);
+}
+
+#[tokio::test]
+async fn settings_change_only_where_the_builder_allows_it() {
+    let engine = EngineBuilder::new().allow_settings(true).build().unwrap();
+    run(&engine, "SET datafusion.execution.batch_size = 100").await;
+    let rows = engine.query("SELECT * FROM range(1000)").await.unwrap();
+    assert!(rows.iter().all(|batch| batch.num_rows() <= 100));
+    run(&engine, "RESET datafusion.execution.batch_size").await;
+    assert_eq!(kind(&engine, "SET datafusion.runtime.memory_limit = '1K'").await, ErrorKind::Denied);
+}
