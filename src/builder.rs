@@ -146,7 +146,9 @@ impl EngineBuilder {
             }
         }
         if let StorageMode::Vortex { url } = &self.storage {
-            self.storage.classify().map_err(DfOlapError::StorageConfig)?;
+            self.storage
+                .classify()
+                .map_err(DfOlapError::StorageConfig)?;
             return Err(DfOlapError::Unsupported(format!(
                 "StorageMode::Vortex ('{url}') is not supported in this version; use StorageMode::InMemory"
             )));

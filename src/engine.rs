@@ -7,8 +7,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::ParamValues;
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 use datafusion::logical_expr::registry::FunctionRegistry;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 use datafusion::prelude::SessionContext;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
@@ -71,7 +71,10 @@ impl DataFusionEngine {
     pub async fn tables(&self) -> Result<Vec<String>, DfOlapError> {
         let snapshot = self.executor.snapshot().await?;
         let names = snapshot.names.keys();
-        Ok(names.filter(|n| snapshot.table(n).is_some()).cloned().collect())
+        Ok(names
+            .filter(|n| snapshot.table(n).is_some())
+            .cloned()
+            .collect())
     }
 
     /// The columns of a table.
@@ -112,7 +115,8 @@ impl DataFusionEngine {
         sql: &str,
         params: impl Into<ParamValues> + Send,
     ) -> Result<Vec<RecordBatch>, DfOlapError> {
-        self.query_with(sql, StatementOptions::new().params(params)).await
+        self.query_with(sql, StatementOptions::new().params(params))
+            .await
     }
 
     /// Runs a statement with values for `$1`, `$2` … or `$name`. Returns the rows affected.
@@ -121,7 +125,8 @@ impl DataFusionEngine {
         sql: &str,
         params: impl Into<ParamValues> + Send,
     ) -> Result<u64, DfOlapError> {
-        self.execute_with(sql, StatementOptions::new().params(params)).await
+        self.execute_with(sql, StatementOptions::new().params(params))
+            .await
     }
 
     /// [`query`](OlapEngine::query) with parameters, a deadline or a cancel handle.
@@ -140,7 +145,9 @@ impl DataFusionEngine {
         options: StatementOptions,
     ) -> Result<RecordBatchBoxStream, DfOlapError> {
         let rows = self.executor.run(sql, options).await?.stream();
-        Ok(Box::pin(rows.map_err(|error| Box::new(error) as Box<dyn Error + Send + Sync>)))
+        Ok(Box::pin(rows.map_err(|error| {
+            Box::new(error) as Box<dyn Error + Send + Sync>
+        })))
     }
 
     /// [`execute`](OlapEngine::execute) with parameters, a deadline or a cancel handle.
@@ -298,7 +305,8 @@ impl OlapEngine for DataFusionEngine {
     }
 
     async fn drop_column(&self, table_name: &str, column_name: &str) -> Result<(), DfOlapError> {
-        self.reshape(table_name, |shape| shape.drop(column_name, false)).await
+        self.reshape(table_name, |shape| shape.drop(column_name, false))
+            .await
     }
 
     fn supports_transactions(&self) -> bool {
@@ -346,13 +354,17 @@ fn definition(schema: &SchemaRef, primary_key: &[String]) -> Result<TableDefinit
         let name = identifier("column", field.name())?;
         check_type(name, field.data_type())?;
         if fields.iter().any(|f| f.name() == name) {
-            return Err(DfOlapError::Invalid(format!("column '{name}' is named twice")));
+            return Err(DfOlapError::Invalid(format!(
+                "column '{name}' is named twice"
+            )));
         }
         let nullable = field.is_nullable() && !primary_key.iter().any(|key| key == name);
         fields.push(Arc::new(field.as_ref().clone().with_nullable(nullable)));
     }
     if fields.is_empty() {
-        return Err(DfOlapError::Invalid("a table needs at least one column".to_string()));
+        return Err(DfOlapError::Invalid(
+            "a table needs at least one column".to_string(),
+        ));
     }
     let plain = TableDefinition::from_fields(&fields, Vec::new());
     let key = key_of(&plain.columns, primary_key)?;

@@ -66,8 +66,7 @@ impl Executor {
     /// Runs the one statement of a text.
     pub async fn run(&self, sql: &str, options: StatementOptions) -> Result<Outcome, DfOlapError> {
         let session = self.session();
-        let mut limited =
-            Limited::new(options.timeout.or(session.limits.timeout), options.cancel);
+        let mut limited = Limited::new(options.timeout.or(session.limits.timeout), options.cancel);
         let work = async {
             let mut statements = parse(sql, &session.limits)?;
             let statement = match (statements.pop(), statements.is_empty()) {
@@ -81,7 +80,8 @@ impl Executor {
                     ));
                 }
             };
-            self.run_statement(&session, statement, options.params).await
+            self.run_statement(&session, statement, options.params)
+                .await
         };
         let started = limited.run(work.boxed()).await?;
         Ok(match started {
@@ -97,8 +97,7 @@ impl Executor {
         options: StatementOptions,
     ) -> Result<Vec<u64>, DfOlapError> {
         let session = self.session();
-        let mut limited =
-            Limited::new(options.timeout.or(session.limits.timeout), options.cancel);
+        let mut limited = Limited::new(options.timeout.or(session.limits.timeout), options.cancel);
         let work = async {
             let statements = parse(sql, &session.limits)?;
             let (_, counts) = self
@@ -121,8 +120,7 @@ impl Executor {
         let snapshot = self.snapshot().await?;
         let (name, table) = find(&snapshot, name)?;
         let definition = Arc::clone(&table.definition);
-        let rows =
-            batches.map(|batch| batch.and_then(|batch| conform(&name, &definition, &batch)));
+        let rows = batches.map(|batch| batch.and_then(|batch| conform(&name, &definition, &batch)));
         let fragments = self.store.write(&definition, rows.boxed()).await?;
         let count = fragments.iter().map(|f| u64::from(f.rows())).sum();
         if count == 0 {
@@ -190,19 +188,13 @@ impl Executor {
         self.session.read().clone()
     }
 
-    fn begin<'a>(
-        &'a self,
+    fn begin(
+        &self,
         session: &Session,
         snapshot: Arc<Snapshot>,
         params: Option<ParamValues>,
-    ) -> Run<'a> {
-        Run {
-            state: Arc::new(session.begin()),
-            snapshot,
-            store: self.store.as_ref(),
-            params,
-            limits: Arc::clone(&session.limits),
-        }
+    ) -> Run<'_> {
+        Run::new(session, snapshot, self.store.as_ref(), params)
     }
 
     async fn run_statement(
@@ -313,9 +305,12 @@ impl Executor {
             drop(run);
             counts.push(effect.rows);
             if !effect.change.is_empty() {
-                let next = effect.change.apply(&working, &working).map_err(|conflict| {
-                    DfOlapError::Other(format!("a statement of a batch: {}", conflict.0))
-                })?;
+                let next = effect
+                    .change
+                    .apply(&working, &working)
+                    .map_err(|conflict| {
+                        DfOlapError::Other(format!("a statement of a batch: {}", conflict.0))
+                    })?;
                 working = Arc::new(next);
                 change.actions.extend(effect.change.actions);
             }
@@ -326,9 +321,7 @@ impl Executor {
     /// The one loop that commits: work out, commit, and again where another change came between.
     async fn commit<'a, T>(
         &'a self,
-        work: impl Fn(
-            Arc<Snapshot>,
-        ) -> future::BoxFuture<'a, Result<(ChangeSet, T), DfOlapError>>,
+        work: impl Fn(Arc<Snapshot>) -> future::BoxFuture<'a, Result<(ChangeSet, T), DfOlapError>>,
     ) -> Result<(Arc<Snapshot>, T), DfOlapError>
     where
         T: 'a,
@@ -359,7 +352,10 @@ impl Executor {
 }
 
 enum Started {
-    Rows(datafusion::execution::SendableRecordBatchStream, Arc<Snapshot>),
+    Rows(
+        datafusion::execution::SendableRecordBatchStream,
+        Arc<Snapshot>,
+    ),
     Done(Outcome),
 }
 

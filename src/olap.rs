@@ -23,7 +23,10 @@ pub trait OlapEngine: Send + Sync {
     type Error: Error + Send + Sync + 'static;
 
     /// Runs a statement and gathers its rows.
-    fn query(&self, sql: &str) -> impl Future<Output = Result<Vec<RecordBatch>, Self::Error>> + Send;
+    fn query(
+        &self,
+        sql: &str,
+    ) -> impl Future<Output = Result<Vec<RecordBatch>, Self::Error>> + Send;
 
     /// Runs a statement and hands its rows over as they are made, no faster than they are read.
     fn query_stream(
@@ -50,8 +53,10 @@ pub trait OlapEngine: Send + Sync {
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
     /// True if a table of this name exists.
-    fn table_exists(&self, table_name: &str)
-    -> impl Future<Output = Result<bool, Self::Error>> + Send;
+    fn table_exists(
+        &self,
+        table_name: &str,
+    ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
     /// Adds a nullable column; rows that exist have NULL there.
     fn add_column(

@@ -153,7 +153,10 @@ mod tests {
             let refused = vortex(&format!("{scheme}://place/prefix"))
                 .classify()
                 .unwrap_err();
-            assert!(refused.contains("unsupported storage URL scheme"), "{refused}");
+            assert!(
+                refused.contains("unsupported storage URL scheme"),
+                "{refused}"
+            );
             assert!(refused.contains(&format!("'{scheme}://'")), "{refused}");
         }
         assert!(vortex("").classify().is_err());
@@ -172,6 +175,11 @@ mod tests {
     #[cfg(not(feature = "cloud-storage"))]
     #[test]
     fn s3_without_the_feature_says_so() {
-        assert!(vortex("s3://bucket/prefix").classify().unwrap_err().contains("cloud-storage"));
+        assert!(
+            vortex("s3://bucket/prefix")
+                .classify()
+                .unwrap_err()
+                .contains("cloud-storage")
+        );
     }
 }

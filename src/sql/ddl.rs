@@ -23,7 +23,10 @@ use crate::snapshot::{
 /// Names longer than this are refused: stores make file names of them.
 const MAX_NAME_BYTES: usize = 200;
 
-pub(crate) async fn effect(run: &Run<'_>, statement: &ast::Statement) -> Result<Effect, DfOlapError> {
+pub(crate) async fn effect(
+    run: &Run<'_>,
+    statement: &ast::Statement,
+) -> Result<Effect, DfOlapError> {
     match statement {
         ast::Statement::CreateTable(create) => create_table(run, create).await,
         ast::Statement::CreateView(create) => create_view(run, create),
@@ -42,7 +45,12 @@ pub(crate) async fn effect(run: &Run<'_>, statement: &ast::Statement) -> Result<
             refuse("DROP … PURGE", *purge)?;
             refuse("DROP TEMPORARY", *temporary)?;
             refuse("DROP … ON", table.is_some())?;
-            drop_relations(run, names, *if_exists, *object_type == ast::ObjectType::View)
+            drop_relations(
+                run,
+                names,
+                *if_exists,
+                *object_type == ast::ObjectType::View,
+            )
         }
         other => Err(unsupported(&other.to_string())),
     }
@@ -68,7 +76,10 @@ pub(crate) fn check_name(what: &str, name: &str) -> Result<(), DfOlapError> {
     } else {
         return Ok(());
     };
-    Err(DfOlapError::Invalid(format!("the {what} name '{}' {bad}", name.escape_debug())))
+    Err(DfOlapError::Invalid(format!(
+        "the {what} name '{}' {bad}",
+        name.escape_debug()
+    )))
 }
 
 async fn create_table(run: &Run<'_>, create: &ast::CreateTable) -> Result<Effect, DfOlapError> {
@@ -88,7 +99,9 @@ async fn create_table(run: &Run<'_>, create: &ast::CreateTable) -> Result<Effect
             }
         }
         if let Some(Relation::View(_)) = existing {
-            return Err(DfOlapError::Invalid(format!("'{name}' is a view; drop it first")));
+            return Err(DfOlapError::Invalid(format!(
+                "'{name}' is a view; drop it first"
+            )));
         }
         let (definition, query) = define(run, &planner, create)?;
         (name, existing, Arc::new(definition), query)
@@ -107,10 +120,15 @@ async fn create_table(run: &Run<'_>, create: &ast::CreateTable) -> Result<Effect
     let mut count = 0;
     if let Some(query) = query {
         let mut rows = run.stream(query).await?;
-        let mut gathered = Gathered::new(run.state.runtime_env());
+        let mut gathered = Gathered::new(run.runtime());
         while let Some(batch) = rows.next().await {
             let batch = batch?;
-            gathered.push(shape(&name, &definition, batch.columns(), batch.num_rows())?)?;
+            gathered.push(shape(
+                &name,
+                &definition,
+                batch.columns(),
+                batch.num_rows(),
+            )?)?;
         }
         count = gathered.rows();
         let table = Table::empty(id, definition, Version::default());
@@ -124,7 +142,13 @@ fn define(
     run: &Run<'_>,
     planner: &Planner,
     create: &ast::CreateTable,
-) -> Result<(TableDefinition, Option<datafusion::logical_expr::LogicalPlan>), DfOlapError> {
+) -> Result<
+    (
+        TableDefinition,
+        Option<datafusion::logical_expr::LogicalPlan>,
+    ),
+    DfOlapError,
+> {
     let mut key: Vec<String> = Vec::new();
     for column in &create.columns {
         for option in &column.options {
@@ -158,7 +182,9 @@ fn define(
 
     // DataFusion's planner refuses, by name, every other option that CREATE TABLE can have.
     let statement = ast::Statement::CreateTable(create.clone());
-    let plan = planner.statement(datafusion::sql::parser::Statement::Statement(Box::new(statement)))?;
+    let plan = planner.statement(datafusion::sql::parser::Statement::Statement(Box::new(
+        statement,
+    )))?;
     let datafusion::logical_expr::LogicalPlan::Ddl(
         datafusion::logical_expr::DdlStatement::CreateMemoryTable(planned),
     ) = plan
@@ -170,8 +196,14 @@ fn define(
     for (id, field) in (0u32..).zip(fields) {
         check_name("column", field.name())?;
         check_type(field.name(), field.data_type())?;
-        if columns.iter().any(|c: &Column| c.field.name() == field.name()) {
-            return Err(DfOlapError::Invalid(format!("column '{}' is named twice", field.name())));
+        if columns
+            .iter()
+            .any(|c: &Column| c.field.name() == field.name())
+        {
+            return Err(DfOlapError::Invalid(format!(
+                "column '{}' is named twice",
+                field.name()
+            )));
         }
         let declared = create
             .columns
@@ -194,11 +226,16 @@ fn define(
         });
     }
     if columns.is_empty() {
-        return Err(DfOlapError::Invalid("a table needs at least one column".to_string()));
+        return Err(DfOlapError::Invalid(
+            "a table needs at least one column".to_string(),
+        ));
     }
     let key = key_of(&columns, &key)?;
     let next = ColumnId(columns.len() as u32);
-    let query = create.query.as_ref().map(|_| planned.input.as_ref().clone());
+    let query = create
+        .query
+        .as_ref()
+        .map(|_| planned.input.as_ref().clone());
     Ok((TableDefinition::new(columns, key, next), query))
 }
 
@@ -208,7 +245,9 @@ pub(crate) fn key_of(columns: &[Column], key: &[String]) -> Result<Vec<ColumnId>
     for name in key {
         match columns.iter().find(|c| c.field.name() == name) {
             Some(column) if ids.contains(&column.id) => {
-                return Err(DfOlapError::Invalid(format!("PRIMARY KEY names '{name}' twice")));
+                return Err(DfOlapError::Invalid(format!(
+                    "PRIMARY KEY names '{name}' twice"
+                )));
             }
             Some(column) => ids.push(column.id),
             None => {
@@ -236,10 +275,13 @@ pub(crate) fn check_type(name: &str, data_type: &DataType) -> Result<(), DfOlapE
 }
 
 fn default_of(column: &ast::ColumnDef) -> Option<ast::Expr> {
-    column.options.iter().find_map(|option| match &option.option {
-        ast::ColumnOption::Default(expr) => Some(expr.clone()),
-        _ => None,
-    })
+    column
+        .options
+        .iter()
+        .find_map(|option| match &option.option {
+            ast::ColumnOption::Default(expr) => Some(expr.clone()),
+            _ => None,
+        })
 }
 
 fn not_null(column: &ast::ColumnDef) -> bool {
@@ -259,7 +301,9 @@ fn constant(
     run.constant(default)
         .and_then(|value| Ok(value.cast_to(data_type)?))
         .map_err(|error| {
-            DfOlapError::Invalid(format!("the DEFAULT of column '{column}' ({default}): {error}"))
+            DfOlapError::Invalid(format!(
+                "the DEFAULT of column '{column}' ({default}): {error}"
+            ))
         })
 }
 
@@ -294,7 +338,7 @@ fn create_view(run: &Run<'_>, create: &ast::CreateView) -> Result<Effect, DfOlap
         query: create.query.to_string(),
         columns,
     };
-    planner.check_view(&name, &view, run.limits.plan_nodes)?;
+    planner.check_view(&name, &view, run.limits().plan_nodes)?;
     actions.push(Action::CreateView {
         name,
         view: Arc::new(view),
@@ -316,10 +360,14 @@ fn drop_relations(
             Some(Relation::View(view)) if views => view.id,
             Some(Relation::Table(table)) if !views => table.id,
             Some(Relation::Table(_)) => {
-                return Err(DfOlapError::Invalid(format!("'{name}' is a table; use DROP TABLE")));
+                return Err(DfOlapError::Invalid(format!(
+                    "'{name}' is a table; use DROP TABLE"
+                )));
             }
             Some(Relation::View(_)) => {
-                return Err(DfOlapError::Invalid(format!("'{name}' is a view; use DROP VIEW")));
+                return Err(DfOlapError::Invalid(format!(
+                    "'{name}' is a view; use DROP VIEW"
+                )));
             }
             None if if_exists => continue,
             None if views => {
@@ -370,8 +418,7 @@ fn alter_table(run: &Run<'_>, alter: &ast::AlterTable) -> Result<Effect, DfOlapE
                 &planner.normalize(new_column_name),
             )?,
             ast::AlterTableOperation::RenameTable {
-                table_name:
-                    ast::RenameTableNameKind::To(to) | ast::RenameTableNameKind::As(to),
+                table_name: ast::RenameTableNameKind::To(to) | ast::RenameTableNameKind::As(to),
             } => {
                 let to = planner.table_name(to)?;
                 check_name("table", &to)?;
@@ -491,7 +538,12 @@ impl<'a> Shape<'a> {
             }
             return Err(self.no_field(name));
         };
-        if self.table.definition.primary_key.contains(&self.columns[index].id) {
+        if self
+            .table
+            .definition
+            .primary_key
+            .contains(&self.columns[index].id)
+        {
             return Err(DfOlapError::Invalid(format!(
                 "{}.{name} is part of the PRIMARY KEY and cannot be dropped",
                 self.name
@@ -511,7 +563,10 @@ impl<'a> Shape<'a> {
         check_name("column", to)?;
         let index = self.position(from).ok_or_else(|| self.no_field(from))?;
         if self.position(to).is_some() {
-            return Err(DfOlapError::Invalid(format!("{} already has a column '{to}'", self.name)));
+            return Err(DfOlapError::Invalid(format!(
+                "{} already has a column '{to}'",
+                self.name
+            )));
         }
         let column = &mut self.columns[index];
         column.field = Arc::new(column.field.as_ref().clone().with_name(to));

@@ -38,7 +38,7 @@ pub(crate) async fn delete(
         (plan_delete(&planner, with, statement)?, target)
     };
     let mut dead = RoaringTreemap::new();
-    let mut old = Gathered::new(run.state.runtime_env());
+    let mut old = Gathered::new(run.runtime());
     let mut rows = run.stream(plan).await?;
     while let Some(batch) = rows.next().await {
         let batch = batch?;
@@ -52,7 +52,12 @@ pub(crate) async fn delete(
         if statement.returning.is_some() {
             let batch = filter_record_batch(&batch, &first)?;
             let definition = &target.table.definition;
-            old.push(shape(&target.name, definition, &batch.columns()[1..], batch.num_rows())?)?;
+            old.push(shape(
+                &target.name,
+                definition,
+                &batch.columns()[1..],
+                batch.num_rows(),
+            )?)?;
         }
     }
     let returning = match &statement.returning {
@@ -109,13 +114,18 @@ pub(crate) async fn update(
         (plan_update(&planner, with, statement)?, target)
     };
     let mut dead = RoaringTreemap::new();
-    let mut new = Gathered::new(run.state.runtime_env());
+    let mut new = Gathered::new(run.runtime());
     let mut rows = run.stream(plan).await?;
     while let Some(batch) = rows.next().await {
         let batch = batch?;
         target.claim(&mut dead, &batch, "UPDATE")?;
         let definition = &target.table.definition;
-        new.push(shape(&target.name, definition, &batch.columns()[1..], batch.num_rows())?)?;
+        new.push(shape(
+            &target.name,
+            definition,
+            &batch.columns()[1..],
+            batch.num_rows(),
+        )?)?;
     }
     let count = dead.len();
     let returning = match &statement.returning {
@@ -175,7 +185,10 @@ pub(crate) fn plan_update(
 pub(crate) fn truncate(run: &Run<'_>, statement: &ast::Truncate) -> Result<Effect, DfOlapError> {
     refuse("TRUNCATE with PARTITION", statement.partitions.is_some())?;
     refuse("TRUNCATE with IDENTITY", statement.identity.is_some())?;
-    refuse("TRUNCATE with CASCADE or RESTRICT", statement.cascade.is_some())?;
+    refuse(
+        "TRUNCATE with CASCADE or RESTRICT",
+        statement.cascade.is_some(),
+    )?;
     refuse("TRUNCATE ON CLUSTER", statement.on_cluster.is_some())?;
     let [target] = statement.table_names.as_slice() else {
         return Err(unsupported("TRUNCATE of several tables"));
@@ -221,13 +234,15 @@ pub(crate) async fn returning(
     items: &[ast::SelectItem],
 ) -> Result<Vec<RecordBatch>, DfOlapError> {
     let plan = {
-        let planner = run.planner().with_rows(&target.table.definition.schema, rows)?;
+        let planner = run
+            .planner()
+            .with_rows(&target.table.definition.schema, rows)?;
         let from = target.factor(vec![quoted(ROWS)]);
         planner.query(select(&None, items.to_vec(), vec![from], None)?)?
     };
     let mut stream = run.stream(plan).await?;
     let schema = stream.schema();
-    let mut gathered = Gathered::new(run.state.runtime_env());
+    let mut gathered = Gathered::new(run.runtime());
     while let Some(batch) = stream.next().await {
         gathered.push(batch?)?;
     }
@@ -396,7 +411,9 @@ pub(crate) fn known_column(definition: &TableDefinition, name: &str) -> Result<(
         return Ok(());
     }
     let schema = DFSchema::try_from(Arc::clone(&definition.schema))?;
-    Err(datafusion::common::unqualified_field_not_found(name, &schema))
+    Err(datafusion::common::unqualified_field_not_found(
+        name, &schema,
+    ))
 }
 
 /// True for the keyword DEFAULT where a value stands.
@@ -408,7 +425,9 @@ pub(crate) fn default_keyword(value: &ast::Expr) -> bool {
 /// The DEFAULT of a column as SQL; NULL where it has none.
 pub(crate) fn default_expr(definition: &TableDefinition, column: &str) -> Result<ast::Expr> {
     match definition.column(column).and_then(|c| c.default.as_deref()) {
-        Some(text) => Ok(Parser::new(&GenericDialect).try_with_sql(text)?.parse_expr()?),
+        Some(text) => Ok(Parser::new(&GenericDialect)
+            .try_with_sql(text)?
+            .parse_expr()?),
         None => Ok(ast::Expr::value(ast::Value::Null)),
     }
 }
@@ -444,7 +463,11 @@ pub(crate) fn quoted(name: &str) -> ast::Ident {
 }
 
 pub(crate) fn refuse(what: &str, present: bool) -> Result<(), DfOlapError> {
-    if present { Err(unsupported(what)) } else { Ok(()) }
+    if present {
+        Err(unsupported(what))
+    } else {
+        Ok(())
+    }
 }
 
 /// A SELECT with everything that a SELECT may have left out.

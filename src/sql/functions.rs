@@ -21,8 +21,8 @@ use datafusion::logical_expr::preimage::PreimageResult;
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
 use datafusion::logical_expr::{
-    BinaryExpr, ColumnarValue, Documentation, Expr, ExpressionPlacement, LogicalPlan, ReturnFieldArgs,
-    ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    BinaryExpr, ColumnarValue, Documentation, Expr, ExpressionPlacement, LogicalPlan,
+    ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
@@ -74,7 +74,9 @@ fn too_large(function: &str, bytes: u64) -> DfOlapError {
 /// The first argument's bytes, times the second.
 fn repeated(args: &[ArrayRef]) -> u64 {
     let times = numbers(args.get(1));
-    sum(args, |row| value_bytes(&args[0], row).max(8.0) * times(row).max(0.0))
+    sum(args, |row| {
+        value_bytes(&args[0], row).max(8.0) * times(row).max(0.0)
+    })
 }
 
 /// The second argument: a length in characters or items.
@@ -92,11 +94,18 @@ fn replaced(args: &[ArrayRef]) -> u64 {
     if guess <= MAX_MADE_BYTES {
         return guess;
     }
-    let texts: Vec<_> = args.iter().filter_map(|a| cast(a, &DataType::Utf8View).ok()).collect();
+    let texts: Vec<_> = args
+        .iter()
+        .filter_map(|a| cast(a, &DataType::Utf8View).ok())
+        .collect();
     let [text, from, to] = texts.as_slice() else {
         return guess;
     };
-    let (text, from, to) = (text.as_string_view(), from.as_string_view(), to.as_string_view());
+    let (text, from, to) = (
+        text.as_string_view(),
+        from.as_string_view(),
+        to.as_string_view(),
+    );
     (0..text.len())
         .filter(|row| !(text.is_null(*row) || from.is_null(*row) || to.is_null(*row)))
         .map(|row| {
@@ -124,7 +133,9 @@ fn ranged(args: &[ArrayRef]) -> u64 {
             Box::new(move |row| interval_step(&step, row, &of))
         }
     };
-    sum(args, |row| ((stop(row) - start(row)) / step(row)).max(0.0) * 8.0)
+    sum(args, |row| {
+        ((stop(row) - start(row)) / step(row)).max(0.0) * 8.0
+    })
 }
 
 /// The length of an interval, in the units of the range's values.
@@ -167,7 +178,13 @@ fn numbers(array: Option<&ArrayRef>) -> Box<dyn Fn(usize) -> f64> {
         return Box::new(|_| 0.0);
     };
     let plain = plain.as_primitive::<Float64Type>().clone();
-    Box::new(move |row| if plain.is_valid(row) { plain.value(row) } else { 0.0 })
+    Box::new(move |row| {
+        if plain.is_valid(row) {
+            plain.value(row)
+        } else {
+            0.0
+        }
+    })
 }
 
 /// The bytes of one value, about.
@@ -250,7 +267,10 @@ impl ScalarUDFImpl for Bounded {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         if let Some(estimate) = self.estimate {
             // Constants alone make one value, whatever the batch.
-            let constant = args.args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
+            let constant = args
+                .args
+                .iter()
+                .all(|a| matches!(a, ColumnarValue::Scalar(_)));
             let rows = if constant { 1 } else { args.number_rows };
             let arrays = args
                 .args
@@ -359,7 +379,8 @@ fn checked(expr: Expr) -> Expr {
 /// Puts the check around large constants of an optimized plan: one value of a megabyte is harmless until it is a column.
 pub(crate) fn bound_literals(plan: LogicalPlan) -> Result<LogicalPlan> {
     const HARMLESS_BYTES: usize = 16 << 10;
-    let large = |expr: &Expr| matches!(expr, Expr::Literal(value, _) if value.size() > HARMLESS_BYTES);
+    let large =
+        |expr: &Expr| matches!(expr, Expr::Literal(value, _) if value.size() > HARMLESS_BYTES);
     plan.transform_up_with_subqueries(|plan| {
         if !matches!(plan, LogicalPlan::Projection(_)) {
             return Ok(Transformed::no(plan));
@@ -399,7 +420,10 @@ impl ScalarUDFImpl for Joined {
     }
 
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
-        Ok(args.iter().map(|arg| arg.schema_name().to_string()).collect())
+        Ok(args
+            .iter()
+            .map(|arg| arg.schema_name().to_string())
+            .collect())
     }
 
     fn signature(&self) -> &Signature {

@@ -21,7 +21,8 @@ pub(crate) fn check(plan: &LogicalPlan, max_nodes: u64) -> Result<(), DfOlapErro
         LogicalPlan::Explain(explain)
             if matches!(
                 explain.plan.as_ref(),
-                LogicalPlan::Dml(_) | LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(_))
+                LogicalPlan::Dml(_)
+                    | LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(_))
                     | LogicalPlan::Ddl(DdlStatement::CreateView(_))
                     | LogicalPlan::Ddl(DdlStatement::DropTable(_))
                     | LogicalPlan::Ddl(DdlStatement::DropView(_))
@@ -54,7 +55,10 @@ pub(crate) fn check_relations<S: ast::Visit>(
 ) -> Result<(), DfOlapError> {
     let mut relations = Relations::new(view);
     let _ = statement.visit(&mut relations);
-    let count = relations.open.iter().fold(0u64, |sum, w| sum.saturating_add(*w));
+    let count = relations
+        .open
+        .iter()
+        .fold(0u64, |sum, w| sum.saturating_add(*w));
     if count > max {
         return Err(DfOlapError::ResourcesExhausted(format!(
             "the statement reads {count} relations, more than the {max} allowed; a CTE or view counts as often as it is \
@@ -97,7 +101,8 @@ impl ast::Visitor for Relations<'_> {
     fn pre_visit_query(&mut self, query: &ast::Query) -> ControlFlow<()> {
         for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
             let name = cte.alias.name.value.to_ascii_lowercase();
-            self.ctes.insert(std::ptr::from_ref(cte.query.as_ref()), name);
+            self.ctes
+                .insert(std::ptr::from_ref(cte.query.as_ref()), name);
         }
         self.open.push(1);
         ControlFlow::Continue(())

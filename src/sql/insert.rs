@@ -8,24 +8,26 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array};
-use arrow::compute::{concat_batches, filter_record_batch, is_not_null, is_null, take_record_batch};
+use arrow::compute::{
+    concat_batches, filter_record_batch, is_not_null, is_null, take_record_batch,
+};
 use arrow::datatypes::UInt64Type;
 use arrow::record_batch::RecordBatch;
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use datafusion::catalog::MemTable;
+use datafusion::common::ScalarValue;
 use datafusion::common::{Column, DFSchema, JoinType, Result, TableReference, plan_err};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 use datafusion::prelude::lit;
-use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast;
 use futures::StreamExt;
 use roaring::RoaringTreemap;
 
 use super::dml::{
-    Target, append, assignments, default_expr, default_keyword, known_column,
-    refuse, returning,
+    Target, append, assignments, default_expr, default_keyword, known_column, refuse, returning,
 };
+use super::literal;
 use super::planner::Planner;
 use super::provider::SnapshotTable;
 use super::rows::{Gathered, shape};
@@ -49,18 +51,37 @@ pub(crate) async fn effect(
     with: &Option<ast::With>,
     insert: &ast::Insert,
 ) -> Result<Effect, DfOlapError> {
+    if with.is_none()
+        && let Some((table, batch)) = literal::rows(run, insert)
+    {
+        let rows = batch.num_rows() as u64;
+        let mut new = Gathered::new(run.runtime());
+        new.push(batch)?;
+        return Ok(Effect {
+            change: ChangeSet {
+                actions: append(run, &table, new).await?.into_iter().collect(),
+            },
+            rows,
+            returning: None,
+        });
+    }
     let (plan, target, on_conflict) = {
         let planner = run.planner();
         let target = insert_target(&planner, insert)?;
         let on_conflict = on_conflict(&planner, &target, insert)?;
         (plan(&planner, with, insert)?, target, on_conflict)
     };
-    let mut new = Gathered::new(run.state.runtime_env());
+    let mut new = Gathered::new(run.runtime());
     let mut rows = run.stream(plan).await?;
     while let Some(batch) = rows.next().await {
         let batch = batch?;
         let definition = &target.table.definition;
-        new.push(shape(&target.name, definition, batch.columns(), batch.num_rows())?)?;
+        new.push(shape(
+            &target.name,
+            definition,
+            batch.columns(),
+            batch.num_rows(),
+        )?)?;
     }
     drop(rows);
     let mut actions = Vec::new();
@@ -68,14 +89,18 @@ pub(crate) async fn effect(
     match on_conflict {
         OnConflict::Append => {
             if insert.overwrite {
-                actions.push(Action::Truncate { id: target.table.id });
+                actions.push(Action::Truncate {
+                    id: target.table.id,
+                });
             }
             count = new.rows();
         }
         _ if new.batches.is_empty() => count = 0,
         on_conflict => {
             let resolved = resolve(run, &target, new, on_conflict).await?;
-            actions.push(Action::NoNewRows { id: target.table.id });
+            actions.push(Action::NoNewRows {
+                id: target.table.id,
+            });
             actions.extend(deletions(&target.table, &resolved.dead));
             count = resolved.rows;
             new = resolved.new;
@@ -118,7 +143,10 @@ pub(crate) fn plan(
     refuse("INSERT with SETTINGS", insert.settings.is_some())?;
     refuse("INSERT with FORMAT", insert.format_clause.is_some())?;
     refuse("INSERT with OUTPUT", insert.output.is_some())?;
-    refuse("INSERT into several tables", insert.multi_table_insert_type.is_some())?;
+    refuse(
+        "INSERT into several tables",
+        insert.multi_table_insert_type.is_some(),
+    )?;
     refuse("columns after PARTITION", !insert.after_columns.is_empty())?;
     let target = insert_target(planner, insert)?;
     let definition = &target.table.definition;
@@ -141,7 +169,10 @@ pub(crate) fn plan(
         known_column(definition, &name)?;
         let index = definition.schema.index_of(&name)?;
         if sources[index].replace(place).is_some() {
-            return plan_err!("column '{name}' is named twice in INSERT INTO {}", target.name);
+            return plan_err!(
+                "column '{name}' is named twice in INSERT INTO {}",
+                target.name
+            );
         }
         fields.push(Arc::clone(&definition.columns[index].field));
     }
@@ -164,7 +195,9 @@ pub(crate) fn plan(
                     }
                 }
                 // NULLs are looked for when the rows are there, in words that name the table's column.
-                let nullable = fields.iter().map(|f| f.as_ref().clone().with_nullable(true));
+                let nullable = fields
+                    .iter()
+                    .map(|f| f.as_ref().clone().with_nullable(true));
                 let schema = DFSchema::from_unqualified_fields(nullable.collect(), HashMap::new())?;
                 context.set_table_schema(Some(Arc::new(schema)));
             }
@@ -212,7 +245,9 @@ fn hoist(source: &mut ast::Query, with: &Option<ast::With>) {
         None => source.with = Some(outer.clone()),
         Some(inner) => {
             inner.recursive |= outer.recursive;
-            inner.cte_tables.splice(0..0, outer.cte_tables.iter().cloned());
+            inner
+                .cte_tables
+                .splice(0..0, outer.cte_tables.iter().cloned());
         }
     }
 }
@@ -339,7 +374,7 @@ async fn resolve(
     };
     let width = definition.columns.len();
     let mut dead = RoaringTreemap::new();
-    let mut gathered = Gathered::new(run.state.runtime_env());
+    let mut gathered = Gathered::new(run.runtime());
     let mut rows = run.stream(plan).await?;
     while let Some(batch) = rows.next().await {
         let batch = batch?;
@@ -360,8 +395,7 @@ async fn resolve(
             OnConflict::Update(_) => {
                 add(&fresh, 1)?;
                 let applies = taken.column(1 + 2 * width).as_boolean();
-                let applies: BooleanArray =
-                    applies.iter().map(|a| Some(a == Some(true))).collect();
+                let applies: BooleanArray = applies.iter().map(|a| Some(a == Some(true))).collect();
                 let taken = filter_record_batch(&taken, &applies)?;
                 target.claim(&mut dead, &taken, "ON CONFLICT DO UPDATE")?;
                 add(&taken, 1 + width)?;
@@ -426,9 +460,8 @@ fn plan_conflicts(
     const EXCLUDED: &str = "excluded";
     let definition = &target.table.definition;
     let alias = TableReference::bare(target.alias.clone());
-    let of = |table: &TableReference, name: &str| {
-        Expr::Column(Column::new(Some(table.clone()), name))
-    };
+    let of =
+        |table: &TableReference, name: &str| Expr::Column(Column::new(Some(table.clone()), name));
     let excluded = TableReference::bare(EXCLUDED);
 
     let mut existing = LogicalPlanBuilder::scan(
@@ -453,13 +486,10 @@ fn plan_conflicts(
             of(&excluded, name).eq(of(&alias, name))
         })
         .collect();
-    let joined = LogicalPlanBuilder::scan(
-        excluded.clone(),
-        provider_as_source(Arc::new(rows)),
-        None,
-    )?
-    .join_on(existing.build()?, JoinType::Left, on)?
-    .build()?;
+    let joined =
+        LogicalPlanBuilder::scan(excluded.clone(), provider_as_source(Arc::new(rows)), None)?
+            .join_on(existing.build()?, JoinType::Left, on)?
+            .build()?;
 
     let mut exprs = vec![of(&alias, ROW_ADDRESS)];
     for column in &definition.columns {

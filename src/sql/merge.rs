@@ -46,7 +46,7 @@ pub(crate) async fn effect(
     };
     let definition = &target.table.definition;
     let mut dead = RoaringTreemap::new();
-    let mut new = Gathered::new(run.state.runtime_env());
+    let mut new = Gathered::new(run.runtime());
     let mut deleted = 0;
     let mut rows = run.stream(plan).await?;
     while let Some(batch) = rows.next().await {
@@ -67,15 +67,28 @@ pub(crate) async fn effect(
         target.claim(&mut dead, &deletes, "MERGE")?;
         deleted += deletes.num_rows() as u64;
         for made in [updates, inserts] {
-            new.push(shape(&target.name, definition, &made.columns()[2..], made.num_rows())?)?;
+            new.push(shape(
+                &target.name,
+                definition,
+                &made.columns()[2..],
+                made.num_rows(),
+            )?)?;
         }
     }
     drop(rows);
     let count = deleted + new.rows();
     let mut actions = deletions(&target.table, &dead);
     let inserts = merge.clauses.iter();
-    if inserts.clone().any(|clause| not_matched_by_target(clause.clause_kind)) {
-        actions.insert(0, Action::NoNewRows { id: target.table.id });
+    if inserts
+        .clone()
+        .any(|clause| not_matched_by_target(clause.clause_kind))
+    {
+        actions.insert(
+            0,
+            Action::NoNewRows {
+                id: target.table.id,
+            },
+        );
     }
     actions.extend(append(run, &target.table, new).await?);
     Ok(Effect {
@@ -113,8 +126,20 @@ pub(crate) fn plan(
         }
     }
 
-    let mut all: Vec<Expr> = arms.schema.columns().into_iter().map(Expr::Column).collect();
-    all.push(cases(None, choice, lit(datafusion::common::ScalarValue::Int32(None))).alias(ARM));
+    let mut all: Vec<Expr> = arms
+        .schema
+        .columns()
+        .into_iter()
+        .map(Expr::Column)
+        .collect();
+    all.push(
+        cases(
+            None,
+            choice,
+            lit(datafusion::common::ScalarValue::Int32(None)),
+        )
+        .alias(ARM),
+    );
     let arm = || Expr::Column(Column::new_unqualified(ARM));
     let chosen = LogicalPlanBuilder::from(joined)
         .project(all)?
@@ -220,7 +245,9 @@ fn context(planner: &Planner, with: &Option<ast::With>) -> Result<PlannerContext
     for cte in &with.cte_tables {
         let plan = planner.query_in(cte.query.as_ref().clone(), &mut context.clone())?;
         let name = planner.normalize(&cte.alias.name);
-        let plan = LogicalPlanBuilder::from(plan).alias(name.as_str())?.build()?;
+        let plan = LogicalPlanBuilder::from(plan)
+            .alias(name.as_str())?
+            .build()?;
         context.insert_cte(name, plan);
     }
     Ok(context)
@@ -241,7 +268,9 @@ impl Arms<'_> {
 
     /// Whether a clause is of the kind that a row calls for, and its AND holds.
     fn condition(&self, clause: &ast::MergeClause, context: &mut PlannerContext) -> Result<Expr> {
-        let (qualifier, field) = self.schema.qualified_field_with_unqualified_name(SOURCE_ROW)?;
+        let (qualifier, field) = self
+            .schema
+            .qualified_field_with_unqualified_name(SOURCE_ROW)?;
         let in_source = Expr::Column(Column::from((qualifier, field)));
         let in_target = self.target_column(ROW_ADDRESS);
         let kind = match clause.clause_kind {
@@ -253,9 +282,11 @@ impl Arms<'_> {
         };
         match &clause.predicate {
             None => Ok(kind),
-            Some(predicate) => {
-                Ok(kind.and(self.planner.expr(predicate.clone(), &self.schema, context)?))
-            }
+            Some(predicate) => Ok(kind.and(self.planner.expr(
+                predicate.clone(),
+                &self.schema,
+                context,
+            )?)),
         }
     }
 
@@ -344,7 +375,9 @@ impl Arms<'_> {
 
     fn value(&self, value: ast::Expr, column: usize, context: &mut PlannerContext) -> Result<Expr> {
         let schema: &DFSchema = &self.schema;
-        let data_type = self.target.table.definition.columns[column].field.data_type();
+        let data_type = self.target.table.definition.columns[column]
+            .field
+            .data_type();
         self.planner
             .expr(value, schema, context)?
             .cast_to(data_type, schema)

@@ -10,6 +10,7 @@ mod dml;
 mod functions;
 mod guard;
 mod insert;
+mod literal;
 mod merge;
 mod parse;
 mod planner;

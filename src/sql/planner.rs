@@ -4,16 +4,19 @@
 //! user's way: the catalog [`TARGET`] holds the same tables with their row addresses, and the table [`ROWS`] the rows that a
 //! statement just made, for RETURNING.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::catalog::cte_worktable::CteWorkTable;
+use datafusion::catalog::information_schema::{INFORMATION_SCHEMA, InformationSchemaProvider};
 use datafusion::catalog::{MemTable, SchemaProvider, TableFunctionArgs, TableProvider};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::file_options::file_type::FileType;
-use datafusion::common::{DFSchema, DataFusionError, ParamValues, Result, ScalarValue, TableReference, plan_err};
+use datafusion::common::{
+    DFSchema, DataFusionError, ParamValues, Result, ScalarValue, TableReference, plan_err,
+};
 use datafusion::datasource::file_format::format_as_file_type;
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::execution::SessionState;
@@ -24,7 +27,6 @@ use datafusion::logical_expr::{
     WindowUDF,
 };
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
-use datafusion::catalog::information_schema::{INFORMATION_SCHEMA, InformationSchemaProvider};
 use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast;
@@ -80,7 +82,9 @@ impl Planner {
     pub fn with_params(mut self, params: Option<ParamValues>) -> Self {
         let field = |name: &str, value: &datafusion::common::metadata::ScalarAndMetadata| {
             let data_type = value.value().data_type();
-            Some(Arc::new(arrow::datatypes::Field::new(name, data_type, true)))
+            Some(Arc::new(arrow::datatypes::Field::new(
+                name, data_type, true,
+            )))
         };
         // The planner turns names into places; both lists keep one order.
         let (fields, values) = match params {
@@ -92,7 +96,10 @@ impl Planner {
             Some(ParamValues::Map(map)) => {
                 let mut named: Vec<_> = map.into_iter().collect();
                 named.sort_by(|a, b| a.0.cmp(&b.0));
-                let fields = named.iter().map(|(name, value)| field(name, value)).collect();
+                let fields = named
+                    .iter()
+                    .map(|(name, value)| field(name, value))
+                    .collect();
                 let list = named.into_iter().map(|(_, value)| value).collect();
                 (fields, Some(ParamValues::List(list)))
             }
@@ -154,13 +161,7 @@ impl Planner {
     }
 
     pub fn normalize(&self, ident: &ast::Ident) -> String {
-        if ident.quote_style.is_none()
-            && self.options().sql_parser.enable_ident_normalization
-        {
-            ident.value.to_ascii_lowercase()
-        } else {
-            ident.value.clone()
-        }
+        normalize(self.options(), ident)
     }
 
     pub fn sql(&self) -> SqlToRel<'_, Self> {
@@ -191,7 +192,8 @@ impl Planner {
         let statement = ast::Statement::Query(Box::new(query));
         self.check_relations(&statement)?;
         let plan = with_deep_stack(|| {
-            self.sql().sql_statement_to_plan_with_context(statement, context)
+            self.sql()
+                .sql_statement_to_plan_with_context(statement, context)
         })?;
         self.bind(plan)
     }
@@ -262,7 +264,11 @@ impl Planner {
                 Relation::Table(_) => None,
             }
         };
-        Ok(guard::check_relations(statement, self.max_relations, &view)?)
+        Ok(guard::check_relations(
+            statement,
+            self.max_relations,
+            &view,
+        )?)
     }
 
     /// Plans a view that is to be created, so that what is wrong with it is told now.
@@ -347,9 +353,9 @@ impl ContextProvider for Planner {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
         if name.catalog() == Some(TARGET) {
             if let Some(table) = self.snapshot.table(name.table()) {
-                return Ok(provider_as_source(Arc::new(
-                    SnapshotTable::with_addresses(table),
-                )));
+                return Ok(provider_as_source(Arc::new(SnapshotTable::with_addresses(
+                    table,
+                ))));
             }
         } else if let (ROWS, Some(rows)) = (name.table(), &self.rows) {
             return Ok(provider_as_source(Arc::clone(rows)));
@@ -402,12 +408,10 @@ impl ContextProvider for Planner {
         ))
     }
 
-    fn create_cte_work_table(
-        &self,
-        name: &str,
-        schema: SchemaRef,
-    ) -> Result<Arc<dyn TableSource>> {
-        Ok(provider_as_source(Arc::new(CteWorkTable::new(name, schema))))
+    fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> Result<Arc<dyn TableSource>> {
+        Ok(provider_as_source(Arc::new(CteWorkTable::new(
+            name, schema,
+        ))))
     }
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
@@ -447,7 +451,11 @@ impl ContextProvider for Planner {
     }
 
     fn higher_order_function_names(&self) -> Vec<String> {
-        self.state.higher_order_functions().keys().cloned().collect()
+        self.state
+            .higher_order_functions()
+            .keys()
+            .cloned()
+            .collect()
     }
 
     fn udaf_names(&self) -> Vec<String> {
@@ -456,6 +464,15 @@ impl ContextProvider for Planner {
 
     fn udwf_names(&self) -> Vec<String> {
         self.state.window_functions().keys().cloned().collect()
+    }
+}
+
+/// An identifier as SQL reads it: lower case where it is not quoted.
+pub(crate) fn normalize(options: &ConfigOptions, ident: &ast::Ident) -> String {
+    if ident.quote_style.is_none() && options.sql_parser.enable_ident_normalization {
+        ident.value.to_ascii_lowercase()
+    } else {
+        ident.value.clone()
     }
 }
 

@@ -73,14 +73,19 @@ pub(crate) fn prune(
     let all = 0..table.fragments.len();
     let Ok(predicate) = PruningPredicateBuilder::new()
         .with_file_schema(Arc::clone(schema))
-        .try_build(predicate) else {
+        .try_build(predicate)
+    else {
         return all.collect();
     };
     if predicate.always_true() {
         return all.collect();
     }
     match predicate.prune(&FragmentRanges(table)) {
-        Ok(kept) => all.zip(kept).filter(|(_, keep)| *keep).map(|(i, _)| i).collect(),
+        Ok(kept) => all
+            .zip(kept)
+            .filter(|(_, keep)| *keep)
+            .map(|(i, _)| i)
+            .collect(),
         Err(_) => all.collect(),
     }
 }

@@ -105,9 +105,7 @@ pub(crate) fn conform(
     batch: &RecordBatch,
 ) -> Result<RecordBatch, DfOlapError> {
     let theirs = batch.schema_ref();
-    if Arc::ptr_eq(theirs, &definition.schema)
-        || theirs.fields() == definition.schema.fields()
-    {
+    if Arc::ptr_eq(theirs, &definition.schema) || theirs.fields() == definition.schema.fields() {
         return shape(table, definition, batch.columns(), batch.num_rows());
     }
     for field in theirs.fields() {

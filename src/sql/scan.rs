@@ -156,9 +156,13 @@ impl DataSource for FragmentSource {
         let mut statistics = Statistics::new_unknown(&self.schema);
         statistics.num_rows = match self.fetch {
             None => Precision::Exact(rows),
-            Some(fetch) => Precision::Exact(rows.min(fetch.saturating_mul(
-                if partition.is_some() { 1 } else { self.partitions.len() },
-            ))),
+            Some(fetch) => {
+                Precision::Exact(rows.min(fetch.saturating_mul(if partition.is_some() {
+                    1
+                } else {
+                    self.partitions.len()
+                })))
+            }
         };
         statistics.total_byte_size = estimated_bytes(&self.schema, rows);
         Ok(Arc::new(statistics))
@@ -184,10 +188,8 @@ impl DataSource for FragmentSource {
             return Ok(None);
         }
         let chosen = new_projections_for_columns(&exprs, &self.projection);
-        let kept: Vec<usize> = new_projections_for_columns(
-            &exprs,
-            &(0..self.projection.len()).collect::<Vec<_>>(),
-        );
+        let kept: Vec<usize> =
+            new_projections_for_columns(&exprs, &(0..self.projection.len()).collect::<Vec<_>>());
         Ok(Some(Arc::new(Self {
             projection: chosen,
             schema: Arc::new(self.schema.project(&kept)?),

@@ -18,7 +18,7 @@ pub(crate) struct Setting {
 impl Run<'_> {
     /// Reads a `SET` or `RESET` and refuses what is not allowed.
     pub fn setting(&self, statement: DFStatement) -> Result<Setting, DfOlapError> {
-        if !self.limits.settings {
+        if !self.limits().settings {
             return Err(DfOlapError::Denied(
                 "SET and RESET change settings for all users of the engine and are not allowed here"
                     .to_string(),

@@ -1,24 +1,25 @@
 //! A parsed statement, recognised by what the parser made of it and never by its first word.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::FieldRef;
 use arrow::record_batch::RecordBatch;
-use datafusion::common::{DFSchema, ParamValues, ScalarValue};
-use datafusion::execution::{SendableRecordBatchStream, SessionState};
-use datafusion::logical_expr::{Analyze, Explain, LogicalPlan, PlanType, ToStringifiedPlan};
 use datafusion::common::ToDFSchema;
 use datafusion::common::format::{ExplainFormat, ExplainStatementOptions};
 use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, ParamValues, ScalarValue};
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{SendableRecordBatchStream, SessionState};
+use datafusion::logical_expr::{Analyze, Explain, LogicalPlan, PlanType, ToStringifiedPlan};
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::parser::{ExplainStatement, Statement as DFStatement};
 use datafusion::sql::sqlparser::ast;
 
-use super::planner::{Planner, hide_row_address};
-use super::session::Limits;
 use super::functions::bound_literals;
 use super::parse::parse_statements;
+use super::planner::{Planner, hide_row_address, normalize};
+use super::session::{Limits, Session};
 use super::{ddl, dml, guard, insert, merge};
 use crate::change::ChangeSet;
 use crate::error::DfOlapError;
@@ -79,11 +80,12 @@ pub(crate) struct Prepared {
 
 /// All that running one statement takes.
 pub(crate) struct Run<'a> {
-    pub state: Arc<SessionState>,
+    session: Session,
+    /// The session's state with the clock of `now()` set, made when first asked for.
+    state: OnceLock<Arc<SessionState>>,
     pub snapshot: Arc<Snapshot>,
     pub store: &'a dyn Store,
     pub params: Option<ParamValues>,
-    pub limits: Arc<Limits>,
 }
 
 /// Reads a text of any number of statements.
@@ -252,9 +254,7 @@ impl Prepared {
         // Types that are not known before EXECUTE are no error yet; names are.
         match planned.map_err(DfOlapError::from) {
             Err(error @ DfOlapError::TableNotFound(_)) => return Err(error),
-            Err(DfOlapError::DataFusion(error))
-                if error.to_string().contains("No field named") =>
-            {
+            Err(DfOlapError::DataFusion(error)) if error.to_string().contains("No field named") => {
                 return Err(DfOlapError::DataFusion(hide_row_address(error)));
             }
             _ => {}
@@ -286,11 +286,45 @@ impl Prepared {
     }
 }
 
+impl<'a> Run<'a> {
+    pub fn new(
+        session: &Session,
+        snapshot: Arc<Snapshot>,
+        store: &'a dyn Store,
+        params: Option<ParamValues>,
+    ) -> Self {
+        Self {
+            session: session.clone(),
+            state: OnceLock::new(),
+            snapshot,
+            store,
+            params,
+        }
+    }
+}
+
 impl Run<'_> {
+    pub fn limits(&self) -> &Limits {
+        &self.session.limits
+    }
+
+    pub fn state(&self) -> &Arc<SessionState> {
+        self.state.get_or_init(|| Arc::new(self.session.begin()))
+    }
+
+    pub fn runtime(&self) -> &RuntimeEnv {
+        self.session.state.runtime_env()
+    }
+
+    /// An identifier as the planner reads it.
+    pub fn normalize(&self, ident: &ast::Ident) -> String {
+        normalize(self.session.state.config_options(), ident)
+    }
+
     pub fn planner(&self) -> Planner {
-        Planner::new(Arc::clone(&self.state), Arc::clone(&self.snapshot))
+        Planner::new(Arc::clone(self.state()), Arc::clone(&self.snapshot))
             .with_params(self.params.clone())
-            .with_max_relations(self.limits.plan_nodes)
+            .with_max_relations(self.limits().plan_nodes)
     }
 
     /// The value of an expression that names no column.
@@ -302,12 +336,18 @@ impl Run<'_> {
     }
 
     /// The rows of a statement that reads.
-    pub async fn rows(&self, statement: &Statement) -> Result<SendableRecordBatchStream, DfOlapError> {
+    pub async fn rows(
+        &self,
+        statement: &Statement,
+    ) -> Result<SendableRecordBatchStream, DfOlapError> {
         let plan = self.plan(statement).map_err(hide_row_address)?;
         self.stream(plan).await
     }
 
-    fn plan(&self, statement: &Statement) -> Result<LogicalPlan, datafusion::error::DataFusionError> {
+    fn plan(
+        &self,
+        statement: &Statement,
+    ) -> Result<LogicalPlan, datafusion::error::DataFusionError> {
         match statement {
             Statement::Query(query) => self.planner().statement(query.as_ref().clone()),
             Statement::Explain(options, inner) => {
@@ -315,19 +355,24 @@ impl Run<'_> {
                     Statement::Write(write) => write.plan(&self.planner())?,
                     other => self.plan(other)?,
                 };
-                explain(options, plan, &self.state)
+                explain(options, plan, self.state())
             }
             _ => Err(unsupported("this statement here").into()),
         }
     }
 
     /// Optimizes and starts a plan that passed the guard.
-    pub async fn stream(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream, DfOlapError> {
-        guard::check(&plan, self.limits.plan_nodes)?;
-        let plan = with_deep_stack(|| bound_literals(self.state.optimize(&plan)?))?;
-        let planner = self.state.query_planner();
-        let plan = planner.create_physical_plan(&plan, self.state.as_ref()).await?;
-        Ok(execute_stream(yielding(plan)?, self.state.task_ctx())?)
+    pub async fn stream(
+        &self,
+        plan: LogicalPlan,
+    ) -> Result<SendableRecordBatchStream, DfOlapError> {
+        guard::check(&plan, self.limits().plan_nodes)?;
+        let plan = with_deep_stack(|| bound_literals(self.state().optimize(&plan)?))?;
+        let planner = self.state().query_planner();
+        let plan = planner
+            .create_physical_plan(&plan, self.state().as_ref())
+            .await?;
+        Ok(execute_stream(yielding(plan)?, self.state().task_ctx())?)
     }
 
     /// Works out what a statement changes, and changes nothing.
@@ -386,9 +431,7 @@ impl Write {
             Self::Truncate(statement) => planner.statement(DFStatement::Statement(Box::new(
                 ast::Statement::Truncate(statement.as_ref().clone()),
             ))),
-            Self::Ddl(statement) => {
-                planner.statement(DFStatement::Statement(statement.clone()))
-            }
+            Self::Ddl(statement) => planner.statement(DFStatement::Statement(statement.clone())),
         }
     }
 }

@@ -133,7 +133,8 @@ impl Stream for Guarded {
         }
         // A panic in an operator is an error of this statement, not the end of the caller's task.
         let polled = catch_unwind(AssertUnwindSafe(|| rows.poll_next_unpin(cx)));
-        let polled = polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(panicked(panic.as_ref()).into()))));
+        let polled =
+            polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(panicked(panic.as_ref()).into()))));
         match polled {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Some(Ok(batch))) => Poll::Ready(Some(Ok(batch))),

@@ -179,12 +179,13 @@ fn tidy(table: &mut Table) -> Result<(), DfOlapError> {
             .fragments
             .iter()
             .rev()
-            .take_while(|live| {
-                size_class(live.rows()) <= class && live.fragment.layout == layout
-            })
+            .take_while(|live| size_class(live.rows()) <= class && live.fragment.layout == layout)
             .count();
         let start = table.fragments.len() - run;
-        let rows: u64 = table.fragments[start..].iter().map(LiveFragment::rows).sum();
+        let rows: u64 = table.fragments[start..]
+            .iter()
+            .map(LiveFragment::rows)
+            .sum();
         if run < MERGE_FAN_IN || rows > Fragment::MAX_ROWS as u64 {
             return Ok(());
         }
