@@ -4,6 +4,14 @@
 //! Data is the same on every run. Writes are timed on an engine that was filled for the sample, so that no sample finds what
 //! another one left. The comparison with the published engine is in `benches/peers`.
 
+#![allow(
+    missing_docs,
+    clippy::disallowed_methods,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "native; a panic is how a measurement fails"
+)]
+
 use std::future::Future;
 use std::hint::black_box;
 use std::sync::Arc;

@@ -1,16 +1,14 @@
-//! [`EngineBuilder`]: an engine's limits and reach; [`StatementOptions`]: one statement's.
+//! [`EngineBuilder`]: an engine's limits and reach.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use datafusion::common::ParamValues;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::SessionConfig;
 use object_store::ObjectStore;
-use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::engine::DataFusionEngine;
@@ -187,71 +185,25 @@ impl EngineBuilder {
     }
 }
 
-/// What one statement brings along: parameters, a deadline, a handle to cancel it.
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
-/// use rhei_datafusion::{CancelHandle, DataFusionEngine, StatementOptions};
-/// use rhei_datafusion::datafusion::common::ScalarValue;
-///
-/// let engine = DataFusionEngine::new();
-/// let cancel = CancelHandle::new();
-/// let options = StatementOptions::new()
-///     .params(vec![ScalarValue::from(20i64)])
-///     .cancel(&cancel);
-/// let rows = engine.query_with("SELECT $1 + 1 AS answer", options).await?;
-/// assert_eq!(rows[0].num_rows(), 1);
-/// # Ok(()) }
-/// ```
-#[derive(Debug, Default)]
-pub struct StatementOptions {
-    pub(crate) params: Option<ParamValues>,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) cancel: Option<CancellationToken>,
-}
-
-impl StatementOptions {
-    /// No parameters, the engine's deadline, no handle.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The values of `$1`, `$2` … (a `Vec<ScalarValue>`) or of `$name` (pairs of name and `ScalarValue`).
-    pub fn params(mut self, params: impl Into<ParamValues>) -> Self {
-        self.params = Some(params.into());
-        self
-    }
-
-    /// A deadline for this statement, in place of the engine's.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// A handle that stops this statement.
-    pub fn cancel(mut self, handle: &CancelHandle) -> Self {
-        self.cancel = Some(handle.0.clone());
-        self
+impl Default for DataFusionEngine {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
-/// Stops the statements that were given it. A write that was stopped changed nothing.
-#[derive(Debug, Clone, Default)]
-pub struct CancelHandle(CancellationToken);
-
-impl CancelHandle {
-    /// A handle that was not used yet.
+impl DataFusionEngine {
+    /// An in-memory engine with the default limits.
     pub fn new() -> Self {
-        Self::default()
+        EngineBuilder::new()
+            .build()
+            .expect("the default settings of the builder are valid")
     }
 
-    /// Stops them; their calls and streams end with an error of kind [`Cancelled`](crate::ErrorKind::Cancelled).
-    pub fn cancel(&self) {
-        self.0.cancel();
-    }
-
-    /// True once [`cancel`](Self::cancel) was called.
-    pub fn is_cancelled(&self) -> bool {
-        self.0.is_cancelled()
+    /// An engine on `mode` with the default limits.
+    ///
+    /// # Errors
+    /// [`DfOlapError::StorageConfig`] for a URL that cannot be used.
+    pub fn with_storage(mode: StorageMode) -> Result<Self, DfOlapError> {
+        EngineBuilder::new().storage(mode).build()
     }
 }

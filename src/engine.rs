@@ -12,11 +12,11 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 use datafusion::prelude::SessionContext;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
-use crate::builder::{EngineBuilder, StatementOptions};
 use crate::change::Action;
 use crate::error::DfOlapError;
 use crate::executor::{Executor, find, same_shape};
 use crate::olap::{OlapEngine, RecordBatchBoxStream};
+use crate::options::StatementOptions;
 use crate::snapshot::{Relation, RelationId, Snapshot, TableDefinition, Version};
 use crate::sql::{Shape, check_type, key_of};
 use crate::storage::StorageMode;
@@ -31,28 +31,7 @@ pub struct DataFusionEngine {
     executor: Executor,
 }
 
-impl Default for DataFusionEngine {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl DataFusionEngine {
-    /// An in-memory engine with the default limits.
-    pub fn new() -> Self {
-        EngineBuilder::new()
-            .build()
-            .expect("the default settings of the builder are valid")
-    }
-
-    /// An engine on `mode` with the default limits.
-    ///
-    /// # Errors
-    /// [`DfOlapError::StorageConfig`] for a URL that cannot be used.
-    pub fn with_storage(mode: StorageMode) -> Result<Self, DfOlapError> {
-        EngineBuilder::new().storage(mode).build()
-    }
-
     pub(crate) fn from_parts(storage: StorageMode, executor: Executor) -> Self {
         Self { storage, executor }
     }

@@ -14,9 +14,9 @@ use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, TryStreamExt, future, stream};
 use parking_lot::{Mutex, RwLock};
 
-use crate::builder::StatementOptions;
 use crate::change::{Action, ChangeSet, Conflict};
 use crate::error::DfOlapError;
+use crate::options::StatementOptions;
 use crate::snapshot::{Snapshot, Table, TableDefinition};
 use crate::sql::{
     Effect, Guarded, Limited, Prepared, Run, Session, SnapshotCatalog, Statement, Write, conform,

@@ -28,17 +28,23 @@ pub mod engine;
 pub mod error;
 mod executor;
 mod olap;
+mod options;
 mod runtime;
 mod snapshot;
 mod sql;
 pub mod storage;
 mod store;
 
-pub use builder::{CancelHandle, EngineBuilder, StatementOptions};
+pub use builder::EngineBuilder;
 pub use engine::{DataFusionEngine, SharedDataFusionEngine};
 pub use error::{DfOlapError, ErrorKind};
 pub use olap::{OlapEngine, RecordBatchBoxStream};
+pub use options::{CancelHandle, StatementOptions};
 pub use snapshot::Version;
 pub use storage::StorageMode;
 
 pub use {arrow, datafusion, object_store};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

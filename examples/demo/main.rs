@@ -4,6 +4,13 @@
 //! writes while others read, [`picture`] draws, [`any_file`] is the tour of a file of your own, and [`report`] collects what
 //! was checked. All totals that the engine is checked against are worked out by [`flights`] in plain Rust.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a native program that prints"
+)]
+
 mod any_file;
 mod changes;
 mod files;

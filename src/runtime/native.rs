@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 /// Completes after `duration`.
+#[allow(clippy::disallowed_methods, reason = "the one place for tokio's timer")]
 pub(crate) async fn sleep(duration: Duration) {
     tokio::time::sleep(duration).await;
 }

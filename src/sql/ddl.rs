@@ -5,23 +5,21 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::{Result, ScalarValue};
 use datafusion::sql::sqlparser::ast;
 use futures::StreamExt;
 
-use super::dml::refuse;
+use super::alter;
+use super::column::{check_name, check_type, constant, default_of, key_of, not_null, plain_field};
+use super::dml::append;
 use super::planner::Planner;
 use super::rows::{Gathered, shape};
-use super::statement::{Effect, Run, unsupported};
+use super::run::{Effect, Run, unsupported};
+use super::target::refuse;
 use crate::change::{Action, ChangeSet};
 use crate::error::DfOlapError;
 use crate::snapshot::{
     Column, ColumnId, Relation, RelationId, Table, TableDefinition, Version, View,
 };
-
-/// Names longer than this are refused: stores make file names of them.
-const MAX_NAME_BYTES: usize = 200;
 
 pub(crate) async fn effect(
     run: &Run<'_>,
@@ -30,7 +28,7 @@ pub(crate) async fn effect(
     match statement {
         ast::Statement::CreateTable(create) => create_table(run, create).await,
         ast::Statement::CreateView(create) => create_view(run, create),
-        ast::Statement::AlterTable(alter) => alter_table(run, alter),
+        ast::Statement::AlterTable(alter) => alter::effect(run, alter),
         ast::Statement::Drop {
             object_type,
             if_exists,
@@ -62,24 +60,6 @@ fn effect_of(actions: Vec<Action>, rows: u64) -> Effect {
         rows,
         returning: None,
     }
-}
-
-pub(crate) fn check_name(what: &str, name: &str) -> Result<(), DfOlapError> {
-    let bad = if name.is_empty() {
-        "is empty"
-    } else if name.len() > MAX_NAME_BYTES {
-        "is longer than 200 bytes"
-    } else if name.chars().any(char::is_control) {
-        "has a control character"
-    } else if name.starts_with("__row_address") {
-        "is taken by the engine"
-    } else {
-        return Ok(());
-    };
-    Err(DfOlapError::Invalid(format!(
-        "the {what} name '{}' {bad}",
-        name.escape_debug()
-    )))
 }
 
 async fn create_table(run: &Run<'_>, create: &ast::CreateTable) -> Result<Effect, DfOlapError> {
@@ -132,7 +112,7 @@ async fn create_table(run: &Run<'_>, create: &ast::CreateTable) -> Result<Effect
         }
         count = gathered.rows();
         let table = Table::empty(id, definition, Version::default());
-        actions.extend(super::dml::append(run, &table, gathered).await?);
+        actions.extend(append(run, &table, gathered).await?);
     }
     Ok(effect_of(actions, count))
 }
@@ -239,74 +219,6 @@ fn define(
     Ok((TableDefinition::new(columns, key, next), query))
 }
 
-/// The ids of the key's columns; one that is not there is an error.
-pub(crate) fn key_of(columns: &[Column], key: &[String]) -> Result<Vec<ColumnId>, DfOlapError> {
-    let mut ids = Vec::new();
-    for name in key {
-        match columns.iter().find(|c| c.field.name() == name) {
-            Some(column) if ids.contains(&column.id) => {
-                return Err(DfOlapError::Invalid(format!(
-                    "PRIMARY KEY names '{name}' twice"
-                )));
-            }
-            Some(column) => ids.push(column.id),
-            None => {
-                return Err(DfOlapError::Invalid(format!(
-                    "No field named {name} for the PRIMARY KEY"
-                )));
-            }
-        }
-    }
-    Ok(ids)
-}
-
-fn plain_field(name: &str, data_type: &DataType, nullable: bool) -> Field {
-    Field::new(name, data_type.clone(), nullable)
-}
-
-/// Types that a table cannot hold.
-pub(crate) fn check_type(name: &str, data_type: &DataType) -> Result<(), DfOlapError> {
-    match data_type {
-        DataType::Null => Err(DfOlapError::Invalid(format!(
-            "column '{name}' has no type; cast its NULL to one"
-        ))),
-        _ => Ok(()),
-    }
-}
-
-fn default_of(column: &ast::ColumnDef) -> Option<ast::Expr> {
-    column
-        .options
-        .iter()
-        .find_map(|option| match &option.option {
-            ast::ColumnOption::Default(expr) => Some(expr.clone()),
-            _ => None,
-        })
-}
-
-fn not_null(column: &ast::ColumnDef) -> bool {
-    column
-        .options
-        .iter()
-        .any(|option| matches!(option.option, ast::ColumnOption::NotNull))
-}
-
-/// The value of a DEFAULT as a column holds it; one that does not fit is an error.
-fn constant(
-    run: &Run<'_>,
-    default: &ast::Expr,
-    column: &str,
-    data_type: &DataType,
-) -> Result<ScalarValue, DfOlapError> {
-    run.constant(default)
-        .and_then(|value| Ok(value.cast_to(data_type)?))
-        .map_err(|error| {
-            DfOlapError::Invalid(format!(
-                "the DEFAULT of column '{column}' ({default}): {error}"
-            ))
-        })
-}
-
 fn create_view(run: &Run<'_>, create: &ast::CreateView) -> Result<Effect, DfOlapError> {
     refuse("CREATE OR ALTER VIEW", create.or_alter)?;
     refuse("CREATE MATERIALIZED VIEW", create.materialized)?;
@@ -378,206 +290,4 @@ fn drop_relations(
         actions.push(Action::Drop { id });
     }
     Ok(effect_of(actions, 0))
-}
-
-fn alter_table(run: &Run<'_>, alter: &ast::AlterTable) -> Result<Effect, DfOlapError> {
-    refuse("ALTER TABLE ONLY", alter.only)?;
-    refuse("ALTER TABLE … ON CLUSTER", alter.on_cluster.is_some())?;
-    refuse("ALTER TABLE … LOCATION", alter.location.is_some())?;
-    let planner = run.planner();
-    let (name, table) = match planner.table(&alter.name).map_err(DfOlapError::from) {
-        Ok(found) => found,
-        Err(DfOlapError::TableNotFound(_)) if alter.if_exists => return Ok(Effect::default()),
-        Err(error) => return Err(error),
-    };
-    let mut shape = Shape::of(&name, &table);
-    let mut rename = None;
-    for operation in &alter.operations {
-        match operation {
-            ast::AlterTableOperation::AddColumn {
-                if_not_exists,
-                column_def,
-                column_position: None,
-                ..
-            } => shape.add(run, &planner, column_def, *if_not_exists)?,
-            ast::AlterTableOperation::DropColumn {
-                column_names,
-                if_exists,
-                drop_behavior: None,
-                ..
-            } => {
-                for column in column_names {
-                    shape.drop(&planner.normalize(column), *if_exists)?;
-                }
-            }
-            ast::AlterTableOperation::RenameColumn {
-                old_column_name,
-                new_column_name,
-            } => shape.rename(
-                &planner.normalize(old_column_name),
-                &planner.normalize(new_column_name),
-            )?,
-            ast::AlterTableOperation::RenameTable {
-                table_name: ast::RenameTableNameKind::To(to) | ast::RenameTableNameKind::As(to),
-            } => {
-                let to = planner.table_name(to)?;
-                check_name("table", &to)?;
-                if run.snapshot.relation(&to).is_some() {
-                    return Err(DfOlapError::Invalid(format!("'{to}' already exists")));
-                }
-                rename = Some(to);
-            }
-            other => return Err(unsupported(&format!("ALTER TABLE … {other}"))),
-        }
-    }
-    let mut actions = Vec::new();
-    if let Some(definition) = shape.changed() {
-        actions.push(Action::Define {
-            id: table.id,
-            definition: Arc::new(definition),
-        });
-    }
-    if let Some(to) = rename {
-        actions.push(Action::Rename { id: table.id, to });
-    }
-    Ok(effect_of(actions, 0))
-}
-
-/// A table's columns while they are being changed.
-pub(crate) struct Shape<'a> {
-    name: &'a str,
-    table: &'a Table,
-    columns: Vec<Column>,
-    next: ColumnId,
-}
-
-impl<'a> Shape<'a> {
-    pub fn of(name: &'a str, table: &'a Table) -> Self {
-        Self {
-            name,
-            table,
-            columns: table.definition.columns.clone(),
-            next: table.definition.next_column,
-        }
-    }
-
-    /// The new definition, where something changed.
-    pub fn changed(self) -> Option<TableDefinition> {
-        if self.columns == self.table.definition.columns {
-            return None;
-        }
-        let key = self.table.definition.primary_key.clone();
-        Some(TableDefinition::new(self.columns, key, self.next))
-    }
-
-    fn add(
-        &mut self,
-        run: &Run<'_>,
-        planner: &Planner,
-        column: &ast::ColumnDef,
-        if_not_exists: bool,
-    ) -> Result<(), DfOlapError> {
-        for option in &column.options {
-            match &option.option {
-                ast::ColumnOption::Null
-                | ast::ColumnOption::NotNull
-                | ast::ColumnOption::Default(_) => {}
-                other => return Err(unsupported(&format!("the column option {other}"))),
-            }
-        }
-        let name = planner.normalize(&column.name);
-        if if_not_exists && self.position(&name).is_some() {
-            return Ok(());
-        }
-        let field = planner.field(&column.data_type)?;
-        let default = default_of(column);
-        let initial = match &default {
-            Some(default) => Some(constant(run, default, &name, field.data_type())?),
-            None => None,
-        };
-        let has_value = initial.as_ref().is_some_and(|value| !value.is_null());
-        if not_null(column) && !has_value && self.table.rows > 0 {
-            return Err(DfOlapError::Invalid(format!(
-                "{}.{name} is NOT NULL and the table has rows; give it a DEFAULT",
-                self.name
-            )));
-        }
-        let field = plain_field(&name, field.data_type(), !not_null(column));
-        self.add_field(Arc::new(field), default.map(|d| d.to_string()), initial)
-    }
-
-    pub fn add_field(
-        &mut self,
-        field: FieldRef,
-        default: Option<String>,
-        initial: Option<ScalarValue>,
-    ) -> Result<(), DfOlapError> {
-        check_name("column", field.name())?;
-        check_type(field.name(), field.data_type())?;
-        if self.position(field.name()).is_some() {
-            return Err(DfOlapError::Invalid(format!(
-                "{} already has a column '{}'",
-                self.name,
-                field.name()
-            )));
-        }
-        self.columns.push(Column {
-            id: self.next,
-            field,
-            default,
-            initial,
-        });
-        self.next = ColumnId(self.next.0 + 1);
-        Ok(())
-    }
-
-    pub fn drop(&mut self, name: &str, if_exists: bool) -> Result<(), DfOlapError> {
-        let Some(index) = self.position(name) else {
-            if if_exists {
-                return Ok(());
-            }
-            return Err(self.no_field(name));
-        };
-        if self
-            .table
-            .definition
-            .primary_key
-            .contains(&self.columns[index].id)
-        {
-            return Err(DfOlapError::Invalid(format!(
-                "{}.{name} is part of the PRIMARY KEY and cannot be dropped",
-                self.name
-            )));
-        }
-        if self.columns.len() == 1 {
-            return Err(DfOlapError::Invalid(format!(
-                "{name} is the last column of {}; drop the table instead",
-                self.name
-            )));
-        }
-        self.columns.remove(index);
-        Ok(())
-    }
-
-    fn rename(&mut self, from: &str, to: &str) -> Result<(), DfOlapError> {
-        check_name("column", to)?;
-        let index = self.position(from).ok_or_else(|| self.no_field(from))?;
-        if self.position(to).is_some() {
-            return Err(DfOlapError::Invalid(format!(
-                "{} already has a column '{to}'",
-                self.name
-            )));
-        }
-        let column = &mut self.columns[index];
-        column.field = Arc::new(column.field.as_ref().clone().with_name(to));
-        Ok(())
-    }
-
-    fn position(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|c| c.field.name() == name)
-    }
-
-    fn no_field(&self, name: &str) -> DfOlapError {
-        DfOlapError::Invalid(format!("No field named {name} in table {}", self.name))
-    }
 }

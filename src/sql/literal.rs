@@ -11,9 +11,9 @@ use arrow::record_batch::RecordBatch;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::sql::sqlparser::ast;
 
-use super::dml::default_keyword;
 use super::rows::shape;
-use super::statement::Run;
+use super::run::Run;
+use super::target::default_keyword;
 use crate::snapshot::{Relation, Table};
 
 /// The table and the rows of an INSERT of literals; `None` where it is anything else.

@@ -18,14 +18,14 @@ use datafusion::sql::sqlparser::ast;
 use futures::StreamExt;
 use roaring::RoaringTreemap;
 
-use super::dml::{
-    Target, append, assignments, default_expr, default_keyword, known_column, quoted, refuse,
-    select,
-};
+use super::dml::append;
 use super::planner::Planner;
 use super::rows::{Gathered, shape};
+use super::run::{Effect, Run, unsupported};
 use super::scan::ROW_ADDRESS;
-use super::statement::{Effect, Run, unsupported};
+use super::target::{
+    Target, assignments, default_expr, default_keyword, known_column, quoted, refuse, select,
+};
 use crate::change::{Action, ChangeSet, deletions};
 use crate::error::DfOlapError;
 

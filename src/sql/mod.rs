@@ -4,7 +4,9 @@
 //! builder allows ([`guard`]), and then either streamed ([`stream`]) or turned into a change set ([`dml`], [`ddl`]). No
 //! module here commits anything: that is the engine's last step.
 
+mod alter;
 mod catalog;
+mod column;
 mod ddl;
 mod dml;
 mod functions;
@@ -12,19 +14,25 @@ mod guard;
 mod insert;
 mod literal;
 mod merge;
+mod names;
 mod parse;
 mod planner;
 mod provider;
 mod rows;
+mod run;
 mod scan;
 mod session;
 mod setting;
 mod statement;
 mod stream;
+mod target;
+mod upsert;
 
+pub(crate) use alter::Shape;
 pub(crate) use catalog::SnapshotCatalog;
-pub(crate) use ddl::{Shape, check_type, key_of};
+pub(crate) use column::{check_type, key_of};
 pub(crate) use rows::conform;
+pub(crate) use run::{Effect, Run};
 pub(crate) use session::{ClosedRegistry, Limits, Session};
-pub(crate) use statement::{Effect, Prepared, Run, Statement, Write, parse};
+pub(crate) use statement::{Prepared, Statement, Write, parse};
 pub(crate) use stream::{Guarded, Limited};

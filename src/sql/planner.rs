@@ -7,32 +7,22 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use arrow::datatypes::{DataType, FieldRef, SchemaRef};
+use arrow::datatypes::{FieldRef, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::catalog::cte_worktable::CteWorkTable;
-use datafusion::catalog::information_schema::{INFORMATION_SCHEMA, InformationSchemaProvider};
-use datafusion::catalog::{MemTable, SchemaProvider, TableFunctionArgs, TableProvider};
+use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::file_options::file_type::FileType;
-use datafusion::common::{
-    DFSchema, DataFusionError, ParamValues, Result, ScalarValue, TableReference, plan_err,
-};
-use datafusion::datasource::file_format::format_as_file_type;
-use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::common::{DFSchema, DataFusionError, ParamValues, Result, ScalarValue, plan_err};
+use datafusion::datasource::ViewTable;
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
+use datafusion::logical_expr::planner::ContextProvider;
 use datafusion::logical_expr::simplify::SimplifyContext;
-use datafusion::logical_expr::{
-    AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource,
-    WindowUDF,
-};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableSource};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast;
 use futures::FutureExt;
 
-use super::catalog::SnapshotCatalog;
 use super::guard;
 use super::parse::{TextLimits, parse_statements};
 use super::provider::SnapshotTable;
@@ -54,7 +44,7 @@ pub(crate) struct Planner {
     pub snapshot: Arc<Snapshot>,
     params: Vec<Option<FieldRef>>,
     values: Option<ParamValues>,
-    rows: Option<Arc<dyn TableProvider>>,
+    pub rows: Option<Arc<dyn TableProvider>>,
     view_depth: AtomicUsize,
     max_relations: u64,
 }
@@ -338,133 +328,6 @@ impl Planner {
             None => None,
         })
     }
-
-    fn information_schema(&self, table: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let catalog = SnapshotCatalog::new(Arc::clone(&self.state), Arc::clone(&self.snapshot));
-        InformationSchemaProvider::new(Arc::new(catalog))
-            .with_table_functions(self.state.table_functions().clone())
-            .table(table)
-            .now_or_never()
-            .unwrap_or(Ok(None))
-    }
-}
-
-impl ContextProvider for Planner {
-    fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
-        if name.catalog() == Some(TARGET) {
-            if let Some(table) = self.snapshot.table(name.table()) {
-                return Ok(provider_as_source(Arc::new(SnapshotTable::with_addresses(
-                    table,
-                ))));
-            }
-        } else if let (ROWS, Some(rows)) = (name.table(), &self.rows) {
-            return Ok(provider_as_source(Arc::clone(rows)));
-        }
-        let defaults = &self.options().catalog;
-        let resolved = name
-            .clone()
-            .resolve(&defaults.default_catalog, &defaults.default_schema);
-        let found = if *resolved.catalog != defaults.default_catalog {
-            None
-        } else if *resolved.schema == *INFORMATION_SCHEMA {
-            self.information_schema(&resolved.table)?
-        } else if *resolved.schema == defaults.default_schema {
-            self.provider(&resolved.table)?
-        } else {
-            None
-        };
-        match found {
-            Some(provider) => Ok(provider_as_source(provider)),
-            None if looks_like_a_file(name.table()) => Err(DfOlapError::Denied(format!(
-                "table not found: {name}; reading files from SQL is not allowed here"
-            ))
-            .into()),
-            None => Err(DfOlapError::TableNotFound(name.to_string()).into()),
-        }
-    }
-
-    fn get_file_type(&self, extension: &str) -> Result<Arc<dyn FileType>> {
-        match self.state.get_file_format_factory(extension) {
-            Some(format) => Ok(format_as_file_type(format)),
-            None => plan_err!("there is no file format '{extension}'"),
-        }
-    }
-
-    fn get_table_function_source(
-        &self,
-        name: &str,
-        args: Vec<Expr>,
-    ) -> Result<Arc<dyn TableSource>> {
-        let Some(function) = self.state.table_functions().get(name) else {
-            return plan_err!("table function '{name}' not found");
-        };
-        let args = args
-            .into_iter()
-            .map(|arg| simplify(&self.state, arg))
-            .collect::<Result<Vec<_>>>()?;
-        let args = TableFunctionArgs::new(&args, self.state.as_ref());
-        Ok(provider_as_source(
-            function.create_table_provider_with_args(args)?,
-        ))
-    }
-
-    fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> Result<Arc<dyn TableSource>> {
-        Ok(provider_as_source(Arc::new(CteWorkTable::new(
-            name, schema,
-        ))))
-    }
-
-    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
-        self.state.expr_planners()
-    }
-
-    fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
-        None
-    }
-
-    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        self.state.scalar_functions().get(name).cloned()
-    }
-
-    fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
-        self.state.higher_order_functions().get(name).cloned()
-    }
-
-    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
-        self.state.aggregate_functions().get(name).cloned()
-    }
-
-    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
-        self.state.window_functions().get(name).cloned()
-    }
-
-    fn get_variable_type(&self, _: &[String]) -> Option<DataType> {
-        None
-    }
-
-    fn options(&self) -> &ConfigOptions {
-        self.state.config_options()
-    }
-
-    fn udf_names(&self) -> Vec<String> {
-        self.state.scalar_functions().keys().cloned().collect()
-    }
-
-    fn higher_order_function_names(&self) -> Vec<String> {
-        self.state
-            .higher_order_functions()
-            .keys()
-            .cloned()
-            .collect()
-    }
-
-    fn udaf_names(&self) -> Vec<String> {
-        self.state.aggregate_functions().keys().cloned().collect()
-    }
-
-    fn udwf_names(&self) -> Vec<String> {
-        self.state.window_functions().keys().cloned().collect()
-    }
 }
 
 /// An identifier as SQL reads it: lower case where it is not quoted.
@@ -486,18 +349,13 @@ fn view_statement(view: &View) -> Option<ast::Statement> {
 }
 
 /// Evaluates what is constant in an expression without columns.
-fn simplify(state: &SessionState, expr: Expr) -> Result<Expr> {
+pub(crate) fn simplify(state: &SessionState, expr: Expr) -> Result<Expr> {
     let context = SimplifyContext::builder()
         .with_config_options(Arc::clone(state.config_options()))
         .with_query_execution_start_time(state.execution_props().query_execution_start_time)
         .build();
     let simplifier = ExprSimplifier::new(context);
     simplifier.simplify(simplifier.coerce(expr, &DFSchema::empty())?)
-}
-
-/// `FROM 'data.parquet'` and `FROM 's3://…'`: names that no table has but a file may.
-fn looks_like_a_file(name: &str) -> bool {
-    name.contains(['/', '\\', '.', ':'])
 }
 
 /// Where a planning error lists the columns there are, the row address is not one of them.

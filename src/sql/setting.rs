@@ -5,7 +5,7 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{LogicalPlan, Statement as PlanStatement};
 use datafusion::sql::parser::Statement as DFStatement;
 
-use super::statement::{Run, unsupported};
+use super::run::{Run, unsupported};
 use crate::error::DfOlapError;
 
 /// A change of one of DataFusion's settings.

@@ -1,31 +1,22 @@
 //! A parsed statement, recognised by what the parser made of it and never by its first word.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use arrow::datatypes::FieldRef;
-use arrow::record_batch::RecordBatch;
 use datafusion::common::ToDFSchema;
 use datafusion::common::format::{ExplainFormat, ExplainStatementOptions};
-use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, ParamValues, ScalarValue};
-use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::{Analyze, Explain, LogicalPlan, PlanType, ToStringifiedPlan};
-use datafusion::physical_plan::coop::CooperativeExec;
-use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::parser::{ExplainStatement, Statement as DFStatement};
 use datafusion::sql::sqlparser::ast;
 
-use super::functions::bound_literals;
 use super::parse::parse_statements;
-use super::planner::{Planner, hide_row_address, normalize};
-use super::session::{Limits, Session};
-use super::{ddl, dml, guard, insert, merge};
-use crate::change::ChangeSet;
+use super::planner::{Planner, hide_row_address};
+use super::run::{Effect, Run, unsupported};
+use super::session::Limits;
+use super::{ddl, dml, insert, merge};
 use crate::error::DfOlapError;
-use crate::runtime::with_deep_stack;
-use crate::snapshot::Snapshot;
-use crate::store::Store;
 
 /// One statement.
 #[derive(Debug, Clone)]
@@ -61,31 +52,11 @@ pub(crate) enum Write {
     Ddl(Box<ast::Statement>),
 }
 
-/// What a statement that writes came to.
-#[derive(Debug, Default)]
-pub(crate) struct Effect {
-    pub change: ChangeSet,
-    /// Rows inserted, updated and deleted.
-    pub rows: u64,
-    /// The rows of RETURNING.
-    pub returning: Option<Vec<RecordBatch>>,
-}
-
 /// A statement kept under a name.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     types: Vec<FieldRef>,
     pub statement: Statement,
-}
-
-/// All that running one statement takes.
-pub(crate) struct Run<'a> {
-    session: Session,
-    /// The session's state with the clock of `now()` set, made when first asked for.
-    state: OnceLock<Arc<SessionState>>,
-    pub snapshot: Arc<Snapshot>,
-    pub store: &'a dyn Store,
-    pub params: Option<ParamValues>,
 }
 
 /// Reads a text of any number of statements.
@@ -217,10 +188,6 @@ fn classify_query(mut query: Box<ast::Query>) -> Result<Statement, DfOlapError> 
     }
 }
 
-pub(crate) fn unsupported(what: &str) -> DfOlapError {
-    DfOlapError::Unsupported(format!("{what} is not supported"))
-}
-
 /// The first words of a statement's text, for messages.
 fn first_words(statement: &ast::Statement) -> String {
     let text = statement.to_string();
@@ -286,55 +253,7 @@ impl Prepared {
     }
 }
 
-impl<'a> Run<'a> {
-    pub fn new(
-        session: &Session,
-        snapshot: Arc<Snapshot>,
-        store: &'a dyn Store,
-        params: Option<ParamValues>,
-    ) -> Self {
-        Self {
-            session: session.clone(),
-            state: OnceLock::new(),
-            snapshot,
-            store,
-            params,
-        }
-    }
-}
-
 impl Run<'_> {
-    pub fn limits(&self) -> &Limits {
-        &self.session.limits
-    }
-
-    pub fn state(&self) -> &Arc<SessionState> {
-        self.state.get_or_init(|| Arc::new(self.session.begin()))
-    }
-
-    pub fn runtime(&self) -> &RuntimeEnv {
-        self.session.state.runtime_env()
-    }
-
-    /// An identifier as the planner reads it.
-    pub fn normalize(&self, ident: &ast::Ident) -> String {
-        normalize(self.session.state.config_options(), ident)
-    }
-
-    pub fn planner(&self) -> Planner {
-        Planner::new(Arc::clone(self.state()), Arc::clone(&self.snapshot))
-            .with_params(self.params.clone())
-            .with_max_relations(self.limits().plan_nodes)
-    }
-
-    /// The value of an expression that names no column.
-    pub fn constant(&self, expr: &ast::Expr) -> Result<ScalarValue, DfOlapError> {
-        let planner = self.planner();
-        let schema = DFSchema::empty();
-        let planned = planner.expr(expr.clone(), &schema, &mut planner.context())?;
-        planner.constant(planned)
-    }
-
     /// The rows of a statement that reads.
     pub async fn rows(
         &self,
@@ -361,20 +280,6 @@ impl Run<'_> {
         }
     }
 
-    /// Optimizes and starts a plan that passed the guard.
-    pub async fn stream(
-        &self,
-        plan: LogicalPlan,
-    ) -> Result<SendableRecordBatchStream, DfOlapError> {
-        guard::check(&plan, self.limits().plan_nodes)?;
-        let plan = with_deep_stack(|| bound_literals(self.state().optimize(&plan)?))?;
-        let planner = self.state().query_planner();
-        let plan = planner
-            .create_physical_plan(&plan, self.state().as_ref())
-            .await?;
-        Ok(execute_stream(yielding(plan)?, self.state().task_ctx())?)
-    }
-
     /// Works out what a statement changes, and changes nothing.
     pub async fn effect(&self, write: &Write) -> Result<Effect, DfOlapError> {
         let effect = match write {
@@ -390,29 +295,6 @@ impl Run<'_> {
             other => other,
         })
     }
-}
-
-/// Lets other tasks, a deadline and a cancel handle have their turn behind each operator that makes many rows of few:
-/// DataFusion does so for sources, which such an operator may not ask for a long time.
-fn yielding(
-    plan: Arc<dyn ExecutionPlan>,
-) -> Result<Arc<dyn ExecutionPlan>, datafusion::error::DataFusionError> {
-    const MULTIPLY: [&str; 6] = [
-        "CrossJoinExec",
-        "NestedLoopJoinExec",
-        "HashJoinExec",
-        "SortMergeJoinExec",
-        "PiecewiseMergeJoinExec",
-        "UnnestExec",
-    ];
-    plan.transform_up(|plan| {
-        Ok(if MULTIPLY.contains(&plan.name()) {
-            Transformed::yes(Arc::new(CooperativeExec::new(plan)) as _)
-        } else {
-            Transformed::no(plan)
-        })
-    })
-    .map(|transformed| transformed.data)
 }
 
 impl Write {

@@ -1,9 +1,13 @@
 //! Engines to test, one for each kind of storage, and short ways to read answers.
 
-use rhei_datafusion::arrow::array::{Array, AsArray};
+use std::sync::Arc;
+
+use rhei_datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use rhei_datafusion::arrow::datatypes::Int64Type;
 use rhei_datafusion::arrow::record_batch::RecordBatch;
-use rhei_datafusion::{DataFusionEngine, OlapEngine, SharedDataFusionEngine};
+use rhei_datafusion::{DataFusionEngine, DfOlapError, OlapEngine, SharedDataFusionEngine};
+
+use crate::sql_file::render;
 
 /// Each storage mode's name and a fresh engine on it.
 pub fn engines() -> Vec<(&'static str, SharedDataFusionEngine)> {
@@ -27,4 +31,37 @@ pub fn the_number(rows: &[RecordBatch]) -> i64 {
 
 pub async fn run(engine: &DataFusionEngine, sql: &str) -> u64 {
     engine.execute(sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"))
+}
+
+/// The rows of a query, a line for each, values parted by ` | `.
+pub async fn rows(engine: &DataFusionEngine, sql: &str) -> Vec<String> {
+    render(&engine.query(sql).await.unwrap_or_else(|e| panic!("{sql}: {e}")))
+}
+
+/// The error of a statement that must not succeed.
+pub async fn refused(engine: &DataFusionEngine, sql: &str) -> DfOlapError {
+    match engine.execute(sql).await {
+        Ok(count) => panic!("{sql}: succeeded with {count}"),
+        Err(error) => error,
+    }
+}
+
+/// `(id BIGINT, n BIGINT)` as a batch.
+pub fn pairs(rows: impl IntoIterator<Item = (i64, i64)>) -> RecordBatch {
+    let (ids, numbers): (Vec<i64>, Vec<i64>) = rows.into_iter().unzip();
+    let column = |values: Vec<i64>| Arc::new(Int64Array::from(values)) as ArrayRef;
+    RecordBatch::try_from_iter([("id", column(ids)), ("n", column(numbers))]).unwrap()
+}
+
+/// Runs `work` once for each number below `tasks`, all at once, each as a task of its own.
+pub async fn at_once<F>(tasks: usize, work: impl Fn(usize) -> F) -> Vec<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let tasks: Vec<_> = (0..tasks).map(|task| tokio::spawn(work(task))).collect();
+    let mut done = Vec::new();
+    for task in tasks {
+        done.push(task.await.unwrap());
+    }
+    done
 }

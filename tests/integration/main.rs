@@ -1,6 +1,24 @@
 //! All integration tests, in one binary: DataFusion is linked once.
 
+#![allow(
+    missing_docs,
+    clippy::disallowed_methods,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "native tests; a panic is how a claim fails"
+)]
+
+mod api;
+mod appends;
 mod common;
+mod isolation;
+mod loading;
+mod messages;
+mod races;
+mod literals;
 mod safety;
+mod streaming;
 mod sql_file;
 mod sql_files;
+mod traps;

@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""Check who imports whom in src/, and exit 1 where a rule is broken.
+
+1. A module imports its own layer and those below it, never one above; leaves import nothing.
+2. No two files import each other, directly or by way of others. Module lists and re-exports of `mod.rs` and
+   `lib.rs` are no imports: a path through one is followed to the file that has the item. Unit tests are left out.
+3. `target_arch` stands in TARGET_FILES alone.
+4. No file is longer than MAX_LINES, its unit tests included.
+"""
+
+import re
+import sys
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+SRC = Path(__file__).resolve().parent.parent / "src"
+# The modules of src/ from the ground up.
+LEAVES = ["error", "olap", "options", "storage"]
+LAYERS = [LEAVES, ["runtime"], ["change", "snapshot"], ["store"], ["sql"], ["executor"], ["engine"], ["builder"]]
+LEVEL = {module: level for level, layer in enumerate(LAYERS) for module in layer}
+TARGET_FILES = ["lib.rs", "runtime/mod.rs", "store/mod.rs"]
+MAX_LINES = 500
+
+# Comments, strings and character literals; they become blanks, and line numbers still hold.
+NO_CODE = re.compile(r"""//[^\n]*|/\*.*?\*/|'(?:\\[^\n']+|[^\\'\n])'|r(#*)".*?"\1|"(?:\\.|[^"\\])*\"""", re.S)
+TESTS = re.compile(r"#\[cfg\(test\)\]\s*mod \w+ \{")
+PATH = re.compile(r"(\bpub(?:\([^)]*\))?\s+use\s+)?\b(crate|self|super)((?:::super)*)::(?=[\w{*])")
+RE_EXPORT = re.compile(r"\bpub(?:\([^)]*\))?\s+use\s+(?=\w)")
+TOKEN = re.compile(r"\s*(?:as\s+\w+\s*)?(::|\w+|[{},*])")
+
+
+def expand(text, at, prefix=()):
+    """The paths of the use tree or expression that begins at `at`, and where it ends."""
+    path = list(prefix)
+    while token := TOKEN.match(text, at):
+        if token[1] == "{":
+            found, at = [], token.end()
+            while (token := TOKEN.match(text, at)) and token[1] != "}":
+                inner, at = ([], token.end()) if token[1] == "," else expand(text, at, path)
+                found += inner
+            return found, token.end() if token else at
+        path, at = path + [token[1]], token.end()
+        following = TOKEN.match(text, at)
+        if not following or following[1] != "::":
+            break
+        at = following.end()
+    return [path], at
+
+
+class Source:
+    def __init__(self, path):
+        self.name = path.relative_to(SRC).as_posix()
+        text = path.read_text(encoding="utf-8")
+        self.lines = text.count("\n")
+        self.code = NO_CODE.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
+        self.imports_in = TESTS.split(self.code)[0]
+        *self.module, stem = path.relative_to(SRC).with_suffix("").parts
+        self.is_index = stem in ("mod", "lib")
+        self.module += [] if self.is_index else [stem]
+        exports = RE_EXPORT.finditer(self.imports_in) if self.is_index else ()
+        self.exports = {path[-1]: path for found in exports for path in expand(self.imports_in, found.end())[0]}
+
+    def imports(self):
+        """Line and absolute path of all that the file names of the crate."""
+        for found in PATH.finditer(self.imports_in):
+            if found[1] and self.is_index:
+                continue
+            ups = f"{found[2]}{found[3]}".count("super")
+            base = [] if found[2] == "crate" else self.module[: len(self.module) - ups]
+            for path in expand(self.imports_in, found.end())[0]:
+                yield self.imports_in.count("\n", 0, found.start()) + 1, base + path
+
+
+def resolve(sources, path):
+    """The file of the item that `path` names."""
+    for place, part in enumerate(path):
+        here = "/".join(path[: place + 1])
+        if f"{here}.rs" in sources:
+            return f"{here}.rs"
+        if f"{here}/mod.rs" not in sources:
+            index = "/".join(path[:place] + ["mod.rs"]) if place else "lib.rs"
+            exported = sources[index].exports.get(part)
+            return resolve(sources, path[:place] + exported) if exported else index
+    return "/".join(path + ["mod.rs"])
+
+
+def main():
+    sources = {source.name: source for source in map(Source, sorted(SRC.rglob("*.rs")))}
+    wrong, edges = [], {}
+    for name, source in sources.items():
+        if source.lines > MAX_LINES:
+            wrong.append(f"src/{name}: {source.lines} lines, more than {MAX_LINES}")
+        if "target_arch" in source.code and name not in TARGET_FILES:
+            wrong.append(f"src/{name}: target_arch belongs into {', '.join(TARGET_FILES)}")
+        mine = (source.module or ["lib"])[0]
+        if mine not in LEVEL and mine != "lib":
+            wrong.append(f"src/{name}: {mine} is in none of the LAYERS of scripts/layers.py")
+        for line, path in source.imports():
+            target = resolve(sources, path)
+            theirs = (sources[target].module or ["lib"])[0]
+            if target != name:
+                edges.setdefault((name, target), f"src/{name}:{line}: imports {'::'.join(path)} of src/{target}")
+            if mine != theirs and (mine in LEAVES or LEVEL.get(theirs, 99) > LEVEL.get(mine, 99)):
+                wrong.append(f"src/{name}:{line}: {mine} may not import {'::'.join(path)}")
+    mutual = {edge for edge in edges if edge[::-1] in edges}
+    wrong += [f"{edges[edge]}, which imports it too" for edge in mutual]
+    graph = {name: {b for a, b in edges if a == name and (a, b) not in mutual} for name in sources}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        wrong.append(f"a circle of imports: {' <- '.join(error.args[1])}")
+    print("\n".join(sorted(wrong)) or f"{len(sources)} files keep to the rules")
+    sys.exit(1 if wrong else 0)
+
+
+main()

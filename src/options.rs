@@ -1,0 +1,75 @@
+//! [`StatementOptions`]: what one statement brings along; [`CancelHandle`]: how it is stopped.
+
+use std::time::Duration;
+
+use datafusion::common::ParamValues;
+use tokio_util::sync::CancellationToken;
+
+/// What one statement brings along: parameters, a deadline, a handle to cancel it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
+/// use rhei_datafusion::{CancelHandle, DataFusionEngine, StatementOptions};
+/// use rhei_datafusion::datafusion::common::ScalarValue;
+///
+/// let engine = DataFusionEngine::new();
+/// let cancel = CancelHandle::new();
+/// let options = StatementOptions::new()
+///     .params(vec![ScalarValue::from(20i64)])
+///     .cancel(&cancel);
+/// let rows = engine.query_with("SELECT $1 + 1 AS answer", options).await?;
+/// assert_eq!(rows[0].num_rows(), 1);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Default)]
+pub struct StatementOptions {
+    pub(crate) params: Option<ParamValues>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) cancel: Option<CancellationToken>,
+}
+
+impl StatementOptions {
+    /// No parameters, the engine's deadline, no handle.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The values of `$1`, `$2` … (a `Vec<ScalarValue>`) or of `$name` (pairs of name and `ScalarValue`).
+    pub fn params(mut self, params: impl Into<ParamValues>) -> Self {
+        self.params = Some(params.into());
+        self
+    }
+
+    /// A deadline for this statement, in place of the engine's.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// A handle that stops this statement.
+    pub fn cancel(mut self, handle: &CancelHandle) -> Self {
+        self.cancel = Some(handle.0.clone());
+        self
+    }
+}
+
+/// Stops the statements that were given it. A write that was stopped changed nothing.
+#[derive(Debug, Clone, Default)]
+pub struct CancelHandle(CancellationToken);
+
+impl CancelHandle {
+    /// A handle that was not used yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Stops them; their calls and streams end with an error of kind [`Cancelled`](crate::ErrorKind::Cancelled).
+    pub fn cancel(&self) {
+        self.0.cancel();
+    }
+
+    /// True once [`cancel`](Self::cancel) was called.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+}

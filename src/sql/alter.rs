@@ -1,0 +1,220 @@
+//! ALTER TABLE: a table's columns while they are being changed.
+
+use std::sync::Arc;
+
+use arrow::datatypes::FieldRef;
+use datafusion::common::ScalarValue;
+use datafusion::sql::sqlparser::ast;
+
+use super::column::{check_name, check_type, constant, default_of, not_null, plain_field};
+use super::planner::Planner;
+use super::run::{Effect, Run, unsupported};
+use super::target::refuse;
+use crate::change::{Action, ChangeSet};
+use crate::error::DfOlapError;
+use crate::snapshot::{Column, ColumnId, Table, TableDefinition};
+
+pub(crate) fn effect(run: &Run<'_>, alter: &ast::AlterTable) -> Result<Effect, DfOlapError> {
+    refuse("ALTER TABLE ONLY", alter.only)?;
+    refuse("ALTER TABLE … ON CLUSTER", alter.on_cluster.is_some())?;
+    refuse("ALTER TABLE … LOCATION", alter.location.is_some())?;
+    let planner = run.planner();
+    let (name, table) = match planner.table(&alter.name).map_err(DfOlapError::from) {
+        Ok(found) => found,
+        Err(DfOlapError::TableNotFound(_)) if alter.if_exists => return Ok(Effect::default()),
+        Err(error) => return Err(error),
+    };
+    let mut shape = Shape::of(&name, &table);
+    let mut rename = None;
+    for operation in &alter.operations {
+        match operation {
+            ast::AlterTableOperation::AddColumn {
+                if_not_exists,
+                column_def,
+                column_position: None,
+                ..
+            } => shape.add(run, &planner, column_def, *if_not_exists)?,
+            ast::AlterTableOperation::DropColumn {
+                column_names,
+                if_exists,
+                drop_behavior: None,
+                ..
+            } => {
+                for column in column_names {
+                    shape.drop(&planner.normalize(column), *if_exists)?;
+                }
+            }
+            ast::AlterTableOperation::RenameColumn {
+                old_column_name,
+                new_column_name,
+            } => shape.rename(
+                &planner.normalize(old_column_name),
+                &planner.normalize(new_column_name),
+            )?,
+            ast::AlterTableOperation::RenameTable {
+                table_name: ast::RenameTableNameKind::To(to) | ast::RenameTableNameKind::As(to),
+            } => {
+                let to = planner.table_name(to)?;
+                check_name("table", &to)?;
+                if run.snapshot.relation(&to).is_some() {
+                    return Err(DfOlapError::Invalid(format!("'{to}' already exists")));
+                }
+                rename = Some(to);
+            }
+            other => return Err(unsupported(&format!("ALTER TABLE … {other}"))),
+        }
+    }
+    let mut actions = Vec::new();
+    if let Some(definition) = shape.changed() {
+        actions.push(Action::Define {
+            id: table.id,
+            definition: Arc::new(definition),
+        });
+    }
+    if let Some(to) = rename {
+        actions.push(Action::Rename { id: table.id, to });
+    }
+    Ok(Effect {
+        change: ChangeSet { actions },
+        ..Effect::default()
+    })
+}
+
+/// A table's columns while they are being changed.
+pub(crate) struct Shape<'a> {
+    name: &'a str,
+    table: &'a Table,
+    columns: Vec<Column>,
+    next: ColumnId,
+}
+
+impl<'a> Shape<'a> {
+    pub fn of(name: &'a str, table: &'a Table) -> Self {
+        Self {
+            name,
+            table,
+            columns: table.definition.columns.clone(),
+            next: table.definition.next_column,
+        }
+    }
+
+    /// The new definition, where something changed.
+    pub fn changed(self) -> Option<TableDefinition> {
+        if self.columns == self.table.definition.columns {
+            return None;
+        }
+        let key = self.table.definition.primary_key.clone();
+        Some(TableDefinition::new(self.columns, key, self.next))
+    }
+
+    fn add(
+        &mut self,
+        run: &Run<'_>,
+        planner: &Planner,
+        column: &ast::ColumnDef,
+        if_not_exists: bool,
+    ) -> Result<(), DfOlapError> {
+        for option in &column.options {
+            match &option.option {
+                ast::ColumnOption::Null
+                | ast::ColumnOption::NotNull
+                | ast::ColumnOption::Default(_) => {}
+                other => return Err(unsupported(&format!("the column option {other}"))),
+            }
+        }
+        let name = planner.normalize(&column.name);
+        if if_not_exists && self.position(&name).is_some() {
+            return Ok(());
+        }
+        let field = planner.field(&column.data_type)?;
+        let default = default_of(column);
+        let initial = match &default {
+            Some(default) => Some(constant(run, default, &name, field.data_type())?),
+            None => None,
+        };
+        let has_value = initial.as_ref().is_some_and(|value| !value.is_null());
+        if not_null(column) && !has_value && self.table.rows > 0 {
+            return Err(DfOlapError::Invalid(format!(
+                "{}.{name} is NOT NULL and the table has rows; give it a DEFAULT",
+                self.name
+            )));
+        }
+        let field = plain_field(&name, field.data_type(), !not_null(column));
+        self.add_field(Arc::new(field), default.map(|d| d.to_string()), initial)
+    }
+
+    pub fn add_field(
+        &mut self,
+        field: FieldRef,
+        default: Option<String>,
+        initial: Option<ScalarValue>,
+    ) -> Result<(), DfOlapError> {
+        check_name("column", field.name())?;
+        check_type(field.name(), field.data_type())?;
+        if self.position(field.name()).is_some() {
+            return Err(DfOlapError::Invalid(format!(
+                "{} already has a column '{}'",
+                self.name,
+                field.name()
+            )));
+        }
+        self.columns.push(Column {
+            id: self.next,
+            field,
+            default,
+            initial,
+        });
+        self.next = ColumnId(self.next.0 + 1);
+        Ok(())
+    }
+
+    pub fn drop(&mut self, name: &str, if_exists: bool) -> Result<(), DfOlapError> {
+        let Some(index) = self.position(name) else {
+            if if_exists {
+                return Ok(());
+            }
+            return Err(self.no_field(name));
+        };
+        if self
+            .table
+            .definition
+            .primary_key
+            .contains(&self.columns[index].id)
+        {
+            return Err(DfOlapError::Invalid(format!(
+                "{}.{name} is part of the PRIMARY KEY and cannot be dropped",
+                self.name
+            )));
+        }
+        if self.columns.len() == 1 {
+            return Err(DfOlapError::Invalid(format!(
+                "{name} is the last column of {}; drop the table instead",
+                self.name
+            )));
+        }
+        self.columns.remove(index);
+        Ok(())
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> Result<(), DfOlapError> {
+        check_name("column", to)?;
+        let index = self.position(from).ok_or_else(|| self.no_field(from))?;
+        if self.position(to).is_some() {
+            return Err(DfOlapError::Invalid(format!(
+                "{} already has a column '{to}'",
+                self.name
+            )));
+        }
+        let column = &mut self.columns[index];
+        column.field = Arc::new(column.field.as_ref().clone().with_name(to));
+        Ok(())
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|c| c.field.name() == name)
+    }
+
+    fn no_field(&self, name: &str) -> DfOlapError {
+        DfOlapError::Invalid(format!("No field named {name} in table {}", self.name))
+    }
+}

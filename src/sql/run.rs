@@ -1,0 +1,134 @@
+//! Running one statement on one snapshot: its session, its parameters, its plans.
+
+use std::sync::{Arc, OnceLock};
+
+use arrow::record_batch::RecordBatch;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, ParamValues, ScalarValue};
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{SendableRecordBatchStream, SessionState};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::sql::sqlparser::ast;
+
+use super::functions::bound_literals;
+use super::guard;
+use super::planner::{Planner, normalize};
+use super::session::{Limits, Session};
+use crate::change::ChangeSet;
+use crate::error::DfOlapError;
+use crate::runtime::with_deep_stack;
+use crate::snapshot::Snapshot;
+use crate::store::Store;
+
+/// All that running one statement takes.
+pub(crate) struct Run<'a> {
+    session: Session,
+    /// The session's state with the clock of `now()` set, made when first asked for.
+    state: OnceLock<Arc<SessionState>>,
+    pub snapshot: Arc<Snapshot>,
+    pub store: &'a dyn Store,
+    pub params: Option<ParamValues>,
+}
+
+/// What a statement that writes came to.
+#[derive(Debug, Default)]
+pub(crate) struct Effect {
+    pub change: ChangeSet,
+    /// Rows inserted, updated and deleted.
+    pub rows: u64,
+    /// The rows of RETURNING.
+    pub returning: Option<Vec<RecordBatch>>,
+}
+
+impl<'a> Run<'a> {
+    pub fn new(
+        session: &Session,
+        snapshot: Arc<Snapshot>,
+        store: &'a dyn Store,
+        params: Option<ParamValues>,
+    ) -> Self {
+        Self {
+            session: session.clone(),
+            state: OnceLock::new(),
+            snapshot,
+            store,
+            params,
+        }
+    }
+}
+
+impl Run<'_> {
+    pub fn limits(&self) -> &Limits {
+        &self.session.limits
+    }
+
+    pub fn state(&self) -> &Arc<SessionState> {
+        self.state.get_or_init(|| Arc::new(self.session.begin()))
+    }
+
+    pub fn runtime(&self) -> &RuntimeEnv {
+        self.session.state.runtime_env()
+    }
+
+    /// An identifier as the planner reads it.
+    pub fn normalize(&self, ident: &ast::Ident) -> String {
+        normalize(self.session.state.config_options(), ident)
+    }
+
+    pub fn planner(&self) -> Planner {
+        Planner::new(Arc::clone(self.state()), Arc::clone(&self.snapshot))
+            .with_params(self.params.clone())
+            .with_max_relations(self.limits().plan_nodes)
+    }
+
+    /// The value of an expression that names no column.
+    pub fn constant(&self, expr: &ast::Expr) -> Result<ScalarValue, DfOlapError> {
+        let planner = self.planner();
+        let schema = DFSchema::empty();
+        let planned = planner.expr(expr.clone(), &schema, &mut planner.context())?;
+        planner.constant(planned)
+    }
+
+    /// Optimizes and starts a plan that passed the guard.
+    pub async fn stream(
+        &self,
+        plan: LogicalPlan,
+    ) -> Result<SendableRecordBatchStream, DfOlapError> {
+        guard::check(&plan, self.limits().plan_nodes)?;
+        let plan = with_deep_stack(|| bound_literals(self.state().optimize(&plan)?))?;
+        let planner = self.state().query_planner();
+        let plan = planner
+            .create_physical_plan(&plan, self.state().as_ref())
+            .await?;
+        Ok(execute_stream(yielding(plan)?, self.state().task_ctx())?)
+    }
+}
+
+/// Lets other tasks, a deadline and a cancel handle have their turn behind each operator that makes many rows of few:
+/// DataFusion does so for sources, which such an operator may not ask for a long time.
+fn yielding(
+    plan: Arc<dyn ExecutionPlan>,
+) -> Result<Arc<dyn ExecutionPlan>, datafusion::error::DataFusionError> {
+    const MULTIPLY: [&str; 6] = [
+        "CrossJoinExec",
+        "NestedLoopJoinExec",
+        "HashJoinExec",
+        "SortMergeJoinExec",
+        "PiecewiseMergeJoinExec",
+        "UnnestExec",
+    ];
+    plan.transform_up(|plan| {
+        Ok(if MULTIPLY.contains(&plan.name()) {
+            Transformed::yes(Arc::new(CooperativeExec::new(plan)) as _)
+        } else {
+            Transformed::no(plan)
+        })
+    })
+    .map(|transformed| transformed.data)
+}
+
+pub(crate) fn unsupported(what: &str) -> DfOlapError {
+    DfOlapError::Unsupported(format!("{what} is not supported"))
+}
