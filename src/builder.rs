@@ -138,9 +138,16 @@ impl EngineBuilder {
             ("target_partitions", self.target_partitions == Some(0)),
             ("batch_size_rows", self.batch_size_rows == Some(0)),
             ("memory_limit_bytes", self.memory_limit_bytes == Some(0)),
+            ("max_sql_bytes", self.limits.text.text_bytes == 0),
+            ("max_chain", self.limits.text.chain == 0),
+            ("max_plan_nodes", self.limits.plan_nodes == 0),
+            (
+                "statement_timeout",
+                self.limits.timeout == Some(Duration::ZERO),
+            ),
         ] {
             if zero {
-                return Err(DfOlapError::Invalid(format!("{what} must be at least 1")));
+                return Err(DfOlapError::Invalid(format!("{what} must not be zero")));
             }
         }
         if let StorageMode::Vortex { url } = &self.storage {

@@ -116,6 +116,9 @@ impl Next<'_> {
                 Arc::make_mut(&mut self.snapshot.views).insert(view.id, Arc::clone(view));
             }
             Action::Drop { id } => {
+                // What was read before the drop may stand elsewhere now, under the rows' new name.
+                self.unchanged_rows(*id)?;
+                self.unchanged_name(*id)?;
                 let name = self.name_of(*id)?;
                 Arc::make_mut(&mut self.snapshot.names).remove(&name);
                 if self.snapshot.tables.remove(id).is_none() {
@@ -123,6 +126,7 @@ impl Next<'_> {
                 }
             }
             Action::Rename { id, to } => {
+                self.unchanged_name(*id)?;
                 let name = self.name_of(*id)?;
                 self.claim(to, *id)?;
                 Arc::make_mut(&mut self.snapshot.names).remove(&name);
@@ -202,11 +206,8 @@ impl Next<'_> {
     }
 
     fn name_of(&self, id: RelationId) -> Result<String, Conflict> {
-        self.snapshot
-            .names
-            .iter()
-            .find(|(_, named)| **named == id)
-            .map(|(name, _)| name.clone())
+        name_in(&self.snapshot, id)
+            .map(str::to_string)
             .ok_or(Conflict("the table was dropped"))
     }
 
@@ -216,6 +217,16 @@ impl Next<'_> {
             self.base.tables.get(&id).map(Arc::as_ref),
             self.current.tables.get(&id).map(Arc::as_ref),
         )
+    }
+
+    /// Holds where no one renamed the table or view since the base.
+    fn unchanged_name(&self, id: RelationId) -> Result<(), Conflict> {
+        match (name_in(self.base, id), name_in(self.current, id)) {
+            (Some(base), Some(current)) if base != current => {
+                Err(Conflict("the table was renamed"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Holds where no one redefined the table since the base.
@@ -239,6 +250,13 @@ impl Next<'_> {
             _ => Ok(()),
         }
     }
+}
+
+fn name_in(snapshot: &Snapshot, id: RelationId) -> Option<&str> {
+    let mut names = snapshot.names.iter();
+    names
+        .find(|(_, named)| **named == id)
+        .map(|(name, _)| name.as_str())
 }
 
 fn same(a: &Arc<TableDefinition>, b: &Arc<TableDefinition>) -> bool {

@@ -1,8 +1,8 @@
 //! Statements against the store: a read streams from one snapshot; a write is worked out on one and committed, and worked
 //! out again where another change came between.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, UInt64Array};
@@ -19,8 +19,8 @@ use crate::error::DfOlapError;
 use crate::options::StatementOptions;
 use crate::snapshot::{Snapshot, Table, TableDefinition};
 use crate::sql::{
-    Effect, Guarded, Limited, Prepared, Run, Session, SnapshotCatalog, Statement, Write, conform,
-    parse,
+    Effect, Guarded, Limited, Prepared, Run, Session, SnapshotCatalog, Statement, Stop, Write,
+    conform, parse,
 };
 use crate::store::{CommitOutcome, Store};
 
@@ -34,8 +34,26 @@ pub(crate) struct Executor {
     session: RwLock<Session>,
     store: Arc<dyn Store>,
     prepared: Mutex<HashMap<String, Arc<Prepared>>>,
-    /// Writers share it; one that lost too often takes it alone.
-    gate: tokio::sync::RwLock<()>,
+    gates: Gates,
+}
+
+/// What a call gives to its statements.
+#[derive(Clone)]
+struct Given {
+    session: Session,
+    params: Option<ParamValues>,
+    stop: Arc<Stop>,
+}
+
+impl Given {
+    fn new(session: Session, options: StatementOptions) -> Self {
+        let timeout = options.timeout.or(session.limits.timeout);
+        Self {
+            session,
+            params: options.params,
+            stop: Arc::new(Stop::new(timeout, options.cancel)),
+        }
+    }
 }
 
 /// What a statement came to.
@@ -55,7 +73,7 @@ impl Executor {
             session: RwLock::new(session),
             store,
             prepared: Mutex::default(),
-            gate: tokio::sync::RwLock::default(),
+            gates: Gates::default(),
         }
     }
 
@@ -65,10 +83,10 @@ impl Executor {
 
     /// Runs the one statement of a text.
     pub async fn run(&self, sql: &str, options: StatementOptions) -> Result<Outcome, DfOlapError> {
-        let session = self.session();
-        let mut limited = Limited::new(options.timeout.or(session.limits.timeout), options.cancel);
+        let given = Given::new(self.session(), options);
+        let mut limited = Limited::new(&given.stop);
         let work = async {
-            let mut statements = parse(sql, &session.limits)?;
+            let mut statements = parse(sql, &given.session.limits)?;
             let statement = match (statements.pop(), statements.is_empty()) {
                 (Some(statement), true) => statement,
                 (None, _) => {
@@ -80,8 +98,7 @@ impl Executor {
                     ));
                 }
             };
-            self.run_statement(&session, statement, options.params)
-                .await
+            self.run_statement(&given, statement).await
         };
         let started = limited.run(work.boxed()).await?;
         Ok(match started {
@@ -96,14 +113,13 @@ impl Executor {
         sql: &str,
         options: StatementOptions,
     ) -> Result<Vec<u64>, DfOlapError> {
-        let session = self.session();
-        let mut limited = Limited::new(options.timeout.or(session.limits.timeout), options.cancel);
+        let given = Given::new(self.session(), options);
+        let mut limited = Limited::new(&given.stop);
         let work = async {
-            let statements = parse(sql, &session.limits)?;
+            let statements = parse(sql, &given.session.limits)?;
             let (_, counts) = self
-                .commit(|base| {
-                    self.batch_effect(&session, &statements, options.params.clone(), base)
-                        .boxed()
+                .commit(&names_written(&statements), |base| {
+                    self.batch_effect(&given, &statements, base).boxed()
                 })
                 .await?;
             Ok(counts)
@@ -133,7 +149,8 @@ impl Executor {
                 fragments,
             }],
         };
-        let _shared = self.gate.read().await;
+        let gate = self.gates.of(&name);
+        let _shared = gate.read().await;
         match self.store.commit(&snapshot, change).await? {
             CommitOutcome::Committed(_) => Ok(count),
             // Appends commute with all but a change of the table itself, which the caller has to look at.
@@ -150,7 +167,7 @@ impl Executor {
     ) -> Result<T, DfOlapError> {
         let plan = &plan;
         let (_, made) = self
-            .commit(|base| {
+            .commit(&BTreeSet::new(), |base| {
                 async move {
                     let (actions, made) = plan(&base)?;
                     Ok((ChangeSet { actions }, made))
@@ -188,35 +205,36 @@ impl Executor {
         self.session.read().clone()
     }
 
-    fn begin(
-        &self,
-        session: &Session,
-        snapshot: Arc<Snapshot>,
-        params: Option<ParamValues>,
-    ) -> Run<'_> {
-        Run::new(session, snapshot, self.store.as_ref(), params)
+    fn begin(&self, given: &Given, snapshot: Arc<Snapshot>) -> Run<'_> {
+        let stop = Arc::clone(&given.stop);
+        Run::new(
+            &given.session,
+            snapshot,
+            self.store.as_ref(),
+            given.params.clone(),
+            stop,
+        )
     }
 
     async fn run_statement(
         &self,
-        session: &Session,
+        given: &Given,
         statement: Statement,
-        params: Option<ParamValues>,
     ) -> Result<Started, DfOlapError> {
         match statement {
             Statement::Query(_) | Statement::Explain(..) => {
                 let snapshot = self.snapshot().await?;
-                let run = self.begin(session, Arc::clone(&snapshot), params);
+                let run = self.begin(given, Arc::clone(&snapshot));
                 let rows = run.rows(&statement).await?;
                 Ok(Started::Rows(rows, snapshot))
             }
-            Statement::Write(write) => self.write(session, &write, params).await,
+            Statement::Write(write) => self.write(given, &write).await,
             Statement::Prepare {
                 name,
                 types,
                 statement,
             } => {
-                let run = self.begin(session, self.snapshot().await?, None);
+                let run = self.begin(given, self.snapshot().await?);
                 let prepared = Prepared::new(&run, types, *statement)?;
                 match self.prepared.lock().entry(name) {
                     Entry::Vacant(free) => free.insert(Arc::new(prepared)),
@@ -233,10 +251,13 @@ impl Executor {
                 let prepared = self.prepared.lock().get(&name).cloned().ok_or_else(|| {
                     DfOlapError::Invalid(format!("prepared statement '{name}' not found"))
                 })?;
-                let run = self.begin(session, self.snapshot().await?, params);
-                let params = Some(prepared.bind(&run, &args)?);
+                let run = self.begin(given, self.snapshot().await?);
+                let given = Given {
+                    params: Some(prepared.bind(&run, &args)?),
+                    ..given.clone()
+                };
                 let statement = prepared.statement.clone();
-                Box::pin(self.run_statement(session, statement, params)).await
+                Box::pin(self.run_statement(&given, statement)).await
             }
             Statement::Deallocate { name } => match self.prepared.lock().remove(&name) {
                 Some(_) => Ok(Started::done()),
@@ -245,7 +266,7 @@ impl Executor {
                 ))),
             },
             Statement::Setting(setting) => {
-                let run = self.begin(session, self.snapshot().await?, params);
+                let run = self.begin(given, self.snapshot().await?);
                 let change = run.setting(*setting)?;
                 self.configure(|state| change.apply(state))?;
                 Ok(Started::done())
@@ -253,17 +274,11 @@ impl Executor {
         }
     }
 
-    async fn write(
-        &self,
-        session: &Session,
-        write: &Write,
-        params: Option<ParamValues>,
-    ) -> Result<Started, DfOlapError> {
+    async fn write(&self, given: &Given, write: &Write) -> Result<Started, DfOlapError> {
         let (_, (rows, returning)) = self
-            .commit(|base| {
-                let params = params.clone();
+            .commit(&BTreeSet::from([write.target()]), |base| {
                 async move {
-                    let run = self.begin(session, base, params);
+                    let run = self.begin(given, base);
                     let effect = run.effect(write).await?;
                     Ok((effect.change, (effect.rows, effect.returning)))
                 }
@@ -279,16 +294,15 @@ impl Executor {
 
     async fn batch_effect(
         &self,
-        session: &Session,
+        given: &Given,
         statements: &[Statement],
-        params: Option<ParamValues>,
         base: Arc<Snapshot>,
     ) -> Result<(ChangeSet, Vec<u64>), DfOlapError> {
         let mut working = base;
         let mut change = ChangeSet::default();
         let mut counts = Vec::with_capacity(statements.len());
         for statement in statements {
-            let run = self.begin(session, Arc::clone(&working), params.clone());
+            let run = self.begin(given, Arc::clone(&working));
             let effect = match statement {
                 Statement::Write(write) => run.effect(write).await?,
                 Statement::Query(_) | Statement::Explain(..) => {
@@ -321,18 +335,23 @@ impl Executor {
     /// The one loop that commits: work out, commit, and again where another change came between.
     async fn commit<'a, T>(
         &'a self,
+        tables: &BTreeSet<String>,
         work: impl Fn(Arc<Snapshot>) -> future::BoxFuture<'a, Result<(ChangeSet, T), DfOlapError>>,
     ) -> Result<(Arc<Snapshot>, T), DfOlapError>
     where
         T: 'a,
     {
+        let gates: Vec<_> = tables.iter().map(|name| self.gates.of(name)).collect();
         let mut lost = Conflict("");
         for attempt in 0..MAX_ATTEMPTS {
-            let (_shared, _alone);
-            if attempt < SHARED_ATTEMPTS {
-                _shared = self.gate.read().await;
-            } else {
-                _alone = self.gate.write().await;
+            // Names come in order, so that two writers never wait for each other.
+            let (mut shared, mut alone) = (Vec::new(), Vec::new());
+            for gate in &gates {
+                if attempt < SHARED_ATTEMPTS {
+                    shared.push(gate.read().await);
+                } else {
+                    alone.push(gate.write().await);
+                }
             }
             let base = self.snapshot().await?;
             let (change, made) = work(Arc::clone(&base)).await?;
@@ -349,6 +368,31 @@ impl Executor {
             lost.0
         )))
     }
+}
+
+/// One gate for each table that is being written: writers share it, and one that lost too often takes it alone.
+#[derive(Debug, Default)]
+struct Gates(Mutex<HashMap<String, Arc<tokio::sync::RwLock<()>>>>);
+
+impl Gates {
+    fn of(&self, table: &str) -> Arc<tokio::sync::RwLock<()>> {
+        let mut gates = self.0.lock();
+        if let Some(gate) = gates.get(table) {
+            return Arc::clone(gate);
+        }
+        gates.retain(|_, gate| Arc::strong_count(gate) > 1);
+        let gate = Arc::default();
+        gates.insert(table.to_string(), Arc::clone(&gate));
+        gate
+    }
+}
+
+fn names_written(statements: &[Statement]) -> BTreeSet<String> {
+    let writes = statements.iter().filter_map(|statement| match statement {
+        Statement::Write(write) => Some(write.target()),
+        _ => None,
+    });
+    writes.collect()
 }
 
 enum Started {

@@ -4,4 +4,4 @@
 mod native;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use native::{default_memory_limit_bytes, sleep, with_deep_stack};
+pub(crate) use native::{Instant, default_memory_limit_bytes, now, sleep, with_deep_stack};

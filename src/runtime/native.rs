@@ -1,11 +1,18 @@
 //! The native side: tokio's timers, and a stack that grows.
 
 use std::time::Duration;
+pub(crate) use std::time::Instant;
 
 /// Completes after `duration`.
 #[allow(clippy::disallowed_methods, reason = "the one place for tokio's timer")]
 pub(crate) async fn sleep(duration: Duration) {
     tokio::time::sleep(duration).await;
+}
+
+/// The time, for measuring.
+#[allow(clippy::disallowed_methods, reason = "the one place for the clock")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
 }
 
 /// Runs `work` with room to recurse: planning goes as deep as a statement is nested or its chains are long.

@@ -65,6 +65,9 @@ pub(crate) fn effect(run: &Run<'_>, alter: &ast::AlterTable) -> Result<Effect, D
         }
     }
     let mut actions = Vec::new();
+    if shape.needs_no_rows {
+        actions.push(Action::NoNewRows { id: table.id });
+    }
     if let Some(definition) = shape.changed() {
         actions.push(Action::Define {
             id: table.id,
@@ -86,6 +89,8 @@ pub(crate) struct Shape<'a> {
     table: &'a Table,
     columns: Vec<Column>,
     next: ColumnId,
+    /// True where a column has no value for a row that stands.
+    needs_no_rows: bool,
 }
 
 impl<'a> Shape<'a> {
@@ -95,6 +100,7 @@ impl<'a> Shape<'a> {
             table,
             columns: table.definition.columns.clone(),
             next: table.definition.next_column,
+            needs_no_rows: false,
         }
     }
 
@@ -139,6 +145,7 @@ impl<'a> Shape<'a> {
                 self.name
             )));
         }
+        self.needs_no_rows |= not_null(column) && !has_value;
         let field = plain_field(&name, field.data_type(), !not_null(column));
         self.add_field(Arc::new(field), default.map(|d| d.to_string()), initial)
     }

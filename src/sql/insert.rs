@@ -74,12 +74,17 @@ pub(crate) async fn effect(
         _ if new.batches.is_empty() => count = 0,
         on_conflict => {
             let resolved = resolve(run, &target, new, on_conflict).await?;
-            actions.push(Action::NoNewRows {
-                id: target.table.id,
-            });
             actions.extend(deletions(&target.table, &resolved.dead));
             count = resolved.rows;
             new = resolved.new;
+            if count > 0 {
+                actions.insert(
+                    0,
+                    Action::NoNewRows {
+                        id: target.table.id,
+                    },
+                );
+            }
         }
     }
     let returning = match &insert.returning {

@@ -82,6 +82,7 @@ pub(crate) async fn effect(
     if inserts
         .clone()
         .any(|clause| not_matched_by_target(clause.clause_kind))
+        && count > 0
     {
         actions.insert(
             0,

@@ -16,16 +16,16 @@ use datafusion::datasource::ViewTable;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::planner::ContextProvider;
 use datafusion::logical_expr::simplify::SimplifyContext;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableSource};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast;
-use futures::FutureExt;
 
 use super::guard;
 use super::parse::{TextLimits, parse_statements};
 use super::provider::SnapshotTable;
+use super::scan::ROW_ADDRESS;
 use crate::error::DfOlapError;
 use crate::runtime::with_deep_stack;
 use crate::snapshot::{Relation, Snapshot, Table, View};
@@ -364,7 +364,9 @@ pub(crate) fn hide_row_address(error: DataFusionError) -> DataFusionError {
     match error {
         DataFusionError::SchemaError(mut inner, trace) => {
             if let SchemaError::FieldNotFound { valid_fields, .. } = inner.as_mut() {
-                valid_fields.retain(|field| field.name != super::scan::ROW_ADDRESS);
+                valid_fields.retain(|field| {
+                    field.name != ROW_ADDRESS && !field.name.starts_with(char::is_control)
+                });
             }
             DataFusionError::SchemaError(inner, trace)
         }

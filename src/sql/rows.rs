@@ -108,7 +108,16 @@ pub(crate) fn conform(
     if Arc::ptr_eq(theirs, &definition.schema) || theirs.fields() == definition.schema.fields() {
         return shape(table, definition, batch.columns(), batch.num_rows());
     }
-    for field in theirs.fields() {
+    for (index, field) in theirs.fields().iter().enumerate() {
+        if theirs.fields()[..index]
+            .iter()
+            .any(|f| f.name() == field.name())
+        {
+            return Err(DfOlapError::SchemaMismatch(format!(
+                "the data has two fields '{}'",
+                field.name()
+            )));
+        }
         if definition.column(field.name()).is_none() {
             return Err(DfOlapError::SchemaMismatch(format!(
                 "the data has a field '{}' that table {table} has not",

@@ -3,17 +3,16 @@
 use std::sync::{Arc, OnceLock};
 
 use arrow::record_batch::RecordBatch;
-use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, ParamValues, ScalarValue};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::coop::CooperativeExec;
-use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::physical_plan::execute_stream;
 use datafusion::sql::sqlparser::ast;
 
 use super::functions::bound_literals;
 use super::guard;
+use super::interrupt::{Stop, interruptible};
 use super::planner::{Planner, normalize};
 use super::session::{Limits, Session};
 use crate::change::ChangeSet;
@@ -30,6 +29,7 @@ pub(crate) struct Run<'a> {
     pub snapshot: Arc<Snapshot>,
     pub store: &'a dyn Store,
     pub params: Option<ParamValues>,
+    stop: Arc<Stop>,
 }
 
 /// What a statement that writes came to.
@@ -48,6 +48,7 @@ impl<'a> Run<'a> {
         snapshot: Arc<Snapshot>,
         store: &'a dyn Store,
         params: Option<ParamValues>,
+        stop: Arc<Stop>,
     ) -> Self {
         Self {
             session: session.clone(),
@@ -55,6 +56,7 @@ impl<'a> Run<'a> {
             snapshot,
             store,
             params,
+            stop,
         }
     }
 }
@@ -102,31 +104,11 @@ impl Run<'_> {
         let plan = planner
             .create_physical_plan(&plan, self.state().as_ref())
             .await?;
-        Ok(execute_stream(yielding(plan)?, self.state().task_ctx())?)
+        Ok(execute_stream(
+            interruptible(plan, &self.stop)?,
+            self.state().task_ctx(),
+        )?)
     }
-}
-
-/// Lets other tasks, a deadline and a cancel handle have their turn behind each operator that makes many rows of few:
-/// DataFusion does so for sources, which such an operator may not ask for a long time.
-fn yielding(
-    plan: Arc<dyn ExecutionPlan>,
-) -> Result<Arc<dyn ExecutionPlan>, datafusion::error::DataFusionError> {
-    const MULTIPLY: [&str; 6] = [
-        "CrossJoinExec",
-        "NestedLoopJoinExec",
-        "HashJoinExec",
-        "SortMergeJoinExec",
-        "PiecewiseMergeJoinExec",
-        "UnnestExec",
-    ];
-    plan.transform_up(|plan| {
-        Ok(if MULTIPLY.contains(&plan.name()) {
-            Transformed::yes(Arc::new(CooperativeExec::new(plan)) as _)
-        } else {
-            Transformed::no(plan)
-        })
-    })
-    .map(|transformed| transformed.data)
 }
 
 pub(crate) fn unsupported(what: &str) -> DfOlapError {

@@ -298,6 +298,46 @@ impl Run<'_> {
 }
 
 impl Write {
+    /// The name of the table or view that is written, near enough to keep writers of one table apart from others.
+    pub fn target(&self) -> String {
+        let factor = |factor: &ast::TableFactor| match factor {
+            ast::TableFactor::Table { name, .. } => name.to_string(),
+            other => other.to_string(),
+        };
+        let name = match self {
+            Self::Insert(_, insert) => insert.table.to_string(),
+            Self::Update(_, update) => factor(&update.table.relation),
+            Self::Delete(_, delete) => match &delete.from {
+                ast::FromTable::WithFromKeyword(from) | ast::FromTable::WithoutKeyword(from) => {
+                    from.first()
+                        .map(|table| factor(&table.relation))
+                        .unwrap_or_default()
+                }
+            },
+            Self::Merge(_, merge) => factor(&merge.table),
+            Self::Truncate(truncate) => {
+                let first = truncate.table_names.first();
+                first
+                    .map(|table| table.name.to_string())
+                    .unwrap_or_default()
+            }
+            Self::Ddl(statement) => match statement.as_ref() {
+                ast::Statement::CreateTable(create) => create.name.to_string(),
+                ast::Statement::CreateView(create) => create.name.to_string(),
+                ast::Statement::AlterTable(alter) => alter.name.to_string(),
+                ast::Statement::Drop { names, .. } => {
+                    names.first().map(ToString::to_string).unwrap_or_default()
+                }
+                _ => String::new(),
+            },
+        };
+        name.rsplit('.')
+            .next()
+            .unwrap_or_default()
+            .trim_matches('"')
+            .to_ascii_lowercase()
+    }
+
     /// True where the rows affected are what the statement is about.
     pub fn counts(&self) -> bool {
         !matches!(self, Self::Ddl(_))

@@ -4,56 +4,29 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt};
-use tokio_util::sync::CancellationToken;
 
+use super::interrupt::Stop;
 use crate::error::DfOlapError;
-use crate::runtime;
 use crate::snapshot::Snapshot;
 
-/// When a statement has to stop, whatever it is doing.
+/// Runs a statement until it has to stop.
 pub(crate) struct Limited {
     stop: Option<BoxFuture<'static, DfOlapError>>,
 }
 
 impl Limited {
-    pub fn new(timeout: Option<Duration>, cancel: Option<CancellationToken>) -> Self {
-        if timeout.is_none() && cancel.is_none() {
+    pub fn new(stop: &Arc<Stop>) -> Self {
+        if stop.is_never() {
             return Self { stop: None };
         }
-        let stop = async move {
-            let late = async {
-                match timeout {
-                    Some(timeout) => {
-                        runtime::sleep(timeout).await;
-                        DfOlapError::Timeout(timeout)
-                    }
-                    None => std::future::pending().await,
-                }
-            };
-            let cancelled = async {
-                match cancel {
-                    Some(cancel) => {
-                        cancel.cancelled_owned().await;
-                        DfOlapError::Cancelled
-                    }
-                    None => std::future::pending().await,
-                }
-            };
-            futures::pin_mut!(late, cancelled);
-            futures::future::select(late, cancelled)
-                .await
-                .factor_first()
-                .0
-        };
         Self {
-            stop: Some(stop.boxed()),
+            stop: Some(Arc::clone(stop).wait().boxed()),
         }
     }
 

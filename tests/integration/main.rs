@@ -15,6 +15,8 @@ mod common;
 mod isolation;
 mod loading;
 mod messages;
+mod model;
+mod model_expr;
 mod races;
 mod literals;
 mod safety;
