@@ -129,6 +129,19 @@ impl EngineBuilder {
         self
     }
 
+    /// Lets SQL read files and registered object stores: `SELECT … FROM 'path'` and CREATE EXTERNAL TABLE. An external table
+    /// belongs to the engine's session; it is no part of the database. Default: refused.
+    pub fn allow_external_reads(mut self, allow: bool) -> Self {
+        self.limits.reads = allow;
+        self
+    }
+
+    /// Lets SQL write files and registered object stores: COPY TO. Default: refused.
+    pub fn allow_external_writes(mut self, allow: bool) -> Self {
+        self.limits.writes = allow;
+        self
+    }
+
     /// Builds the engine.
     ///
     /// # Errors
@@ -165,9 +178,11 @@ impl EngineBuilder {
                     .memory_limit_bytes
                     .unwrap_or_else(runtime::default_memory_limit_bytes);
                 let pool = TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS);
-                let mut builder = RuntimeEnvBuilder::new()
-                    .with_memory_pool(Arc::new(pool))
-                    .with_object_store_registry(Arc::new(ClosedRegistry::default()));
+                let mut builder = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool));
+                if !(self.limits.reads || self.limits.writes) {
+                    builder =
+                        builder.with_object_store_registry(Arc::new(ClosedRegistry::default()));
+                }
                 if let Some(path) = self.spill_directory {
                     let mode = DiskManagerMode::Directories(vec![path]);
                     builder = builder

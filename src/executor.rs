@@ -5,22 +5,22 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, UInt64Array};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::RecordBatch;
 use datafusion::common::ParamValues;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionContext;
 use futures::stream::BoxStream;
-use futures::{FutureExt, StreamExt, TryStreamExt, future, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, future};
 use parking_lot::{Mutex, RwLock};
 
 use crate::change::{Action, ChangeSet, Conflict};
 use crate::error::DfOlapError;
 use crate::options::StatementOptions;
+use crate::outcome::Outcome;
 use crate::snapshot::{Snapshot, Table, TableDefinition};
 use crate::sql::{
-    Effect, Guarded, Limited, Prepared, Run, Session, SnapshotCatalog, Statement, Stop, Write,
-    conform, parse,
+    Created, Effect, Guarded, Limited, Prepared, Run, Session, SnapshotCatalog, Statement, Stop,
+    Write, conform, parse,
 };
 use crate::store::{CommitOutcome, Store};
 
@@ -54,17 +54,6 @@ impl Given {
             stop: Arc::new(Stop::new(timeout, options.cancel)),
         }
     }
-}
-
-/// What a statement came to.
-pub(crate) enum Outcome {
-    Rows(Guarded),
-    Done {
-        rows: u64,
-        returning: Option<Vec<RecordBatch>>,
-        /// False for DDL and for statements that change the session.
-        counts: bool,
-    },
 }
 
 impl Executor {
@@ -201,6 +190,21 @@ impl Executor {
         Ok(result)
     }
 
+    fn add_external(&self, created: Created) -> Result<(), DfOlapError> {
+        let mut session = self.session.write();
+        if session.externals.contains_key(&created.name) && !created.or_replace {
+            return match created.if_not_exists {
+                true => Ok(()),
+                false => Err(DfOlapError::Invalid(format!(
+                    "external table '{}' already exists; use IF NOT EXISTS or OR REPLACE",
+                    created.name
+                ))),
+            };
+        }
+        Arc::make_mut(&mut session.externals).insert(created.name, created.table);
+        Ok(())
+    }
+
     fn session(&self) -> Session {
         self.session.read().clone()
     }
@@ -224,7 +228,8 @@ impl Executor {
         match statement {
             Statement::Query(_) | Statement::Explain(..) => {
                 let snapshot = self.snapshot().await?;
-                let run = self.begin(given, Arc::clone(&snapshot));
+                let mut run = self.begin(given, Arc::clone(&snapshot));
+                run.open_files(&statement).await?;
                 let rows = run.rows(&statement).await?;
                 Ok(Started::Rows(rows, snapshot))
             }
@@ -265,6 +270,12 @@ impl Executor {
                     "prepared statement '{name}' not found"
                 ))),
             },
+            Statement::External(create) => {
+                let run = self.begin(given, self.snapshot().await?);
+                let created = run.create_external(*create).await?;
+                self.add_external(created)?;
+                Ok(Started::done())
+            }
             Statement::Setting(setting) => {
                 let run = self.begin(given, self.snapshot().await?);
                 let change = run.setting(*setting)?;
@@ -278,7 +289,8 @@ impl Executor {
         let (_, (rows, returning)) = self
             .commit(&BTreeSet::from([write.target()]), |base| {
                 async move {
-                    let run = self.begin(given, base);
+                    let mut run = self.begin(given, base);
+                    run.open_files_of(write).await?;
                     let effect = run.effect(write).await?;
                     Ok((effect.change, (effect.rows, effect.returning)))
                 }
@@ -302,7 +314,8 @@ impl Executor {
         let mut change = ChangeSet::default();
         let mut counts = Vec::with_capacity(statements.len());
         for statement in statements {
-            let run = self.begin(given, Arc::clone(&working));
+            let mut run = self.begin(given, Arc::clone(&working));
+            run.open_files(statement).await?;
             let effect = match statement {
                 Statement::Write(write) => run.effect(write).await?,
                 Statement::Query(_) | Statement::Explain(..) => {
@@ -410,51 +423,6 @@ impl Started {
             returning: None,
             counts: false,
         })
-    }
-}
-
-impl Outcome {
-    /// All rows. A write without RETURNING has one: its count.
-    pub async fn collect(self) -> Result<Vec<RecordBatch>, DfOlapError> {
-        match self {
-            Self::Rows(rows) => {
-                let schema = Arc::clone(rows.schema());
-                let batches: Vec<RecordBatch> = rows.try_collect().await?;
-                Ok(match batches.is_empty() {
-                    true => vec![RecordBatch::new_empty(schema)],
-                    false => batches,
-                })
-            }
-            done => done.stream().try_collect().await,
-        }
-    }
-
-    pub fn stream(self) -> BoxStream<'static, Result<RecordBatch, DfOlapError>> {
-        match self {
-            Self::Rows(rows) => rows.boxed(),
-            Self::Done {
-                returning: Some(batches),
-                ..
-            } => stream::iter(batches.into_iter().map(Ok)).boxed(),
-            Self::Done { counts: false, .. } => stream::empty().boxed(),
-            Self::Done { rows, .. } => {
-                let schema = Schema::new(vec![Field::new("count", DataType::UInt64, false)]);
-                let counts = Arc::new(UInt64Array::from(vec![rows]));
-                let batch = RecordBatch::try_new(Arc::new(schema), vec![counts]);
-                stream::once(future::ready(batch.map_err(DfOlapError::from))).boxed()
-            }
-        }
-    }
-
-    /// The rows affected; a query is run to its end and affects none.
-    pub async fn count(self) -> Result<u64, DfOlapError> {
-        match self {
-            Self::Rows(rows) => {
-                rows.try_for_each(|_| future::ready(Ok(()))).await?;
-                Ok(0)
-            }
-            Self::Done { rows, counts, .. } => Ok(if counts { rows } else { 0 }),
-        }
     }
 }
 

@@ -29,6 +29,7 @@ pub mod error;
 mod executor;
 mod olap;
 mod options;
+mod outcome;
 mod runtime;
 mod snapshot;
 mod sql;

@@ -18,6 +18,7 @@ use datafusion::logical_expr::{
 use futures::FutureExt;
 
 use super::catalog::SnapshotCatalog;
+use super::external::looks_like_a_file;
 use super::planner::{Planner, ROWS, TARGET, simplify};
 use super::provider::SnapshotTable;
 use crate::error::DfOlapError;
@@ -45,6 +46,10 @@ impl ContextProvider for Planner {
             self.provider(&resolved.table)?
         } else {
             None
+        };
+        let found = match found {
+            None => self.externals.get(name.table()).cloned(),
+            found => found,
         };
         match found {
             Some(provider) => Ok(provider_as_source(provider)),
@@ -149,9 +154,4 @@ impl Planner {
             .now_or_never()
             .unwrap_or(Ok(None))
     }
-}
-
-/// `FROM 'data.parquet'` and `FROM 's3://…'`: names that no table has but a file may.
-fn looks_like_a_file(name: &str) -> bool {
-    name.contains(['/', '\\', '.', ':'])
 }

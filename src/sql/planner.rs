@@ -4,6 +4,7 @@
 //! user's way: the catalog [`TARGET`] holds the same tables with their row addresses, and the table [`ROWS`] the rows that a
 //! statement just made, for RETURNING.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -45,6 +46,7 @@ pub(crate) struct Planner {
     params: Vec<Option<FieldRef>>,
     values: Option<ParamValues>,
     pub rows: Option<Arc<dyn TableProvider>>,
+    pub externals: HashMap<String, Arc<dyn TableProvider>>,
     view_depth: AtomicUsize,
     max_relations: u64,
 }
@@ -57,9 +59,16 @@ impl Planner {
             params: Vec::new(),
             values: None,
             rows: None,
+            externals: HashMap::new(),
             view_depth: AtomicUsize::new(0),
             max_relations: u64::MAX,
         }
+    }
+
+    /// Makes tables known that are in no snapshot.
+    pub fn with_externals(mut self, externals: HashMap<String, Arc<dyn TableProvider>>) -> Self {
+        self.externals = externals;
+        self
     }
 
     /// Bounds the relations that a statement may read.
@@ -267,7 +276,7 @@ impl Planner {
             self.check_relations(&statement)?;
         }
         let plan = self.plan_view(view)?;
-        guard::check(&plan, max_nodes)?;
+        guard::check(&plan, max_nodes, false)?;
         for (index, field) in plan.schema().fields().iter().enumerate() {
             let fields = plan.schema().fields();
             if fields.iter().take(index).any(|f| f.name() == field.name()) {

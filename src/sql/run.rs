@@ -14,7 +14,7 @@ use super::functions::bound_literals;
 use super::guard;
 use super::interrupt::{Stop, interruptible};
 use super::planner::{Planner, normalize};
-use super::session::{Limits, Session};
+use super::session::{Externals, Limits, Session};
 use crate::change::ChangeSet;
 use crate::error::DfOlapError;
 use crate::runtime::with_deep_stack;
@@ -29,6 +29,8 @@ pub(crate) struct Run<'a> {
     pub snapshot: Arc<Snapshot>,
     pub store: &'a dyn Store,
     pub params: Option<ParamValues>,
+    /// Tables that are in no snapshot: external ones, and files that the statement names.
+    pub externals: Externals,
     stop: Arc<Stop>,
 }
 
@@ -56,6 +58,7 @@ impl<'a> Run<'a> {
             snapshot,
             store,
             params,
+            externals: session.externals.as_ref().clone(),
             stop,
         }
     }
@@ -82,6 +85,7 @@ impl Run<'_> {
     pub fn planner(&self) -> Planner {
         Planner::new(Arc::clone(self.state()), Arc::clone(&self.snapshot))
             .with_params(self.params.clone())
+            .with_externals(self.externals.clone())
             .with_max_relations(self.limits().plan_nodes)
     }
 
@@ -98,7 +102,7 @@ impl Run<'_> {
         &self,
         plan: LogicalPlan,
     ) -> Result<SendableRecordBatchStream, DfOlapError> {
-        guard::check(&plan, self.limits().plan_nodes)?;
+        guard::check(&plan, self.limits().plan_nodes, self.limits().writes)?;
         let plan = with_deep_stack(|| bound_literals(self.state().optimize(&plan)?))?;
         let planner = self.state().query_planner();
         let plan = planner

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use datafusion::catalog::TableProvider;
 use datafusion::error::Result;
 use datafusion::execution::object_store::ObjectStoreRegistry;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -29,6 +30,10 @@ pub(crate) struct Limits {
     pub timeout: Option<Duration>,
     /// `SET` and `RESET`.
     pub settings: bool,
+    /// `FROM 'path'` and CREATE EXTERNAL TABLE.
+    pub reads: bool,
+    /// COPY TO.
+    pub writes: bool,
 }
 
 impl Default for Limits {
@@ -38,9 +43,14 @@ impl Default for Limits {
             plan_nodes: 10_000,
             timeout: None,
             settings: false,
+            reads: false,
+            writes: false,
         }
     }
 }
+
+/// Tables that are in no snapshot, by name.
+pub(crate) type Externals = HashMap<String, Arc<dyn TableProvider>>;
 
 /// An object-store registry that starts empty: DataFusion's own always knows `file://`.
 #[derive(Debug, Default)]
@@ -80,6 +90,7 @@ impl ObjectStoreRegistry for ClosedRegistry {
 pub(crate) struct Session {
     pub state: Arc<SessionState>,
     pub limits: Arc<Limits>,
+    pub externals: Arc<Externals>,
 }
 
 impl Session {
@@ -96,6 +107,7 @@ impl Session {
         Self {
             state: Arc::new(state),
             limits: Arc::new(limits),
+            externals: Arc::default(),
         }
     }
 

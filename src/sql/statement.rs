@@ -37,6 +37,8 @@ pub(crate) enum Statement {
     Deallocate {
         name: String,
     },
+    /// CREATE EXTERNAL TABLE.
+    External(Box<DFStatement>),
     /// `SET` and `RESET`.
     Setting(Box<DFStatement>),
 }
@@ -63,20 +65,24 @@ pub(crate) struct Prepared {
 pub(crate) fn parse(sql: &str, limits: &Limits) -> Result<Vec<Statement>, DfOlapError> {
     parse_statements(sql, &limits.text)?
         .into_iter()
-        .map(classify)
+        .map(|statement| classify(statement, limits))
         .collect()
 }
 
-fn classify(statement: DFStatement) -> Result<Statement, DfOlapError> {
+fn classify(statement: DFStatement, limits: &Limits) -> Result<Statement, DfOlapError> {
     match statement {
         DFStatement::Statement(statement) => classify_sql(*statement),
         DFStatement::Explain(ExplainStatement { options, statement }) => {
-            match classify(*statement)? {
+            match classify(*statement, limits)? {
                 Statement::Explain(..) => Err(unsupported("EXPLAIN of an EXPLAIN")),
                 inner => Ok(Statement::Explain(options, Box::new(inner))),
             }
         }
         DFStatement::Reset(_) => Ok(Statement::Setting(Box::new(statement))),
+        DFStatement::CreateExternalTable(_) if limits.reads => {
+            Ok(Statement::External(Box::new(statement)))
+        }
+        DFStatement::CopyTo(_) if limits.writes => Ok(Statement::Query(Box::new(statement))),
         DFStatement::CreateExternalTable(_) => Err(DfOlapError::Denied(
             "CREATE EXTERNAL TABLE reads outside the database and is not allowed here".to_string(),
         )),

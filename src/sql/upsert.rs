@@ -142,7 +142,7 @@ pub(crate) async fn resolve(
 
     let plan = {
         let planner = run.planner();
-        plan_conflicts(&planner, target, &key, source, &on_conflict)?
+        plan_conflicts(&planner, target, &key, source.clone(), &on_conflict)?
     };
     let width = definition.columns.len();
     let mut dead = RoaringTreemap::new();
@@ -162,7 +162,6 @@ pub(crate) async fn resolve(
             OnConflict::Append | OnConflict::Nothing => add(&fresh, 1)?,
             OnConflict::Replace => {
                 dead.extend(taken.column(0).as_primitive::<UInt64Type>().values());
-                add(&batch, 1)?;
             }
             OnConflict::Update(_) => {
                 add(&fresh, 1)?;
@@ -173,6 +172,10 @@ pub(crate) async fn resolve(
                 add(&taken, 1 + width)?;
             }
         }
+    }
+    if matches!(on_conflict, OnConflict::Replace) {
+        // Each new row once, however many rows hold its key.
+        gathered.push(source)?;
     }
     Ok(Resolved {
         rows: gathered.rows(),

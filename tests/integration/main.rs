@@ -24,3 +24,4 @@ mod streaming;
 mod sql_file;
 mod sql_files;
 mod traps;
+mod probe;

@@ -241,3 +241,34 @@ async fn settings_change_only_where_the_builder_allows_it() {
     run(&engine, "RESET datafusion.execution.batch_size").await;
     assert_eq!(kind(&engine, "SET datafusion.runtime.memory_limit = '1K'").await, ErrorKind::Denied);
 }
+
+#[tokio::test]
+async fn files_are_read_and_written_where_the_builder_allows_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(path("in.csv"), "a,b\n1,x\n2,y\n").unwrap();
+    let engine = EngineBuilder::new()
+        .allow_external_reads(true)
+        .allow_external_writes(true)
+        .build()
+        .unwrap();
+    assert_eq!(number(&engine, &format!("SELECT sum(a) FROM '{}'", path("in.csv"))).await, 3);
+    run(&engine, &format!("CREATE TABLE t AS SELECT * FROM '{}'", path("in.csv"))).await;
+    assert_eq!(run(&engine, &format!("INSERT INTO t SELECT * FROM '{}'", path("in.csv"))).await, 2);
+    let external = format!(
+        "EXTERNAL TABLE e (a BIGINT, b TEXT) STORED AS CSV LOCATION '{}' OPTIONS ('format.has_header' 'true')",
+        path("in.csv")
+    );
+    run(&engine, &format!("CREATE {external}")).await;
+    assert_eq!(kind(&engine, &format!("CREATE {external}")).await, ErrorKind::Invalid);
+    run(&engine, &external.replace("EXTERNAL TABLE e", "CREATE EXTERNAL TABLE IF NOT EXISTS e")).await;
+    assert_eq!(number(&engine, "SELECT count(*) FROM t JOIN e ON t.a = e.a").await, 4);
+    assert_eq!(kind(&engine, "DELETE FROM e").await, ErrorKind::Invalid);
+    run(&engine, &format!("COPY (SELECT * FROM t) TO '{}'", path("out.csv"))).await;
+    assert_eq!(number(&engine, &format!("SELECT count(*) FROM '{}'", path("out.csv"))).await, 4);
+
+    let reader = EngineBuilder::new().allow_external_reads(true).build().unwrap();
+    let copy = format!("COPY (SELECT 1) TO '{}'", path("no.csv"));
+    assert_eq!(kind(&reader, &copy).await, ErrorKind::Denied);
+    assert!(!folder.path().join("no.csv").exists());
+}

@@ -1,0 +1,67 @@
+//! [`Outcome`]: what a statement came to, read as rows, as a stream or as a count.
+
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, UInt64Array};
+use arrow::datatypes::{DataType, Field, Schema};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt, future, stream};
+
+use crate::error::DfOlapError;
+use crate::sql::Guarded;
+
+/// What a statement came to.
+pub(crate) enum Outcome {
+    Rows(Guarded),
+    Done {
+        rows: u64,
+        returning: Option<Vec<RecordBatch>>,
+        /// False for DDL and for statements that change the session.
+        counts: bool,
+    },
+}
+
+impl Outcome {
+    /// All rows. A write without RETURNING has one: its count.
+    pub async fn collect(self) -> Result<Vec<RecordBatch>, DfOlapError> {
+        match self {
+            Self::Rows(rows) => {
+                let schema = Arc::clone(rows.schema());
+                let batches: Vec<RecordBatch> = rows.try_collect().await?;
+                Ok(match batches.is_empty() {
+                    true => vec![RecordBatch::new_empty(schema)],
+                    false => batches,
+                })
+            }
+            done => done.stream().try_collect().await,
+        }
+    }
+
+    pub fn stream(self) -> BoxStream<'static, Result<RecordBatch, DfOlapError>> {
+        match self {
+            Self::Rows(rows) => rows.boxed(),
+            Self::Done {
+                returning: Some(batches),
+                ..
+            } => stream::iter(batches.into_iter().map(Ok)).boxed(),
+            Self::Done { counts: false, .. } => stream::empty().boxed(),
+            Self::Done { rows, .. } => {
+                let schema = Schema::new(vec![Field::new("count", DataType::UInt64, false)]);
+                let counts = Arc::new(UInt64Array::from(vec![rows]));
+                let batch = RecordBatch::try_new(Arc::new(schema), vec![counts]);
+                stream::once(future::ready(batch.map_err(DfOlapError::from))).boxed()
+            }
+        }
+    }
+
+    /// The rows affected; a query is run to its end and affects none.
+    pub async fn count(self) -> Result<u64, DfOlapError> {
+        match self {
+            Self::Rows(rows) => {
+                rows.try_for_each(|_| future::ready(Ok(()))).await?;
+                Ok(0)
+            }
+            Self::Done { rows, counts, .. } => Ok(if counts { rows } else { 0 }),
+        }
+    }
+}

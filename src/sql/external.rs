@@ -1,0 +1,169 @@
+//! Files that SQL may read where the builder allows it: `FROM 'path'` and CREATE EXTERNAL TABLE.
+//!
+//! Neither is part of a snapshot: an external table belongs to the engine's session and is gone with it.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::datasource::listing::{
+    ListingTable, ListingTableConfig, ListingTableConfigExt, ListingTableUrl,
+};
+use datafusion::logical_expr::{DdlStatement, LogicalPlan};
+use datafusion::sql::parser::{CopyToSource, Statement as DFStatement};
+use datafusion::sql::sqlparser::ast;
+
+use super::column::check_name;
+use super::run::{Run, unsupported};
+use super::statement::{Statement, Write};
+use crate::error::DfOlapError;
+
+/// `FROM 'data.parquet'` and `FROM 's3://…'`: names that no table has but a file may.
+pub(crate) fn looks_like_a_file(name: &str) -> bool {
+    name.contains(['/', '\\', '.', ':'])
+}
+
+/// A table that CREATE EXTERNAL TABLE made, and whether one of its name may be replaced.
+pub(crate) struct Created {
+    pub name: String,
+    pub table: Arc<dyn TableProvider>,
+    pub or_replace: bool,
+    pub if_not_exists: bool,
+}
+
+impl Run<'_> {
+    /// Opens the files that a statement names as tables.
+    pub async fn open_files(&mut self, statement: &Statement) -> Result<(), DfOlapError> {
+        if !self.limits().reads {
+            return Ok(());
+        }
+        let mut names = Names::default();
+        names.statement(statement);
+        self.open(names).await
+    }
+
+    /// The same for a statement that writes.
+    pub async fn open_files_of(&mut self, write: &Write) -> Result<(), DfOlapError> {
+        if !self.limits().reads {
+            return Ok(());
+        }
+        let mut names = Names::default();
+        names.write(write);
+        self.open(names).await
+    }
+
+    async fn open(&mut self, names: Names) -> Result<(), DfOlapError> {
+        for name in names.0 {
+            if !looks_like_a_file(&name) || self.snapshot.relation(&name).is_some() {
+                continue;
+            }
+            let state = Arc::clone(self.state());
+            let url = ListingTableUrl::parse(&name)?;
+            let config = ListingTableConfig::new(url)
+                .infer_options(state.as_ref())
+                .await?;
+            let config = config
+                .infer_partitions_from_path(state.as_ref())
+                .await?
+                .infer_schema(state.as_ref())
+                .await?;
+            self.externals
+                .insert(name, Arc::new(ListingTable::try_new(config)?));
+        }
+        Ok(())
+    }
+
+    /// Makes the table of a CREATE EXTERNAL TABLE.
+    pub async fn create_external(&self, statement: DFStatement) -> Result<Created, DfOlapError> {
+        let plan = self.planner().statement(statement)?;
+        let LogicalPlan::Ddl(DdlStatement::CreateExternalTable(create)) = plan else {
+            return Err(unsupported("this form of CREATE EXTERNAL TABLE"));
+        };
+        let name = create.name.table().to_string();
+        check_name("table", &name)?;
+        if self.snapshot.relation(&name).is_some() {
+            return Err(DfOlapError::Invalid(format!("'{name}' already exists")));
+        }
+        let state = self.state();
+        let kind = create.file_type.to_uppercase();
+        let factory = state.table_factories().get(&kind).ok_or_else(|| {
+            DfOlapError::Unsupported(format!(
+                "CREATE EXTERNAL TABLE STORED AS {kind} is not supported"
+            ))
+        })?;
+        Ok(Created {
+            table: factory.create(state.as_ref(), &create).await?,
+            or_replace: create.or_replace,
+            if_not_exists: create.if_not_exists,
+            name,
+        })
+    }
+}
+
+/// The names that a statement uses as tables, as they are written.
+#[derive(Default)]
+struct Names(BTreeSet<String>);
+
+impl ast::Visitor for Names {
+    type Break = ();
+
+    fn pre_visit_relation(&mut self, name: &ast::ObjectName) -> ControlFlow<()> {
+        if let [part] = name.0.as_slice()
+            && let Some(ident) = part.as_ident()
+        {
+            self.0.insert(ident.value.clone());
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl Names {
+    fn visit(&mut self, node: &impl ast::Visit) {
+        let _ = node.visit(self);
+    }
+
+    fn statement(&mut self, statement: &Statement) {
+        match statement {
+            Statement::Query(query) => match query.as_ref() {
+                DFStatement::Statement(statement) => self.visit(statement.as_ref()),
+                DFStatement::CopyTo(copy) => match &copy.source {
+                    CopyToSource::Query(query) => self.visit(query.as_ref()),
+                    CopyToSource::Relation(_) => {}
+                },
+                _ => {}
+            },
+            Statement::Explain(_, inner) => self.statement(inner),
+            Statement::Write(write) => self.write(write),
+            Statement::External(_)
+            | Statement::Prepare { .. }
+            | Statement::Execute { .. }
+            | Statement::Deallocate { .. }
+            | Statement::Setting(_) => {}
+        }
+    }
+
+    fn write(&mut self, write: &Write) {
+        let with = match write {
+            Write::Insert(with, statement) => {
+                self.visit(statement.as_ref());
+                with
+            }
+            Write::Update(with, statement) => {
+                self.visit(statement.as_ref());
+                with
+            }
+            Write::Delete(with, statement) => {
+                self.visit(statement.as_ref());
+                with
+            }
+            Write::Merge(with, statement) => {
+                self.visit(statement.as_ref());
+                with
+            }
+            Write::Truncate(_) => return,
+            Write::Ddl(statement) => return self.visit(statement.as_ref()),
+        };
+        self.visit(with);
+    }
+}
