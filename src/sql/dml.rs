@@ -16,6 +16,7 @@ use datafusion::sql::sqlparser::ast;
 use futures::{StreamExt, stream};
 use roaring::RoaringTreemap;
 
+use super::direct::{self, Matched};
 use super::planner::{Planner, ROWS};
 use super::rows::{Gathered, shape};
 use super::run::{Effect, Run, unsupported};
@@ -30,6 +31,11 @@ pub(crate) async fn delete(
     with: &Option<ast::With>,
     statement: &ast::Delete,
 ) -> Result<Effect, DfOlapError> {
+    if with.is_none()
+        && let Some(matched) = direct::delete(run, statement)
+    {
+        return matched_effect(run, matched).await;
+    }
     let (plan, target) = {
         let planner = run.planner();
         let target = delete_target(&planner, statement)?;
@@ -106,6 +112,11 @@ pub(crate) async fn update(
     with: &Option<ast::With>,
     statement: &ast::Update,
 ) -> Result<Effect, DfOlapError> {
+    if with.is_none()
+        && let Some(matched) = direct::update(run, statement)
+    {
+        return matched_effect(run, matched).await;
+    }
     let (plan, target) = {
         let planner = run.planner();
         let target = update_target(&planner, statement)?;
@@ -136,6 +147,17 @@ pub(crate) async fn update(
         change: ChangeSet { actions },
         rows: count,
         returning,
+    })
+}
+
+async fn matched_effect(run: &Run<'_>, matched: Matched) -> Result<Effect, DfOlapError> {
+    let table = &matched.target.table;
+    let mut actions = deletions(table, &matched.dead);
+    actions.extend(append(run, table, matched.new).await?);
+    Ok(Effect {
+        change: ChangeSet { actions },
+        rows: matched.dead.len(),
+        returning: None,
     })
 }
 

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::datatypes::{DataType, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::pruning::PruningStatistics;
@@ -19,7 +19,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::scan::{FragmentSource, row_address_field};
+use super::scan::{FragmentSource, with_row_address};
 use crate::snapshot::{Table, ValueRange};
 
 /// One table of one snapshot.
@@ -39,10 +39,8 @@ impl SnapshotTable {
 
     /// The same with the row address as last column, for statements that write.
     pub fn with_addresses(table: Arc<Table>) -> Self {
-        let mut fields: Vec<_> = table.definition.schema.fields().iter().cloned().collect();
-        fields.push(Arc::new(row_address_field()));
         Self {
-            schema: Arc::new(Schema::new(fields)),
+            schema: with_row_address(&table.definition.schema),
             table,
         }
     }

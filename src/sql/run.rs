@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast;
 use super::functions::bound_literals;
 use super::guard;
 use super::interrupt::{Stop, interruptible};
+use super::not_in;
 use super::planner::{Planner, normalize};
 use super::session::{Externals, Limits, Session};
 use crate::change::ChangeSet;
@@ -73,6 +74,21 @@ impl Run<'_> {
         self.state.get_or_init(|| Arc::new(self.session.begin()))
     }
 
+    /// The session's state as it is: without the clock, for what asks for no time.
+    pub fn unclocked_state(&self) -> &Arc<SessionState> {
+        &self.session.state
+    }
+
+    /// A planner on that state.
+    pub fn unclocked_planner(&self) -> Planner {
+        self.planner_on(&self.session.state)
+    }
+
+    /// Fails where it is time to stop.
+    pub fn check_stop(&self) -> Result<(), DfOlapError> {
+        self.stop.check()
+    }
+
     pub fn runtime(&self) -> &RuntimeEnv {
         self.session.state.runtime_env()
     }
@@ -83,7 +99,11 @@ impl Run<'_> {
     }
 
     pub fn planner(&self) -> Planner {
-        Planner::new(Arc::clone(self.state()), Arc::clone(&self.snapshot))
+        self.planner_on(self.state())
+    }
+
+    fn planner_on(&self, state: &Arc<SessionState>) -> Planner {
+        Planner::new(Arc::clone(state), Arc::clone(&self.snapshot))
             .with_params(self.params.clone())
             .with_externals(self.externals.clone())
             .with_max_relations(self.limits().plan_nodes)
@@ -103,7 +123,10 @@ impl Run<'_> {
         plan: LogicalPlan,
     ) -> Result<SendableRecordBatchStream, DfOlapError> {
         guard::check(&plan, self.limits().plan_nodes, self.limits().writes)?;
-        let plan = with_deep_stack(|| bound_literals(self.state().optimize(&plan)?))?;
+        let plan = with_deep_stack(|| {
+            let plan = not_in::rewrite(plan)?;
+            bound_literals(self.state().optimize(&plan)?)
+        })?;
         let planner = self.state().query_planner();
         let plan = planner
             .create_physical_plan(&plan, self.state().as_ref())

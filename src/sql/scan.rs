@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use arrow::array::{ArrayRef, UInt64Array, new_null_array};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{DataType, Field, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -34,10 +34,6 @@ pub(crate) const ROW_ADDRESS: &str = "__row_address";
 /// The address of the row at `position` of the fragment at `place` in the table's list.
 fn row_address(place: usize, position: u32) -> u64 {
     ((place as u64) << 32) | u64::from(position)
-}
-
-pub(crate) fn row_address_field() -> Field {
-    Field::new(ROW_ADDRESS, DataType::UInt64, false)
 }
 
 /// Some fragments of one table, some of its columns, in some partitions.
@@ -114,14 +110,10 @@ fn spread(table: &Table, places: &[usize], target_partitions: usize) -> Vec<Vec<
 
 impl DataSource for FragmentSource {
     fn open(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        Ok(Box::pin(cooperative(FragmentStream {
-            source: self.clone(),
+        Ok(Box::pin(cooperative(FragmentStream::new(
+            self.clone(),
             partition,
-            fragment: 0,
-            batch: 0,
-            position: 0,
-            left: self.fetch.unwrap_or(usize::MAX),
-        })))
+        ))))
     }
 
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -215,6 +207,30 @@ fn estimated_bytes(schema: &SchemaRef, rows: usize) -> Precision<usize> {
         .map_or(Precision::Absent, |width| Precision::Inexact(width * rows))
 }
 
+/// All columns of the fragments at `places`, the row address last, batch by batch.
+pub(crate) fn read_all(
+    table: &Arc<Table>,
+    places: &[usize],
+) -> impl Iterator<Item = Result<RecordBatch>> + use<> {
+    let columns = table.definition.columns.len();
+    let source = FragmentSource {
+        table: Arc::clone(table),
+        partitions: vec![places.to_vec()],
+        projection: (0..=columns).collect(),
+        schema: with_row_address(&table.definition.schema),
+        fetch: None,
+    };
+    let mut stream = FragmentStream::new(source, 0);
+    std::iter::from_fn(move || stream.next_batch())
+}
+
+/// A table's schema with the row address after it.
+pub(crate) fn with_row_address(schema: &SchemaRef) -> SchemaRef {
+    let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
+    fields.push(Arc::new(Field::new(ROW_ADDRESS, DataType::UInt64, false)));
+    Arc::new(Schema::new(fields))
+}
+
 /// One partition, batch by batch.
 struct FragmentStream {
     source: FragmentSource,
@@ -227,6 +243,17 @@ struct FragmentStream {
 }
 
 impl FragmentStream {
+    fn new(source: FragmentSource, partition: usize) -> Self {
+        Self {
+            left: source.fetch.unwrap_or(usize::MAX),
+            source,
+            partition,
+            fragment: 0,
+            batch: 0,
+            position: 0,
+        }
+    }
+
     fn next_batch(&mut self) -> Option<Result<RecordBatch>> {
         loop {
             let place = *self.source.partitions[self.partition].get(self.fragment)?;

@@ -7,7 +7,13 @@ use rhei_datafusion::{DataFusionEngine, OlapEngine, SharedDataFusionEngine};
 use crate::common::{at_once, engines, number, pairs, rows, run};
 
 async fn append(engine: &DataFusionEngine, id: i64) {
-    assert_eq!(engine.load_arrow("t", &[pairs([(id, id * 2)])]).await.unwrap(), 1);
+    assert_eq!(
+        engine
+            .load_arrow("t", &[pairs([(id, id * 2)])])
+            .await
+            .unwrap(),
+        1
+    );
 }
 
 async fn table(engine: &DataFusionEngine) {
@@ -17,15 +23,23 @@ async fn table(engine: &DataFusionEngine) {
 /// The column `id` as the table hands it over, and in how many batches.
 async fn scanned(engine: &DataFusionEngine) -> (Vec<i64>, usize) {
     let batches = engine.query("SELECT * FROM t").await.unwrap();
-    let ids = batches.iter().flat_map(|b| b.column(0).as_primitive::<Int64Type>().values().to_vec());
+    let ids = batches
+        .iter()
+        .flat_map(|b| b.column(0).as_primitive::<Int64Type>().values().to_vec());
     (ids.collect(), batches.len())
 }
 
 /// `fragments=read/there` of a query's scan of `t`.
 async fn fragments(engine: &DataFusionEngine, sql: &str) -> (usize, usize) {
-    let plan = rows(engine, &format!("EXPLAIN FORMAT INDENT {sql}")).await.join("\n");
-    let (_, found) = plan.split_once("fragments=").unwrap_or_else(|| panic!("no scan in {plan}"));
-    let end = found.find(|c: char| !c.is_ascii_digit() && c != '/').unwrap_or(found.len());
+    let plan = rows(engine, &format!("EXPLAIN FORMAT INDENT {sql}"))
+        .await
+        .join("\n");
+    let (_, found) = plan
+        .split_once("fragments=")
+        .unwrap_or_else(|| panic!("no scan in {plan}"));
+    let end = found
+        .find(|c: char| !c.is_ascii_digit() && c != '/')
+        .unwrap_or(found.len());
     let (read, there) = found[..end].split_once('/').unwrap();
     (read.parse().unwrap(), there.parse().unwrap())
 }
@@ -36,7 +50,10 @@ async fn ten_thousand_one_row_inserts_stay_in_few_pieces_and_in_order() {
         table(&engine).await;
         for id in 0..10_000 {
             if id % 20 == 0 {
-                assert_eq!(run(&engine, &format!("INSERT INTO t VALUES ({id}, {})", id * 2)).await, 1);
+                assert_eq!(
+                    run(&engine, &format!("INSERT INTO t VALUES ({id}, {})", id * 2)).await,
+                    1
+                );
             } else {
                 append(&engine, id).await;
             }
@@ -45,13 +62,27 @@ async fn ten_thousand_one_row_inserts_stay_in_few_pieces_and_in_order() {
         assert!(batches < 150, "{store}: {batches} batches");
         let (_, there) = fragments(&engine, "SELECT * FROM t").await;
         assert!(there < 100, "{store}: {there} fragments");
-        assert!(ids.iter().copied().eq(0..10_000), "{store}: rows out of order");
+        assert!(
+            ids.iter().copied().eq(0..10_000),
+            "{store}: rows out of order"
+        );
         let totals = "SELECT count(*), count(DISTINCT id), sum(id), sum(n) FROM t";
-        assert_eq!(rows(&engine, totals).await, ["10000 | 10000 | 49995000 | 99990000"], "{store}");
+        assert_eq!(
+            rows(&engine, totals).await,
+            ["10000 | 10000 | 49995000 | 99990000"],
+            "{store}"
+        );
         // What is put together can still be skipped by its values.
         let (read, _) = fragments(&engine, "SELECT * FROM t WHERE id >= 9990").await;
-        assert!(read < there, "{store}: all of {there} fragments are read for the last rows");
-        assert_eq!(number(&engine, "SELECT count(*) FROM t WHERE id >= 9990").await, 10, "{store}");
+        assert!(
+            read < there,
+            "{store}: all of {there} fragments are read for the last rows"
+        );
+        assert_eq!(
+            number(&engine, "SELECT count(*) FROM t WHERE id >= 9990").await,
+            10,
+            "{store}"
+        );
     }
 }
 
@@ -81,9 +112,16 @@ async fn appends_of_mixed_sizes_stay_in_few_pieces_and_in_order() {
             next += len;
         }
         let (ids, batches) = scanned(&engine).await;
-        assert!(ids.iter().copied().eq(0..next), "{store}: rows out of order");
+        assert!(
+            ids.iter().copied().eq(0..next),
+            "{store}: rows out of order"
+        );
         assert!(batches < 150, "{store}: {batches} batches for {next} rows");
-        assert_eq!(number(&engine, "SELECT sum(n) FROM t").await, next * (next - 1), "{store}");
+        assert_eq!(
+            number(&engine, "SELECT sum(n) FROM t").await,
+            next * (next - 1),
+            "{store}"
+        );
     }
 }
 
@@ -95,7 +133,10 @@ async fn one_load_of_many_tiny_batches_is_put_together() {
         assert_eq!(engine.load_arrow("t", &tiny).await.unwrap(), 10_000);
         let (ids, batches) = scanned(&engine).await;
         assert!(batches <= 4, "{store}: {batches} batches");
-        assert!(ids.iter().copied().eq(0..10_000), "{store}: rows out of order");
+        assert!(
+            ids.iter().copied().eq(0..10_000),
+            "{store}: rows out of order"
+        );
     }
 }
 
@@ -108,15 +149,29 @@ async fn totals_stay_right_when_deletes_and_updates_come_between_appends() {
             append(&engine, id).await;
             model.push((id, id * 2));
             if id % 37 == 0 {
-                let sql = format!("DELETE FROM t WHERE id % 11 = {} AND id > {}", id % 11, id - 200);
+                let sql = format!(
+                    "DELETE FROM t WHERE id % 11 = {} AND id > {}",
+                    id % 11,
+                    id - 200
+                );
                 let before = model.len();
                 model.retain(|(i, _)| !(i % 11 == id % 11 && *i > id - 200));
-                assert_eq!(run(&engine, &sql).await, (before - model.len()) as u64, "{store}: {sql}");
+                assert_eq!(
+                    run(&engine, &sql).await,
+                    (before - model.len()) as u64,
+                    "{store}: {sql}"
+                );
             }
             if id % 53 == 0 {
-                let sql = format!("UPDATE t SET n = n + 1 WHERE id >= {} AND id % 3 = 0", id - 500);
+                let sql = format!(
+                    "UPDATE t SET n = n + 1 WHERE id >= {} AND id % 3 = 0",
+                    id - 500
+                );
                 let mut updated = 0;
-                for (_, n) in model.iter_mut().filter(|(i, _)| *i >= id - 500 && i % 3 == 0) {
+                for (_, n) in model
+                    .iter_mut()
+                    .filter(|(i, _)| *i >= id - 500 && i % 3 == 0)
+                {
                     *n += 1;
                     updated += 1;
                 }
@@ -133,7 +188,9 @@ async fn totals_stay_right_when_deletes_and_updates_come_between_appends() {
 }
 
 async fn agrees(store: &str, engine: &SharedDataFusionEngine, model: &[(i64, i64)]) {
-    let sums = model.iter().fold((0, 0), |sums, (id, n)| (sums.0 + id, sums.1 + n));
+    let sums = model
+        .iter()
+        .fold((0, 0), |sums, (id, n)| (sums.0 + id, sums.1 + n));
     let expected = format!("{} | {} | {}", model.len(), sums.0, sums.1);
     let totals = "SELECT count(*), coalesce(sum(id), 0), coalesce(sum(n), 0) FROM t";
     assert_eq!(rows(engine, totals).await, [expected], "{store}");
@@ -146,18 +203,54 @@ async fn agrees(store: &str, engine: &SharedDataFusionEngine, model: &[(i64, i64
 async fn a_table_that_lost_most_of_its_rows_answers_exactly() {
     for (store, engine) in engines() {
         table(&engine).await;
-        engine.load_arrow("t", &[pairs((0..300_000).map(|id| (id, id * 2)))]).await.unwrap();
+        engine
+            .load_arrow("t", &[pairs((0..300_000).map(|id| (id, id * 2)))])
+            .await
+            .unwrap();
         let kept = |id: &i64| id % 1_000 == 7;
         // Row by row at first, then all but a few.
-        assert_eq!(run(&engine, "DELETE FROM t WHERE id IN (0, 65535, 65536, 131071, 299999)").await, 5);
-        assert_eq!(run(&engine, "DELETE FROM t WHERE id % 2 = 0").await, 149_998);
-        assert_eq!(run(&engine, "DELETE FROM t WHERE id % 1000 <> 7").await, 300_000 - 5 - 149_998 - 300);
+        assert_eq!(
+            run(
+                &engine,
+                "DELETE FROM t WHERE id IN (0, 65535, 65536, 131071, 299999)"
+            )
+            .await,
+            5
+        );
+        assert_eq!(
+            run(&engine, "DELETE FROM t WHERE id % 2 = 0").await,
+            149_998
+        );
+        assert_eq!(
+            run(&engine, "DELETE FROM t WHERE id % 1000 <> 7").await,
+            300_000 - 5 - 149_998 - 300
+        );
         let model: Vec<(i64, i64)> = (0..300_000).filter(kept).map(|id| (id, id * 2)).collect();
         agrees(store, &engine, &model).await;
-        assert_eq!(rows(&engine, "SELECT min(id), max(n) FROM t").await, ["7 | 598014"], "{store}");
-        assert_eq!(number(&engine, "SELECT count(*) FROM t WHERE id BETWEEN 65000 AND 66999").await, 2, "{store}");
-        assert_eq!(rows(&engine, "SELECT id FROM t ORDER BY id DESC LIMIT 2").await, ["299007", "298007"], "{store}");
-        assert_eq!(rows(&engine, "SELECT id FROM t LIMIT 500").await.len(), 300, "{store}");
+        assert_eq!(
+            rows(&engine, "SELECT min(id), max(n) FROM t").await,
+            ["7 | 598014"],
+            "{store}"
+        );
+        assert_eq!(
+            number(
+                &engine,
+                "SELECT count(*) FROM t WHERE id BETWEEN 65000 AND 66999"
+            )
+            .await,
+            2,
+            "{store}"
+        );
+        assert_eq!(
+            rows(&engine, "SELECT id FROM t ORDER BY id DESC LIMIT 2").await,
+            ["299007", "298007"],
+            "{store}"
+        );
+        assert_eq!(
+            rows(&engine, "SELECT id FROM t LIMIT 500").await.len(),
+            300,
+            "{store}"
+        );
         assert_eq!(run(&engine, "UPDATE t SET n = 1").await, 300, "{store}");
         assert_eq!(run(&engine, "DELETE FROM t").await, 300, "{store}");
         agrees(store, &engine, &[]).await;
@@ -176,23 +269,46 @@ async fn rows_written_under_other_columns_are_not_mixed_up_when_pieces_are_put_t
         run(&engine, "ALTER TABLE t RENAME COLUMN n TO m").await;
         run(&engine, "ALTER TABLE t ADD COLUMN n BIGINT DEFAULT 7").await;
         for id in 40..80 {
-            assert_eq!(run(&engine, &format!("INSERT INTO t (id, m) VALUES ({id}, {})", id * 2)).await, 1);
+            assert_eq!(
+                run(
+                    &engine,
+                    &format!("INSERT INTO t (id, m) VALUES ({id}, {})", id * 2)
+                )
+                .await,
+                1
+            );
         }
         run(&engine, "ALTER TABLE t DROP COLUMN m").await;
         run(&engine, "ALTER TABLE t RENAME COLUMN n TO m").await;
         run(&engine, "ALTER TABLE t ADD COLUMN n BIGINT").await;
         for id in 80..120 {
-            assert_eq!(run(&engine, &format!("INSERT INTO t VALUES ({id}, {id}, {id})")).await, 1);
+            assert_eq!(
+                run(&engine, &format!("INSERT INTO t VALUES ({id}, {id}, {id})")).await,
+                1
+            );
         }
         run(&engine, "DELETE FROM t WHERE id % 3 <> 0").await;
         for id in 120..160 {
-            assert_eq!(run(&engine, &format!("INSERT INTO t VALUES ({id}, {id}, {id})")).await, 1);
+            assert_eq!(
+                run(&engine, &format!("INSERT INTO t VALUES ({id}, {id}, {id})")).await,
+                1
+            );
         }
         let expected: Vec<String> = (0..160)
             .filter(|id| id % 3 == 0 || *id >= 120)
-            .map(|id| if id < 80 { format!("{id} | 7 | NULL") } else { format!("{id} | {id} | {id}") })
+            .map(|id| {
+                if id < 80 {
+                    format!("{id} | 7 | NULL")
+                } else {
+                    format!("{id} | {id} | {id}")
+                }
+            })
             .collect();
-        assert_eq!(rows(&engine, "SELECT id, m, n FROM t ORDER BY id").await, expected, "{store}");
+        assert_eq!(
+            rows(&engine, "SELECT id, m, n FROM t ORDER BY id").await,
+            expected,
+            "{store}"
+        );
         let (_, there) = fragments(&engine, "SELECT * FROM t").await;
         assert!(there < 60, "{store}: {there} fragments");
     }
@@ -217,7 +333,10 @@ async fn each_writers_rows_stay_in_its_order_when_many_append() {
         assert!(batches < 150, "{store}: {batches} batches");
         for task in 0..6 {
             let of_task = ids.iter().copied().filter(|id| id / EACH == task);
-            assert!(of_task.eq(task * EACH..(task + 1) * EACH), "{store}: writer {task} out of order");
+            assert!(
+                of_task.eq(task * EACH..(task + 1) * EACH),
+                "{store}: writer {task} out of order"
+            );
         }
     }
 }

@@ -11,12 +11,18 @@ use crate::sql_file::render;
 
 /// Each storage mode's name and a fresh engine on it.
 pub fn engines() -> Vec<(&'static str, SharedDataFusionEngine)> {
-    vec![("memory", SharedDataFusionEngine::new(DataFusionEngine::new()))]
+    vec![(
+        "memory",
+        SharedDataFusionEngine::new(DataFusionEngine::new()),
+    )]
 }
 
 /// The one BIGINT of a query's one row.
 pub async fn number(engine: &DataFusionEngine, sql: &str) -> i64 {
-    let rows = engine.query(sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+    let rows = engine
+        .query(sql)
+        .await
+        .unwrap_or_else(|e| panic!("{sql}: {e}"));
     the_number(&rows)
 }
 
@@ -30,12 +36,20 @@ pub fn the_number(rows: &[RecordBatch]) -> i64 {
 }
 
 pub async fn run(engine: &DataFusionEngine, sql: &str) -> u64 {
-    engine.execute(sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"))
+    engine
+        .execute(sql)
+        .await
+        .unwrap_or_else(|e| panic!("{sql}: {e}"))
 }
 
 /// The rows of a query, a line for each, values parted by ` | `.
 pub async fn rows(engine: &DataFusionEngine, sql: &str) -> Vec<String> {
-    render(&engine.query(sql).await.unwrap_or_else(|e| panic!("{sql}: {e}")))
+    render(
+        &engine
+            .query(sql)
+            .await
+            .unwrap_or_else(|e| panic!("{sql}: {e}")),
+    )
 }
 
 /// The error of a statement that must not succeed.

@@ -18,11 +18,19 @@ const TASKS: usize = 8;
 
 async fn counters(engine: &SharedDataFusionEngine, rows: i64) {
     run(engine, "CREATE TABLE c (id BIGINT PRIMARY KEY, n BIGINT)").await;
-    engine.load_arrow("c", &[pairs((0..rows).map(|id| (id, 0)))]).await.unwrap();
+    engine
+        .load_arrow("c", &[pairs((0..rows).map(|id| (id, 0)))])
+        .await
+        .unwrap();
 }
 
 /// Reads until `writing` ends; each answer has to be `expected`. Returns how many answers there were.
-async fn always(engine: SharedDataFusionEngine, writing: Arc<AtomicBool>, sql: &str, expected: i64) -> usize {
+async fn always(
+    engine: SharedDataFusionEngine,
+    writing: Arc<AtomicBool>,
+    sql: &str,
+    expected: i64,
+) -> usize {
     let mut answers = 0;
     loop {
         let last = !writing.load(Ordering::Acquire);
@@ -57,8 +65,16 @@ async fn increments_of_different_rows_are_all_kept() {
             }
         })
         .await;
-        assert_eq!(number(&engine, "SELECT sum(n) FROM c").await, 200, "{store}");
-        assert_eq!(number(&engine, "SELECT count(*) FROM c WHERE n = 25").await, 8, "{store}");
+        assert_eq!(
+            number(&engine, "SELECT sum(n) FROM c").await,
+            200,
+            "{store}"
+        );
+        assert_eq!(
+            number(&engine, "SELECT count(*) FROM c WHERE n = 25").await,
+            8,
+            "{store}"
+        );
     }
 }
 
@@ -75,7 +91,11 @@ async fn increments_of_one_row_are_all_kept() {
             }
         })
         .await;
-        assert_eq!(rows(&engine, "SELECT id, n FROM c ORDER BY id").await, ["0 | 0", "1 | 200", "2 | 0"], "{store}");
+        assert_eq!(
+            rows(&engine, "SELECT id, n FROM c ORDER BY id").await,
+            ["0 | 0", "1 | 200", "2 | 0"],
+            "{store}"
+        );
     }
 }
 
@@ -98,7 +118,11 @@ async fn inserts_of_many_tasks_all_arrive() {
         })
         .await;
         let all = "SELECT count(*), count(DISTINCT id), min(id), max(id), sum(n) FROM c";
-        assert_eq!(rows(&engine, all).await, ["400 | 400 | 0 | 399 | 400"], "{store}");
+        assert_eq!(
+            rows(&engine, all).await,
+            ["400 | 400 | 0 | 399 | 400"],
+            "{store}"
+        );
     }
 }
 
@@ -121,8 +145,16 @@ async fn deletes_of_different_rows_all_succeed_and_count_exactly() {
         })
         .await;
         assert_eq!(counts.iter().sum::<u64>(), 3_200, "{store}");
-        assert_eq!(number(&engine, "SELECT count(*) FROM c").await, 800, "{store}");
-        assert_eq!(number(&engine, "SELECT count(*) FROM c WHERE id % 80 < 64").await, 0, "{store}");
+        assert_eq!(
+            number(&engine, "SELECT count(*) FROM c").await,
+            800,
+            "{store}"
+        );
+        assert_eq!(
+            number(&engine, "SELECT count(*) FROM c WHERE id % 80 < 64").await,
+            0,
+            "{store}"
+        );
     }
 }
 
@@ -136,7 +168,10 @@ async fn deletes_of_the_same_rows_count_each_row_once() {
                 let mut ids = Vec::new();
                 for step in 0..6 {
                     let low = step * 250 + task * 20;
-                    let sql = format!("DELETE FROM c WHERE id >= {low} AND id < {} RETURNING id", low + 400);
+                    let sql = format!(
+                        "DELETE FROM c WHERE id >= {low} AND id < {} RETURNING id",
+                        low + 400
+                    );
                     ids.extend(rows(&engine, &sql).await);
                     let sql = format!("DELETE FROM c WHERE id >= {low} AND id < {}", low + 500);
                     ids.extend((0..run(&engine, &sql).await).map(|_| String::new()));
@@ -147,13 +182,18 @@ async fn deletes_of_the_same_rows_count_each_row_once() {
         .await;
         let removed: Vec<String> = removed.into_iter().flatten().collect();
         let named: Vec<&String> = removed.iter().filter(|id| !id.is_empty()).collect();
-        assert_eq!(named.iter().collect::<HashSet<_>>().len(), named.len(), "{store}: a row was returned twice");
+        assert_eq!(
+            named.iter().collect::<HashSet<_>>().len(),
+            named.len(),
+            "{store}: a row was returned twice"
+        );
         let left = number(&engine, "SELECT count(*) FROM c").await;
         assert_eq!(removed.len() as i64, 2_000 - left, "{store}");
     }
 }
 
-const UPSERT: &str = "INSERT INTO t VALUES (1, 1), (2, 1), (3, 1) ON CONFLICT (id) DO UPDATE SET n = t.n + 1";
+const UPSERT: &str =
+    "INSERT INTO t VALUES (1, 1), (2, 1), (3, 1) ON CONFLICT (id) DO UPDATE SET n = t.n + 1";
 const MERGE: &str = "MERGE INTO t USING (VALUES (1), (2), (3)) AS s(id) ON t.id = s.id \
     WHEN MATCHED THEN UPDATE SET n = t.n + 1 WHEN NOT MATCHED THEN INSERT (id, n) VALUES (s.id, 1)";
 
@@ -172,7 +212,11 @@ async fn upserts_and_merges_of_the_same_keys_leave_one_row_for_each_and_lose_not
             })
             .await;
             let all = rows(&engine, "SELECT * FROM t ORDER BY id").await;
-            assert_eq!(all, ["1 | 80", "2 | 80", "3 | 80"], "{store}: {statements:?}");
+            assert_eq!(
+                all,
+                ["1 | 80", "2 | 80", "3 | 80"],
+                "{store}: {statements:?}"
+            );
         }
     }
 }
@@ -186,7 +230,8 @@ async fn inserts_that_ignore_conflicts_insert_each_key_once() {
             async move {
                 let mut inserted = 0;
                 for key in 0..15 {
-                    let sql = format!("INSERT INTO t VALUES ({key}, {task}) ON CONFLICT DO NOTHING");
+                    let sql =
+                        format!("INSERT INTO t VALUES ({key}, {task}) ON CONFLICT DO NOTHING");
                     inserted += run(&engine, &sql).await;
                 }
                 inserted
@@ -194,7 +239,11 @@ async fn inserts_that_ignore_conflicts_insert_each_key_once() {
         })
         .await;
         assert_eq!(counts.iter().sum::<u64>(), 15, "{store}");
-        assert_eq!(rows(&engine, "SELECT count(*), count(DISTINCT id) FROM t").await, ["15 | 15"], "{store}");
+        assert_eq!(
+            rows(&engine, "SELECT count(*), count(DISTINCT id) FROM t").await,
+            ["15 | 15"],
+            "{store}"
+        );
     }
 }
 
@@ -204,7 +253,10 @@ async fn transfers_between_two_tables_never_show_half_done() {
         run(&engine, "CREATE TABLE a (id BIGINT, n BIGINT)").await;
         run(&engine, "CREATE TABLE b (id BIGINT, n BIGINT)").await;
         for table in ["a", "b"] {
-            engine.load_arrow(table, &[pairs((0..4).map(|id| (id, 1_000)))]).await.unwrap();
+            engine
+                .load_arrow(table, &[pairs((0..4).map(|id| (id, 1_000)))])
+                .await
+                .unwrap();
         }
         let writing = Arc::new(AtomicBool::new(true));
         let readers: Vec<_> = [
@@ -221,7 +273,11 @@ async fn transfers_between_two_tables_never_show_half_done() {
                 let engine = engine.clone();
                 async move {
                     for step in 0..15 {
-                        let (from, to) = if (task + step) % 2 == 0 { ("a", "b") } else { ("b", "a") };
+                        let (from, to) = if (task + step) % 2 == 0 {
+                            ("a", "b")
+                        } else {
+                            ("b", "a")
+                        };
                         let counts = engine
                             .execute_batch(&format!(
                                 "UPDATE {from} SET n = n - {step} WHERE id = {0};
@@ -244,11 +300,20 @@ async fn transfers_between_two_tables_never_show_half_done() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_query_and_its_stream_see_one_snapshot_of_all_tables() {
     for (store, engine) in engines() {
-        run(&engine, "CREATE TABLE a AS SELECT value AS id, 0 AS generation FROM range(500)").await;
-        run(&engine, "CREATE TABLE b AS SELECT value AS id, 0 AS generation FROM range(500)").await;
+        run(
+            &engine,
+            "CREATE TABLE a AS SELECT value AS id, 0 AS generation FROM range(500)",
+        )
+        .await;
+        run(
+            &engine,
+            "CREATE TABLE b AS SELECT value AS id, 0 AS generation FROM range(500)",
+        )
+        .await;
         let writing = Arc::new(AtomicBool::new(true));
         let both = "SELECT generation FROM a UNION ALL SELECT generation FROM b";
-        let distinct: &'static str = Box::leak(format!("SELECT count(DISTINCT generation) FROM ({both})").into());
+        let distinct: &'static str =
+            Box::leak(format!("SELECT count(DISTINCT generation) FROM ({both})").into());
         let reader = tokio::spawn(always(engine.clone(), Arc::clone(&writing), distinct, 1));
         let streaming = {
             let (engine, writing) = (engine.clone(), Arc::clone(&writing));
@@ -268,8 +333,14 @@ async fn a_query_and_its_stream_see_one_snapshot_of_all_tables() {
         {
             let _writing = Writing(writing);
             for generation in 1..=30 {
-                let sql = format!("UPDATE b SET generation = {generation}; UPDATE a SET generation = {generation}");
-                assert_eq!(engine.execute_batch(&sql).await.unwrap(), [500, 500], "{store}");
+                let sql = format!(
+                    "UPDATE b SET generation = {generation}; UPDATE a SET generation = {generation}"
+                );
+                assert_eq!(
+                    engine.execute_batch(&sql).await.unwrap(),
+                    [500, 500],
+                    "{store}"
+                );
             }
         }
         reader.await.unwrap();
@@ -299,9 +370,21 @@ async fn inserts_that_race_with_columns_come_and_gone_count_exactly() {
                     let mut inserted = 0;
                     for step in 0..40 {
                         let result = match step % 3 {
-                            0 => engine.execute(&format!("INSERT INTO t VALUES ({task})")).await,
-                            1 => engine.execute(&format!("INSERT INTO t (id) VALUES ({task})")).await,
-                            _ => engine.execute(&format!("UPDATE t SET id = {task} WHERE id = -1")).await,
+                            0 => {
+                                engine
+                                    .execute(&format!("INSERT INTO t VALUES ({task})"))
+                                    .await
+                            }
+                            1 => {
+                                engine
+                                    .execute(&format!("INSERT INTO t (id) VALUES ({task})"))
+                                    .await
+                            }
+                            _ => {
+                                engine
+                                    .execute(&format!("UPDATE t SET id = {task} WHERE id = -1"))
+                                    .await
+                            }
                         };
                         match result {
                             Ok(count) => inserted += count,
@@ -315,7 +398,11 @@ async fn inserts_that_race_with_columns_come_and_gone_count_exactly() {
         };
         altering.await.unwrap();
         let inserted: u64 = inserted.iter().sum();
-        assert_eq!(number(&engine, "SELECT count(*) FROM t").await as u64, inserted, "{store}");
+        assert_eq!(
+            number(&engine, "SELECT count(*) FROM t").await as u64,
+            inserted,
+            "{store}"
+        );
     }
 }
 
@@ -323,34 +410,58 @@ async fn inserts_that_race_with_columns_come_and_gone_count_exactly() {
 async fn inserts_that_race_with_drop_table_succeed_or_say_that_it_is_gone() {
     for (store, engine) in engines() {
         run(&engine, "CREATE TABLE t (id BIGINT)").await;
-        let results = at_once(6, |task| {
-            let engine = engine.clone();
-            async move {
-                let mut gone = 0;
-                for step in 0..20 {
-                    if task == 0 {
-                        let made = "DROP TABLE IF EXISTS t; CREATE TABLE t (id BIGINT); INSERT INTO t VALUES (-1)";
-                        assert_eq!(engine.execute_batch(made).await.unwrap(), [0, 0, 1]);
-                        if step % 2 == 0 {
-                            engine.drop_table("t").await.unwrap();
+        let writing = Arc::new(AtomicBool::new(true));
+        let inserting: Vec<_> = (0..5)
+            .map(|task| {
+                let (engine, writing) = (engine.clone(), Arc::clone(&writing));
+                tokio::spawn(async move {
+                    let mut inserted = 0;
+                    while writing.load(Ordering::Acquire) {
+                        match engine
+                            .execute(&format!("INSERT INTO t VALUES ({task})"))
+                            .await
+                        {
+                            Ok(count) => inserted += count,
+                            Err(error) => {
+                                let text = error.to_string();
+                                assert!(
+                                    text.contains("not found") && !text.contains("column"),
+                                    "{text}"
+                                );
+                            }
                         }
-                        continue;
+                        tokio::task::yield_now().await;
                     }
-                    match engine.execute(&format!("INSERT INTO t VALUES ({task})")).await {
-                        Ok(count) => assert_eq!(count, 1),
-                        Err(error) => {
-                            let text = error.to_string();
-                            assert!(text.contains("not found") && !text.contains("column"), "{text}");
-                            gone += 1;
-                        }
-                    }
-                }
-                gone
+                    inserted
+                })
+            })
+            .collect();
+        {
+            let _writing = Writing(writing);
+            for _ in 0..20 {
+                let made =
+                    "DROP TABLE IF EXISTS t; CREATE TABLE t (id BIGINT); INSERT INTO t VALUES (-1)";
+                assert_eq!(
+                    engine.execute_batch(made).await.unwrap(),
+                    [0, 0, 1],
+                    "{store}"
+                );
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                engine.drop_table("t").await.unwrap();
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
-        })
-        .await;
-        assert!(results.iter().sum::<u32>() < 100, "{store}: not one INSERT met a table");
-        assert_eq!(number(&engine, "SELECT count(*) FROM t WHERE id = -1").await, 1, "{store}");
+            run(&engine, "CREATE TABLE t AS SELECT CAST(-1 AS BIGINT) AS id").await;
+        }
+        let mut inserted = 0;
+        for task in inserting {
+            inserted += task.await.unwrap();
+        }
+        assert!(inserted > 0, "{store}: not one INSERT met a table");
+        assert_eq!(
+            number(&engine, "SELECT count(*) FROM t WHERE id = -1").await,
+            1,
+            "{store}"
+        );
     }
 }
 
@@ -361,7 +472,8 @@ async fn a_dropped_future_leaves_all_or_nothing() {
         run(&engine, "CREATE TABLE a (id BIGINT, n BIGINT)").await;
         run(&engine, "CREATE TABLE b (id BIGINT, n BIGINT)").await;
         let insert = format!("INSERT INTO a SELECT value, 1 FROM range({ROWS})");
-        let both = format!("{insert}; INSERT INTO b SELECT * FROM a LIMIT {ROWS}; UPDATE b SET n = n + 1");
+        let both =
+            format!("{insert}; INSERT INTO b SELECT * FROM a LIMIT {ROWS}; UPDATE b SET n = n + 1");
         let (mut finished, mut dropped) = (0, 0);
         for step in 0..60u64 {
             let patience = Duration::from_micros(step * 400);
@@ -383,16 +495,30 @@ async fn a_dropped_future_leaves_all_or_nothing() {
                     dropped += 1;
                 }
             }
-            let timed = engine.execute_batch("INSERT INTO a VALUES (0, 0); DELETE FROM a WHERE n = 0");
+            let timed =
+                engine.execute_batch("INSERT INTO a VALUES (0, 0); DELETE FROM a WHERE n = 0");
             let _ = tokio::time::timeout(patience, timed).await;
-            assert_eq!(number(&engine, "SELECT count(*) FROM a WHERE n = 0").await, 0, "{store}");
+            assert_eq!(
+                number(&engine, "SELECT count(*) FROM a WHERE n = 0").await,
+                0,
+                "{store}"
+            );
             let (a, b) = ("SELECT count(*) FROM a", "SELECT count(*) FROM b");
-            let (a, b) = (number(&engine, a).await as u64, number(&engine, b).await as u64);
+            let (a, b) = (
+                number(&engine, a).await as u64,
+                number(&engine, b).await as u64,
+            );
             assert!(a == b && a % ROWS == 0, "{store}: {a} and {b} rows");
             let possible = finished * ROWS..=(finished + dropped) * ROWS;
-            assert!(possible.contains(&a), "{store}: {a} rows, {finished} finished and {dropped} dropped");
+            assert!(
+                possible.contains(&a),
+                "{store}: {a} rows, {finished} finished and {dropped} dropped"
+            );
         }
-        assert!(finished > 0 && dropped > 0, "{store}: {finished} finished, {dropped} dropped");
+        assert!(
+            finished > 0 && dropped > 0,
+            "{store}: {finished} finished, {dropped} dropped"
+        );
     }
 }
 
@@ -406,10 +532,21 @@ async fn any_number_of_readers_and_writers_work_at_once() {
                 let mut batches: Vec<RecordBatch> = Vec::new();
                 for step in 0..8 {
                     match task % 4 {
-                        0 => assert_eq!(run(&engine, &format!("UPDATE c SET n = n + 1 WHERE id = {step}")).await, 1),
-                        1 => assert_eq!(run(&engine, &format!("INSERT INTO c VALUES (-{}, 0)", task + 1)).await, 1),
+                        0 => assert_eq!(
+                            run(
+                                &engine,
+                                &format!("UPDATE c SET n = n + 1 WHERE id = {step}")
+                            )
+                            .await,
+                            1
+                        ),
+                        1 => assert_eq!(
+                            run(&engine, &format!("INSERT INTO c VALUES (-{}, 0)", task + 1)).await,
+                            1
+                        ),
                         2 => assert_eq!(run(&engine, "DELETE FROM c WHERE id = 1000").await, 0),
-                        _ => batches.extend(engine.query("SELECT * FROM c WHERE id >= 0").await.unwrap()),
+                        _ => batches
+                            .extend(engine.query("SELECT * FROM c WHERE id >= 0").await.unwrap()),
                     }
                 }
                 batches.iter().map(RecordBatch::num_rows).sum::<usize>()
@@ -417,7 +554,11 @@ async fn any_number_of_readers_and_writers_work_at_once() {
         })
         .await;
         assert_eq!(answers.iter().sum::<usize>(), 6 * 8 * 100, "{store}");
-        assert_eq!(rows(&engine, "SELECT count(*), sum(n) FROM c").await, ["148 | 48"], "{store}");
+        assert_eq!(
+            rows(&engine, "SELECT count(*), sum(n) FROM c").await,
+            ["148 | 48"],
+            "{store}"
+        );
     }
 }
 
@@ -433,12 +574,23 @@ async fn a_batch_that_fails_changes_nothing() {
             "BEGIN",
             "SELECT 1 / (n - n) FROM made",
         ] {
-            let sql = format!("CREATE TABLE made AS SELECT * FROM c; UPDATE c SET n = 7; {third}; DELETE FROM c");
+            let sql = format!(
+                "CREATE TABLE made AS SELECT * FROM c; UPDATE c SET n = 7; {third}; DELETE FROM c"
+            );
             engine.execute_batch(&sql).await.unwrap_err();
             assert_eq!(engine.version().await.unwrap(), before, "{store}: {third}");
             assert_eq!(engine.tables().await.unwrap(), ["c"], "{store}: {third}");
-            assert_eq!(rows(&engine, "SELECT * FROM c ORDER BY id").await, ["0 | 0", "1 | 0", "2 | 0"], "{store}");
-            assert!(refused(&engine, "SELECT * FROM made").await.to_string().contains("not found"));
+            assert_eq!(
+                rows(&engine, "SELECT * FROM c ORDER BY id").await,
+                ["0 | 0", "1 | 0", "2 | 0"],
+                "{store}"
+            );
+            assert!(
+                refused(&engine, "SELECT * FROM made")
+                    .await
+                    .to_string()
+                    .contains("not found")
+            );
         }
     }
 }

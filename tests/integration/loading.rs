@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures::stream;
 use rhei_datafusion::arrow::array::{
-    ArrayRef, DictionaryArray, Int32Array, Int64Array, LargeStringArray, RecordBatch, StringArray, StringViewArray,
-    new_null_array,
+    ArrayRef, DictionaryArray, Int32Array, Int64Array, LargeStringArray, RecordBatch, StringArray,
+    StringViewArray, new_null_array,
 };
 use rhei_datafusion::arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
 use rhei_datafusion::arrow::error::ArrowError;
@@ -15,12 +15,17 @@ use rhei_datafusion::{DataFusionEngine, DfOlapError, ErrorKind, OlapEngine};
 use crate::common::{engines, pairs, rows, run};
 
 fn schema(fields: &[(&str, DataType, bool)]) -> SchemaRef {
-    let fields = fields.iter().map(|(name, data_type, nullable)| Field::new(*name, data_type.clone(), *nullable));
+    let fields = fields
+        .iter()
+        .map(|(name, data_type, nullable)| Field::new(*name, data_type.clone(), *nullable));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
-    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true))).unwrap()
+    RecordBatch::try_from_iter_with_nullable(
+        columns.into_iter().map(|(name, array)| (name, array, true)),
+    )
+    .unwrap()
 }
 
 fn ints(values: &[i64]) -> ArrayRef {
@@ -32,18 +37,35 @@ fn texts(values: &[&str]) -> ArrayRef {
 }
 
 async fn people(engine: &DataFusionEngine) {
-    let columns = [("id", DataType::Int64, false), ("name", DataType::Utf8, true), ("n", DataType::Int64, true)];
-    engine.create_table("people", &schema(&columns), &["id".to_string()]).await.unwrap();
+    let columns = [
+        ("id", DataType::Int64, false),
+        ("name", DataType::Utf8, true),
+        ("n", DataType::Int64, true),
+    ];
+    engine
+        .create_table("people", &schema(&columns), &["id".to_string()])
+        .await
+        .unwrap();
 }
 
 /// The error of loading `columns` into `people`, which stays as it was.
 async fn refused(engine: &DataFusionEngine, columns: Vec<(&str, ArrayRef)>) -> DfOlapError {
     let version = engine.version().await.unwrap();
     // A good batch before the bad one must not stay.
-    let good = batch(vec![("id", ints(&[100])), ("name", texts(&["good"])), ("n", ints(&[1]))]);
-    let error = engine.load_arrow("people", &[good, batch(columns)]).await.unwrap_err();
+    let good = batch(vec![
+        ("id", ints(&[100])),
+        ("name", texts(&["good"])),
+        ("n", ints(&[1])),
+    ]);
+    let error = engine
+        .load_arrow("people", &[good, batch(columns)])
+        .await
+        .unwrap_err();
     assert_eq!(engine.version().await.unwrap(), version);
-    assert_eq!(rows(engine, "SELECT * FROM people WHERE id >= 100").await, [""; 0]);
+    assert_eq!(
+        rows(engine, "SELECT * FROM people WHERE id >= 100").await,
+        [""; 0]
+    );
     error
 }
 
@@ -52,14 +74,31 @@ async fn columns_are_found_by_name_in_any_order() {
     for (store, engine) in engines() {
         people(&engine).await;
         let batches = [
-            batch(vec![("id", ints(&[1])), ("name", texts(&["a"])), ("n", ints(&[10]))]),
-            batch(vec![("n", ints(&[20])), ("name", texts(&["b"])), ("id", ints(&[2]))]),
+            batch(vec![
+                ("id", ints(&[1])),
+                ("name", texts(&["a"])),
+                ("n", ints(&[10])),
+            ]),
+            batch(vec![
+                ("n", ints(&[20])),
+                ("name", texts(&["b"])),
+                ("id", ints(&[2])),
+            ]),
             batch(vec![("name", texts(&["c"])), ("id", ints(&[3]))]),
             batch(vec![("id", ints(&[4]))]),
         ];
         assert_eq!(engine.load_arrow("people", &batches).await.unwrap(), 4);
         let all = rows(&engine, "SELECT * FROM people ORDER BY id").await;
-        assert_eq!(all, ["1 | a | 10", "2 | b | 20", "3 | c | NULL", "4 | NULL | NULL"], "{store}");
+        assert_eq!(
+            all,
+            [
+                "1 | a | 10",
+                "2 | b | 20",
+                "3 | c | NULL",
+                "4 | NULL | NULL"
+            ],
+            "{store}"
+        );
     }
 }
 
@@ -77,8 +116,16 @@ async fn what_does_not_fit_is_a_schema_mismatch_that_names_table_and_column() {
         for (column, columns) in wrong {
             let error = refused(&engine, columns).await;
             let text = error.to_string();
-            assert!(matches!(error, DfOlapError::SchemaMismatch(_)), "{store}: {error:?}");
-            assert!(text.contains("schema mismatch") && text.contains("people") && text.contains(column), "{text}");
+            assert!(
+                matches!(error, DfOlapError::SchemaMismatch(_)),
+                "{store}: {error:?}"
+            );
+            assert!(
+                text.contains("schema mismatch")
+                    && text.contains("people")
+                    && text.contains(column),
+                "{text}"
+            );
             assert_eq!(error.kind(), ErrorKind::Invalid);
         }
     }
@@ -88,10 +135,18 @@ async fn what_does_not_fit_is_a_schema_mismatch_that_names_table_and_column() {
 async fn a_column_given_twice_is_refused() {
     for (store, engine) in engines() {
         people(&engine).await;
-        let twice = schema(&[("id", DataType::Int64, false), ("n", DataType::Int64, true), ("n", DataType::Int64, true)]);
+        let twice = schema(&[
+            ("id", DataType::Int64, false),
+            ("n", DataType::Int64, true),
+            ("n", DataType::Int64, true),
+        ]);
         let twice = RecordBatch::try_new(twice, vec![ints(&[1]), ints(&[2]), ints(&[3])]).unwrap();
         let loaded = engine.load_arrow("people", &[twice]).await;
-        assert!(loaded.is_err(), "{store}: {:?}", rows(&engine, "SELECT * FROM people").await);
+        assert!(
+            loaded.is_err(),
+            "{store}: {:?}",
+            rows(&engine, "SELECT * FROM people").await
+        );
     }
 }
 
@@ -102,11 +157,17 @@ async fn a_null_where_none_may_be_is_refused() {
         let id = Arc::new(Int64Array::from(vec![Some(1), None]));
         let error = refused(&engine, vec![("id", id)]).await;
         let text = error.to_string();
-        assert!(text.contains("NOT NULL") && text.contains("people.id"), "{store}: {text}");
+        assert!(
+            text.contains("NOT NULL") && text.contains("people.id"),
+            "{store}: {text}"
+        );
         assert_eq!(error.kind(), ErrorKind::Invalid, "{store}");
         let keyed: DictionaryArray<Int32Type> = [Some("x"), None].into_iter().collect();
         run(&engine, "CREATE TABLE named (name TEXT NOT NULL)").await;
-        let error = engine.load_arrow("named", &[batch(vec![("name", Arc::new(keyed))])]).await.unwrap_err();
+        let error = engine
+            .load_arrow("named", &[batch(vec![("name", Arc::new(keyed))])])
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains("named.name"), "{store}: {error}");
     }
 }
@@ -119,7 +180,10 @@ async fn another_encoding_of_the_same_values_is_accepted() {
             ("seen", DataType::Utf8View, true),
             ("large", DataType::LargeUtf8, true),
         ];
-        engine.create_table("t", &schema(&columns), &[]).await.unwrap();
+        engine
+            .create_table("t", &schema(&columns), &[])
+            .await
+            .unwrap();
         let keyed: DictionaryArray<Int32Type> = ["b", "a", "b"].into_iter().collect();
         let encodings: [ArrayRef; 4] = [
             texts(&["b", "a", "b"]),
@@ -129,13 +193,28 @@ async fn another_encoding_of_the_same_values_is_accepted() {
         ];
         for encoded in &encodings {
             let columns = ["large", "plain", "seen"].map(|name| (name, Arc::clone(encoded)));
-            assert_eq!(engine.load_arrow("t", &[batch(columns.to_vec())]).await.unwrap(), 3, "{store}");
+            assert_eq!(
+                engine
+                    .load_arrow("t", &[batch(columns.to_vec())])
+                    .await
+                    .unwrap(),
+                3,
+                "{store}"
+            );
         }
-        let all = rows(&engine, "SELECT plain, seen, large, count(*) FROM t GROUP BY plain, seen, large ORDER BY 1").await;
+        let all = rows(
+            &engine,
+            "SELECT plain, seen, large, count(*) FROM t GROUP BY plain, seen, large ORDER BY 1",
+        )
+        .await;
         assert_eq!(all, ["a | a | a | 4", "b | b | b | 8"], "{store}");
         let kept = engine.query("SELECT * FROM t").await.unwrap()[0].schema();
         let types: Vec<&DataType> = kept.fields().iter().map(|f| f.data_type()).collect();
-        assert_eq!(types, columns.iter().map(|c| &c.1).collect::<Vec<_>>(), "{store}");
+        assert_eq!(
+            types,
+            columns.iter().map(|c| &c.1).collect::<Vec<_>>(),
+            "{store}"
+        );
     }
 }
 
@@ -144,11 +223,26 @@ async fn nothing_to_load_is_no_error_and_no_change() {
     for (store, engine) in engines() {
         people(&engine).await;
         let version = engine.version().await.unwrap();
-        assert_eq!(engine.load_arrow("people", &[]).await.unwrap(), 0, "{store}");
+        assert_eq!(
+            engine.load_arrow("people", &[]).await.unwrap(),
+            0,
+            "{store}"
+        );
         let empty = RecordBatch::new_empty(engine.table_schema("people").await.unwrap());
-        assert_eq!(engine.load_arrow("people", &[empty.clone(), empty]).await.unwrap(), 0, "{store}");
+        assert_eq!(
+            engine
+                .load_arrow("people", &[empty.clone(), empty])
+                .await
+                .unwrap(),
+            0,
+            "{store}"
+        );
         let nothing = stream::empty::<Result<RecordBatch, DfOlapError>>();
-        assert_eq!(engine.load_stream("people", nothing).await.unwrap(), 0, "{store}");
+        assert_eq!(
+            engine.load_stream("people", nothing).await.unwrap(),
+            0,
+            "{store}"
+        );
         assert_eq!(engine.version().await.unwrap(), version, "{store}");
     }
 }
@@ -157,11 +251,21 @@ async fn nothing_to_load_is_no_error_and_no_change() {
 async fn loading_into_a_table_that_is_not_there_says_so() {
     for (store, engine) in engines() {
         for batches in [vec![], vec![pairs([(1, 1)])]] {
-            let text = engine.load_arrow("nope", &batches).await.unwrap_err().to_string();
-            assert!(text.contains("not found") && text.contains("nope") && !text.contains("column"), "{store}: {text}");
+            let text = engine
+                .load_arrow("nope", &batches)
+                .await
+                .unwrap_err()
+                .to_string();
+            assert!(
+                text.contains("not found") && text.contains("nope") && !text.contains("column"),
+                "{store}: {text}"
+            );
         }
         run(&engine, "CREATE VIEW v AS SELECT 1 AS id, 2 AS n").await;
-        engine.load_arrow("v", &[pairs([(1, 1)])]).await.unwrap_err();
+        engine
+            .load_arrow("v", &[pairs([(1, 1)])])
+            .await
+            .unwrap_err();
     }
 }
 
@@ -169,7 +273,9 @@ async fn loading_into_a_table_that_is_not_there_says_so() {
 async fn a_load_without_a_column_that_has_a_default_is_not_filled_with_null() {
     for (store, engine) in engines() {
         run(&engine, "CREATE TABLE t (id BIGINT, n BIGINT DEFAULT 7)").await;
-        let loaded = engine.load_arrow("t", &[batch(vec![("id", ints(&[1]))])]).await;
+        let loaded = engine
+            .load_arrow("t", &[batch(vec![("id", ints(&[1]))])])
+            .await;
         match loaded {
             Ok(_) => assert_eq!(rows(&engine, "SELECT * FROM t").await, ["1 | 7"], "{store}"),
             Err(error) => assert!(error.to_string().contains("t.n"), "{store}: {error}"),
@@ -182,19 +288,39 @@ async fn a_stream_is_one_change_of_all_its_batches() {
     for (store, engine) in engines() {
         run(&engine, "CREATE TABLE t (id BIGINT, n BIGINT)").await;
         let version = engine.version().await.unwrap();
-        let batches = stream::iter((0..50).map(|i| Ok::<_, DfOlapError>(pairs([(i, i), (i + 50, i)]))));
-        assert_eq!(engine.load_stream("t", batches).await.unwrap(), 100, "{store}");
+        let batches =
+            stream::iter((0..50).map(|i| Ok::<_, DfOlapError>(pairs([(i, i), (i + 50, i)]))));
+        assert_eq!(
+            engine.load_stream("t", batches).await.unwrap(),
+            100,
+            "{store}"
+        );
         assert_eq!(engine.version().await.unwrap().0, version.0 + 1, "{store}");
-        assert_eq!(rows(&engine, "SELECT count(DISTINCT id), sum(n) FROM t").await, ["100 | 2450"], "{store}");
+        assert_eq!(
+            rows(&engine, "SELECT count(DISTINCT id), sum(n) FROM t").await,
+            ["100 | 2450"],
+            "{store}"
+        );
     }
 }
 
 #[tokio::test]
 async fn an_error_of_the_stream_is_returned_in_its_own_words_and_nothing_is_appended() {
     async fn check<E: Into<DfOlapError> + Send + 'static>(engine: &DataFusionEngine, error: E) {
-        let items = vec![Ok(pairs([(1, 1)])), Ok(pairs([(2, 2)])), Err(error), Ok(pairs([(3, 3)]))];
-        let error = engine.load_stream("t", stream::iter(items)).await.unwrap_err();
-        assert!(error.to_string().contains("the pipe broke at 17"), "{error}");
+        let items = vec![
+            Ok(pairs([(1, 1)])),
+            Ok(pairs([(2, 2)])),
+            Err(error),
+            Ok(pairs([(3, 3)])),
+        ];
+        let error = engine
+            .load_stream("t", stream::iter(items))
+            .await
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("the pipe broke at 17"),
+            "{error}"
+        );
         assert_eq!(rows(engine, "SELECT count(*) FROM t").await, ["0"]);
     }
     for (_, engine) in engines() {
@@ -219,7 +345,11 @@ async fn a_stream_that_does_not_fit_appends_nothing() {
         let batches = stream::iter([Ok::<_, DfOlapError>(good), Ok(bad)]);
         let error = engine.load_stream("people", batches).await.unwrap_err();
         assert!(error.to_string().contains("extra"), "{store}: {error}");
-        assert_eq!(rows(&engine, "SELECT count(*) FROM people").await, ["0"], "{store}");
+        assert_eq!(
+            rows(&engine, "SELECT count(*) FROM people").await,
+            ["0"],
+            "{store}"
+        );
     }
 }
 
@@ -233,16 +363,38 @@ async fn every_type_comes_back_as_it_was_loaded() {
             [1, 2, NULL] AS l, named_struct('a', 1, 'b', 'x') AS st, arrow_cast('k', 'Dictionary(Int32, Utf8)') AS dict";
         let made = engine.query(source).await.unwrap();
         let made = made.iter().find(|b| b.num_rows() == 1).unwrap().clone();
-        let nullable: Vec<Field> = made.schema().fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
+        let nullable: Vec<Field> = made
+            .schema()
+            .fields()
+            .iter()
+            .map(|f| f.as_ref().clone().with_nullable(true))
+            .collect();
         let nullable = Arc::new(Schema::new(nullable));
-        let nulls = nullable.fields().iter().map(|f| new_null_array(f.data_type(), 1)).collect();
+        let nulls = nullable
+            .fields()
+            .iter()
+            .map(|f| new_null_array(f.data_type(), 1))
+            .collect();
         let nulls = RecordBatch::try_new(Arc::clone(&nullable), nulls).unwrap();
         engine.create_table("t", &nullable, &[]).await.unwrap();
-        assert_eq!(engine.load_arrow("t", &[made.clone(), nulls.clone()]).await.unwrap(), 2, "{store}");
-        let back = engine.query("SELECT * FROM t WHERE i8 IS NOT NULL").await.unwrap();
+        assert_eq!(
+            engine
+                .load_arrow("t", &[made.clone(), nulls.clone()])
+                .await
+                .unwrap(),
+            2,
+            "{store}"
+        );
+        let back = engine
+            .query("SELECT * FROM t WHERE i8 IS NOT NULL")
+            .await
+            .unwrap();
         assert_eq!(back[0].columns(), made.columns(), "{store}");
         assert_eq!(back[0].schema().fields(), nullable.fields(), "{store}");
-        let back = engine.query("SELECT * FROM t WHERE i8 IS NULL").await.unwrap();
+        let back = engine
+            .query("SELECT * FROM t WHERE i8 IS NULL")
+            .await
+            .unwrap();
         assert_eq!(back[0].columns(), nulls.columns(), "{store}");
         assert_eq!(run(&engine, "UPDATE t SET i8 = 9").await, 2, "{store}");
         let back = engine.query("SELECT * FROM t WHERE b").await.unwrap();

@@ -7,7 +7,11 @@ use rhei_datafusion::{DataFusionEngine, DfOlapError, ErrorKind, OlapEngine};
 use crate::common::{engines, pairs, refused, run};
 
 async fn table(engine: &DataFusionEngine) {
-    run(engine, "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT NOT NULL, s TEXT)").await;
+    run(
+        engine,
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT NOT NULL, s TEXT)",
+    )
+    .await;
     run(engine, "INSERT INTO t VALUES (1, 10, 'a'), (2, 20, 'b')").await;
 }
 
@@ -60,13 +64,19 @@ async fn an_unknown_column_is_told_as_no_field_named() {
         }
         assert!(wrong.is_empty(), "{store}:\n{}", wrong.join("\n"));
         let error = engine.drop_column("t", "nope").await.unwrap_err();
-        assert!(error.to_string().contains("No field named nope"), "{store}: {error}");
+        assert!(
+            error.to_string().contains("No field named nope"),
+            "{store}: {error}"
+        );
     }
 }
 
 fn says_not_found(error: &DfOlapError) -> bool {
     let text = error.to_string();
-    text.contains("not found") && text.contains("nope") && !text.contains("column") && error.kind() == ErrorKind::Invalid
+    text.contains("not found")
+        && text.contains("nope")
+        && !text.contains("column")
+        && error.kind() == ErrorKind::Invalid
 }
 
 #[tokio::test]
@@ -106,9 +116,19 @@ async fn an_unknown_table_is_told_as_not_found_without_the_word_column() {
         for error in [
             engine.table_schema("nope").await.unwrap_err(),
             engine.drop_table("nope").await.unwrap_err(),
-            engine.add_column("nope", "a", &rhei_datafusion::arrow::datatypes::DataType::Int64).await.unwrap_err(),
+            engine
+                .add_column(
+                    "nope",
+                    "a",
+                    &rhei_datafusion::arrow::datatypes::DataType::Int64,
+                )
+                .await
+                .unwrap_err(),
             engine.drop_column("nope", "a").await.unwrap_err(),
-            engine.load_arrow("nope", &[pairs([(1, 1)])]).await.unwrap_err(),
+            engine
+                .load_arrow("nope", &[pairs([(1, 1)])])
+                .await
+                .unwrap_err(),
         ] {
             assert!(says_not_found(&error), "{store}: {error}");
         }
@@ -120,14 +140,20 @@ async fn an_error_names_the_value_or_the_place() {
     for (store, engine) in engines() {
         table(&engine).await;
         for (sql, words) in [
-            ("INSERT INTO t VALUES (NULL, 1, 'x')", &["NOT NULL", "t.id"][..]),
+            (
+                "INSERT INTO t VALUES (NULL, 1, 'x')",
+                &["NOT NULL", "t.id"][..],
+            ),
             ("INSERT INTO t (id) VALUES (5)", &["NOT NULL", "t.n"]),
             ("UPDATE t SET n = NULL WHERE id = 1", &["NOT NULL", "t.n"]),
             ("INSERT INTO t VALUES ('many', 1, 'x')", &["many"]),
             ("INSERT INTO t VALUES (1, 2)", &["t", "3", "2"]),
             ("INSERT INTO t (id, id) VALUES (1, 2)", &["id", "twice"]),
             ("UPDATE t SET n = 1, n = 2", &["n", "twice"]),
-            ("UPDATE t SET n = s.n FROM (VALUES (1, 5), (1, 6)) AS s(id, n) WHERE s.id = t.id", &["t", "more than once"]),
+            (
+                "UPDATE t SET n = s.n FROM (VALUES (1, 5), (1, 6)) AS s(id, n) WHERE s.id = t.id",
+                &["t", "more than once"],
+            ),
             ("CREATE TABLE t (id INT)", &["'t'", "already exists"]),
             ("SELECT 1; SELECT 2", &["execute_batch"]),
             ("BEGIN", &["BEGIN", "execute_batch"]),
@@ -138,7 +164,10 @@ async fn an_error_names_the_value_or_the_place() {
         ] {
             let text = refused(&engine, sql).await.to_string();
             for word in words {
-                assert!(text.contains(word), "{store}: {sql}: '{word}' is missing in: {text}");
+                assert!(
+                    text.contains(word),
+                    "{store}: {sql}: '{word}' is missing in: {text}"
+                );
             }
         }
     }
@@ -156,15 +185,24 @@ async fn the_kind_of_an_error_says_what_to_do_next() {
             (ErrorKind::Invalid, "SELECT id + true FROM t"),
             (ErrorKind::Invalid, "SELECT (SELECT id FROM t)"),
             (ErrorKind::Invalid, "INSERT INTO t VALUES (1)"),
-            (ErrorKind::Invalid, "SELECT * FROM t AS a, t AS b WHERE id = 1"),
+            (
+                ErrorKind::Invalid,
+                "SELECT * FROM t AS a, t AS b WHERE id = 1",
+            ),
             (ErrorKind::Unsupported, "DELETE FROM t LIMIT 1"),
             (ErrorKind::Unsupported, "BEGIN"),
             (ErrorKind::Unsupported, "CREATE INDEX i ON t (id)"),
             (ErrorKind::Unsupported, "GRANT SELECT ON t TO x"),
             (ErrorKind::Denied, "COPY t TO '/nowhere/x.csv'"),
-            (ErrorKind::Denied, "CREATE EXTERNAL TABLE x STORED AS CSV LOCATION '/nowhere/x.csv'"),
+            (
+                ErrorKind::Denied,
+                "CREATE EXTERNAL TABLE x STORED AS CSV LOCATION '/nowhere/x.csv'",
+            ),
             (ErrorKind::Denied, "SET datafusion.execution.batch_size = 1"),
-            (ErrorKind::ResourcesExhausted, "SELECT repeat('x', 2000000000)"),
+            (
+                ErrorKind::ResourcesExhausted,
+                "SELECT repeat('x', 2000000000)",
+            ),
         ] {
             let error = refused(&engine, sql).await;
             assert_eq!(error.kind(), kind, "{store}: {sql}: {error}");
@@ -198,7 +236,10 @@ async fn the_sources_of_an_error_do_not_repeat_it() {
             for (place, text) in texts.iter().enumerate() {
                 assert!(!text.is_empty(), "{store}: {sql}");
                 for before in &texts[..place] {
-                    assert!(!before.contains(text.as_str()), "{store}: {sql}: repeated in {texts:#?}");
+                    assert!(
+                        !before.contains(text.as_str()),
+                        "{store}: {sql}: repeated in {texts:#?}"
+                    );
                 }
             }
         }

@@ -37,7 +37,9 @@ pub fn literal(value: Option<i64>) -> String {
 }
 
 fn quoted(value: &Option<String>) -> String {
-    value.as_ref().map_or("NULL".to_string(), |v| format!("'{}'", v.replace('\'', "''")))
+    value.as_ref().map_or("NULL".to_string(), |v| {
+        format!("'{}'", v.replace('\'', "''"))
+    })
 }
 
 pub fn maybe(rng: &mut StdRng) -> Option<i64> {
@@ -46,7 +48,8 @@ pub fn maybe(rng: &mut StdRng) -> Option<i64> {
 
 pub fn text(rng: &mut StdRng) -> Option<String> {
     let words = ["", "a", "ab", "abc", "O'Brien", "NULL", "ä", "b;--", "%_"];
-    rng.random_bool(0.8).then(|| words.choose(rng).unwrap().to_string())
+    rng.random_bool(0.8)
+        .then(|| words.choose(rng).unwrap().to_string())
 }
 
 impl Model {
@@ -54,11 +57,12 @@ impl Model {
     fn step(&mut self, rng: &mut StdRng) -> (String, u64) {
         match rng.random_range(0..100) {
             0..22 => self.insert(rng),
-            22..28 => self.insert_select(rng),
-            28..48 => self.update(rng),
-            48..54 => self.update_from(rng),
-            54..68 => self.delete(rng),
-            68..80 => self.merge(rng),
+            22..27 => self.insert_select(rng),
+            27..43 => self.update(rng),
+            43..48 => self.update_from(rng),
+            48..61 => self.delete(rng),
+            61..69 => self.point(rng),
+            69..80 => self.merge(rng),
             80..93 => self.upsert(rng),
             93..99 => self.alter(rng),
             _ => {
@@ -83,13 +87,26 @@ impl Model {
 
     fn insert(&mut self, rng: &mut StdRng) -> (String, u64) {
         let mut columns = vec!["id", "g"];
-        columns.extend(["n", "s", "x"].into_iter().filter(|c| (*c != "x" || self.has_x) && rng.random_bool(0.7)));
+        columns.extend(
+            ["n", "s", "x"]
+                .into_iter()
+                .filter(|c| (*c != "x" || self.has_x) && rng.random_bool(0.7)),
+        );
         let shift = rng.random_range(0..columns.len());
         columns.rotate_left(shift);
-        let count = if rng.random_bool(0.05) { rng.random_range(50..90) } else { rng.random_range(1..8) };
+        let count = if rng.random_bool(0.05) {
+            rng.random_range(50..90)
+        } else {
+            rng.random_range(1..8)
+        };
         let mut lines = Vec::new();
         for _ in 0..count {
-            let mut row = Row { id: self.fresh_id(), g: rng.random_range(0..6), x: self.x_of_new(), ..Row::default() };
+            let mut row = Row {
+                id: self.fresh_id(),
+                g: rng.random_range(0..6),
+                x: self.x_of_new(),
+                ..Row::default()
+            };
             let values = columns.iter().map(|column| match *column {
                 "id" => row.id.to_string(),
                 "g" => row.g.to_string(),
@@ -110,7 +127,14 @@ impl Model {
             lines.push(format!("({})", values.collect::<Vec<_>>().join(", ")));
             self.rows.push(row);
         }
-        (format!("INSERT INTO t ({}) VALUES {}", columns.join(", "), lines.join(", ")), count)
+        (
+            format!(
+                "INSERT INTO t ({}) VALUES {}",
+                columns.join(", "),
+                lines.join(", ")
+            ),
+            count,
+        )
     }
 
     fn x_of_new(&self) -> Option<i64> {
@@ -128,19 +152,42 @@ impl Model {
             .rows
             .iter()
             .filter(|row| condition.holds(row))
-            .map(|row| Row { id: row.id + offset, g: row.g, n: row.n, s: row.s.clone(), x: self.x_of_new() })
+            .map(|row| Row {
+                id: row.id + offset,
+                g: row.g,
+                n: row.n,
+                s: row.s.clone(),
+                x: self.x_of_new(),
+            })
             .collect();
-        self.next_id = new.iter().map(|r| r.id).max().unwrap_or(0).max(self.next_id);
+        self.next_id = new
+            .iter()
+            .map(|r| r.id)
+            .max()
+            .unwrap_or(0)
+            .max(self.next_id);
         let count = new.len() as u64;
         self.rows.extend(new);
-        (format!("INSERT INTO t (s, id, g, n) SELECT s, id + {offset}, g, n FROM t WHERE {condition}"), count)
+        (
+            format!(
+                "INSERT INTO t (s, id, g, n) SELECT s, id + {offset}, g, n FROM t WHERE {condition}"
+            ),
+            count,
+        )
     }
 
     fn update(&mut self, rng: &mut StdRng) -> (String, u64) {
         let condition = Condition::random(rng, self.has_x, 3);
-        let (n, x) = (Value::random(rng, self.has_x, 2), Value::random(rng, self.has_x, 2));
-        let (set_n, set_x, set_g, set_s) =
-            (rng.random_bool(0.6), self.has_x && rng.random_bool(0.5), rng.random_bool(0.3), rng.random_bool(0.3));
+        let (n, x) = (
+            Value::random(rng, self.has_x, 2),
+            Value::random(rng, self.has_x, 2),
+        );
+        let (set_n, set_x, set_g, set_s) = (
+            rng.random_bool(0.6),
+            self.has_x && rng.random_bool(0.5),
+            rng.random_bool(0.3),
+            rng.random_bool(0.3),
+        );
         let s = text(rng);
         let mut sets = Vec::new();
         if set_n {
@@ -173,46 +220,81 @@ impl Model {
             }
             count += 1;
         }
-        (format!("UPDATE t SET {} WHERE {condition}", sets.join(", ")), count)
+        (
+            format!("UPDATE t SET {} WHERE {condition}", sets.join(", ")),
+            count,
+        )
     }
 
     /// Distinct keys with a value each, as `VALUES`.
-    fn source(rng: &mut StdRng, keys: impl IntoIterator<Item = i64>) -> (BTreeMap<i64, Option<i64>>, String) {
-        let source: BTreeMap<i64, Option<i64>> = keys.into_iter().map(|key| (key, maybe(rng))).collect();
-        let lines = source.iter().map(|(key, value)| format!("({key}, CAST({} AS BIGINT))", literal(*value)));
+    fn source(
+        rng: &mut StdRng,
+        keys: impl IntoIterator<Item = i64>,
+    ) -> (BTreeMap<i64, Option<i64>>, String) {
+        let source: BTreeMap<i64, Option<i64>> =
+            keys.into_iter().map(|key| (key, maybe(rng))).collect();
+        let lines = source
+            .iter()
+            .map(|(key, value)| format!("({key}, CAST({} AS BIGINT))", literal(*value)));
         let values = lines.collect::<Vec<_>>().join(", ");
         (source, values)
     }
 
     fn update_from(&mut self, rng: &mut StdRng) -> (String, u64) {
         let condition = Condition::random(rng, self.has_x, 2);
-        let keys: Vec<i64> = (0..rng.random_range(1..5)).map(|_| rng.random_range(0..6)).collect();
+        let keys: Vec<i64> = (0..rng.random_range(1..5))
+            .map(|_| rng.random_range(0..6))
+            .collect();
         let (source, values) = Self::source(rng, keys);
         let mut count = 0;
-        for row in self.rows.iter_mut().filter(|row| source.contains_key(&row.g) && condition.holds(row)) {
+        for row in self
+            .rows
+            .iter_mut()
+            .filter(|row| source.contains_key(&row.g) && condition.holds(row))
+        {
             row.n = source[&row.g];
             count += 1;
         }
-        (format!("UPDATE t SET n = v.m FROM (VALUES {values}) AS v(k, m) WHERE t.g = v.k AND ({condition})"), count)
+        (
+            format!(
+                "UPDATE t SET n = v.m FROM (VALUES {values}) AS v(k, m) WHERE t.g = v.k AND ({condition})"
+            ),
+            count,
+        )
     }
 
     fn delete(&mut self, rng: &mut StdRng) -> (String, u64) {
         let mut condition = Condition::random(rng, self.has_x, 3);
         if self.rows.len() < 60 {
-            condition = Condition::And(Box::new(condition), Box::new(Condition::random(rng, self.has_x, 1)));
+            condition = Condition::And(
+                Box::new(condition),
+                Box::new(Condition::random(rng, self.has_x, 1)),
+            );
         }
         let before = self.rows.len();
         let sql = match rng.random_range(0..4) {
             0 => {
                 let keys: Vec<i64> = (0..4).map(|_| rng.random_range(0..9)).collect();
                 let values: Vec<String> = keys.iter().map(|key| format!("({key})")).collect();
-                self.rows.retain(|row| !(keys.contains(&row.g) && condition.holds(row)));
-                format!("DELETE FROM t USING (VALUES {}) AS v(k) WHERE t.g = v.k AND ({condition})", values.join(", "))
+                self.rows
+                    .retain(|row| !(keys.contains(&row.g) && condition.holds(row)));
+                format!(
+                    "DELETE FROM t USING (VALUES {}) AS v(k) WHERE t.g = v.k AND ({condition})",
+                    values.join(", ")
+                )
             }
             1 => {
-                let groups: HashSet<i64> = self.rows.iter().filter(|r| r.id % 5 == 0 && condition.holds(r)).map(|r| r.g).collect();
-                self.rows.retain(|row| !(groups.contains(&row.g) && condition.holds(row)));
-                format!("DELETE FROM t WHERE g IN (SELECT t.g FROM t WHERE id % 5 = 0 AND ({condition})) AND ({condition})")
+                let groups: HashSet<i64> = self
+                    .rows
+                    .iter()
+                    .filter(|r| r.id % 5 == 0 && condition.holds(r))
+                    .map(|r| r.g)
+                    .collect();
+                self.rows
+                    .retain(|row| !(groups.contains(&row.g) && condition.holds(row)));
+                format!(
+                    "DELETE FROM t WHERE g IN (SELECT t.g FROM t WHERE id % 5 = 0 AND ({condition})) AND ({condition})"
+                )
             }
             _ => {
                 self.rows.retain(|row| !condition.holds(row));
@@ -222,15 +304,48 @@ impl Model {
         (sql, (before - self.rows.len()) as u64)
     }
 
+    /// A change of one row by its key, in the plainest words.
+    fn point(&mut self, rng: &mut StdRng) -> (String, u64) {
+        let id = self.any_id(rng);
+        let n = maybe(rng);
+        let (condition, strict) = match rng.random_range(0..4) {
+            0 => (format!("id = {id} AND g = 2"), true),
+            1 => (format!("g = 2 AND {id} = t.id"), true),
+            _ => (format!("id = {id}"), false),
+        };
+        let hit = |row: &Row| row.id == id && (!strict || row.g == 2);
+        let count = self.rows.iter().filter(|row| hit(row)).count() as u64;
+        if rng.random_bool(0.5) {
+            self.rows.retain(|row| !hit(row));
+            return (format!("DELETE FROM t WHERE {condition}"), count);
+        }
+        let add = rng.random_bool(0.3);
+        for row in self.rows.iter_mut().filter(|row| hit(row)) {
+            row.n = if add { row.n.map(|n| n % 1000 + 1) } else { n };
+        }
+        let value = if add {
+            "n % 1000 + 1".to_string()
+        } else {
+            literal(n)
+        };
+        (format!("UPDATE t SET n = {value} WHERE {condition}"), count)
+    }
+
     fn merge(&mut self, rng: &mut StdRng) -> (String, u64) {
-        let keys: Vec<i64> = (0..rng.random_range(1..8)).map(|_| self.any_id(rng)).collect();
+        let keys: Vec<i64> = (0..rng.random_range(1..8))
+            .map(|_| self.any_id(rng))
+            .collect();
         let (source, values) = Self::source(rng, keys);
         let (delete, update, orphan) = (
-            rng.random_bool(0.5).then(|| Condition::random(rng, self.has_x, 1)),
-            rng.random_bool(0.7).then(|| Condition::random(rng, self.has_x, 2)),
-            rng.random_bool(0.4).then(|| Condition::random(rng, self.has_x, 2)),
+            rng.random_bool(0.5)
+                .then(|| Condition::random(rng, self.has_x, 1)),
+            rng.random_bool(0.7)
+                .then(|| Condition::random(rng, self.has_x, 2)),
+            rng.random_bool(0.4)
+                .then(|| Condition::random(rng, self.has_x, 2)),
         );
-        let insert = rng.random_bool(0.7) || (delete.is_none() && update.is_none() && orphan.is_none());
+        let insert =
+            rng.random_bool(0.7) || (delete.is_none() && update.is_none() && orphan.is_none());
         let above = rng.random_range(-20..10);
         let removes = rng.random_bool(0.2);
         let mut sql = format!("MERGE INTO t USING (VALUES {values}) AS v(id, n) ON t.id = v.id");
@@ -238,17 +353,32 @@ impl Model {
             let _ = write!(sql, " WHEN MATCHED AND {condition} THEN DELETE");
         }
         if let Some(condition) = &update {
-            let _ = write!(sql, " WHEN MATCHED AND {condition} THEN UPDATE SET n = v.n, s = 'merged', g = (t.g + 1) % 6");
+            let _ = write!(
+                sql,
+                " WHEN MATCHED AND {condition} THEN UPDATE SET n = v.n, s = 'merged', g = (t.g + 1) % 6"
+            );
         }
         if insert {
-            let _ = write!(sql, " WHEN NOT MATCHED AND v.n > {above} THEN INSERT (id, n, g) VALUES (v.id, v.n, 3)");
+            let _ = write!(
+                sql,
+                " WHEN NOT MATCHED AND v.n > {above} THEN INSERT (id, n, g) VALUES (v.id, v.n, 3)"
+            );
         }
         if let Some(condition) = &orphan {
-            let action = if removes { "DELETE" } else { "UPDATE SET s = NULL" };
-            let _ = write!(sql, " WHEN NOT MATCHED BY SOURCE AND {condition} THEN {action}");
+            let action = if removes {
+                "DELETE"
+            } else {
+                "UPDATE SET s = NULL"
+            };
+            let _ = write!(
+                sql,
+                " WHEN NOT MATCHED BY SOURCE AND {condition} THEN {action}"
+            );
         }
         let there: HashSet<i64> = self.rows.iter().map(|row| row.id).collect();
-        let holds = |condition: &Option<Condition>, row: &Row| condition.as_ref().is_some_and(|c| c.holds(row));
+        let holds = |condition: &Option<Condition>, row: &Row| {
+            condition.as_ref().is_some_and(|c| c.holds(row))
+        };
         let mut count = 0;
         let mut kept = Vec::new();
         for mut row in std::mem::take(&mut self.rows) {
@@ -259,7 +389,12 @@ impl Model {
                 }
                 Some(n) if holds(&update, &row) => {
                     count += 1;
-                    row = Row { n: *n, s: Some("merged".to_string()), g: (row.g + 1) % 6, ..row };
+                    row = Row {
+                        n: *n,
+                        s: Some("merged".to_string()),
+                        g: (row.g + 1) % 6,
+                        ..row
+                    };
                 }
                 None if holds(&orphan, &row) => {
                     count += 1;
@@ -273,29 +408,51 @@ impl Model {
             kept.push(row);
         }
         self.rows = kept;
-        for (id, n) in source.into_iter().filter(|(id, n)| insert && !there.contains(id) && n.is_some_and(|n| n > above)) {
+        for (id, n) in source
+            .into_iter()
+            .filter(|(id, n)| insert && !there.contains(id) && n.is_some_and(|n| n > above))
+        {
             count += 1;
-            self.rows.push(Row { id, n, g: 3, s: None, x: self.x_of_new() });
+            self.rows.push(Row {
+                id,
+                n,
+                g: 3,
+                s: None,
+                x: self.x_of_new(),
+            });
         }
         (sql, count)
     }
 
     fn upsert(&mut self, rng: &mut StdRng) -> (String, u64) {
-        let keys: Vec<i64> = (0..rng.random_range(1..8)).map(|_| self.any_id(rng)).collect();
+        let keys: Vec<i64> = (0..rng.random_range(1..8))
+            .map(|_| self.any_id(rng))
+            .collect();
         let (source, values) = Self::source(rng, keys);
         let condition = Condition::random(rng, self.has_x, 2);
         let way = rng.random_range(0..4);
-        let rows = format!("INTO t (id, n, g) SELECT v.id, v.n, 2 FROM (VALUES {values}) AS v(id, n)");
+        let rows =
+            format!("INTO t (id, n, g) SELECT v.id, v.n, 2 FROM (VALUES {values}) AS v(id, n)");
         let sql = match way {
             0 => format!("INSERT {rows} ON CONFLICT DO NOTHING"),
             1 => format!("INSERT OR REPLACE {rows}"),
-            2 => format!("INSERT {rows} ON CONFLICT (id) DO UPDATE SET n = coalesce(t.n, 0) % 1000 + excluded.n, g = excluded.g"),
-            _ => format!("INSERT {rows} ON CONFLICT (id) DO UPDATE SET s = 'kept' WHERE {condition}"),
+            2 => format!(
+                "INSERT {rows} ON CONFLICT (id) DO UPDATE SET n = coalesce(t.n, 0) % 1000 + excluded.n, g = excluded.g"
+            ),
+            _ => {
+                format!("INSERT {rows} ON CONFLICT (id) DO UPDATE SET s = 'kept' WHERE {condition}")
+            }
         };
         let mut count = 0;
         for (id, n) in source {
             let x = self.x_of_new();
-            let new = Row { id, n, g: 2, s: None, x };
+            let new = Row {
+                id,
+                n,
+                g: 2,
+                s: None,
+                x,
+            };
             match self.rows.iter_mut().find(|row| row.id == id) {
                 None => self.rows.push(new),
                 Some(row) => match way {
@@ -323,15 +480,26 @@ impl Model {
         self.default_x = rng.random_bool(0.5).then(|| rng.random_range(0..9));
         self.rows.iter_mut().for_each(|row| row.x = self.default_x);
         match self.default_x {
-            Some(default) => (format!("ALTER TABLE t ADD COLUMN x BIGINT DEFAULT {default}"), 0),
+            Some(default) => (
+                format!("ALTER TABLE t ADD COLUMN x BIGINT DEFAULT {default}"),
+                0,
+            ),
             None => ("ALTER TABLE t ADD COLUMN x BIGINT".to_string(), 0),
         }
     }
 
     /// Where the table differs from the model.
     async fn check(&self, engine: &DataFusionEngine) -> Result<(), String> {
-        let columns = if self.has_x { "id, g, n, s, x" } else { "id, g, n, s" };
-        let table = rows(engine, &format!("SELECT {columns} FROM t ORDER BY id, g, n, s")).await;
+        let columns = if self.has_x {
+            "id, g, n, s, x"
+        } else {
+            "id, g, n, s"
+        };
+        let table = rows(
+            engine,
+            &format!("SELECT {columns} FROM t ORDER BY id, g, n, s"),
+        )
+        .await;
         let mut all: Vec<&Row> = self.rows.iter().collect();
         all.sort_by_key(|row| row.id);
         let model: Vec<String> = all
@@ -343,19 +511,40 @@ impl Model {
                     Some("NULL") => "\\NULL",
                     Some(s) => s,
                 };
-                let x = if self.has_x { format!(" | {}", literal(row.x)) } else { String::new() };
+                let x = if self.has_x {
+                    format!(" | {}", literal(row.x))
+                } else {
+                    String::new()
+                };
                 format!("{} | {} | {} | {s}{x}", row.id, row.g, literal(row.n))
             })
             .collect();
         if table != model {
-            let only = |a: &[String], b: &[String]| a.iter().filter(|line| !b.contains(line)).cloned().collect::<Vec<_>>();
+            let only = |a: &[String], b: &[String]| {
+                a.iter()
+                    .filter(|line| !b.contains(line))
+                    .cloned()
+                    .collect::<Vec<_>>()
+            };
             let (more, less) = (only(&table, &model), only(&model, &table));
-            return Err(format!("{} rows, {} expected; wrong: {more:#?}, missing: {less:#?}", table.len(), model.len()));
+            return Err(format!(
+                "{} rows, {} expected; wrong: {more:#?}, missing: {less:#?}",
+                table.len(),
+                model.len()
+            ));
         }
-        let sum = self.rows.iter().filter_map(|row| row.n).reduce(|a, b| a + b);
+        let sum = self
+            .rows
+            .iter()
+            .filter_map(|row| row.n)
+            .reduce(|a, b| a + b);
         let nulls = self.rows.iter().filter(|row| row.n.is_none()).count();
         let expected = format!("{} | {} | {nulls}", self.rows.len(), literal(sum));
-        let totals = rows(engine, "SELECT count(*), sum(n), count(*) - count(n) FROM t").await;
+        let totals = rows(
+            engine,
+            "SELECT count(*), sum(n), count(*) - count(n) FROM t",
+        )
+        .await;
         if totals != [expected.as_str()] {
             return Err(format!("totals {totals:?}, expected {expected}"));
         }
@@ -367,7 +556,11 @@ async fn compare(engine: &DataFusionEngine, seed: u64, statements: usize) {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut model = Model::default();
     let mut done: Vec<String> = Vec::new();
-    run(engine, "CREATE TABLE t (id BIGINT PRIMARY KEY, g BIGINT NOT NULL, n BIGINT, s TEXT)").await;
+    run(
+        engine,
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, g BIGINT NOT NULL, n BIGINT, s TEXT)",
+    )
+    .await;
     while done.len() < statements {
         let failed = if rng.random_bool(0.1) {
             batch(engine, &mut model, &mut rng, &mut done).await
@@ -386,10 +579,16 @@ async fn compare(engine: &DataFusionEngine, seed: u64, statements: usize) {
         };
         if let Some(failed) = failed {
             let last = done[done.len().saturating_sub(8)..].join(";\n");
-            panic!("MODEL_SEED={seed}, statement {}: {failed}\nthe last statements:\n{last};", done.len());
+            panic!(
+                "MODEL_SEED={seed}, statement {}: {failed}\nthe last statements:\n{last};",
+                done.len()
+            );
         }
     }
-    model.check(engine).await.unwrap_or_else(|failed| panic!("MODEL_SEED={seed}: {failed}"));
+    model
+        .check(engine)
+        .await
+        .unwrap_or_else(|failed| panic!("MODEL_SEED={seed}: {failed}"));
 }
 
 /// Some statements as one change; now and then the last one fails, and nothing has happened.
@@ -400,7 +599,8 @@ async fn batch(
     done: &mut Vec<String>,
 ) -> Option<String> {
     let mut after = model.clone();
-    let (mut sql, expected): (Vec<String>, Vec<u64>) = (0..rng.random_range(1..5)).map(|_| after.step(rng)).unzip();
+    let (mut sql, expected): (Vec<String>, Vec<u64>) =
+        (0..rng.random_range(1..5)).map(|_| after.step(rng)).unzip();
     let fails = rng.random_bool(0.3);
     if fails {
         sql.push("UPDATE nope SET n = 0".to_string());
@@ -413,13 +613,18 @@ async fn batch(
     match result {
         Ok(counts) if !fails && counts == expected => None,
         Err(error) if fails && error.to_string().contains("nope") => None,
-        Ok(counts) => Some(format!("affected {counts:?}, expected {expected:?}, to fail: {fails}")),
+        Ok(counts) => Some(format!(
+            "affected {counts:?}, expected {expected:?}, to fail: {fails}"
+        )),
         Err(error) => Some(error.to_string()),
     }
 }
 
 fn number_from_env(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
+    std::env::var(name).ok().map(|text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}={text} is not a number"))
+    })
 }
 
 #[tokio::test]

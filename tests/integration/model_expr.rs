@@ -28,7 +28,9 @@ pub enum Condition {
     StartsWith(String),
     TextIsNull(bool),
     IsNull(Value, bool),
-    In(Value, Vec<Option<i64>>, bool),
+    /// The value and the list are both shifted: DataFusion 55.2 takes two lists of one nullable value for each other's set
+    /// operations and forgets NULL, which `traps.rs` tells in a test of its own.
+    In(Value, i64, Vec<Option<i64>>, bool),
     Between(Value, Value, Value),
     IsTrue(Box<Condition>, bool),
     Not(Box<Condition>),
@@ -36,7 +38,16 @@ pub enum Condition {
     Or(Box<Condition>, Box<Condition>),
 }
 
-const COMPARISONS: [&str; 8] = ["=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"];
+const COMPARISONS: [&str; 8] = [
+    "=",
+    "<>",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "IS DISTINCT FROM",
+    "IS NOT DISTINCT FROM",
+];
 
 fn compare<T: Ord>(a: Option<T>, operator: &str, b: Option<T>) -> Option<bool> {
     match operator {
@@ -69,9 +80,17 @@ fn or(a: Option<bool>, b: Option<bool>) -> Option<bool> {
 
 impl Value {
     pub fn random(rng: &mut StdRng, has_x: bool, depth: u32) -> Self {
-        let columns: &[&'static str] = if has_x { &["id", "g", "n", "n", "x"] } else { &["id", "g", "n", "n"] };
+        let columns: &[&'static str] = if has_x {
+            &["id", "g", "n", "n", "x"]
+        } else {
+            &["id", "g", "n", "n"]
+        };
         let inner = |rng: &mut StdRng| Box::new(Self::random(rng, has_x, depth - 1));
-        match if depth == 0 { rng.random_range(0..5) } else { rng.random_range(0..11) } {
+        match if depth == 0 {
+            rng.random_range(0..5)
+        } else {
+            rng.random_range(0..11)
+        } {
             0..3 => Self::Column(columns.choose(rng).unwrap()),
             3..5 => Self::Literal(maybe(rng)),
             5..8 => {
@@ -80,7 +99,11 @@ impl Value {
             }
             8 => Self::Remainder(inner(rng), *[2, 3, 7, -5].choose(rng).unwrap()),
             9 => Self::Coalesce(inner(rng), inner(rng)),
-            _ => Self::Case(Box::new(Condition::random(rng, has_x, depth - 1)), inner(rng), inner(rng)),
+            _ => Self::Case(
+                Box::new(Condition::random(rng, has_x, depth - 1)),
+                inner(rng),
+                inner(rng),
+            ),
         }
     }
 
@@ -111,7 +134,9 @@ impl fmt::Display for Value {
             Self::Arithmetic(a, operator, b) => write!(f, "({a} {operator} {b})"),
             Self::Remainder(a, by) => write!(f, "({a} % ({by}))"),
             Self::Coalesce(a, b) => write!(f, "coalesce({a}, {b})"),
-            Self::Case(condition, then, otherwise) => write!(f, "CASE WHEN {condition} THEN {then} ELSE {otherwise} END"),
+            Self::Case(condition, then, otherwise) => {
+                write!(f, "CASE WHEN {condition} THEN {then} ELSE {otherwise} END")
+            }
         }
     }
 }
@@ -120,15 +145,35 @@ impl Condition {
     pub fn random(rng: &mut StdRng, has_x: bool, depth: u32) -> Self {
         let value = |rng: &mut StdRng| Value::random(rng, has_x, depth.min(2));
         let inner = |rng: &mut StdRng| Box::new(Self::random(rng, has_x, depth - 1));
-        match if depth == 0 { rng.random_range(0..16) } else { rng.random_range(0..24) } {
+        match if depth == 0 {
+            rng.random_range(0..16)
+        } else {
+            rng.random_range(0..24)
+        } {
             0 => Self::Constant(*[Some(true), Some(false), None].choose(rng).unwrap()),
             1..6 => Self::Compare(value(rng), COMPARISONS.choose(rng).unwrap(), value(rng)),
-            6..8 => Self::Compare(Value::Column("id"), COMPARISONS[..6].choose(rng).unwrap(), Value::Literal(Some(rng.random_range(0..600)))),
+            6..8 => Self::Compare(
+                Value::Column("id"),
+                COMPARISONS[..6].choose(rng).unwrap(),
+                Value::Literal(Some(rng.random_range(0..600))),
+            ),
             8..10 => Self::Text(COMPARISONS.choose(rng).unwrap(), text(rng)),
             10 => Self::StartsWith(["a", "ab", "O'", ""].choose(rng).unwrap().to_string()),
             11 => Self::TextIsNull(rng.random()),
             12 => Self::IsNull(value(rng), rng.random()),
-            13..15 => Self::In(value(rng), (0..rng.random_range(1..5)).map(|_| maybe(rng)).collect(), rng.random()),
+            13..15 => {
+                let value = value(rng);
+                let shift = match value {
+                    Value::Column("id" | "g") => 0,
+                    _ => rng.random_range(1..1_000_000_000),
+                };
+                Self::In(
+                    value,
+                    shift,
+                    (0..rng.random_range(1..5)).map(|_| maybe(rng)).collect(),
+                    rng.random(),
+                )
+            }
             15 => Self::Between(value(rng), value(rng), value(rng)),
             16 => Self::IsTrue(inner(rng), rng.random()),
             17..19 => Self::Not(inner(rng)),
@@ -150,14 +195,19 @@ impl Condition {
             Self::StartsWith(start) => row.s.as_ref().map(|s| s.starts_with(start.as_str())),
             Self::TextIsNull(is) => Some(row.s.is_none() == *is),
             Self::IsNull(value, is) => Some(value.of(row).is_none() == *is),
-            Self::In(value, list, is) => {
+            Self::In(value, _, list, is) => {
                 let value = value.of(row);
-                let any = list.iter().fold(Some(false), |any, item| or(any, compare(value, "=", *item)));
+                let any = list
+                    .iter()
+                    .fold(Some(false), |any, item| or(any, compare(value, "=", *item)));
                 any.map(|any| any == *is)
             }
             Self::Between(value, low, high) => {
                 let value = value.of(row);
-                and(compare(value, ">=", low.of(row)), compare(value, "<=", high.of(row)))
+                and(
+                    compare(value, ">=", low.of(row)),
+                    compare(value, "<=", high.of(row)),
+                )
             }
             Self::IsTrue(condition, is) => Some(condition.holds(row) == *is),
             Self::Not(condition) => condition.of(row).map(|value| !value),
@@ -174,13 +224,23 @@ impl fmt::Display for Condition {
             Self::Constant(Some(value)) => write!(f, "{value}"),
             Self::Constant(None) => f.write_str("CAST(NULL AS BOOLEAN)"),
             Self::Compare(a, operator, b) => write!(f, "({a} {operator} {b})"),
-            Self::Text(operator, Some(value)) => write!(f, "(t.s {operator} '{}')", value.replace('\'', "''")),
+            Self::Text(operator, Some(value)) => {
+                write!(f, "(t.s {operator} '{}')", value.replace('\'', "''"))
+            }
             Self::Text(operator, None) => write!(f, "(t.s {operator} NULL)"),
             Self::StartsWith(start) => write!(f, "(t.s LIKE '{}%')", start.replace('\'', "''")),
             Self::TextIsNull(is) => write!(f, "(t.s IS {}NULL)", not(is)),
             Self::IsNull(value, is) => write!(f, "({value} IS {}NULL)", not(is)),
-            Self::In(value, list, is) => {
-                let list: Vec<String> = list.iter().map(|item| literal(*item)).collect();
+            Self::In(value, shift, list, is) => {
+                let list: Vec<String> = list
+                    .iter()
+                    .map(|item| literal(item.map(|i| i + shift)))
+                    .collect();
+                let value = if *shift == 0 {
+                    value.to_string()
+                } else {
+                    format!("{value} + {shift}")
+                };
                 write!(f, "({value} {}IN ({}))", not(is), list.join(", "))
             }
             Self::Between(value, low, high) => write!(f, "({value} BETWEEN {low} AND {high})"),

@@ -36,7 +36,13 @@ impl Pause {
             drop(changed.wait_while(state, |state| !state.released).unwrap());
             Ok(ColumnarValue::Scalar(ScalarValue::from(0i64)))
         };
-        let function = create_udf("pause", vec![], DataType::Int64, Volatility::Volatile, Arc::new(hold));
+        let function = create_udf(
+            "pause",
+            vec![],
+            DataType::Int64,
+            Volatility::Volatile,
+            Arc::new(hold),
+        );
         engine.register_udf(function).unwrap();
         pause
     }
@@ -89,7 +95,10 @@ fn sql<'a>(engine: &'a SharedDataFusionEngine, sql: &'a str) -> Boxed<'a> {
 
 async fn table(engine: &SharedDataFusionEngine) {
     run(engine, "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)").await;
-    engine.load_arrow("t", &[pairs((1..=3).map(|id| (id, id * 10)))]).await.unwrap();
+    engine
+        .load_arrow("t", &[pairs((1..=3).map(|id| (id, id * 10)))])
+        .await
+        .unwrap();
 }
 
 /// `first` is overtaken by `second`: how many rows `first` affects then, and what the table holds.
@@ -107,19 +116,60 @@ async fn order(first: &str, second: &str, count: u64, expected: &[&str]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_update_that_was_overtaken_is_worked_out_again() {
     let increment = "UPDATE t SET n = n + 1 WHERE id = 2";
-    order(increment, "UPDATE t SET n = n * 2 WHERE id = 2", 1, &["1 | 10", "2 | 41", "3 | 30"]).await;
-    order(increment, "DELETE FROM t WHERE id = 2", 0, &["1 | 10", "3 | 30"]).await;
-    order(increment, "DELETE FROM t WHERE id = 1", 1, &["2 | 21", "3 | 30"]).await;
+    order(
+        increment,
+        "UPDATE t SET n = n * 2 WHERE id = 2",
+        1,
+        &["1 | 10", "2 | 41", "3 | 30"],
+    )
+    .await;
+    order(
+        increment,
+        "DELETE FROM t WHERE id = 2",
+        0,
+        &["1 | 10", "3 | 30"],
+    )
+    .await;
+    order(
+        increment,
+        "DELETE FROM t WHERE id = 1",
+        1,
+        &["2 | 21", "3 | 30"],
+    )
+    .await;
     order(increment, "TRUNCATE TABLE t", 0, &[]).await;
-    order("UPDATE t SET id = id + 10", "INSERT INTO t VALUES (4, 4)", 3, &["4 | 4", "11 | 10", "12 | 20", "13 | 30"])
-        .await;
+    order(
+        "UPDATE t SET id = id + 10",
+        "INSERT INTO t VALUES (4, 4)",
+        3,
+        &["4 | 4", "11 | 10", "12 | 20", "13 | 30"],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_delete_that_was_overtaken_counts_what_it_removes_itself() {
-    order("DELETE FROM t WHERE id > 1", "DELETE FROM t WHERE id = 3", 1, &["1 | 10"]).await;
-    order("DELETE FROM t WHERE n > 15", "UPDATE t SET n = 0 WHERE id = 2", 1, &["1 | 10", "2 | 0"]).await;
-    order("DELETE FROM t WHERE id > 1", "DELETE FROM t WHERE id = 1", 2, &[]).await;
+    order(
+        "DELETE FROM t WHERE id > 1",
+        "DELETE FROM t WHERE id = 3",
+        1,
+        &["1 | 10"],
+    )
+    .await;
+    order(
+        "DELETE FROM t WHERE n > 15",
+        "UPDATE t SET n = 0 WHERE id = 2",
+        1,
+        &["1 | 10", "2 | 0"],
+    )
+    .await;
+    order(
+        "DELETE FROM t WHERE id > 1",
+        "DELETE FROM t WHERE id = 1",
+        2,
+        &[],
+    )
+    .await;
     order("DELETE FROM t", "TRUNCATE TABLE t", 0, &[]).await;
 }
 
@@ -127,8 +177,13 @@ async fn a_delete_that_was_overtaken_counts_what_it_removes_itself() {
 async fn a_truncate_that_was_overtaken_counts_the_rows_of_now() {
     order("TRUNCATE TABLE t", "INSERT INTO t VALUES (4, 4)", 4, &[]).await;
     order("TRUNCATE TABLE t", "DELETE FROM t WHERE id = 1", 2, &[]).await;
-    order("INSERT OVERWRITE t SELECT id, 0 FROM t", "INSERT INTO t VALUES (4, 4)", 4, &["1 | 0", "2 | 0", "3 | 0", "4 | 0"])
-        .await;
+    order(
+        "INSERT OVERWRITE t SELECT id, 0 FROM t",
+        "INSERT INTO t VALUES (4, 4)",
+        4,
+        &["1 | 0", "2 | 0", "3 | 0", "4 | 0"],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -138,32 +193,68 @@ async fn an_upsert_that_was_overtaken_sees_the_rows_of_now() {
     let upsert = "INSERT INTO t VALUES (4, 1) ON CONFLICT (id) DO UPDATE SET n = t.n + 1";
     order(upsert, "INSERT INTO t VALUES (4, 7)", 1, &with("4 | 8")).await;
     order(upsert, upsert, 1, &with("4 | 2")).await;
-    order("INSERT INTO t VALUES (4, 1) ON CONFLICT DO NOTHING", "INSERT INTO t VALUES (4, 7)", 0, &with("4 | 7")).await;
-    order("INSERT OR REPLACE INTO t VALUES (4, 1)", "INSERT INTO t VALUES (4, 7)", 1, &with("4 | 1")).await;
+    order(
+        "INSERT INTO t VALUES (4, 1) ON CONFLICT DO NOTHING",
+        "INSERT INTO t VALUES (4, 7)",
+        0,
+        &with("4 | 7"),
+    )
+    .await;
+    order(
+        "INSERT OR REPLACE INTO t VALUES (4, 1)",
+        "INSERT INTO t VALUES (4, 7)",
+        1,
+        &with("4 | 1"),
+    )
+    .await;
     let merge = "MERGE INTO t USING (SELECT 4 AS id) AS s ON t.id = s.id WHEN MATCHED THEN UPDATE SET n = t.n + 1 \
                  WHEN NOT MATCHED THEN INSERT (id, n) VALUES (s.id, 1)";
     order(merge, upsert, 1, &with("4 | 2")).await;
     order(upsert, merge, 1, &with("4 | 2")).await;
-    order(merge, "UPDATE t SET id = 4 WHERE id = 3", 1, &["1 | 10", "2 | 20", "4 | 31"]).await;
+    order(
+        merge,
+        "UPDATE t SET id = 4 WHERE id = 3",
+        1,
+        &["1 | 10", "2 | 20", "4 | 31"],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_insert_that_was_overtaken_by_a_change_of_shape_is_worked_out_again() {
-    order("INSERT INTO t (id) VALUES (4)", "ALTER TABLE t ADD COLUMN x BIGINT DEFAULT 5", 1, &[
-        "1 | 10 | 5", "2 | 20 | 5", "3 | 30 | 5", "4 | NULL | 5",
-    ])
+    order(
+        "INSERT INTO t (id) VALUES (4)",
+        "ALTER TABLE t ADD COLUMN x BIGINT DEFAULT 5",
+        1,
+        &["1 | 10 | 5", "2 | 20 | 5", "3 | 30 | 5", "4 | NULL | 5"],
+    )
     .await;
-    order("INSERT INTO t (id) VALUES (4)", "ALTER TABLE t DROP COLUMN n", 1, &["1", "2", "3", "4"]).await;
-    order("UPDATE t SET n = 0 WHERE id = 1", "ALTER TABLE t ADD COLUMN x BIGINT DEFAULT 5", 1, &[
-        "1 | 0 | 5", "2 | 20 | 5", "3 | 30 | 5",
-    ])
+    order(
+        "INSERT INTO t (id) VALUES (4)",
+        "ALTER TABLE t DROP COLUMN n",
+        1,
+        &["1", "2", "3", "4"],
+    )
+    .await;
+    order(
+        "UPDATE t SET n = 0 WHERE id = 1",
+        "ALTER TABLE t ADD COLUMN x BIGINT DEFAULT 5",
+        1,
+        &["1 | 0 | 5", "2 | 20 | 5", "3 | 30 | 5"],
+    )
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rows_inserted_while_a_table_is_replaced_by_itself_are_kept() {
     let four = ["1 | 10", "2 | 20", "3 | 30", "4 | 4"];
-    order("CREATE OR REPLACE TABLE t AS SELECT * FROM t", "INSERT INTO t VALUES (4, 4)", 4, &four).await;
+    order(
+        "CREATE OR REPLACE TABLE t AS SELECT * FROM t",
+        "INSERT INTO t VALUES (4, 4)",
+        4,
+        &four,
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -179,7 +270,11 @@ async fn a_not_null_column_never_holds_null_in_rows_inserted_while_it_was_added(
         run(&engine, "CREATE TABLE t (id BIGINT)").await;
         let add = "ALTER TABLE t ADD COLUMN x BIGINT NOT NULL";
         let added = overtaken(&engine, add, sql(&engine, "INSERT INTO t VALUES (1)")).await;
-        assert!(added.is_err(), "{store}: {:?}", rows(&engine, "SELECT * FROM t").await);
+        assert!(
+            added.is_err(),
+            "{store}: {:?}",
+            rows(&engine, "SELECT * FROM t").await
+        );
         assert_eq!(rows(&engine, "SELECT * FROM t").await, ["1"], "{store}");
     }
 }
@@ -188,7 +283,12 @@ async fn a_not_null_column_never_holds_null_in_rows_inserted_while_it_was_added(
 async fn a_table_that_was_renamed_meanwhile_is_not_dropped() {
     for (store, engine) in engines() {
         table(&engine).await;
-        let dropped = overtaken(&engine, "DROP TABLE t", sql(&engine, "ALTER TABLE t RENAME TO u")).await;
+        let dropped = overtaken(
+            &engine,
+            "DROP TABLE t",
+            sql(&engine, "ALTER TABLE t RENAME TO u"),
+        )
+        .await;
         let tables = engine.tables().await.unwrap();
         assert!(dropped.is_err(), "{store}: {tables:?} is left");
         assert_eq!(tables, ["u"], "{store}");
@@ -199,12 +299,29 @@ async fn a_table_that_was_renamed_meanwhile_is_not_dropped() {
 async fn of_two_tables_created_at_once_under_one_name_one_stays() {
     for (store, engine) in engines() {
         let create = "CREATE TABLE t AS SELECT 1 AS a";
-        let second = overtaken(&engine, create, sql(&engine, "CREATE TABLE t AS SELECT 2 AS b")).await;
-        assert!(second.unwrap_err().to_string().contains("already exists"), "{store}");
+        let second = overtaken(
+            &engine,
+            create,
+            sql(&engine, "CREATE TABLE t AS SELECT 2 AS b"),
+        )
+        .await;
+        assert!(
+            second.unwrap_err().to_string().contains("already exists"),
+            "{store}"
+        );
         assert_eq!(rows(&engine, "SELECT b FROM t").await, ["2"], "{store}");
-        let again = overtaken(&engine, "CREATE TABLE IF NOT EXISTS u (a BIGINT)", sql(&engine, "CREATE TABLE u (b INT)")).await;
+        let again = overtaken(
+            &engine,
+            "CREATE TABLE IF NOT EXISTS u (a BIGINT)",
+            sql(&engine, "CREATE TABLE u (b INT)"),
+        )
+        .await;
         again.unwrap();
-        assert_eq!(engine.table_schema("u").await.unwrap().field(0).name(), "b", "{store}");
+        assert_eq!(
+            engine.table_schema("u").await.unwrap().field(0).name(),
+            "b",
+            "{store}"
+        );
     }
 }
 
@@ -215,9 +332,15 @@ async fn appends_from_arrow_never_wait_for_a_write_and_are_kept() {
         let loading = async {
             assert_eq!(engine.load_arrow("t", &[pairs([(4, 4)])]).await.unwrap(), 1);
         };
-        let counts = overtaken(&engine, "UPDATE t SET n = 0", loading).await.unwrap();
+        let counts = overtaken(&engine, "UPDATE t SET n = 0", loading)
+            .await
+            .unwrap();
         assert_eq!(counts[0], 3, "{store}");
-        assert_eq!(rows(&engine, "SELECT * FROM t ORDER BY id").await, ["1 | 0", "2 | 0", "3 | 0", "4 | 4"], "{store}");
+        assert_eq!(
+            rows(&engine, "SELECT * FROM t ORDER BY id").await,
+            ["1 | 0", "2 | 0", "3 | 0", "4 | 4"],
+            "{store}"
+        );
     }
 }
 
@@ -229,7 +352,13 @@ async fn writers_of_one_table_go_on_while_a_write_to_another_takes_its_time() {
             std::thread::sleep(Duration::from_millis(30));
             Ok(ColumnarValue::Scalar(ScalarValue::from(1i64)))
         };
-        let slow = create_udf("slow_one", vec![], DataType::Int64, Volatility::Volatile, Arc::new(slowly));
+        let slow = create_udf(
+            "slow_one",
+            vec![],
+            DataType::Int64,
+            Volatility::Volatile,
+            Arc::new(slowly),
+        );
         engine.register_udf(slow).unwrap();
         run(&engine, "CREATE TABLE hot (n BIGINT)").await;
         run(&engine, "INSERT INTO hot VALUES (0)").await;
@@ -249,7 +378,9 @@ async fn writers_of_one_table_go_on_while_a_write_to_another_takes_its_time() {
             })
             .await;
         };
-        overtaken(&engine, "UPDATE t SET n = 0", writers).await.unwrap();
+        overtaken(&engine, "UPDATE t SET n = 0", writers)
+            .await
+            .unwrap();
         assert_eq!(number(&engine, "SELECT n FROM hot").await, 203, "{store}");
     }
 }
@@ -265,8 +396,15 @@ async fn a_query_that_takes_its_time_holds_up_no_writer() {
             tokio::spawn(async move { number(&engine, "SELECT sum(n) + pause() FROM t").await })
         };
         pause.entered().await;
-        for sql in ["UPDATE t SET n = 0", "TRUNCATE TABLE t", "DROP TABLE t", "CREATE TABLE t (id BIGINT)"] {
-            tokio::time::timeout(Duration::from_secs(10), run(&engine, sql)).await.unwrap();
+        for sql in [
+            "UPDATE t SET n = 0",
+            "TRUNCATE TABLE t",
+            "DROP TABLE t",
+            "CREATE TABLE t (id BIGINT)",
+        ] {
+            tokio::time::timeout(Duration::from_secs(10), run(&engine, sql))
+                .await
+                .unwrap();
         }
         drop(release);
         assert_eq!(reading.await.unwrap(), 60, "{store}");
@@ -313,7 +451,12 @@ async fn every_change_raises_the_version_and_nothing_else_does() {
             assert_eq!(run(&engine, sql).await, 0, "{sql}");
             assert_eq!(engine.version().await.unwrap(), version, "{store}: {sql}");
         }
-        for sql in ["UPDATE t SET m = 1 / 0", "INSERT INTO t VALUES (NULL, 1)", "DROP TABLE nope", "CREATE TABLE t (id INT)"] {
+        for sql in [
+            "UPDATE t SET m = 1 / 0",
+            "INSERT INTO t VALUES (NULL, 1)",
+            "DROP TABLE nope",
+            "CREATE TABLE t (id INT)",
+        ] {
             engine.execute(sql).await.unwrap_err();
             assert_eq!(engine.version().await.unwrap(), version, "{store}: {sql}");
         }

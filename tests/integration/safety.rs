@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use rhei_datafusion::{CancelHandle, DataFusionEngine, EngineBuilder, ErrorKind, OlapEngine, StatementOptions};
+use rhei_datafusion::{
+    CancelHandle, DataFusionEngine, EngineBuilder, ErrorKind, OlapEngine, StatementOptions,
+};
 
 use crate::common::{number, run};
 
@@ -84,10 +86,23 @@ async fn long_chains_and_deep_nesting_are_refused_before_anything_recurses() {
         format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(20_000)),
         format!("SELECT 1 FROM t{}", " CROSS JOIN t".repeat(20_000)),
         format!("SELECT 1 FROM t{}", ", t".repeat(20_000)),
-        format!("SELECT {}1{}", "CASE WHEN true THEN ".repeat(20_000), " END".repeat(20_000)),
-        format!("SELECT {}1{}", "(SELECT ".repeat(20_000), ")".repeat(20_000)),
+        format!(
+            "SELECT {}1{}",
+            "CASE WHEN true THEN ".repeat(20_000),
+            " END".repeat(20_000)
+        ),
+        format!(
+            "SELECT {}1{}",
+            "(SELECT ".repeat(20_000),
+            ")".repeat(20_000)
+        ),
     ] {
-        assert_eq!(kind(&engine, &sql).await, ErrorKind::ResourcesExhausted, "{}", &sql[..60]);
+        assert_eq!(
+            kind(&engine, &sql).await,
+            ErrorKind::ResourcesExhausted,
+            "{}",
+            &sql[..60]
+        );
     }
     works(&engine).await;
 }
@@ -97,12 +112,35 @@ async fn chains_within_the_limits_run() {
     let engine = DataFusionEngine::new();
     run(&engine, "CREATE TABLE t (id BIGINT, v BIGINT)").await;
     let rows: Vec<String> = (0..5_000).map(|i| format!("({i}, {i})")).collect();
-    assert_eq!(run(&engine, &format!("INSERT INTO t VALUES {}", rows.join(", "))).await, 5_000);
+    assert_eq!(
+        run(
+            &engine,
+            &format!("INSERT INTO t VALUES {}", rows.join(", "))
+        )
+        .await,
+        5_000
+    );
     let list: Vec<String> = (0..5_000).map(|i| i.to_string()).collect();
-    assert_eq!(run(&engine, &format!("DELETE FROM t WHERE id IN ({})", list.join(","))).await, 5_000);
-    assert_eq!(number(&engine, &format!("SELECT 1{}", "+1".repeat(300))).await, 301);
-    let any: Vec<String> = (0..200).map(|i| format!("(id = {i} AND v = {i})")).collect();
-    run(&engine, &format!("DELETE FROM t WHERE {}", any.join(" OR "))).await;
+    assert_eq!(
+        run(
+            &engine,
+            &format!("DELETE FROM t WHERE id IN ({})", list.join(","))
+        )
+        .await,
+        5_000
+    );
+    assert_eq!(
+        number(&engine, &format!("SELECT 1{}", "+1".repeat(300))).await,
+        301
+    );
+    let any: Vec<String> = (0..200)
+        .map(|i| format!("(id = {i} AND v = {i})"))
+        .collect();
+    run(
+        &engine,
+        &format!("DELETE FROM t WHERE {}", any.join(" OR ")),
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -110,16 +148,26 @@ async fn plans_that_grow_exponentially_are_refused() {
     let engine = DataFusionEngine::new();
     let mut sql = String::from("WITH c0 AS (SELECT 1 AS a)");
     for i in 1..=22 {
-        sql += &format!(", c{i} AS (SELECT x.a FROM c{0} x JOIN c{0} y ON x.a = y.a)", i - 1);
+        sql += &format!(
+            ", c{i} AS (SELECT x.a FROM c{0} x JOIN c{0} y ON x.a = y.a)",
+            i - 1
+        );
     }
     sql += " SELECT * FROM c22";
     let begun = Instant::now();
     assert_eq!(kind(&engine, &sql).await, ErrorKind::ResourcesExhausted);
-    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        begun.elapsed()
+    );
     run(&engine, "CREATE VIEW v0 AS SELECT 1 AS a").await;
     let mut refused = false;
     for i in 1..=22 {
-        let sql = format!("CREATE VIEW v{i} AS SELECT x.a FROM v{0} x JOIN v{0} y ON x.a = y.a", i - 1);
+        let sql = format!(
+            "CREATE VIEW v{i} AS SELECT x.a FROM v{0} x JOIN v{0} y ON x.a = y.a",
+            i - 1
+        );
         if let Err(error) = engine.execute(&sql).await {
             assert_eq!(error.kind(), ErrorKind::ResourcesExhausted);
             refused = true;
@@ -155,7 +203,11 @@ async fn functions_that_make_huge_values_are_refused() {
         "INSERT INTO n SELECT n, repeat(s, n) FROM n",
         "UPDATE n SET s = repeat(s, n)",
     ] {
-        assert_eq!(kind(&engine, sql).await, ErrorKind::ResourcesExhausted, "{sql}");
+        assert_eq!(
+            kind(&engine, sql).await,
+            ErrorKind::ResourcesExhausted,
+            "{sql}"
+        );
     }
     let mut doubled = String::from("WITH d0 AS (SELECT repeat('x', 100000000) AS s)");
     for i in 1..=12 {
@@ -164,21 +216,41 @@ async fn functions_that_make_huge_values_are_refused() {
     doubled += " SELECT length(s) FROM d12";
     assert_eq!(kind(&engine, &doubled).await, ErrorKind::ResourcesExhausted);
     // What is reasonable still runs.
-    assert_eq!(number(&engine, "SELECT CAST(length(repeat('ab', 1000)) AS BIGINT)").await, 2_000);
-    assert_eq!(number(&engine, "SELECT CAST(length(replace(repeat('x', 100000), 'x', 'yz')) AS BIGINT)").await, 200_000);
-    assert_eq!(number(&engine, "SELECT CAST(length('a' || 'b' || 3) AS BIGINT)").await, 3);
+    assert_eq!(
+        number(&engine, "SELECT CAST(length(repeat('ab', 1000)) AS BIGINT)").await,
+        2_000
+    );
+    assert_eq!(
+        number(
+            &engine,
+            "SELECT CAST(length(replace(repeat('x', 100000), 'x', 'yz')) AS BIGINT)"
+        )
+        .await,
+        200_000
+    );
+    assert_eq!(
+        number(&engine, "SELECT CAST(length('a' || 'b' || 3) AS BIGINT)").await,
+        3
+    );
     works(&engine).await;
 }
 
 #[tokio::test]
 async fn a_statement_over_the_memory_limit_is_an_error_and_the_engine_works_on() {
-    let engine = EngineBuilder::new().memory_limit_bytes(16 << 20).build().unwrap();
+    let engine = EngineBuilder::new()
+        .memory_limit_bytes(16 << 20)
+        .build()
+        .unwrap();
     for sql in [
         "SELECT string_agg(repeat('x', 1000), ',') FROM range(1000000)",
         "SELECT array_agg(value) FROM range(20000000)",
         "CREATE TABLE big AS SELECT value, repeat('x', 100) AS s FROM range(5000000)",
     ] {
-        assert_eq!(kind(&engine, sql).await, ErrorKind::ResourcesExhausted, "{sql}");
+        assert_eq!(
+            kind(&engine, sql).await,
+            ErrorKind::ResourcesExhausted,
+            "{sql}"
+        );
         works(&engine).await;
     }
     assert!(engine.tables().await.unwrap().is_empty());
@@ -189,7 +261,10 @@ async fn a_statement_over_the_memory_limit_is_an_error_and_the_engine_works_on()
 
 #[tokio::test]
 async fn endless_statements_end_at_their_deadline() {
-    let engine = EngineBuilder::new().statement_timeout(Duration::from_millis(500)).build().unwrap();
+    let engine = EngineBuilder::new()
+        .statement_timeout(Duration::from_millis(500))
+        .build()
+        .unwrap();
     run(&engine, "CREATE TABLE t (n BIGINT)").await;
     for sql in [
         "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r",
@@ -201,7 +276,11 @@ async fn endless_statements_end_at_their_deadline() {
     ] {
         let begun = Instant::now();
         assert_eq!(kind(&engine, sql).await, ErrorKind::Timeout, "{sql}");
-        assert!(begun.elapsed() < Duration::from_secs(20), "{sql}: {:?}", begun.elapsed());
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{sql}: {:?}",
+            begun.elapsed()
+        );
     }
     assert_eq!(number(&engine, "SELECT count(*) FROM t").await, 0);
 }
@@ -212,11 +291,16 @@ async fn a_cancel_handle_stops_a_stream_and_a_write() {
     run(&engine, "CREATE TABLE t (n BIGINT)").await;
     let cancel = CancelHandle::new();
     let options = StatementOptions::new().cancel(&cancel);
-    let mut rows = engine.query_stream_with("SELECT * FROM range(100000000000)", options).await.unwrap();
+    let mut rows = engine
+        .query_stream_with("SELECT * FROM range(100000000000)", options)
+        .await
+        .unwrap();
     assert!(rows.next().await.unwrap().is_ok());
     cancel.cancel();
     let error = rows.next().await.unwrap().unwrap_err();
-    let error = error.downcast_ref::<rhei_datafusion::DfOlapError>().unwrap();
+    let error = error
+        .downcast_ref::<rhei_datafusion::DfOlapError>()
+        .unwrap();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     assert!(rows.next().await.is_none());
 
@@ -227,7 +311,10 @@ async fn a_cancel_handle_stops_a_stream_and_a_write() {
         later.cancel();
     });
     let sql = "INSERT INTO t SELECT a.value FROM range(100000000) a CROSS JOIN range(1000) b WHERE a.value % 7 > b.value + 7";
-    let error = engine.execute_with(sql, StatementOptions::new().cancel(&cancel)).await.unwrap_err();
+    let error = engine
+        .execute_with(sql, StatementOptions::new().cancel(&cancel))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     assert_eq!(number(&engine, "SELECT count(*) FROM t").await, 0);
 }
@@ -239,7 +326,10 @@ async fn settings_change_only_where_the_builder_allows_it() {
     let rows = engine.query("SELECT * FROM range(1000)").await.unwrap();
     assert!(rows.iter().all(|batch| batch.num_rows() <= 100));
     run(&engine, "RESET datafusion.execution.batch_size").await;
-    assert_eq!(kind(&engine, "SET datafusion.runtime.memory_limit = '1K'").await, ErrorKind::Denied);
+    assert_eq!(
+        kind(&engine, "SET datafusion.runtime.memory_limit = '1K'").await,
+        ErrorKind::Denied
+    );
 }
 
 #[tokio::test]
@@ -252,22 +342,60 @@ async fn files_are_read_and_written_where_the_builder_allows_it() {
         .allow_external_writes(true)
         .build()
         .unwrap();
-    assert_eq!(number(&engine, &format!("SELECT sum(a) FROM '{}'", path("in.csv"))).await, 3);
-    run(&engine, &format!("CREATE TABLE t AS SELECT * FROM '{}'", path("in.csv"))).await;
-    assert_eq!(run(&engine, &format!("INSERT INTO t SELECT * FROM '{}'", path("in.csv"))).await, 2);
+    assert_eq!(
+        number(&engine, &format!("SELECT sum(a) FROM '{}'", path("in.csv"))).await,
+        3
+    );
+    run(
+        &engine,
+        &format!("CREATE TABLE t AS SELECT * FROM '{}'", path("in.csv")),
+    )
+    .await;
+    assert_eq!(
+        run(
+            &engine,
+            &format!("INSERT INTO t SELECT * FROM '{}'", path("in.csv"))
+        )
+        .await,
+        2
+    );
     let external = format!(
         "EXTERNAL TABLE e (a BIGINT, b TEXT) STORED AS CSV LOCATION '{}' OPTIONS ('format.has_header' 'true')",
         path("in.csv")
     );
     run(&engine, &format!("CREATE {external}")).await;
-    assert_eq!(kind(&engine, &format!("CREATE {external}")).await, ErrorKind::Invalid);
-    run(&engine, &external.replace("EXTERNAL TABLE e", "CREATE EXTERNAL TABLE IF NOT EXISTS e")).await;
-    assert_eq!(number(&engine, "SELECT count(*) FROM t JOIN e ON t.a = e.a").await, 4);
+    assert_eq!(
+        kind(&engine, &format!("CREATE {external}")).await,
+        ErrorKind::Invalid
+    );
+    run(
+        &engine,
+        &external.replace("EXTERNAL TABLE e", "CREATE EXTERNAL TABLE IF NOT EXISTS e"),
+    )
+    .await;
+    assert_eq!(
+        number(&engine, "SELECT count(*) FROM t JOIN e ON t.a = e.a").await,
+        4
+    );
     assert_eq!(kind(&engine, "DELETE FROM e").await, ErrorKind::Invalid);
-    run(&engine, &format!("COPY (SELECT * FROM t) TO '{}'", path("out.csv"))).await;
-    assert_eq!(number(&engine, &format!("SELECT count(*) FROM '{}'", path("out.csv"))).await, 4);
+    run(
+        &engine,
+        &format!("COPY (SELECT * FROM t) TO '{}'", path("out.csv")),
+    )
+    .await;
+    assert_eq!(
+        number(
+            &engine,
+            &format!("SELECT count(*) FROM '{}'", path("out.csv"))
+        )
+        .await,
+        4
+    );
 
-    let reader = EngineBuilder::new().allow_external_reads(true).build().unwrap();
+    let reader = EngineBuilder::new()
+        .allow_external_reads(true)
+        .build()
+        .unwrap();
     let copy = format!("COPY (SELECT 1) TO '{}'", path("no.csv"));
     assert_eq!(kind(&reader, &copy).await, ErrorKind::Denied);
     assert!(!folder.path().join("no.csv").exists());

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use rhei_datafusion::arrow::array::{Array, AsArray, ArrayRef};
+use rhei_datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use rhei_datafusion::arrow::datatypes::{DataType, Float32Type, Float64Type};
 use rhei_datafusion::arrow::record_batch::RecordBatch;
 use rhei_datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -28,7 +28,9 @@ pub fn parse(text: &str) -> Vec<Case> {
     let mut lines = text.lines().enumerate().peekable();
     while let Some((number, line)) = lines.next() {
         if let Some(expectation) = line.strip_prefix("-->") {
-            let (at, sql) = statement.take().unwrap_or_else(|| panic!("line {}: no statement", number + 1));
+            let (at, sql) = statement
+                .take()
+                .unwrap_or_else(|| panic!("line {}: no statement", number + 1));
             let expectation = expectation.trim();
             let expect = if expectation == "ok" {
                 Expect::Ok
@@ -39,14 +41,24 @@ pub fn parse(text: &str) -> Vec<Case> {
                 while let Some((_, row)) = lines.next_if(|(_, l)| l.starts_with("-- ")) {
                     rows.push(row["-- ".len()..].to_string());
                 }
-                Expect::Rows { rows, ordered: order.trim() != "unordered" }
+                Expect::Rows {
+                    rows,
+                    ordered: order.trim() != "unordered",
+                }
             } else if let Some(error) = expectation.strip_prefix("error ") {
                 let (kind, text) = error.split_once(": ").unwrap_or((error, ""));
-                Expect::Error { kind: kind.to_string(), text: text.to_string() }
+                Expect::Error {
+                    kind: kind.to_string(),
+                    text: text.to_string(),
+                }
             } else {
                 panic!("line {}: unknown expectation '{expectation}'", number + 1);
             };
-            cases.push(Case { line: at, sql, expect });
+            cases.push(Case {
+                line: at,
+                sql,
+                expect,
+            });
         } else if let Some((_, sql)) = &mut statement {
             sql.push('\n');
             sql.push_str(line);
@@ -54,7 +66,10 @@ pub fn parse(text: &str) -> Vec<Case> {
             statement = Some((number + 1, line.to_string()));
         }
     }
-    assert!(statement.is_none(), "a statement without an expectation ends the file");
+    assert!(
+        statement.is_none(),
+        "a statement without an expectation ends the file"
+    );
     cases
 }
 
@@ -81,7 +96,11 @@ impl Case {
                 if actual == expected {
                     return Ok(());
                 }
-                Err(format!("rows\n  {}\nexpected\n  {}", actual.join("\n  "), expected.join("\n  ")))
+                Err(format!(
+                    "rows\n  {}\nexpected\n  {}",
+                    actual.join("\n  "),
+                    expected.join("\n  ")
+                ))
             }
             Expect::Error { kind, text } => match engine.execute(&self.sql).await {
                 Ok(_) => Err(format!("succeeded, expected an error of kind {kind}")),
@@ -139,8 +158,13 @@ fn value(array: &ArrayRef, row: usize) -> String {
         }
         _ => {
             let options = FormatOptions::default();
-            let text = ArrayFormatter::try_new(array, &options).unwrap().value(row).to_string();
-            text.strip_suffix("+00:00").map(|t| format!("{t}Z")).unwrap_or(text)
+            let text = ArrayFormatter::try_new(array, &options)
+                .unwrap()
+                .value(row)
+                .to_string();
+            text.strip_suffix("+00:00")
+                .map(|t| format!("{t}Z"))
+                .unwrap_or(text)
         }
     }
 }
@@ -148,7 +172,11 @@ fn value(array: &ArrayRef, row: usize) -> String {
 /// The shortest text that reads back, never with an exponent, at least one decimal.
 fn float(value: impl std::fmt::Display) -> String {
     let text = value.to_string();
-    if text.contains(['.', 'N', 'i']) { text } else { text + ".0" }
+    if text.contains(['.', 'N', 'i']) {
+        text
+    } else {
+        text + ".0"
+    }
 }
 
 fn list(items: &ArrayRef) -> String {
@@ -172,7 +200,10 @@ fn text(value: &str) -> String {
         "NULL" => return "\\NULL".to_string(),
         _ => {}
     }
-    let escaped = value.replace('\\', "\\\\").replace('|', "\\|").replace('\n', "\\n");
+    let escaped = value
+        .replace('\\', "\\\\")
+        .replace('|', "\\|")
+        .replace('\n', "\\n");
     let inner = escaped.trim_matches(' ');
     let before = escaped.len() - escaped.trim_start_matches(' ').len();
     let after = escaped.len() - escaped.trim_end_matches(' ').len();

@@ -26,12 +26,23 @@ async fn every_sql_file_gives_its_expected_answers_on_every_store() {
             for case in &cases {
                 statements += 1;
                 if let Err(difference) = case.check(&engine).await {
-                    wrong.push(format!("{name}:{} ({store}): {}\n{difference}", case.line, case.sql));
+                    wrong.push(format!(
+                        "{name}:{} ({store}): {}\n{difference}",
+                        case.line, case.sql
+                    ));
                 }
             }
         }
     }
     println!("{statements} statements in {} files", files.len());
-    assert!(wrong.is_empty(), "{} differ:\n\n{}", wrong.len(), wrong.join("\n\n"));
-    assert!(only.is_some() || statements >= 300, "the files hold the statements");
+    assert!(
+        wrong.is_empty(),
+        "{} differ:\n\n{}",
+        wrong.len(),
+        wrong.join("\n\n")
+    );
+    assert!(
+        only.is_some() || statements >= 300,
+        "the files hold the statements"
+    );
 }

@@ -7,13 +7,18 @@ use std::time::{Duration, Instant};
 use futures::{StreamExt, TryStreamExt};
 use rhei_datafusion::datafusion::arrow::datatypes::DataType;
 use rhei_datafusion::datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
-use rhei_datafusion::{DfOlapError, ErrorKind, OlapEngine, RecordBatchBoxStream, SharedDataFusionEngine};
+use rhei_datafusion::{
+    DfOlapError, ErrorKind, OlapEngine, RecordBatchBoxStream, SharedDataFusionEngine,
+};
 
 use crate::common::{at_once, engines, number, pairs, rows, run};
 use crate::sql_file::render;
 
 async fn open(engine: &SharedDataFusionEngine, sql: &str) -> RecordBatchBoxStream {
-    engine.query_stream(sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"))
+    engine
+        .query_stream(sql)
+        .await
+        .unwrap_or_else(|e| panic!("{sql}: {e}"))
 }
 
 /// All rows that are left in a stream, sorted.
@@ -32,7 +37,13 @@ fn count_batches(engine: &SharedDataFusionEngine) -> Arc<AtomicUsize> {
         Ok(args[0].clone())
     };
     let types = vec![DataType::Int64];
-    let function = create_udf("counted", types, DataType::Int64, Volatility::Volatile, Arc::new(count));
+    let function = create_udf(
+        "counted",
+        types,
+        DataType::Int64,
+        Volatility::Volatile,
+        Arc::new(count),
+    );
     engine.register_udf(function).unwrap();
     calls
 }
@@ -54,7 +65,10 @@ async fn settled(counter: &AtomicUsize) -> usize {
 /// 300,000 rows, more than one fragment, `n` is 0.
 async fn large(engine: &SharedDataFusionEngine) {
     run(engine, "CREATE TABLE t (id BIGINT, n BIGINT)").await;
-    engine.load_arrow("t", &[pairs((0..300_000).map(|id| (id, 0)))]).await.unwrap();
+    engine
+        .load_arrow("t", &[pairs((0..300_000).map(|id| (id, 0)))])
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -77,7 +91,11 @@ async fn a_stream_keeps_its_snapshot_whatever_becomes_of_the_table() {
             run(&engine, "DROP TABLE IF EXISTS u").await;
             large(&engine).await;
             let mut whole = open(&engine, "SELECT id, n FROM t").await;
-            let filtered = open(&engine, "SELECT sum(id), max(n), count(*) FROM t WHERE id % 2 = 0").await;
+            let filtered = open(
+                &engine,
+                "SELECT sum(id), max(n), count(*) FROM t WHERE id % 2 = 0",
+            )
+            .await;
             let first = whole.next().await.unwrap().unwrap();
             for change in changes.split("; ") {
                 run(&engine, change).await;
@@ -89,8 +107,17 @@ async fn a_stream_keeps_its_snapshot_whatever_becomes_of_the_table() {
             lines.sort();
             lines.dedup();
             assert_eq!(lines.len(), 300_000, "{store}: {changes}");
-            assert!(lines.iter().all(|line| line.ends_with(" | 0") && !line.starts_with('-')), "{store}: {changes}");
-            assert_eq!(drained(filtered).await, ["22499850000 | 0 | 150000"], "{store}: {changes}");
+            assert!(
+                lines
+                    .iter()
+                    .all(|line| line.ends_with(" | 0") && !line.starts_with('-')),
+                "{store}: {changes}"
+            );
+            assert_eq!(
+                drained(filtered).await,
+                ["22499850000 | 0 | 150000"],
+                "{store}: {changes}"
+            );
         }
     }
 }
@@ -109,17 +136,30 @@ async fn a_stream_outlives_its_engine() {
 async fn many_streams_each_see_their_own_version() {
     for (store, engine) in engines() {
         run(&engine, "CREATE TABLE t (id BIGINT, n BIGINT)").await;
-        engine.load_arrow("t", &[pairs((0..1_000).map(|id| (id, 0)))]).await.unwrap();
+        engine
+            .load_arrow("t", &[pairs((0..1_000).map(|id| (id, 0)))])
+            .await
+            .unwrap();
         let mut streams = Vec::new();
         for version in 0..30i64 {
-            streams.push((version, open(&engine, "SELECT n, count(*) FROM t GROUP BY n").await));
-            streams.push((version, open(&engine, "SELECT DISTINCT n, 1000 - n FROM t").await));
+            streams.push((
+                version,
+                open(&engine, "SELECT n, count(*) FROM t GROUP BY n").await,
+            ));
+            streams.push((
+                version,
+                open(&engine, "SELECT DISTINCT n, 1000 - n FROM t").await,
+            ));
             run(&engine, "UPDATE t SET n = n + 1").await;
             run(&engine, &format!("DELETE FROM t WHERE id = {version}")).await;
         }
         // The last first: no order among streams is needed.
         for (version, stream) in streams.into_iter().rev() {
-            assert_eq!(drained(stream).await, [format!("{version} | {}", 1_000 - version)], "{store}");
+            assert_eq!(
+                drained(stream).await,
+                [format!("{version} | {}", 1_000 - version)],
+                "{store}"
+            );
         }
     }
 }
@@ -138,9 +178,16 @@ async fn the_first_batch_of_an_endless_result_arrives_at_once() {
             let begun = Instant::now();
             let mut stream = open(&engine, sql).await;
             for _ in 0..3 {
-                assert!(stream.next().await.unwrap().unwrap().num_rows() > 0, "{store}: {sql}");
+                assert!(
+                    stream.next().await.unwrap().unwrap().num_rows() > 0,
+                    "{store}: {sql}"
+                );
             }
-            assert!(begun.elapsed() < Duration::from_secs(5), "{store}: {sql}: {:?}", begun.elapsed());
+            assert!(
+                begun.elapsed() < Duration::from_secs(5),
+                "{store}: {sql}: {:?}",
+                begun.elapsed()
+            );
         }
     }
 }
@@ -159,12 +206,18 @@ async fn a_stream_computes_no_faster_than_it_is_read() {
             let mut stream = open(&engine, sql).await;
             stream.next().await.unwrap().unwrap();
             let ahead = settled(&calls).await;
-            assert!((1..=30).contains(&ahead), "{store}: {sql}: {ahead} batches for one");
+            assert!(
+                (1..=30).contains(&ahead),
+                "{store}: {sql}: {ahead} batches for one"
+            );
             for _ in 0..5 {
                 stream.next().await.unwrap().unwrap();
             }
             let further = settled(&calls).await;
-            assert!((6..=ahead + 30).contains(&further), "{store}: {sql}: {further} batches for six");
+            assert!(
+                (6..=ahead + 30).contains(&further),
+                "{store}: {sql}: {further} batches for six"
+            );
         }
     }
 }
@@ -195,14 +248,24 @@ async fn dropping_the_future_of_a_query_stops_its_work() {
     for (store, engine) in engines() {
         let calls = count_batches(&engine);
         let query = engine.query("SELECT sum(counted(value)) FROM range(100000000000)");
-        tokio::time::timeout(Duration::from_millis(300), query).await.unwrap_err();
+        tokio::time::timeout(Duration::from_millis(300), query)
+            .await
+            .unwrap_err();
         let stopped = settled(&calls).await;
         assert!(stopped > 0, "{store}");
         run(&engine, "CREATE TABLE t (id BIGINT)").await;
-        let insert = engine.execute("INSERT INTO t SELECT value FROM range(100000000000) WHERE counted(value) < 0");
-        tokio::time::timeout(Duration::from_millis(300), insert).await.unwrap_err();
+        let insert = engine.execute(
+            "INSERT INTO t SELECT value FROM range(100000000000) WHERE counted(value) < 0",
+        );
+        tokio::time::timeout(Duration::from_millis(300), insert)
+            .await
+            .unwrap_err();
         assert!(settled(&calls).await > stopped, "{store}");
-        assert_eq!(number(&engine, "SELECT count(*) FROM t").await, 0, "{store}");
+        assert_eq!(
+            number(&engine, "SELECT count(*) FROM t").await,
+            0,
+            "{store}"
+        );
     }
 }
 
@@ -218,10 +281,18 @@ async fn an_error_in_the_middle_arrives_after_good_batches_and_nothing_follows()
         let mut stream = open(&engine, "SELECT id, CAST(s AS BIGINT) AS n FROM t").await;
         let mut good = 0;
         let error = loop {
-            match stream.next().await.expect("the stream ended without its error") {
+            match stream
+                .next()
+                .await
+                .expect("the stream ended without its error")
+            {
                 Ok(batch) => {
                     assert!(batch.num_rows() > 0);
-                    assert!(render(&[batch.slice(0, 1)]).iter().all(|line| !line.contains("NULL")));
+                    assert!(
+                        render(&[batch.slice(0, 1)])
+                            .iter()
+                            .all(|line| !line.contains("NULL"))
+                    );
                     good += batch.num_rows();
                 }
                 Err(error) => break error,
@@ -229,12 +300,21 @@ async fn an_error_in_the_middle_arrives_after_good_batches_and_nothing_follows()
         };
         assert!((1..600_000).contains(&good), "{store}: {good} good rows");
         assert!(error.to_string().contains("many"), "{store}: {error}");
-        let error = error.downcast_ref::<DfOlapError>().expect("the engine's own error type");
+        let error = error
+            .downcast_ref::<DfOlapError>()
+            .expect("the engine's own error type");
         assert_eq!(error.kind(), ErrorKind::Invalid, "{store}");
         for _ in 0..3 {
-            assert!(stream.next().await.is_none(), "{store}: something followed the error");
+            assert!(
+                stream.next().await.is_none(),
+                "{store}: something followed the error"
+            );
         }
-        assert_eq!(number(&engine, "SELECT count(*) FROM t").await, 600_000, "{store}");
+        assert_eq!(
+            number(&engine, "SELECT count(*) FROM t").await,
+            600_000,
+            "{store}"
+        );
     }
 }
 
@@ -251,17 +331,37 @@ async fn a_statement_that_cannot_be_planned_fails_before_there_is_a_stream() {
 async fn a_write_with_returning_streams_its_rows_and_is_done_before_the_first() {
     for (store, engine) in engines() {
         run(&engine, "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)").await;
-        let inserted = open(&engine, "INSERT INTO t SELECT value, value * 10 FROM range(4) RETURNING id, n + 1").await;
+        let inserted = open(
+            &engine,
+            "INSERT INTO t SELECT value, value * 10 FROM range(4) RETURNING id, n + 1",
+        )
+        .await;
         // Never read: the rows are there all the same.
         drop(inserted);
-        assert_eq!(number(&engine, "SELECT count(*) FROM t").await, 4, "{store}");
+        assert_eq!(
+            number(&engine, "SELECT count(*) FROM t").await,
+            4,
+            "{store}"
+        );
         let updated = open(&engine, "UPDATE t SET n = -n WHERE id > 1 RETURNING *").await;
         let deleted = open(&engine, "DELETE FROM t WHERE id = 3 RETURNING n").await;
         assert_eq!(drained(updated).await, ["2 | -20", "3 | -30"], "{store}");
         assert_eq!(drained(deleted).await, ["-30"], "{store}");
-        assert_eq!(drained(open(&engine, "DELETE FROM t WHERE id = 3 RETURNING n").await).await, [""; 0], "{store}");
-        assert_eq!(drained(open(&engine, "DELETE FROM t WHERE id = 2").await).await, ["1"], "{store}");
-        assert_eq!(rows(&engine, "SELECT * FROM t ORDER BY id").await, ["0 | 0", "1 | 10"], "{store}");
+        assert_eq!(
+            drained(open(&engine, "DELETE FROM t WHERE id = 3 RETURNING n").await).await,
+            [""; 0],
+            "{store}"
+        );
+        assert_eq!(
+            drained(open(&engine, "DELETE FROM t WHERE id = 2").await).await,
+            ["1"],
+            "{store}"
+        );
+        assert_eq!(
+            rows(&engine, "SELECT * FROM t ORDER BY id").await,
+            ["0 | 0", "1 | 10"],
+            "{store}"
+        );
     }
 }
 
@@ -271,17 +371,29 @@ async fn half_read_streams_block_no_one() {
         large(&engine).await;
         let mut held = Vec::new();
         for _ in 0..20 {
-            let mut stream = open(&engine, "SELECT a.id, b.n FROM t a JOIN t b ON a.id = b.id").await;
+            let mut stream =
+                open(&engine, "SELECT a.id, b.n FROM t a JOIN t b ON a.id = b.id").await;
             held.push((stream.next().await.unwrap().unwrap().num_rows(), stream));
         }
         at_once(4, |task| {
             let engine = engine.clone();
             async move {
-                assert_eq!(run(&engine, &format!("UPDATE t SET n = 1 WHERE id % 4 = {task}")).await, 75_000);
+                assert_eq!(
+                    run(
+                        &engine,
+                        &format!("UPDATE t SET n = 1 WHERE id % 4 = {task}")
+                    )
+                    .await,
+                    75_000
+                );
             }
         })
         .await;
-        assert_eq!(number(&engine, "SELECT sum(n) FROM t").await, 300_000, "{store}");
+        assert_eq!(
+            number(&engine, "SELECT sum(n) FROM t").await,
+            300_000,
+            "{store}"
+        );
         for (first, stream) in held.into_iter().take(2) {
             let rest = drained(stream).await;
             assert_eq!(first + rest.len(), 300_000, "{store}");

@@ -1,0 +1,242 @@
+//! The short way of an UPDATE or DELETE of one table by a plain condition: expressions over fragments, no plan.
+//!
+//! Names, parameters, types and pruning are those of the planned way; the condition and the new values are the same physical
+//! expressions, evaluated on the same batches. What has a subquery, a join, RETURNING or a function whose value may change
+//! between calls, what would read many rows (the planned way does so on all cores), and whatever fails on the way is left to
+//! the planned way, which also words the errors.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
+use arrow::compute::{filter_record_batch, prep_null_mask_filter};
+use arrow::datatypes::{DataType, UInt64Type};
+use arrow::record_batch::RecordBatch;
+use datafusion::common::tree_node::TreeNode;
+use datafusion::common::{DFSchema, Result, TableReference};
+use datafusion::logical_expr::{Expr, ExprSchemable, Volatility};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::sql::sqlparser::ast;
+use roaring::RoaringTreemap;
+
+use super::planner::Planner;
+use super::provider::prune;
+use super::rows::{Gathered, shape};
+use super::run::Run;
+use super::scan::read_all;
+use super::target::{Target, assignments};
+use crate::error::DfOlapError;
+
+/// The most rows that are looked at one after the other.
+const MAX_ROWS: u64 = 1 << 18;
+
+/// What a statement matched: the target, the addresses of its rows and, for an UPDATE, the rows as they become.
+pub(crate) struct Matched {
+    pub target: Target,
+    pub dead: RoaringTreemap,
+    pub new: Gathered,
+}
+
+/// The rows that `DELETE FROM t WHERE condition` removes; `None` where the statement is anything else.
+pub(crate) fn delete(run: &Run<'_>, statement: &ast::Delete) -> Option<Matched> {
+    let ast::Delete {
+        delete_token: _,
+        optimizer_hints: _,
+        tables,
+        from,
+        using: None,
+        selection: Some(selection),
+        returning: None,
+        output: None,
+        order_by,
+        limit: None,
+    } = statement
+    else {
+        return None;
+    };
+    let (ast::FromTable::WithFromKeyword(from) | ast::FromTable::WithoutKeyword(from)) = from;
+    let [table] = from.as_slice() else {
+        return None;
+    };
+    if !(tables.is_empty() && order_by.is_empty() && table.joins.is_empty()) {
+        return None;
+    }
+    matched(run, &table.relation, selection, None).ok()?
+}
+
+/// The rows that `UPDATE t SET … WHERE condition` changes; `None` where the statement is anything else.
+pub(crate) fn update(run: &Run<'_>, statement: &ast::Update) -> Option<Matched> {
+    let ast::Update {
+        update_token: _,
+        optimizer_hints: _,
+        table,
+        assignments,
+        from: None,
+        selection: Some(selection),
+        returning: None,
+        output: None,
+        or: None,
+        order_by,
+        limit: None,
+    } = statement
+    else {
+        return None;
+    };
+    if !(order_by.is_empty() && table.joins.is_empty()) {
+        return None;
+    }
+    matched(run, &table.relation, selection, Some(assignments)).ok()?
+}
+
+fn matched(
+    run: &Run<'_>,
+    factor: &ast::TableFactor,
+    selection: &ast::Expr,
+    assigned: Option<&[ast::Assignment]>,
+) -> Result<Option<Matched>, DfOlapError> {
+    let planner = run.unclocked_planner();
+    let target = Target::new(&planner, factor)?;
+    let table = Arc::clone(&target.table);
+    let definition = &table.definition;
+    let alias = TableReference::bare(target.alias.clone());
+    let schema = DFSchema::try_from_qualified_schema(alias, &definition.schema)?;
+    let expressions = Expressions {
+        run,
+        planner: &planner,
+        schema: &schema,
+    };
+
+    let Some(condition) = expressions.condition(selection)? else {
+        return Ok(None);
+    };
+    let mut values: HashMap<usize, Arc<dyn PhysicalExpr>> = HashMap::new();
+    if let Some(assigned) = assigned {
+        let mut new = assignments(&planner, &target, assigned)?;
+        for (index, column) in definition.columns.iter().enumerate() {
+            if let Some(value) = new.remove(column.field.name()) {
+                let Some(value) = expressions.value(value, column.field.data_type())? else {
+                    return Ok(None);
+                };
+                values.insert(index, value);
+            }
+        }
+    }
+
+    let places = prune(&table, &definition.schema, Arc::clone(&condition));
+    let rows: u64 = places
+        .iter()
+        .map(|place| table.fragments[*place].rows())
+        .sum();
+    if rows > MAX_ROWS {
+        return Ok(None);
+    }
+    let mut dead = RoaringTreemap::new();
+    let mut new = Gathered::new(run.runtime());
+    for batch in read_all(&table, &places) {
+        run.check_stop()?;
+        let batch = batch?;
+        let hit = condition.evaluate(&batch)?.into_array(batch.num_rows())?;
+        let hit = definite(hit.as_boolean());
+        if hit.true_count() == 0 {
+            continue;
+        }
+        let batch = filter_record_batch(&batch, &hit)?;
+        let addresses = batch.column(definition.columns.len());
+        dead.extend(addresses.as_primitive::<UInt64Type>().values());
+        if assigned.is_some() {
+            new.push(changed(&target, &batch, &values)?)?;
+        }
+    }
+    Ok(Some(Matched { target, dead, new }))
+}
+
+/// True where the condition is, false where it is false or NULL.
+fn definite(hit: &BooleanArray) -> BooleanArray {
+    match hit.nulls() {
+        Some(_) => prep_null_mask_filter(hit),
+        None => hit.clone(),
+    }
+}
+
+fn changed(
+    target: &Target,
+    batch: &RecordBatch,
+    values: &HashMap<usize, Arc<dyn PhysicalExpr>>,
+) -> Result<RecordBatch, DfOlapError> {
+    let definition = &target.table.definition;
+    let columns = (0..definition.columns.len())
+        .map(|index| match values.get(&index) {
+            Some(value) => value.evaluate(batch)?.into_array(batch.num_rows()),
+            None => Ok(Arc::clone(batch.column(index))),
+        })
+        .collect::<Result<Vec<ArrayRef>>>()?;
+    shape(&target.name, definition, &columns, batch.num_rows())
+}
+
+struct Expressions<'a> {
+    run: &'a Run<'a>,
+    planner: &'a Planner,
+    schema: &'a DFSchema,
+}
+
+impl Expressions<'_> {
+    fn condition(&self, expr: &ast::Expr) -> Result<Option<Arc<dyn PhysicalExpr>>, DfOlapError> {
+        let expr = self.expr(expr.clone())?;
+        match expr.get_type(self.schema)? {
+            DataType::Boolean => self.physical(expr),
+            _ => Ok(None),
+        }
+    }
+
+    fn value(
+        &self,
+        expr: ast::Expr,
+        data_type: &DataType,
+    ) -> Result<Option<Arc<dyn PhysicalExpr>>, DfOlapError> {
+        let expr = self.expr(expr)?.cast_to(data_type, self.schema)?;
+        self.physical(expr)
+    }
+
+    fn expr(&self, expr: ast::Expr) -> Result<Expr, DfOlapError> {
+        Ok(self
+            .planner
+            .expr(expr, self.schema, &mut self.planner.context())?)
+    }
+
+    fn physical(&self, expr: Expr) -> Result<Option<Arc<dyn PhysicalExpr>>, DfOlapError> {
+        if expr.exists(|e| Ok(!is_plain(e)))? {
+            return Ok(None);
+        }
+        let state = self.run.unclocked_state();
+        Ok(Some(state.create_physical_expr(expr, self.schema)?))
+    }
+}
+
+/// True for what depends on nothing but the row.
+fn is_plain(expr: &Expr) -> bool {
+    match expr {
+        Expr::Column(_)
+        | Expr::Literal(..)
+        | Expr::Alias(_)
+        | Expr::BinaryExpr(_)
+        | Expr::Like(_)
+        | Expr::SimilarTo(_)
+        | Expr::Not(_)
+        | Expr::IsNotNull(_)
+        | Expr::IsNull(_)
+        | Expr::IsTrue(_)
+        | Expr::IsFalse(_)
+        | Expr::IsUnknown(_)
+        | Expr::IsNotTrue(_)
+        | Expr::IsNotFalse(_)
+        | Expr::IsNotUnknown(_)
+        | Expr::Negative(_)
+        | Expr::Between(_)
+        | Expr::Case(_)
+        | Expr::Cast(_)
+        | Expr::TryCast(_)
+        | Expr::InList(_) => true,
+        Expr::ScalarFunction(call) => call.func.signature().volatility == Volatility::Immutable,
+        _ => false,
+    }
+}
