@@ -1,8 +1,10 @@
 //! Rows on their way into a table: shaped to its columns, checked, and counted against the memory limit.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayData, ArrayRef};
+use arrow::buffer::NullBuffer;
 use arrow::compute::{CastOptions, can_cast_types, cast_with_options};
 use arrow::datatypes::DataType;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -17,6 +19,8 @@ use crate::snapshot::{Column, TableDefinition};
 pub(crate) struct Gathered {
     pub batches: Vec<RecordBatch>,
     reservation: MemoryReservation,
+    /// Where the buffers stand that were counted: slices and views share them.
+    counted: HashSet<usize>,
 }
 
 impl Gathered {
@@ -24,15 +28,33 @@ impl Gathered {
         Self {
             batches: Vec::new(),
             reservation: MemoryConsumer::new("rows to write").register(&runtime.memory_pool),
+            counted: HashSet::new(),
         }
     }
 
     pub fn push(&mut self, batch: RecordBatch) -> Result<(), DfOlapError> {
         if batch.num_rows() > 0 {
-            self.reservation.try_grow(batch.get_array_memory_size())?;
+            let columns = batch.columns().iter();
+            let bytes = columns.map(|column| self.count(&column.to_data())).sum();
+            self.reservation.try_grow(bytes)?;
             self.batches.push(batch);
         }
         Ok(())
+    }
+
+    /// The bytes of an array's buffers that were not counted before.
+    fn count(&mut self, data: &ArrayData) -> usize {
+        let nulls = data.nulls().map(NullBuffer::buffer);
+        let mut bytes = 0;
+        for buffer in data.buffers().iter().chain(nulls) {
+            if self.counted.insert(buffer.data_ptr().as_ptr() as usize) {
+                bytes += buffer.capacity();
+            }
+        }
+        for child in data.child_data() {
+            bytes += self.count(child);
+        }
+        bytes
     }
 
     pub fn rows(&self) -> u64 {

@@ -36,7 +36,7 @@ pub(crate) enum OnConflict {
     Append,
     Nothing,
     Replace,
-    Update(ast::DoUpdate),
+    Update(Box<ast::DoUpdate>),
 }
 
 pub(crate) fn on_conflict(
@@ -63,7 +63,9 @@ pub(crate) fn on_conflict(
             check_conflict_target(planner, target, &on.conflict_target)?;
             chosen.push(match &on.action {
                 ast::OnConflictAction::DoNothing => OnConflict::Nothing,
-                ast::OnConflictAction::DoUpdate(update) => OnConflict::Update(update.clone()),
+                ast::OnConflictAction::DoUpdate(update) => {
+                    OnConflict::Update(Box::new(update.clone()))
+                }
             });
         }
         Some(_) => return Err(unsupported("ON DUPLICATE KEY UPDATE").into()),

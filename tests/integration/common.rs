@@ -79,3 +79,9 @@ where
     }
     done
 }
+
+/// `(id BIGINT PRIMARY KEY, n BIGINT)` with the rows 1, 2 and 3.
+pub async fn small_table(engine: &DataFusionEngine) {
+    run(engine, "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)").await;
+    run(engine, "INSERT INTO t VALUES (1, 10), (2, 20), (3, NULL)").await;
+}

@@ -11,16 +11,23 @@
 
 mod api;
 mod appends;
+mod atomicity;
 mod common;
+mod deletions;
+mod forerunner;
 mod isolation;
 mod literals;
 mod loading;
 mod messages;
 mod model;
 mod model_expr;
+mod model_keys;
+mod model_statements;
 mod races;
 mod safety;
 mod sql_file;
 mod sql_files;
+mod statements;
 mod streaming;
+mod tables;
 mod traps;

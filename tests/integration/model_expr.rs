@@ -197,9 +197,10 @@ impl Condition {
             Self::IsNull(value, is) => Some(value.of(row).is_none() == *is),
             Self::In(value, _, list, is) => {
                 let value = value.of(row);
-                let any = list
-                    .iter()
-                    .fold(Some(false), |any, item| or(any, compare(value, "=", *item)));
+                let mut any = Some(false);
+                for item in list {
+                    any = or(any, compare(value, "=", *item));
+                }
                 any.map(|any| any == *is)
             }
             Self::Between(value, low, high) => {

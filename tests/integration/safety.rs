@@ -54,7 +54,7 @@ async fn nothing_outside_is_reached_by_default() {
     for sql in [
         format!("PREPARE p AS COPY (SELECT 1) TO '{out_path}'"),
         format!("SELECT * FROM read_csv('{path}')"),
-        format!("CREATE FUNCTION f() RETURNS INT RETURN 1"),
+        "CREATE FUNCTION f() RETURNS INT RETURN 1".to_string(),
         format!("CREATE TABLE x AS SELECT * FROM '{path}'"),
         format!("CREATE VIEW x AS SELECT * FROM '{path}'"),
         format!("INSERT INTO x SELECT * FROM '{path}'"),
@@ -399,4 +399,24 @@ async fn files_are_read_and_written_where_the_builder_allows_it() {
     let copy = format!("COPY (SELECT 1) TO '{}'", path("no.csv"));
     assert_eq!(kind(&reader, &copy).await, ErrorKind::Denied);
     assert!(!folder.path().join("no.csv").exists());
+}
+
+#[tokio::test]
+async fn rows_that_share_a_buffer_are_counted_once_against_the_memory_limit() {
+    let engine = EngineBuilder::new()
+        .memory_limit_bytes(64 << 20)
+        .build()
+        .unwrap();
+    run(&engine, "CREATE TABLE t (id BIGINT, s TEXT)").await;
+    for part in 0..8 {
+        let sql = format!(
+            "INSERT INTO t SELECT value, repeat('x', 100) FROM range({}, {})",
+            part * 10_000,
+            (part + 1) * 10_000
+        );
+        assert_eq!(run(&engine, &sql).await, 10_000);
+    }
+    run(&engine, "CREATE TABLE u AS SELECT * FROM t").await;
+    assert_eq!(run(&engine, "INSERT INTO u SELECT * FROM u").await, 80_000);
+    assert_eq!(run(&engine, "UPDATE u SET id = id + 1").await, 160_000);
 }
