@@ -19,6 +19,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::sql::sqlparser::ast;
 use roaring::RoaringTreemap;
 
+use super::checked::check;
 use super::planner::Planner;
 use super::provider::prune;
 use super::rows::{Gathered, shape};
@@ -194,7 +195,10 @@ impl Expressions<'_> {
         data_type: &DataType,
     ) -> Result<Option<Arc<dyn PhysicalExpr>>, DfOlapError> {
         let expr = self.expr(expr)?.cast_to(data_type, self.schema)?;
-        self.physical(expr)
+        match self.physical(expr)? {
+            Some(value) => Ok(Some(check(value)?.data)),
+            None => Ok(None),
+        }
     }
 
     fn expr(&self, expr: ast::Expr) -> Result<Expr, DfOlapError> {

@@ -6,6 +6,7 @@
 
 mod alter;
 mod catalog;
+mod checked;
 mod column;
 mod ddl;
 mod direct;

@@ -10,6 +10,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use datafusion::sql::sqlparser::ast;
 
+use super::checked::check_projections;
 use super::functions::bound_literals;
 use super::guard;
 use super::interrupt::{Stop, interruptible};
@@ -132,7 +133,7 @@ impl Run<'_> {
             .create_physical_plan(&plan, self.state().as_ref())
             .await?;
         Ok(execute_stream(
-            interruptible(plan, &self.stop)?,
+            interruptible(check_projections(plan)?, &self.stop)?,
             self.state().task_ctx(),
         )?)
     }

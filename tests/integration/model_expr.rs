@@ -163,10 +163,7 @@ impl Condition {
             12 => Self::IsNull(value(rng), rng.random()),
             13..15 => {
                 let value = value(rng);
-                let shift = match value {
-                    Value::Column("id" | "g") => 0,
-                    _ => rng.random_range(1..1_000_000_000),
-                };
+                let shift = 0;
                 Self::In(
                     value,
                     shift,
@@ -197,10 +194,8 @@ impl Condition {
             Self::IsNull(value, is) => Some(value.of(row).is_none() == *is),
             Self::In(value, _, list, is) => {
                 let value = value.of(row);
-                let mut any = Some(false);
-                for item in list {
-                    any = or(any, compare(value, "=", *item));
-                }
+                let each = list.iter().map(|item| compare(value, "=", *item));
+                let any = each.reduce(or).unwrap_or(Some(false));
                 any.map(|any| any == *is)
             }
             Self::Between(value, low, high) => {
