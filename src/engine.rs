@@ -10,7 +10,7 @@ use datafusion::common::ParamValues;
 use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 use datafusion::prelude::SessionContext;
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt};
 
 use crate::change::Action;
 use crate::error::DfOlapError;
@@ -180,7 +180,7 @@ impl DataFusionEngine {
         E: Into<DfOlapError>,
     {
         let batches = batches.map(|batch| batch.map_err(Into::into));
-        self.executor.load(table, batches.boxed()).await
+        self.executor.load_stream(table, batches.boxed()).await
     }
 
     /// A [`SessionContext`] on the current snapshot, for DataFrames and for what else DataFusion offers to Rust code. It reads;
@@ -230,8 +230,7 @@ impl OlapEngine for DataFusionEngine {
     }
 
     async fn load_arrow(&self, table: &str, batches: &[RecordBatch]) -> Result<u64, DfOlapError> {
-        let batches = stream::iter(batches.iter().cloned().map(Ok));
-        self.executor.load(table, batches.boxed()).await
+        self.executor.load(table, batches).await
     }
 
     async fn create_table(

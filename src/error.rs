@@ -204,6 +204,13 @@ impl From<ArrowError> for DfOlapError {
     }
 }
 
+/// Finds an error of ours behind the items of a [`RecordBatchBoxStream`](crate::RecordBatchBoxStream), or wraps it.
+impl From<Box<dyn std::error::Error + Send + Sync>> for DfOlapError {
+    fn from(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        Self::from(DataFusionError::External(error))
+    }
+}
+
 impl From<DfOlapError> for DataFusionError {
     fn from(error: DfOlapError) -> Self {
         match error {

@@ -10,7 +10,7 @@ use datafusion::common::ParamValues;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionContext;
 use futures::stream::BoxStream;
-use futures::{FutureExt, StreamExt, TryStreamExt, future};
+use futures::{FutureExt, StreamExt, TryStreamExt, future, stream};
 use parking_lot::{Mutex, RwLock};
 
 use crate::change::{Action, ChangeSet, Conflict};
@@ -116,12 +116,39 @@ impl Executor {
         limited.run(work.boxed()).await
     }
 
-    /// Appends batches to a table.
-    pub async fn load(
+    /// Appends batches to a table, in the shape it has now.
+    pub async fn load(&self, name: &str, batches: &[RecordBatch]) -> Result<u64, DfOlapError> {
+        let mut lost = Conflict("");
+        for _ in 0..MAX_ATTEMPTS {
+            let rows = stream::iter(batches.iter().cloned().map(Ok));
+            match self.append(name, rows.boxed()).await? {
+                Ok(count) => return Ok(count),
+                Err(conflict) => lost = conflict,
+            }
+        }
+        Err(spent(&lost))
+    }
+
+    /// Appends the batches of a stream to a table. The stream can be read once: a change of the table meanwhile is an error.
+    pub async fn load_stream(
         &self,
         name: &str,
         batches: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
     ) -> Result<u64, DfOlapError> {
+        match self.append(name, batches).await? {
+            Ok(count) => Ok(count),
+            Err(Conflict(why)) => Err(DfOlapError::Conflict(format!(
+                "table {name} was changed while the stream was read: {why}; load it again"
+            ))),
+        }
+    }
+
+    /// Appends commute with all but a change of the table itself.
+    async fn append(
+        &self,
+        name: &str,
+        batches: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
+    ) -> Result<Result<u64, Conflict>, DfOlapError> {
         let snapshot = self.snapshot().await?;
         let (name, table) = find(&snapshot, name)?;
         let definition = Arc::clone(&table.definition);
@@ -129,7 +156,7 @@ impl Executor {
         let fragments = self.store.write(&definition, rows.boxed()).await?;
         let count = fragments.iter().map(|f| u64::from(f.rows())).sum();
         if count == 0 {
-            return Ok(0);
+            return Ok(Ok(0));
         }
         let change = ChangeSet {
             actions: vec![Action::Append {
@@ -141,11 +168,8 @@ impl Executor {
         let gate = self.gates.of(&name);
         let _shared = gate.read().await;
         match self.store.commit(&snapshot, change).await? {
-            CommitOutcome::Committed(_) => Ok(count),
-            // Appends commute with all but a change of the table itself, which the caller has to look at.
-            CommitOutcome::Conflict(Conflict(why)) => Err(DfOlapError::SchemaMismatch(format!(
-                "{name} was changed while the data was read: {why}"
-            ))),
+            CommitOutcome::Committed(_) => Ok(Ok(count)),
+            CommitOutcome::Conflict(conflict) => Ok(Err(conflict)),
         }
     }
 
@@ -376,11 +400,15 @@ impl Executor {
                 CommitOutcome::Conflict(conflict) => lost = conflict,
             }
         }
-        Err(DfOlapError::Conflict(format!(
-            "the statement lost {MAX_ATTEMPTS} races against other writers ({}); run it again",
-            lost.0
-        )))
+        Err(spent(&lost))
     }
+}
+
+fn spent(lost: &Conflict) -> DfOlapError {
+    DfOlapError::Conflict(format!(
+        "the statement lost {MAX_ATTEMPTS} races against other writers ({}); run it again",
+        lost.0
+    ))
 }
 
 /// One gate for each table that is being written: writers share it, and one that lost too often takes it alone.

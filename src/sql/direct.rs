@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
-use arrow::compute::{filter_record_batch, prep_null_mask_filter};
-use arrow::datatypes::{DataType, UInt64Type};
+use arrow::compute::{and, filter_record_batch, prep_null_mask_filter};
+use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DFSchema, Result, TableReference};
@@ -24,7 +24,7 @@ use super::planner::Planner;
 use super::provider::prune;
 use super::rows::{Gathered, shape};
 use super::run::Run;
-use super::scan::read_all;
+use super::scan::stored_batches;
 use super::target::{Target, assignments};
 use crate::error::DfOlapError;
 
@@ -133,19 +133,26 @@ fn matched(
     }
     let mut dead = RoaringTreemap::new();
     let mut new = Gathered::new(run.runtime());
-    for batch in read_all(&table, &places) {
+    for stored in stored_batches(&table, &places) {
         run.check_stop()?;
-        let batch = batch?;
-        let hit = condition.evaluate(&batch)?.into_array(batch.num_rows())?;
-        let hit = definite(hit.as_boolean());
+        let stored = stored?;
+        let batch = &stored.batch;
+        let hit = condition.evaluate(batch)?.into_array(batch.num_rows())?;
+        let mut hit = definite(hit.as_boolean());
         if hit.true_count() == 0 {
             continue;
         }
-        let batch = filter_record_batch(&batch, &hit)?;
-        let addresses = batch.column(definition.columns.len());
-        dead.extend(addresses.as_primitive::<UInt64Type>().values());
+        if let Some(alive) = stored.live_rows() {
+            hit = and(&hit, &alive)?;
+        }
+        let rows = hit.values().set_indices();
+        dead.extend(rows.map(|index| stored.address(index)));
         if assigned.is_some() {
-            new.push(changed(&target, &batch, &values)?)?;
+            new.push(changed(
+                &target,
+                &filter_record_batch(batch, &hit)?,
+                &values,
+            )?)?;
         }
     }
     Ok(Some(Matched { target, dead, new }))

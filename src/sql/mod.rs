@@ -19,7 +19,7 @@ mod interrupt;
 mod literal;
 mod merge;
 mod names;
-mod not_in;
+mod nulls;
 mod parse;
 mod planner;
 mod provider;

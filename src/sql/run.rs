@@ -14,7 +14,7 @@ use super::checked::check_projections;
 use super::functions::bound_literals;
 use super::guard;
 use super::interrupt::{Stop, interruptible};
-use super::not_in;
+use super::nulls;
 use super::planner::{Planner, normalize};
 use super::session::{Externals, Limits, Session};
 use crate::change::ChangeSet;
@@ -125,7 +125,7 @@ impl Run<'_> {
     ) -> Result<SendableRecordBatchStream, DfOlapError> {
         guard::check(&plan, self.limits().plan_nodes, self.limits().writes)?;
         let plan = with_deep_stack(|| {
-            let plan = not_in::rewrite(plan)?;
+            let plan = nulls::respect(plan)?;
             bound_literals(self.state().optimize(&plan)?)
         })?;
         let planner = self.state().query_planner();

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use arrow::array::{ArrayRef, UInt64Array, new_null_array};
+use arrow::array::{ArrayRef, BooleanArray, UInt64Array, new_null_array};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -26,7 +26,7 @@ use datafusion::physical_plan::execution_plan::SchedulingType;
 use datafusion::physical_plan::projection::{all_alias_free_columns, new_projections_for_columns};
 use futures::Stream;
 
-use crate::snapshot::{LiveFragment, Table};
+use crate::snapshot::{LiveFragment, Table, TableDefinition};
 
 /// The name of the column that names a row within one snapshot.
 pub(crate) const ROW_ADDRESS: &str = "__row_address";
@@ -207,21 +207,69 @@ fn estimated_bytes(schema: &SchemaRef, rows: usize) -> Precision<usize> {
         .map_or(Precision::Absent, |width| Precision::Inexact(width * rows))
 }
 
-/// All columns of the fragments at `places`, the row address last, batch by batch.
-pub(crate) fn read_all(
-    table: &Arc<Table>,
-    places: &[usize],
-) -> impl Iterator<Item = Result<RecordBatch>> + use<> {
-    let columns = table.definition.columns.len();
-    let source = FragmentSource {
-        table: Arc::clone(table),
-        partitions: vec![places.to_vec()],
-        projection: (0..=columns).collect(),
-        schema: with_row_address(&table.definition.schema),
-        fetch: None,
-    };
-    let mut stream = FragmentStream::new(source, 0);
-    std::iter::from_fn(move || stream.next_batch())
+/// A batch as it is stored, in the columns of its table, dead rows included.
+pub(crate) struct StoredBatch<'a> {
+    pub batch: RecordBatch,
+    live: &'a LiveFragment,
+    place: usize,
+    start: u32,
+}
+
+impl StoredBatch<'_> {
+    /// True for each row that is alive; `None` where all are.
+    pub fn live_rows(&self) -> Option<BooleanArray> {
+        self.live.live_rows(self.start, self.batch.num_rows())
+    }
+
+    /// The address of the row at `index` of the batch.
+    pub fn address(&self, index: usize) -> u64 {
+        row_address(self.place, self.start + index as u32)
+    }
+}
+
+/// All columns of the fragments at `places`, batch by batch.
+pub(crate) fn stored_batches<'a>(
+    table: &'a Table,
+    places: &'a [usize],
+) -> impl Iterator<Item = Result<StoredBatch<'a>>> + 'a {
+    let definition = &table.definition;
+    places.iter().flat_map(move |place| {
+        let live = &table.fragments[*place];
+        let mut next = 0;
+        live.fragment.batches.iter().map(move |stored| {
+            let start = next;
+            next += stored.num_rows() as u32;
+            let columns = (0..definition.columns.len())
+                .map(|index| stored_column(live, definition, index, stored))
+                .collect::<Result<Vec<_>>>()?;
+            Ok(StoredBatch {
+                batch: RecordBatch::try_new(Arc::clone(&definition.schema), columns)?,
+                live,
+                place: *place,
+                start,
+            })
+        })
+    })
+}
+
+/// A column of the table as a fragment has it, or as rows have it that are older than the column.
+fn stored_column(
+    live: &LiveFragment,
+    definition: &TableDefinition,
+    index: usize,
+    batch: &RecordBatch,
+) -> Result<ArrayRef> {
+    if Arc::ptr_eq(&live.fragment.layout, &definition.layout) {
+        return Ok(Arc::clone(batch.column(index)));
+    }
+    let column = &definition.columns[index];
+    match live.fragment.layout.iter().position(|id| *id == column.id) {
+        Some(stored) => Ok(Arc::clone(batch.column(stored))),
+        None => match &column.initial {
+            Some(value) => value.to_array_of_size(batch.num_rows()),
+            None => Ok(new_null_array(column.field.data_type(), batch.num_rows())),
+        },
+    }
 }
 
 /// A table's schema with the row address after it.
@@ -301,21 +349,12 @@ impl FragmentStream {
             .projection
             .iter()
             .map(|index| -> Result<ArrayRef> {
-                let Some(column) = definition.columns.get(*index) else {
-                    let end = start + rows as u32;
-                    let addresses = (start..end).map(|p| row_address(place, p));
-                    return Ok(Arc::new(UInt64Array::from_iter_values(addresses)));
-                };
-                if Arc::ptr_eq(&live.fragment.layout, &definition.layout) {
-                    return Ok(Arc::clone(batch.column(*index)));
+                if *index < definition.columns.len() {
+                    return stored_column(live, definition, *index, batch);
                 }
-                match live.fragment.layout.iter().position(|id| *id == column.id) {
-                    Some(stored) => Ok(Arc::clone(batch.column(stored))),
-                    None => match &column.initial {
-                        Some(value) => value.to_array_of_size(rows),
-                        None => Ok(new_null_array(column.field.data_type(), rows)),
-                    },
-                }
+                let end = start + rows as u32;
+                let addresses = (start..end).map(|p| row_address(place, p));
+                Ok(Arc::new(UInt64Array::from_iter_values(addresses)))
             })
             .collect::<Result<Vec<_>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));

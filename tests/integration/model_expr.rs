@@ -163,7 +163,10 @@ impl Condition {
             12 => Self::IsNull(value(rng), rng.random()),
             13..15 => {
                 let value = value(rng);
-                let shift = 0;
+                let shift = match value {
+                    Value::Column("id" | "g") => 0,
+                    _ => rng.random_range(1..1_000_000_000),
+                };
                 Self::In(
                     value,
                     shift,
