@@ -54,6 +54,14 @@ fn check_text(sql: &str, limits: &TextLimits) -> Result<(), DfOlapError> {
             limits.text_bytes
         )));
     }
+    // Each link of a chain takes a byte at least, each level a bracket.
+    let brackets = sql
+        .bytes()
+        .filter(|b| matches!(b, b'(' | b'[' | b'{'))
+        .count();
+    if sql.len() <= limits.chain && brackets < limits.depth {
+        return Ok(());
+    }
     let tokens = Tokenizer::new(&GenericDialect, sql)
         .tokenize()
         .map_err(|e| DfOlapError::Invalid(format!("SQL error: {e}")))?;
