@@ -202,6 +202,10 @@ impl Expressions<'_> {
         data_type: &DataType,
     ) -> Result<Option<Arc<dyn PhysicalExpr>>, DfOlapError> {
         let expr = self.expr(expr)?.cast_to(data_type, self.schema)?;
+        if expr.column_refs().is_empty() {
+            // A constant that fails does so before any row is looked at.
+            self.planner.constant(expr.clone())?;
+        }
         match self.physical(expr)? {
             Some(value) => Ok(Some(check(value)?.data)),
             None => Ok(None),

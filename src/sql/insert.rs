@@ -3,7 +3,7 @@
 //! The primary key is the identity that ON CONFLICT, INSERT OR REPLACE and INSERT OR IGNORE go by. A plain INSERT does not
 //! look at it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::datatypes::FieldRef;
@@ -17,7 +17,7 @@ use super::literal;
 use super::planner::Planner;
 use super::rows::{Gathered, shape};
 use super::run::{Effect, Run, unsupported};
-use super::target::{Target, default_expr, default_keyword, known_column, refuse};
+use super::target::{Target, default_expr, default_keyword, known_column, quoted, refuse};
 use super::upsert::{OnConflict, on_conflict, resolve};
 use crate::change::{Action, ChangeSet, deletions};
 use crate::error::DfOlapError;
@@ -163,6 +163,7 @@ pub(crate) fn plan(
             let mut source = source.as_ref().clone();
             fill_defaults(&mut source, &target, &fields)?;
             hoist(&mut source, with);
+            tell_apart(&mut source.body);
             let mut context = planner.context();
             if let ast::SetExpr::Values(values) = source.body.as_ref() {
                 for row in &values.rows {
@@ -230,6 +231,31 @@ fn hoist(source: &mut ast::Query, with: &Option<ast::With>) {
                 .cte_tables
                 .splice(0..0, outer.cte_tables.iter().cloned());
         }
+    }
+}
+
+/// Names the literals of a SELECT, and the second of two equal expressions: DataFusion refuses `SELECT 1, 1`, whose names no one asks for here.
+fn tell_apart(body: &mut ast::SetExpr) {
+    match body {
+        ast::SetExpr::Select(select) => {
+            let mut seen = HashSet::new();
+            for (index, item) in select.projection.iter_mut().enumerate() {
+                if let ast::SelectItem::UnnamedExpr(expr) = item
+                    && (matches!(expr, ast::Expr::Value(_)) || !seen.insert(expr.to_string()))
+                {
+                    *item = ast::SelectItem::ExprWithAlias {
+                        alias: quoted(&format!("{expr}:{index}")),
+                        expr: expr.clone(),
+                    };
+                }
+            }
+        }
+        ast::SetExpr::SetOperation { left, right, .. } => {
+            tell_apart(left);
+            tell_apart(right);
+        }
+        ast::SetExpr::Query(query) => tell_apart(&mut query.body),
+        _ => {}
     }
 }
 

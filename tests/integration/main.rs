@@ -25,6 +25,7 @@ mod model_keys;
 mod model_statements;
 mod races;
 mod safety;
+mod short_ways;
 mod sql_file;
 mod sql_files;
 mod statements;

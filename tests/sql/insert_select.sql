@@ -77,3 +77,18 @@ SELECT id, label FROM dst WHERE id IN (77, 78) ORDER BY id;
 --> rows
 -- 77 | union
 -- 78 | NULL
+
+CREATE TABLE twice (a INT, b INT, c TEXT, d TEXT);
+--> ok
+
+INSERT INTO twice SELECT 1, 1, 'x', 'x';
+--> count 1
+
+INSERT INTO twice SELECT a, a, c, c FROM twice UNION ALL SELECT 2, 2, 'y', 'y';
+--> count 2
+
+SELECT * FROM twice ORDER BY a;
+--> rows
+-- 1 | 1 | x | x
+-- 1 | 1 | x | x
+-- 2 | 2 | y | y
