@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use chrono::{DateTime, Utc};
 use datafusion::common::ParamValues;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionContext;
@@ -42,6 +43,8 @@ pub(crate) struct Executor {
 struct Given {
     session: Session,
     params: Option<ParamValues>,
+    /// What `now()` is, in all statements of the call.
+    now: DateTime<Utc>,
     stop: Arc<Stop>,
 }
 
@@ -51,6 +54,7 @@ impl Given {
         Self {
             session,
             params: options.params,
+            now: Utc::now(),
             stop: Arc::new(Stop::new(timeout, options.cancel)),
         }
     }
@@ -195,8 +199,9 @@ impl Executor {
     pub async fn context(&self) -> Result<SessionContext, DfOlapError> {
         let session = self.session();
         let snapshot = self.snapshot().await?;
-        let catalog = SnapshotCatalog::new(Arc::clone(&session.state), snapshot);
-        let state = SessionStateBuilder::new_from_existing(session.begin())
+        let now = Utc::now();
+        let catalog = SnapshotCatalog::new(Arc::clone(&session.state), snapshot, now);
+        let state = SessionStateBuilder::new_from_existing(session.state.as_ref().clone())
             .with_catalog_list(Arc::new(catalog))
             .build();
         Ok(SessionContext::new_with_state(state))
@@ -210,7 +215,7 @@ impl Executor {
         let mut session = self.session.write();
         let mut state = session.state.as_ref().clone();
         let result = change(&mut state)?;
-        session.state = Arc::new(state);
+        session.set_state(state);
         Ok(result)
     }
 
@@ -240,6 +245,7 @@ impl Executor {
             snapshot,
             self.store.as_ref(),
             given.params.clone(),
+            given.now,
             stop,
         )
     }

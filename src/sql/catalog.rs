@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SessionState;
@@ -19,11 +20,16 @@ use crate::snapshot::{Relation, Snapshot};
 pub(crate) struct SnapshotCatalog {
     state: Arc<SessionState>,
     snapshot: Arc<Snapshot>,
+    now: DateTime<Utc>,
 }
 
 impl SnapshotCatalog {
-    pub fn new(state: Arc<SessionState>, snapshot: Arc<Snapshot>) -> Self {
-        Self { state, snapshot }
+    pub fn new(state: Arc<SessionState>, snapshot: Arc<Snapshot>, now: DateTime<Utc>) -> Self {
+        Self {
+            state,
+            snapshot,
+            now,
+        }
     }
 
     fn catalog_name(&self) -> &str {
@@ -78,7 +84,8 @@ impl SchemaProvider for SnapshotCatalog {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
-        Planner::new(Arc::clone(&self.state), Arc::clone(&self.snapshot)).provider(name)
+        let (state, snapshot) = (Arc::clone(&self.state), Arc::clone(&self.snapshot));
+        Planner::new(state, snapshot, self.now).provider(name)
     }
 
     async fn table_type(&self, name: &str) -> Result<Option<TableType>> {

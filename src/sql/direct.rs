@@ -19,7 +19,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::sql::sqlparser::ast;
 use roaring::RoaringTreemap;
 
-use super::checked::check;
+use super::checked::{check_condition, check_expr};
 use super::planner::Planner;
 use super::provider::prune;
 use super::rows::{Gathered, shape};
@@ -95,7 +95,7 @@ fn matched(
     selection: &ast::Expr,
     assigned: Option<&[ast::Assignment]>,
 ) -> Result<Option<Matched>, DfOlapError> {
-    let planner = run.unclocked_planner();
+    let planner = run.planner();
     let target = Target::new(&planner, factor)?;
     let table = Arc::clone(&target.table);
     let definition = &table.definition;
@@ -107,7 +107,7 @@ fn matched(
         schema: &schema,
     };
 
-    let Some(condition) = expressions.condition(selection)? else {
+    let Some(Condition { plain, checked }) = expressions.condition(selection)? else {
         return Ok(None);
     };
     let mut values: HashMap<usize, Arc<dyn PhysicalExpr>> = HashMap::new();
@@ -123,7 +123,7 @@ fn matched(
         }
     }
 
-    let places = prune(&table, &definition.schema, Arc::clone(&condition));
+    let places = prune(&table, &definition.schema, plain);
     let rows: u64 = places
         .iter()
         .map(|place| table.fragments[*place].rows())
@@ -137,7 +137,7 @@ fn matched(
         run.check_stop()?;
         let stored = stored?;
         let batch = &stored.batch;
-        let hit = condition.evaluate(batch)?.into_array(batch.num_rows())?;
+        let hit = checked.evaluate(batch)?.into_array(batch.num_rows())?;
         let mut hit = definite(hit.as_boolean());
         if hit.true_count() == 0 {
             continue;
@@ -181,6 +181,14 @@ fn changed(
     shape(&target.name, definition, &columns, batch.num_rows())
 }
 
+/// Which rows are meant.
+struct Condition {
+    /// As it was said, for pruning.
+    plain: Arc<dyn PhysicalExpr>,
+    /// With its arithmetic checked, for the rows.
+    checked: Arc<dyn PhysicalExpr>,
+}
+
 struct Expressions<'a> {
     run: &'a Run<'a>,
     planner: &'a Planner,
@@ -188,12 +196,20 @@ struct Expressions<'a> {
 }
 
 impl Expressions<'_> {
-    fn condition(&self, expr: &ast::Expr) -> Result<Option<Arc<dyn PhysicalExpr>>, DfOlapError> {
+    fn condition(&self, expr: &ast::Expr) -> Result<Option<Condition>, DfOlapError> {
         let expr = self.expr(expr.clone())?;
-        match expr.get_type(self.schema)? {
-            DataType::Boolean => self.physical(expr),
-            _ => Ok(None),
+        if expr.get_type(self.schema)? != DataType::Boolean {
+            return Ok(None);
         }
+        let Some(plain) = self.physical(expr.clone())? else {
+            return Ok(None);
+        };
+        let checked = check_condition(expr, self.schema)?;
+        let checked = match checked.transformed {
+            true => self.physical(checked.data)?,
+            false => Some(Arc::clone(&plain)),
+        };
+        Ok(checked.map(|checked| Condition { plain, checked }))
     }
 
     fn value(
@@ -201,28 +217,26 @@ impl Expressions<'_> {
         expr: ast::Expr,
         data_type: &DataType,
     ) -> Result<Option<Arc<dyn PhysicalExpr>>, DfOlapError> {
-        let expr = self.expr(expr)?.cast_to(data_type, self.schema)?;
+        let expr = check_expr(self.expr(expr)?, self.schema)?;
+        let expr = expr.cast_to(data_type, self.schema)?;
         if expr.column_refs().is_empty() {
             // A constant that fails does so before any row is looked at.
             self.planner.constant(expr.clone())?;
         }
-        match self.physical(expr)? {
-            Some(value) => Ok(Some(check(value)?.data)),
-            None => Ok(None),
-        }
+        self.physical(expr)
     }
 
     fn expr(&self, expr: ast::Expr) -> Result<Expr, DfOlapError> {
-        Ok(self
-            .planner
-            .expr(expr, self.schema, &mut self.planner.context())?)
+        let mut context = self.planner.context();
+        let expr = self.planner.expr(expr, self.schema, &mut context)?;
+        Ok(self.planner.coerce(expr, self.schema)?)
     }
 
     fn physical(&self, expr: Expr) -> Result<Option<Arc<dyn PhysicalExpr>>, DfOlapError> {
         if expr.exists(|e| Ok(!is_plain(e)))? {
             return Ok(None);
         }
-        let state = self.run.unclocked_state();
+        let state = self.run.state();
         Ok(Some(state.create_physical_expr(expr, self.schema)?))
     }
 }

@@ -58,7 +58,7 @@ impl Run<'_> {
             if !looks_like_a_file(&name) || self.snapshot.relation(&name).is_some() {
                 continue;
             }
-            let state = Arc::clone(self.state());
+            let state = self.state();
             let url = ListingTableUrl::parse(&name)?;
             let config = ListingTableConfig::new(url)
                 .infer_options(state.as_ref())

@@ -2,52 +2,50 @@
 //!
 //! `repeat('x', 2000000000)` asks no memory pool: it allocates, and the process is gone. [`Bounded`] stands before such a
 //! function, works out from the arguments how much it would make for one batch, and refuses what is over the limit; constant
-//! folding goes through it too. What merely joins its arguments (`concat`, `||`) is checked after the fact: it can be no
-//! larger than what went in.
+//! folding goes through it too. A constant is one value until it stands beside rows: [`bound_constants`] puts a check there.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, new_null_array};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, FieldRef, Float64Type};
-use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, Result, ScalarValue};
+use arrow::array::Array;
+use arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Result, plan_err};
 use datafusion::config::ConfigOptions;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::logical_expr::interval_arithmetic::Interval;
-use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::preimage::PreimageResult;
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
 use datafusion::logical_expr::{
-    BinaryExpr, ColumnarValue, Documentation, Expr, ExpressionPlacement, LogicalPlan,
-    ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Documentation, Expr, ExpressionPlacement, LogicalPlan, ReturnFieldArgs,
+    ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
-use datafusion::sql::sqlparser::ast::BinaryOperator;
 
+use super::checked::ConcatPlanner;
+use super::estimates::{
+    Estimate, joined, joined_with_separator, list_to_text, padded, ranged, refuse_over,
+    regexp_replaced, repeated, replaced,
+};
+use super::rewrite::rewrite;
 use crate::error::DfOlapError;
 
-/// The most that one function may make for one batch, in bytes.
-pub(crate) const MAX_MADE_BYTES: u64 = 256 << 20;
-
-/// How many bytes a call would make for a batch.
-type Estimate = fn(&[ArrayRef]) -> u64;
-
-/// Replaces the functions that need it, and puts a check behind `||`.
+/// Replaces the functions that need it, and puts a check before `||`.
 pub(crate) fn bound_functions(builder: &mut SessionStateBuilder) {
-    let estimates: [(&str, Option<Estimate>); 11] = [
-        ("repeat", Some(repeated)),
-        ("lpad", Some(padded)),
-        ("rpad", Some(padded)),
-        ("replace", Some(replaced)),
-        ("range", Some(ranged)),
-        ("generate_series", Some(ranged)),
-        ("array_repeat", Some(repeated)),
-        ("array_resize", Some(padded)),
-        ("array_concat", None),
-        ("concat", None),
-        ("concat_ws", None),
+    let estimates: [(&str, Estimate); 13] = [
+        ("repeat", repeated),
+        ("lpad", padded),
+        ("rpad", padded),
+        ("replace", replaced),
+        ("regexp_replace", regexp_replaced),
+        ("range", ranged),
+        ("generate_series", ranged),
+        ("array_repeat", repeated),
+        ("array_resize", padded),
+        ("array_concat", joined),
+        ("array_to_string", list_to_text),
+        ("concat", joined),
+        ("concat_ws", joined_with_separator),
     ];
     if let Some(functions) = builder.scalar_functions() {
         for function in functions.iter_mut() {
@@ -65,152 +63,11 @@ pub(crate) fn bound_functions(builder: &mut SessionStateBuilder) {
     }
 }
 
-fn too_large(function: &str, bytes: u64) -> DfOlapError {
-    DfOlapError::ResourcesExhausted(format!(
-        "{function} would make {bytes} bytes for one batch, more than the {MAX_MADE_BYTES} allowed"
-    ))
-}
-
-/// The first argument's bytes, times the second.
-fn repeated(args: &[ArrayRef]) -> u64 {
-    let times = numbers(args.get(1));
-    sum(args, |row| {
-        value_bytes(&args[0], row).max(8.0) * times(row).max(0.0)
-    })
-}
-
-/// The second argument: a length in characters or items.
-fn padded(args: &[ArrayRef]) -> u64 {
-    let length = numbers(args.get(1));
-    sum(args, |row| length(row).max(0.0) * 4.0)
-}
-
-/// As many replacements as fit into the text, or exactly as many as there are where that would be too large.
-fn replaced(args: &[ArrayRef]) -> u64 {
-    let guess = sum(args, |row| {
-        let from = value_bytes(&args[1], row).max(1.0);
-        value_bytes(&args[0], row) / from * value_bytes(&args[2], row)
-    });
-    if guess <= MAX_MADE_BYTES {
-        return guess;
-    }
-    let texts: Vec<_> = args
-        .iter()
-        .filter_map(|a| cast(a, &DataType::Utf8View).ok())
-        .collect();
-    let [text, from, to] = texts.as_slice() else {
-        return guess;
-    };
-    let (text, from, to) = (
-        text.as_string_view(),
-        from.as_string_view(),
-        to.as_string_view(),
-    );
-    (0..text.len())
-        .filter(|row| !(text.is_null(*row) || from.is_null(*row) || to.is_null(*row)))
-        .map(|row| {
-            let found = match from.value(row) {
-                "" => 0,
-                from => text.value(row).matches(from).count(),
-            };
-            (text.value(row).len() + found * to.value(row).len()) as u64
-        })
-        .sum()
-}
-
-/// Eight bytes for each number between the first two arguments, in steps of the third.
-fn ranged(args: &[ArrayRef]) -> u64 {
-    let (start, stop) = match args.len() {
-        1 => (numbers(None), numbers(args.first())),
-        _ => (numbers(args.first()), numbers(args.get(1))),
-    };
-    let step: Box<dyn Fn(usize) -> f64> = match args.get(2) {
-        None => Box::new(|_| 1.0),
-        Some(step) if step.data_type().is_numeric() => numbers(Some(step)),
-        Some(step) => {
-            let step = Arc::clone(step);
-            let of = args[0].data_type().clone();
-            Box::new(move |row| interval_step(&step, row, &of))
-        }
-    };
-    sum(args, |row| {
-        ((stop(row) - start(row)) / step(row)).max(0.0) * 8.0
-    })
-}
-
-/// The length of an interval, in the units of the range's values.
-fn interval_step(step: &ArrayRef, row: usize, of: &DataType) -> f64 {
-    use arrow::datatypes::TimeUnit::{Microsecond, Millisecond, Nanosecond, Second};
-    let nanos = match ScalarValue::try_from_array(step, row) {
-        Ok(ScalarValue::IntervalMonthDayNano(Some(step))) => {
-            let days = f64::from(step.months) * 28.0 + f64::from(step.days);
-            days * 86_400e9 + step.nanoseconds as f64
-        }
-        _ => return 1.0,
-    };
-    nanos
-        / match of {
-            DataType::Timestamp(Second, _) => 1e9,
-            DataType::Timestamp(Millisecond, _) | DataType::Date64 => 1e6,
-            DataType::Timestamp(Microsecond, _) => 1e3,
-            DataType::Timestamp(Nanosecond, _) => 1.0,
-            _ => 86_400e9,
-        }
-}
-
-fn sum(args: &[ArrayRef], bytes: impl Fn(usize) -> f64) -> u64 {
-    let rows = args.first().map_or(0, |a| a.len());
-    (0..rows).map(bytes).sum::<f64>() as u64
-}
-
-/// The number in each row, dates and times in their own units; 0 where there is none.
-fn numbers(array: Option<&ArrayRef>) -> Box<dyn Fn(usize) -> f64> {
-    let Some(array) = array else {
-        return Box::new(|_| 0.0);
-    };
-    let plain = match array.data_type() {
-        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => {
-            cast(array, &DataType::Int64).and_then(|whole| cast(&whole, &DataType::Float64))
-        }
-        _ => cast(array, &DataType::Float64),
-    };
-    let Ok(plain) = plain else {
-        return Box::new(|_| 0.0);
-    };
-    let plain = plain.as_primitive::<Float64Type>().clone();
-    Box::new(move |row| {
-        if plain.is_valid(row) {
-            plain.value(row)
-        } else {
-            0.0
-        }
-    })
-}
-
-/// The bytes of one value, about.
-fn value_bytes(array: &ArrayRef, row: usize) -> f64 {
-    if array.is_null(row) {
-        return 0.0;
-    }
-    let bytes = match array.data_type() {
-        DataType::Utf8 => array.as_string::<i32>().value_length(row) as usize,
-        DataType::LargeUtf8 => array.as_string::<i64>().value_length(row) as usize,
-        DataType::Utf8View => array.as_string_view().value(row).len(),
-        DataType::Binary => array.as_binary::<i32>().value_length(row) as usize,
-        DataType::BinaryView => array.as_binary_view().value(row).len(),
-        DataType::List(_) => array.as_list::<i32>().value(row).get_buffer_memory_size(),
-        DataType::LargeList(_) => array.as_list::<i64>().value(row).get_buffer_memory_size(),
-        other => other.primitive_width().unwrap_or(16),
-    };
-    bytes as f64
-}
-
 /// A function behind a check of its size.
 #[derive(Debug)]
 struct Bounded {
     inner: Arc<ScalarUDF>,
-    /// Looked at before the call; without one, the result is looked at.
-    estimate: Option<Estimate>,
+    estimate: Estimate,
 }
 
 impl PartialEq for Bounded {
@@ -265,25 +122,8 @@ impl ScalarUDFImpl for Bounded {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        if let Some(estimate) = self.estimate {
-            // Constants alone make one value, whatever the batch.
-            let constant = args
-                .args
-                .iter()
-                .all(|a| matches!(a, ColumnarValue::Scalar(_)));
-            let rows = if constant { 1 } else { args.number_rows };
-            let arrays = args
-                .args
-                .iter()
-                .map(|arg| arg.to_array(rows))
-                .collect::<Result<Vec<_>>>()?;
-            let bytes = estimate(&arrays);
-            if bytes > MAX_MADE_BYTES {
-                return Err(too_large(self.name(), bytes).into());
-            }
-        }
-        let rows = args.number_rows;
-        check_made(self.name(), self.inner.invoke_with_args(args)?, rows)
+        refuse_over(self.name(), (self.estimate)(&args.args, args.number_rows))?;
+        self.inner.invoke_with_args(args)
     }
 
     /// None: a rewrite to the function itself would leave the check behind.
@@ -337,82 +177,57 @@ impl ScalarUDFImpl for Bounded {
     }
 }
 
-/// A scalar counts as often as there are rows: it becomes an array of that length.
-fn check_made(function: &str, made: ColumnarValue, rows: usize) -> Result<ColumnarValue> {
-    let bytes = match &made {
-        ColumnarValue::Array(array) => array.get_buffer_memory_size() as u64,
-        ColumnarValue::Scalar(value) => (value.size() as u64).saturating_mul(rows as u64),
-    };
-    if bytes > MAX_MADE_BYTES {
-        return Err(too_large(function, bytes).into());
-    }
-    Ok(made)
-}
+/// A value this small is harmless even where it is spread over the rows of a batch.
+const HARMLESS_BYTES: usize = 16 << 10;
 
-/// Puts [`Joined`] around each `||` of strings.
-#[derive(Debug)]
-struct ConcatPlanner;
-
-impl ExprPlanner for ConcatPlanner {
-    fn plan_binary_op(
-        &self,
-        expr: RawBinaryExpr,
-        _: &DFSchema,
-    ) -> Result<PlannerResult<RawBinaryExpr>> {
-        if expr.op != BinaryOperator::StringConcat {
-            return Ok(PlannerResult::Original(expr));
-        }
-        let joined = Expr::BinaryExpr(BinaryExpr::new(
-            Box::new(expr.left),
-            datafusion::logical_expr::Operator::StringConcat,
-            Box::new(expr.right),
-        ));
-        Ok(PlannerResult::Planned(checked(joined)))
-    }
-}
-
-fn checked(expr: Expr) -> Expr {
-    let check = ScalarUDF::new_from_impl(Joined(Signature::any(1, Volatility::Immutable)));
-    check.call(vec![expr])
-}
-
-/// Puts the check around large constants of an optimized plan: one value of a megabyte is harmless until it is a column.
-pub(crate) fn bound_literals(plan: LogicalPlan) -> Result<LogicalPlan> {
-    const HARMLESS_BYTES: usize = 16 << 10;
-    let large =
-        |expr: &Expr| matches!(expr, Expr::Literal(value, _) if value.size() > HARMLESS_BYTES);
-    plan.transform_up_with_subqueries(|plan| {
-        if !matches!(plan, LogicalPlan::Projection(_)) {
-            return Ok(Transformed::no(plan));
-        }
-        plan.map_expressions(|expr| {
-            if !expr.exists(|e| Ok(large(e)))? {
-                return Ok(Transformed::no(expr));
+/// Puts a check around what is constant in an optimized plan and large, or of a size that is not known yet: one value of a
+/// megabyte is harmless until it is a column.
+pub(crate) fn bound_constants(plan: LogicalPlan) -> Result<LogicalPlan> {
+    rewrite(plan, is_constant_of_any_size, |expr, _| {
+        expr.transform_down(|expr| {
+            // The separator has to stay a literal.
+            if let Expr::AggregateFunction(call) = &expr
+                && call.func.name() == "string_agg"
+                && let Some(Expr::Literal(value, _)) = call.params.args.get(1)
+                && value.size() > HARMLESS_BYTES
+            {
+                return Err(DfOlapError::ResourcesExhausted(format!(
+                    "the separator of string_agg has {} bytes, more than the {HARMLESS_BYTES} allowed",
+                    value.size()
+                ))
+                .into());
             }
-            let (relation, name) = expr.qualified_name();
-            let bounded = expr.transform_up(|expr| {
-                Ok(if large(&expr) {
-                    Transformed::yes(checked(expr))
-                } else {
-                    Transformed::no(expr)
-                })
-            })?;
-            Ok(Transformed::yes(match bounded.data {
-                named @ Expr::Alias(_) => named,
-                other => other.alias_qualified(relation, name),
-            }))
+            Ok(match is_constant_of_any_size(&expr) {
+                true => {
+                    let check = Bounds(Signature::any(1, Volatility::Immutable));
+                    let bounded = ScalarUDF::new_from_impl(check).call(vec![expr]);
+                    Transformed::new(bounded, true, TreeNodeRecursion::Jump)
+                }
+                false => Transformed::no(expr),
+            })
         })
     })
-    .map(|transformed| transformed.data)
 }
 
-/// Passes its argument on, if it is not too large; shows itself as its argument.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Joined(Signature);
+fn is_constant_of_any_size(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(value, _) => value.size() > HARMLESS_BYTES,
+        Expr::ScalarSubquery(query) => {
+            let schema = query.subquery.schema();
+            let mut fields = schema.fields().iter();
+            fields.any(|field| field.data_type().primitive_width().is_none())
+        }
+        _ => false,
+    }
+}
 
-impl ScalarUDFImpl for Joined {
+/// Passes its argument on, if it is not too large as often as there are rows; shows itself as its argument.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Bounds(Signature);
+
+impl ScalarUDFImpl for Bounds {
     fn name(&self) -> &'static str {
-        "||"
+        "a constant"
     }
 
     fn display_name(&self, args: &[Expr]) -> Result<String> {
@@ -420,10 +235,8 @@ impl ScalarUDFImpl for Joined {
     }
 
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
-        Ok(args
-            .iter()
-            .map(|arg| arg.schema_name().to_string())
-            .collect())
+        let names = args.iter().map(|arg| arg.schema_name().to_string());
+        Ok(names.collect())
     }
 
     fn signature(&self) -> &Signature {
@@ -439,9 +252,15 @@ impl ScalarUDFImpl for Joined {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        match args.args.into_iter().next() {
-            Some(made) => check_made(self.name(), made, args.number_rows),
-            None => Ok(ColumnarValue::Array(new_null_array(&DataType::Null, 0))),
-        }
+        let rows = args.number_rows as u64;
+        let Some(value) = args.args.into_iter().next() else {
+            return plan_err!("a check takes one value");
+        };
+        let bytes = match &value {
+            ColumnarValue::Array(array) => array.get_buffer_memory_size() as u64,
+            ColumnarValue::Scalar(value) => (value.size() as u64).saturating_mul(rows),
+        };
+        refuse_over("a constant in each row", bytes)?;
+        Ok(value)
     }
 }

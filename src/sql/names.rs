@@ -19,7 +19,7 @@ use futures::FutureExt;
 
 use super::catalog::SnapshotCatalog;
 use super::external::looks_like_a_file;
-use super::planner::{Planner, ROWS, TARGET, simplify};
+use super::planner::{Planner, ROWS, TARGET};
 use super::provider::SnapshotTable;
 use crate::error::DfOlapError;
 
@@ -78,7 +78,7 @@ impl ContextProvider for Planner {
         };
         let args = args
             .into_iter()
-            .map(|arg| simplify(&self.state, arg))
+            .map(|arg| self.simplify(arg))
             .collect::<Result<Vec<_>>>()?;
         let args = TableFunctionArgs::new(&args, self.state.as_ref());
         Ok(provider_as_source(
@@ -147,7 +147,11 @@ impl ContextProvider for Planner {
 
 impl Planner {
     fn information_schema(&self, table: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let catalog = SnapshotCatalog::new(Arc::clone(&self.state), Arc::clone(&self.snapshot));
+        let catalog = SnapshotCatalog::new(
+            Arc::clone(&self.state),
+            Arc::clone(&self.snapshot),
+            self.now,
+        );
         InformationSchemaProvider::new(Arc::new(catalog))
             .with_table_functions(self.state.table_functions().clone())
             .table(table)

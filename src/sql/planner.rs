@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::datatypes::{FieldRef, SchemaRef};
-use datafusion::arrow::record_batch::RecordBatch;
+use chrono::{DateTime, Utc};
+use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{DFSchema, DataFusionError, ParamValues, Result, ScalarValue, plan_err};
@@ -23,6 +24,7 @@ use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast;
 
+use super::checked::check_expr;
 use super::guard;
 use super::parse::{TextLimits, parse_statements};
 use super::provider::SnapshotTable;
@@ -43,6 +45,8 @@ const MAX_VIEW_DEPTH: usize = 32;
 pub(crate) struct Planner {
     pub state: Arc<SessionState>,
     pub snapshot: Arc<Snapshot>,
+    /// What `now()` is.
+    pub now: DateTime<Utc>,
     params: Vec<Option<FieldRef>>,
     values: Option<ParamValues>,
     pub rows: Option<Arc<dyn TableProvider>>,
@@ -52,10 +56,11 @@ pub(crate) struct Planner {
 }
 
 impl Planner {
-    pub fn new(state: Arc<SessionState>, snapshot: Arc<Snapshot>) -> Self {
+    pub fn new(state: Arc<SessionState>, snapshot: Arc<Snapshot>, now: DateTime<Utc>) -> Self {
         Self {
             state,
             snapshot,
+            now,
             params: Vec::new(),
             values: None,
             rows: None,
@@ -244,15 +249,44 @@ impl Planner {
 
     /// The value of an expression without columns.
     pub fn constant(&self, expr: Expr) -> Result<ScalarValue, DfOlapError> {
-        let expr = simplify(&self.state, expr)?;
-        match expr {
+        match self.simplify(expr)?.unalias() {
             Expr::Literal(value, _) => Ok(value),
-            Expr::Alias(alias) => match *alias.expr {
-                Expr::Literal(value, _) => Ok(value),
-                other => Err(DfOlapError::Invalid(format!("{other} is not a constant"))),
-            },
-            other => Err(DfOlapError::Invalid(format!("{other} is not a constant"))),
+            other => {
+                // What fails when it is evaluated was left as it is; its own error says more.
+                let schema = DFSchema::empty();
+                let tried = self.state.create_physical_expr(other.clone(), &schema);
+                if let Ok(expr) = tried {
+                    let options = RecordBatchOptions::new().with_row_count(Some(1));
+                    let row = RecordBatch::try_new_with_options(
+                        Arc::clone(schema.inner()),
+                        Vec::new(),
+                        &options,
+                    )?;
+                    expr.evaluate(&row)?;
+                }
+                Err(DfOlapError::Invalid(format!("{other} is not a constant")))
+            }
         }
+    }
+
+    /// Evaluates what is constant in an expression without columns.
+    pub fn simplify(&self, expr: Expr) -> Result<Expr> {
+        let schema = DFSchema::empty();
+        let expr = check_expr(self.coerce(expr, &schema)?, &schema)?;
+        self.simplifier().simplify(expr)
+    }
+
+    /// Gives the operands in an expression over the columns of `schema` the types that their operators take.
+    pub fn coerce(&self, expr: Expr, schema: &DFSchema) -> Result<Expr> {
+        self.simplifier().coerce(expr, schema)
+    }
+
+    fn simplifier(&self) -> ExprSimplifier {
+        let context = SimplifyContext::builder()
+            .with_config_options(Arc::clone(self.state.config_options()))
+            .with_query_execution_start_time(Some(self.now))
+            .build();
+        ExprSimplifier::new(context)
     }
 
     fn check_relations<S: ast::Visit>(&self, statement: &S) -> Result<()> {
@@ -355,16 +389,6 @@ fn view_statement(view: &View) -> Option<ast::Statement> {
         DFStatement::Statement(statement) => Some(*statement),
         _ => None,
     }
-}
-
-/// Evaluates what is constant in an expression without columns.
-pub(crate) fn simplify(state: &SessionState, expr: Expr) -> Result<Expr> {
-    let context = SimplifyContext::builder()
-        .with_config_options(Arc::clone(state.config_options()))
-        .with_query_execution_start_time(state.execution_props().query_execution_start_time)
-        .build();
-    let simplifier = ExprSimplifier::new(context);
-    simplifier.simplify(simplifier.coerce(expr, &DFSchema::empty())?)
 }
 
 /// Where a planning error lists the columns there are, the row address is not one of them.

@@ -1,22 +1,23 @@
 //! Running one statement on one snapshot: its session, its parameters, its plans.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
-use datafusion::common::{DFSchema, ParamValues, ScalarValue};
+use chrono::{DateTime, Utc};
+use datafusion::common::{DFSchema, DataFusionError, ParamValues, ScalarValue};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use datafusion::sql::sqlparser::ast;
 
-use super::checked::check_projections;
-use super::functions::bound_literals;
+use super::checked::{check_constants, check_plan};
+use super::functions::bound_constants;
 use super::guard;
 use super::interrupt::{Stop, interruptible};
 use super::nulls;
 use super::planner::{Planner, normalize};
-use super::session::{Externals, Limits, Session};
+use super::session::{Clocked, Externals, Limits, Session, with_clock};
 use crate::change::ChangeSet;
 use crate::error::DfOlapError;
 use crate::runtime::with_deep_stack;
@@ -26,8 +27,8 @@ use crate::store::Store;
 /// All that running one statement takes.
 pub(crate) struct Run<'a> {
     session: Session,
-    /// The session's state with the clock of `now()` set, made when first asked for.
-    state: OnceLock<Arc<SessionState>>,
+    /// What `now()` is.
+    now: DateTime<Utc>,
     pub snapshot: Arc<Snapshot>,
     pub store: &'a dyn Store,
     pub params: Option<ParamValues>,
@@ -52,11 +53,12 @@ impl<'a> Run<'a> {
         snapshot: Arc<Snapshot>,
         store: &'a dyn Store,
         params: Option<ParamValues>,
+        now: DateTime<Utc>,
         stop: Arc<Stop>,
     ) -> Self {
         Self {
             session: session.clone(),
-            state: OnceLock::new(),
+            now,
             snapshot,
             store,
             params,
@@ -72,17 +74,7 @@ impl Run<'_> {
     }
 
     pub fn state(&self) -> &Arc<SessionState> {
-        self.state.get_or_init(|| Arc::new(self.session.begin()))
-    }
-
-    /// The session's state as it is: without the clock, for what asks for no time.
-    pub fn unclocked_state(&self) -> &Arc<SessionState> {
         &self.session.state
-    }
-
-    /// A planner on that state.
-    pub fn unclocked_planner(&self) -> Planner {
-        self.planner_on(&self.session.state)
     }
 
     /// Fails where it is time to stop.
@@ -91,23 +83,23 @@ impl Run<'_> {
     }
 
     pub fn runtime(&self) -> &RuntimeEnv {
-        self.session.state.runtime_env()
+        self.state().runtime_env()
     }
 
     /// An identifier as the planner reads it.
     pub fn normalize(&self, ident: &ast::Ident) -> String {
-        normalize(self.session.state.config_options(), ident)
+        normalize(self.state().config_options(), ident)
     }
 
     pub fn planner(&self) -> Planner {
-        self.planner_on(self.state())
-    }
-
-    fn planner_on(&self, state: &Arc<SessionState>) -> Planner {
-        Planner::new(Arc::clone(state), Arc::clone(&self.snapshot))
-            .with_params(self.params.clone())
-            .with_externals(self.externals.clone())
-            .with_max_relations(self.limits().plan_nodes)
+        Planner::new(
+            Arc::clone(self.state()),
+            Arc::clone(&self.snapshot),
+            self.now,
+        )
+        .with_params(self.params.clone())
+        .with_externals(self.externals.clone())
+        .with_max_relations(self.limits().plan_nodes)
     }
 
     /// The value of an expression that names no column.
@@ -125,17 +117,31 @@ impl Run<'_> {
     ) -> Result<SendableRecordBatchStream, DfOlapError> {
         guard::check(&plan, self.limits().plan_nodes, self.limits().writes)?;
         let plan = with_deep_stack(|| {
-            let plan = nulls::respect(plan)?;
-            bound_literals(self.state().optimize(&plan)?)
+            let plan = self.optimize(nulls::respect(plan)?)?;
+            bound_constants(check_plan(plan)?)
         })?;
         let planner = self.state().query_planner();
         let plan = planner
             .create_physical_plan(&plan, self.state().as_ref())
             .await?;
         Ok(execute_stream(
-            interruptible(check_projections(plan)?, &self.stop)?,
-            self.state().task_ctx(),
+            interruptible(plan, &self.stop)?,
+            Arc::clone(&self.session.task),
         )?)
+    }
+
+    fn optimize(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
+        let state = self.state();
+        if matches!(plan, LogicalPlan::Explain(_)) {
+            return with_clock(state, self.now).optimize(&plan);
+        }
+        let options = state.config_options();
+        let plan = state
+            .analyzer()
+            .execute_and_check(plan, options, |_, _| {})?;
+        let plan = check_constants(plan)?;
+        let config = Clocked::new(state, self.now);
+        state.optimizer().optimize(plan, &config, |_, _| {})
     }
 }
 

@@ -6,11 +6,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use datafusion::catalog::TableProvider;
+use datafusion::common::alias::AliasGenerator;
+use datafusion::common::config::ConfigOptions;
 use datafusion::error::Result;
 use datafusion::execution::object_store::ObjectStoreRegistry;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::execution::{SessionState, SessionStateBuilder, TaskContext};
+use datafusion::logical_expr::registry::FunctionRegistry;
+use datafusion::optimizer::OptimizerConfig;
 use datafusion::prelude::SessionConfig;
 use object_store::ObjectStore;
 use parking_lot::RwLock;
@@ -86,9 +91,14 @@ impl ObjectStoreRegistry for ClosedRegistry {
 }
 
 /// The part of an engine's session that never changes while a statement runs.
+///
+/// The state has no clock: making a state for each statement would copy the names of all functions, twice. A statement brings
+/// its own time to what reads one (see [`Clocked`]).
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
     pub state: Arc<SessionState>,
+    /// What plans are run with.
+    pub task: Arc<TaskContext>,
     pub limits: Arc<Limits>,
     pub externals: Arc<Externals>,
 }
@@ -103,18 +113,68 @@ impl Session {
             .with_runtime_env(runtime)
             .with_default_features();
         bound_functions(&mut builder);
-        let state = builder.build();
+        let (state, task) = parts(builder.build());
         Self {
-            state: Arc::new(state),
+            state,
+            task,
             limits: Arc::new(limits),
             externals: Arc::default(),
         }
     }
 
-    /// A state for one statement: the same, with the clock of `now()` set.
-    pub fn begin(&self) -> SessionState {
-        let mut state = self.state.as_ref().clone();
-        state.mark_start_execution();
-        state
+    /// Takes `state` for all statements that start from now on.
+    pub fn set_state(&mut self, state: SessionState) {
+        (self.state, self.task) = parts(state);
     }
+}
+
+/// A state whose functions know its options, and what its plans are run with.
+fn parts(mut state: SessionState) -> (Arc<SessionState>, Arc<TaskContext>) {
+    let options = Arc::clone(state.config_options());
+    state.execution_props_mut().config_options = Some(options);
+    let task = TaskContext::from(&state);
+    (Arc::new(state), Arc::new(task))
+}
+
+/// A session's state, read at one time: what DataFusion's optimizer asks for.
+pub(crate) struct Clocked<'a> {
+    state: &'a SessionState,
+    now: DateTime<Utc>,
+    aliases: Arc<AliasGenerator>,
+}
+
+impl<'a> Clocked<'a> {
+    pub fn new(state: &'a SessionState, now: DateTime<Utc>) -> Self {
+        Self {
+            state,
+            now,
+            aliases: Arc::new(AliasGenerator::new()),
+        }
+    }
+}
+
+impl OptimizerConfig for Clocked<'_> {
+    fn query_execution_start_time(&self) -> Option<DateTime<Utc>> {
+        Some(self.now)
+    }
+
+    fn alias_generator(&self) -> &Arc<AliasGenerator> {
+        &self.aliases
+    }
+
+    fn options(&self) -> Arc<ConfigOptions> {
+        Arc::clone(self.state.config_options())
+    }
+
+    fn function_registry(&self) -> Option<&dyn FunctionRegistry> {
+        Some(self.state)
+    }
+}
+
+/// A copy of `state` whose `now()` is `now`, for what takes nothing less.
+pub(crate) fn with_clock(state: &SessionState, now: DateTime<Utc>) -> SessionState {
+    let mut state = state.clone();
+    state.mark_start_execution();
+    state.execution_props_mut().query_execution_start_time = Some(now);
+    state
 }

@@ -133,6 +133,19 @@ async fn chains_within_the_limits_run() {
         number(&engine, &format!("SELECT 1{}", "+1".repeat(300))).await,
         301
     );
+    run(&engine, "INSERT INTO t VALUES (1, 1)").await;
+    for links in [200, 900] {
+        let sum = format!("SELECT id{} FROM t", " + v".repeat(links));
+        assert_eq!(number(&engine, &sum).await, links as i64 + 1);
+        let joined = "|| 'x'".repeat(links);
+        let joined = format!("SELECT CAST(length('x' {joined}) AS BIGINT) FROM t");
+        assert_eq!(number(&engine, &joined).await, links as i64 + 1);
+        let all: Vec<String> = (0..links / 3)
+            .map(|i| format!("id + v <> {}", i + 10))
+            .collect();
+        let all = format!("SELECT count(*) FROM t WHERE {}", all.join(" AND "));
+        assert_eq!(number(&engine, &all).await, 1);
+    }
     let any: Vec<String> = (0..200)
         .map(|i| format!("(id = {i} AND v = {i})"))
         .collect();
@@ -202,6 +215,20 @@ async fn functions_that_make_huge_values_are_refused() {
         "SELECT replace(repeat('x', 1000000), 'x', repeat('y', 1000000))",
         "INSERT INTO n SELECT n, repeat(s, n) FROM n",
         "UPDATE n SET s = repeat(s, n)",
+        "SELECT regexp_replace(repeat('x', 1000000), 'x', repeat('y', 1000000), 'g')",
+        "SELECT regexp_replace(repeat('x', 100000), '(x+)', repeat('\\1', 10000))",
+        "SELECT array_to_string(range(1000000), repeat('y', 1000000))",
+        "SELECT array_to_string(array_repeat(NULL, 1000000), ',', repeat('y', 1000000))",
+        "SELECT concat_ws(repeat('y', 100000000), 'a', 'b', 'c', 'd')",
+        "SELECT length(concat(value, b.s)) FROM range(100000), (SELECT repeat('x', 200000000) AS s) AS b",
+        "SELECT length(b.s || value) FROM range(100000), (SELECT repeat('x', 200000000) AS s) AS b",
+        "SELECT count(*) FROM range(100000) WHERE concat(value, repeat('x', 1000000)) = 'x'",
+        "SELECT count(*) FROM range(100000) WHERE upper((SELECT repeat('x', 200000000))) = value::text",
+        "SELECT value, (SELECT repeat('x', 200000000)) FROM range(100000)",
+        "SELECT max(concat(value, repeat('x', 1000000))) FROM range(100000)",
+        "SELECT array_agg(repeat('x', 1000000)) FROM range(100000)",
+        "SELECT value FROM range(100000) ORDER BY concat(value, repeat('x', 1000000))",
+        "SELECT string_agg(value::text, repeat('x', 1000000)) FROM range(100000)",
     ] {
         assert_eq!(
             kind(&engine, sql).await,
@@ -232,6 +259,25 @@ async fn functions_that_make_huge_values_are_refused() {
         number(&engine, "SELECT CAST(length('a' || 'b' || 3) AS BIGINT)").await,
         3
     );
+    for (sql, length) in [
+        (
+            "regexp_replace(repeat('x', 100000), 'x', 'yz', 'g')",
+            200_000,
+        ),
+        (
+            "regexp_replace(repeat('x', 100000), 'x', repeat('y', 10000))",
+            109_999,
+        ),
+        ("array_to_string(range(100000), ', ')", 688_888),
+        ("(SELECT repeat('x', 100000))", 100_000),
+        (
+            "(SELECT string_agg('x', repeat('y', 1000)) FROM range(100))",
+            99_100,
+        ),
+    ] {
+        let sql = format!("SELECT CAST(length({sql}) AS BIGINT)");
+        assert_eq!(number(&engine, &sql).await, length, "{sql}");
+    }
     works(&engine).await;
 }
 

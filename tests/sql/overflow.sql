@@ -66,3 +66,71 @@ SELECT * FROM t ORDER BY id;
 --> rows
 -- 1 | 9223372036854775807 | 2147483647 | 32767 | 999.99
 -- 2 | -9223372036854775808 | -2147483648 | -32768 | -999.99
+
+SELECT 9223372036854775807 + 1;
+--> error invalid
+
+SELECT -9223372036854775807 - 2;
+--> error invalid
+
+SELECT 4611686018427387904 * 2;
+--> error invalid
+
+SELECT (1 + 2) * 3 - 4;
+--> rows
+-- 5
+
+SELECT -b FROM t WHERE id = 2;
+--> error invalid
+
+SELECT -(i + 1) FROM t WHERE id = 2;
+--> rows
+-- 2147483647
+
+--@ duckdb: skip it moves the constant to the other side
+SELECT id FROM t WHERE b + 1 > 0;
+--> error invalid
+
+SELECT id FROM t WHERE id = 2 AND b + 1 < 0;
+--> rows
+-- 2
+
+SELECT id FROM t WHERE b < 100 AND b + 1 < 0;
+--> rows
+-- 2
+
+--@ duckdb: skip it moves the constant to the other side
+DELETE FROM t WHERE b + 1 < 0;
+--> error invalid
+
+UPDATE t SET i = 0 WHERE i * i = 0;
+--> error invalid
+
+SELECT count(*) FROM t GROUP BY b + 1;
+--> error invalid
+
+SELECT max(b * 2) FROM t;
+--> error invalid
+
+--@ duckdb: skip it orders by b
+SELECT id FROM t ORDER BY b - 1;
+--> error invalid
+
+SELECT x.id FROM t AS x JOIN t AS y ON x.b + y.b > 0;
+--> error invalid
+
+SELECT CASE WHEN id = 2 THEN 0 ELSE id + 1 END AS n, CASE WHEN id > 100 THEN 9223372036854775807 + 1 ELSE 0 END AS z FROM t ORDER BY id;
+--> rows
+-- 2 | 0
+-- 0 | 0
+
+UPDATE t SET b = 9223372036854775807 + 1 WHERE id = 1;
+--> error invalid
+
+INSERT INTO t (id, b) VALUES (5, 9223372036854775807 + 1);
+--> error invalid
+
+SELECT * FROM t ORDER BY id;
+--> rows
+-- 1 | 9223372036854775807 | 2147483647 | 32767 | 999.99
+-- 2 | -9223372036854775808 | -2147483648 | -32768 | -999.99

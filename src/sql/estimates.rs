@@ -1,0 +1,352 @@
+//! How much a function would make for one batch, worked out from its arguments before it is called.
+//!
+//! Estimates are upper bounds that are near, and exact where a bound would refuse what is harmless. A constant argument is
+//! looked at once and never spread over the rows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type};
+use datafusion::common::{Result, ScalarValue};
+use datafusion::logical_expr::ColumnarValue;
+use regex::Regex;
+
+use crate::error::DfOlapError;
+
+/// The most that one function may make for one batch, in bytes.
+pub(crate) const MAX_MADE_BYTES: u64 = 256 << 20;
+
+/// The bytes that a call would make of its arguments for a batch of some rows.
+pub(crate) type Estimate = fn(&[ColumnarValue], usize) -> u64;
+
+/// Refuses a call that would make more than [`MAX_MADE_BYTES`].
+pub(crate) fn refuse_over(function: &str, bytes: u64) -> Result<()> {
+    if bytes <= MAX_MADE_BYTES {
+        return Ok(());
+    }
+    Err(DfOlapError::ResourcesExhausted(format!(
+        "{function} would make {bytes} bytes for one batch, more than the {MAX_MADE_BYTES} allowed"
+    ))
+    .into())
+}
+
+/// One value for each row, or one for all of them.
+struct Arg {
+    values: ArrayRef,
+    is_constant: bool,
+}
+
+impl Arg {
+    fn row(&self, row: usize) -> usize {
+        if self.is_constant { 0 } else { row }
+    }
+
+    /// The bytes of a row's value.
+    fn bytes(&self, row: usize) -> f64 {
+        value_bytes(&self.values, self.row(row))
+    }
+
+    /// The number in each row, dates and times in their own units; 0 where there is none.
+    fn numbers(&self) -> impl Fn(usize) -> f64 {
+        let plain = match self.values.data_type() {
+            DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => {
+                cast(&self.values, &DataType::Int64).and_then(|w| cast(&w, &DataType::Float64))
+            }
+            _ => cast(&self.values, &DataType::Float64),
+        };
+        let plain: Option<Float64Array> = plain
+            .ok()
+            .and_then(|plain| plain.as_primitive_opt::<Float64Type>().cloned());
+        let is_constant = self.is_constant;
+        move |row| match &plain {
+            Some(plain) => {
+                let row = if is_constant { 0 } else { row };
+                if plain.is_valid(row) {
+                    plain.value(row)
+                } else {
+                    0.0
+                }
+            }
+            None => 0.0,
+        }
+    }
+
+    /// The text in each row.
+    fn texts(&self) -> Option<impl Fn(usize) -> Option<String>> {
+        let texts = cast(&self.values, &DataType::Utf8View).ok()?;
+        let is_constant = self.is_constant;
+        Some(move |row: usize| {
+            let row = if is_constant { 0 } else { row };
+            let texts = texts.as_string_view();
+            texts.is_valid(row).then(|| texts.value(row).to_string())
+        })
+    }
+}
+
+/// The arguments, and for how many rows there is something to make: constants alone make one value.
+fn args_of(args: &[ColumnarValue], rows: usize) -> Option<(Vec<Arg>, usize)> {
+    let read = args
+        .iter()
+        .map(|arg| {
+            Some(match arg {
+                ColumnarValue::Array(array) => Arg {
+                    values: Arc::clone(array),
+                    is_constant: false,
+                },
+                ColumnarValue::Scalar(value) => Arg {
+                    values: value.to_array().ok()?,
+                    is_constant: true,
+                },
+            })
+        })
+        .collect::<Option<Vec<_>>>()?;
+    let rows = match read.iter().all(|arg| arg.is_constant) {
+        true => rows.min(1),
+        false => rows,
+    };
+    Some((read, rows))
+}
+
+fn sum(rows: usize, bytes: impl Fn(usize) -> f64) -> u64 {
+    (0..rows).map(bytes).sum::<f64>() as u64
+}
+
+/// All arguments, one after the other.
+pub(crate) fn joined(args: &[ColumnarValue], rows: usize) -> u64 {
+    let rows = match args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_))) {
+        true => rows.min(1),
+        false => rows,
+    };
+    let bytes = args.iter().map(|arg| match arg {
+        ColumnarValue::Array(array) => total_bytes(array),
+        ColumnarValue::Scalar(value) => (value.size() as u64).saturating_mul(rows as u64),
+    });
+    bytes.fold(0, u64::saturating_add)
+}
+
+/// The same with the first argument between each two of the others.
+pub(crate) fn joined_with_separator(args: &[ColumnarValue], rows: usize) -> u64 {
+    let times = args.len().saturating_sub(2) as u64;
+    let separators = joined(&args[..args.len().min(1)], rows).saturating_mul(times);
+    joined(args, rows).saturating_add(separators)
+}
+
+/// The first argument, as often as the second says.
+pub(crate) fn repeated(args: &[ColumnarValue], rows: usize) -> u64 {
+    let Some((args, rows)) = args_of(args, rows) else {
+        return 0;
+    };
+    let [what, times, ..] = args.as_slice() else {
+        return 0;
+    };
+    let times = times.numbers();
+    sum(rows, |row| what.bytes(row).max(8.0) * times(row).max(0.0))
+}
+
+/// As long as the second argument says, in characters or items.
+pub(crate) fn padded(args: &[ColumnarValue], rows: usize) -> u64 {
+    let Some((args, rows)) = args_of(args, rows) else {
+        return 0;
+    };
+    let Some(length) = args.get(1).map(Arg::numbers) else {
+        return 0;
+    };
+    sum(rows, |row| length(row).max(0.0) * 4.0)
+}
+
+/// As many replacements as fit into the text, or exactly as many as there are where that would be too large.
+pub(crate) fn replaced(args: &[ColumnarValue], rows: usize) -> u64 {
+    let Some((args, rows)) = args_of(args, rows) else {
+        return 0;
+    };
+    let [text, from, to] = args.as_slice() else {
+        return 0;
+    };
+    let guess = sum(rows, |row| {
+        text.bytes(row) / from.bytes(row).max(1.0) * to.bytes(row)
+    });
+    let (Some(text), Some(from)) = (text.texts(), from.texts()) else {
+        return guess;
+    };
+    if guess <= MAX_MADE_BYTES {
+        return guess;
+    }
+    sum(rows, |row| match (text(row), from(row)) {
+        (Some(text), Some(from)) => {
+            let found = match from.as_str() {
+                "" => 0,
+                from => text.matches(from).count(),
+            };
+            text.len() as f64 + found as f64 * to.bytes(row)
+        }
+        _ => 0.0,
+    })
+}
+
+/// The same for a regular expression, whose replacement may name what was matched.
+pub(crate) fn regexp_replaced(args: &[ColumnarValue], rows: usize) -> u64 {
+    let Some((args, rows)) = args_of(args, rows) else {
+        return 0;
+    };
+    let [text, pattern, to, flags @ ..] = args.as_slice() else {
+        return 0;
+    };
+    let (Some(texts), Some(patterns), Some(tos)) = (text.texts(), pattern.texts(), to.texts())
+    else {
+        return 0;
+    };
+    let flags = flags.first().and_then(Arg::texts);
+    // What is named is part of what was matched, and what is matched lies side by side.
+    let made = |text: f64, to: &str, found: f64| {
+        let names = to.bytes().filter(|b| matches!(b, b'\\' | b'$')).count();
+        text * (1.0 + names as f64) + found * to.len() as f64
+    };
+    let guess = sum(rows, |row| match tos(row) {
+        Some(to) => made(text.bytes(row), &to, text.bytes(row) + 1.0),
+        None => 0.0,
+    });
+    if guess <= MAX_MADE_BYTES {
+        return guess;
+    }
+    let mut compiled: HashMap<String, Option<Regex>> = HashMap::new();
+    let mut bytes = 0.0;
+    for row in 0..rows {
+        let (Some(text), Some(pattern), Some(to)) = (texts(row), patterns(row), tos(row)) else {
+            continue;
+        };
+        let flags = flags.as_ref().and_then(|flags| flags(row));
+        let flags = flags.unwrap_or_default();
+        let key = match flags.replace('g', "") {
+            none if none.is_empty() => pattern,
+            flags => format!("(?{flags}){pattern}"),
+        };
+        let regex = compiled
+            .entry(key)
+            .or_insert_with_key(|key| Regex::new(key).ok());
+        let found = match regex {
+            Some(regex) if flags.contains('g') => regex.find_iter(&text).count(),
+            // One that cannot be read is an error of the function itself.
+            Some(_) => 1,
+            None => 0,
+        };
+        bytes += made(text.len() as f64, &to, found as f64);
+        if bytes > MAX_MADE_BYTES as f64 {
+            break;
+        }
+    }
+    bytes as u64
+}
+
+/// The list in the first argument as text, the second between its items.
+pub(crate) fn list_to_text(args: &[ColumnarValue], rows: usize) -> u64 {
+    // The widest plain item, a 256-bit number, as text.
+    const ITEM_BYTES: f64 = 80.0;
+    let Some((args, rows)) = args_of(args, rows) else {
+        return 0;
+    };
+    let [list, separator, null @ ..] = args.as_slice() else {
+        return 0;
+    };
+    sum(rows, |row| {
+        let items = list_length(&list.values, list.row(row));
+        let null = null.first().map_or(0.0, |null| null.bytes(row));
+        list.bytes(row) + items * (ITEM_BYTES + separator.bytes(row) + null)
+    })
+}
+
+/// Eight bytes for each number between the first two arguments, in steps of the third.
+pub(crate) fn ranged(args: &[ColumnarValue], rows: usize) -> u64 {
+    let Some((args, rows)) = args_of(args, rows) else {
+        return 0;
+    };
+    let (start, stop) = match args.as_slice() {
+        [stop] => (None, stop.numbers()),
+        [start, stop, ..] => (Some(start.numbers()), stop.numbers()),
+        [] => return 0,
+    };
+    let step: Box<dyn Fn(usize) -> f64> = match args.get(2) {
+        None => Box::new(|_| 1.0),
+        Some(step) if step.values.data_type().is_numeric() => Box::new(step.numbers()),
+        Some(step) => {
+            let of = args[0].values.data_type().clone();
+            Box::new(move |row| interval_step(&step.values, step.row(row), &of))
+        }
+    };
+    sum(rows, |row| {
+        let start = start.as_ref().map_or(0.0, |start| start(row));
+        ((stop(row) - start) / step(row)).max(0.0) * 8.0
+    })
+}
+
+/// The length of an interval, in the units of the range's values.
+fn interval_step(step: &ArrayRef, row: usize, of: &DataType) -> f64 {
+    use arrow::datatypes::TimeUnit::{Microsecond, Millisecond, Nanosecond, Second};
+    let nanos = match ScalarValue::try_from_array(step, row) {
+        Ok(ScalarValue::IntervalMonthDayNano(Some(step))) => {
+            let days = f64::from(step.months) * 28.0 + f64::from(step.days);
+            days * 86_400e9 + step.nanoseconds as f64
+        }
+        _ => return 1.0,
+    };
+    nanos
+        / match of {
+            DataType::Timestamp(Second, _) => 1e9,
+            DataType::Timestamp(Millisecond, _) | DataType::Date64 => 1e6,
+            DataType::Timestamp(Microsecond, _) => 1e3,
+            DataType::Timestamp(Nanosecond, _) => 1.0,
+            _ => 86_400e9,
+        }
+}
+
+/// How many items the list in a row has.
+fn list_length(array: &ArrayRef, row: usize) -> f64 {
+    if array.is_null(row) {
+        return 0.0;
+    }
+    let items = match array.data_type() {
+        DataType::List(_) => array.as_list::<i32>().value_length(row) as usize,
+        DataType::LargeList(_) => array.as_list::<i64>().value_length(row) as usize,
+        DataType::FixedSizeList(_, length) => usize::try_from(*length).unwrap_or_default(),
+        _ => 1,
+    };
+    items as f64
+}
+
+/// The bytes of one value, about.
+fn value_bytes(array: &ArrayRef, row: usize) -> f64 {
+    if array.is_null(row) {
+        return 0.0;
+    }
+    let bytes = match array.data_type() {
+        DataType::Utf8 => array.as_string::<i32>().value_length(row) as usize,
+        DataType::LargeUtf8 => array.as_string::<i64>().value_length(row) as usize,
+        DataType::Utf8View => array.as_string_view().views()[row] as u32 as usize,
+        DataType::Binary => array.as_binary::<i32>().value_length(row) as usize,
+        DataType::BinaryView => array.as_binary_view().views()[row] as u32 as usize,
+        DataType::List(_) => total_bytes(&array.as_list::<i32>().value(row)) as usize,
+        DataType::LargeList(_) => total_bytes(&array.as_list::<i64>().value(row)) as usize,
+        other => other.primitive_width().unwrap_or(16),
+    };
+    bytes as f64
+}
+
+/// The bytes of all values of an array, each counted as often as it is shown: views and dictionaries show one value many times.
+pub(crate) fn total_bytes(array: &ArrayRef) -> u64 {
+    // The lower half of a view is its value's length.
+    let shown = |views: &[u128]| views.iter().map(|view| u64::from(*view as u32)).sum();
+    match array.data_type() {
+        DataType::Utf8View => shown(array.as_string_view().views()),
+        DataType::BinaryView => shown(array.as_binary_view().views()),
+        DataType::Dictionary(..) => {
+            let dictionary = array.as_any_dictionary();
+            let values = dictionary.values();
+            let keys = dictionary.normalized_keys().into_iter().enumerate();
+            keys.filter(|(row, _)| array.is_valid(*row))
+                .map(|(_, key)| value_bytes(values, key) as u64)
+                .sum()
+        }
+        _ => array.to_data().get_slice_memory_size().unwrap_or_default() as u64,
+    }
+}

@@ -1,0 +1,51 @@
+//! Rewriting the expressions of a plan, where there is something to rewrite.
+
+use datafusion::common::Result;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Expr, LogicalPlan};
+
+/// Hands those expressions of a plan that have a part which is `wanted` to `change`, with the node they stand in. Subqueries
+/// are plans like any other; the filters that a scan was given are left alone: they stand above it too.
+pub(crate) fn rewrite(
+    plan: LogicalPlan,
+    wanted: impl Fn(&Expr) -> bool,
+    change: impl Fn(Expr, &LogicalPlan) -> Result<Transformed<Expr>>,
+) -> Result<LogicalPlan> {
+    let mut found = false;
+    plan.apply_with_subqueries(|node| {
+        found = has(node, &wanted)?;
+        Ok(match found {
+            true => TreeNodeRecursion::Stop,
+            false => TreeNodeRecursion::Continue,
+        })
+    })?;
+    if !found {
+        return Ok(plan);
+    }
+    plan.transform_up_with_subqueries(|node| {
+        if !has(&node, &wanted)? {
+            return Ok(Transformed::no(node));
+        }
+        let before = node.clone();
+        node.map_expressions(|expr| match expr.exists(|part| Ok(wanted(part)))? {
+            true => change(expr, &before),
+            false => Ok(Transformed::no(expr)),
+        })
+    })
+    .map(|transformed| transformed.data)
+}
+
+fn has(node: &LogicalPlan, wanted: &impl Fn(&Expr) -> bool) -> Result<bool> {
+    if matches!(node, LogicalPlan::TableScan(_)) {
+        return Ok(false);
+    }
+    let mut found = false;
+    node.apply_expressions(|expr| {
+        found = expr.exists(|part| Ok(wanted(part)))?;
+        Ok(match found {
+            true => TreeNodeRecursion::Stop,
+            false => TreeNodeRecursion::Continue,
+        })
+    })?;
+    Ok(found)
+}
