@@ -2,8 +2,8 @@
 //!
 //! Guarantees: readers take the current snapshot without a lock; commits stand in one short queue and cost what they touch,
 //! not what the tables hold. Small fragments at a table's end are merged by later commits, sixteen of a size at a time, so
-//! that a row is copied a handful of times in its life however it came in, and a fragment that is mostly dead is rewritten
-//! by the commit that made it so.
+//! that a row is copied a handful of times in its life however it came in. A fragment that is mostly dead is rewritten by the
+//! commit that made it so, and merged with its neighbours where many of them have become small.
 
 use std::sync::Arc;
 
@@ -157,9 +157,11 @@ fn coalesce(
 
 /// Rewrites what is mostly dead and merges what is small, where this commit left either.
 fn tidy(table: &mut Table) -> Result<(), DfOlapError> {
-    for live in &mut table.fragments {
+    let mut rewritten = Vec::new();
+    for (index, live) in table.fragments.iter_mut().enumerate() {
         let dead = live.deleted.as_ref().map_or(0, |d| d.len());
         if dead * 2 > u64::from(live.fragment.rows()) {
+            rewritten.push(index);
             *live = LiveFragment {
                 fragment: Arc::new(Fragment::new(
                     Arc::clone(&live.fragment.layout),
@@ -167,6 +169,13 @@ fn tidy(table: &mut Table) -> Result<(), DfOlapError> {
                 )),
                 deleted: None,
             };
+        }
+    }
+    // From the end, so that the places before stay what they were.
+    let mut merged_from = usize::MAX;
+    for index in rewritten.into_iter().rev() {
+        if index < merged_from {
+            merged_from = merge_around(table, index)?;
         }
     }
     loop {
@@ -193,6 +202,26 @@ fn tidy(table: &mut Table) -> Result<(), DfOlapError> {
         table.fragments.truncate(start);
         table.fragments.push(merged);
     }
+}
+
+/// Merges the run of small fragments that `index` stands in, where it is long. Returns where the run begins.
+fn merge_around(table: &mut Table, index: usize) -> Result<usize, DfOlapError> {
+    const SMALL_ROWS: u64 = (Fragment::MAX_ROWS / MERGE_FAN_IN) as u64;
+    let layout = Arc::clone(&table.fragments[index].fragment.layout);
+    let is_small =
+        |live: &&LiveFragment| live.rows() < SMALL_ROWS && live.fragment.layout == layout;
+    let (before, from_here) = table.fragments.split_at(index);
+    let start = index - before.iter().rev().take_while(is_small).count();
+    let end = index + from_here.iter().take_while(is_small).count();
+    if end < start + MERGE_FAN_IN {
+        return Ok(start);
+    }
+    let merged = table.fragments[start..end]
+        .chunks(MERGE_FAN_IN)
+        .map(merge)
+        .collect::<Result<Vec<_>, _>>()?;
+    table.fragments.splice(start..end, merged);
+    Ok(start)
 }
 
 fn size_class(rows: u64) -> u32 {

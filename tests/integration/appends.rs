@@ -340,3 +340,19 @@ async fn each_writers_rows_stay_in_its_order_when_many_append() {
         }
     }
 }
+
+#[tokio::test]
+async fn pieces_that_lost_most_of_their_rows_are_put_together_wherever_they_stand() {
+    let engine = DataFusionEngine::new();
+    run(&engine, "CREATE TABLE t AS SELECT value AS id FROM range(3000000)").await;
+    let (_, before) = fragments(&engine, "SELECT * FROM t").await;
+    assert!(before > 40, "{before} pieces");
+    // The last piece stays whole, so that this is not about the end of the table.
+    let sql = "DELETE FROM t WHERE id % 1000 <> 7 AND id < 2940000";
+    assert_eq!(run(&engine, sql).await, 2_940_000 - 2_940);
+    let (_, after) = fragments(&engine, "SELECT * FROM t").await;
+    assert!(after < 6, "{after} pieces of {before}");
+    let (ids, _) = scanned(&engine).await;
+    let few = (0..2_940_000).filter(|id| id % 1000 == 7);
+    assert!(few.chain(2_940_000..3_000_000).eq(ids));
+}
