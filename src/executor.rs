@@ -21,7 +21,7 @@ use crate::outcome::Outcome;
 use crate::snapshot::{Snapshot, Table, TableDefinition};
 use crate::sql::{
     Created, Effect, Guarded, Limited, Prepared, Run, Session, SnapshotCatalog, Statement, Stop,
-    Write, conform, parse,
+    Write, conform, parse, parse_one,
 };
 use crate::store::{CommitOutcome, Store};
 
@@ -79,18 +79,7 @@ impl Executor {
         let given = Given::new(self.session(), options);
         let mut limited = Limited::new(&given.stop);
         let work = async {
-            let mut statements = parse(sql, &given.session.limits)?;
-            let statement = match (statements.pop(), statements.is_empty()) {
-                (Some(statement), true) => statement,
-                (None, _) => {
-                    return Err(DfOlapError::Invalid("the SQL text has no statement".into()));
-                }
-                (Some(_), false) => {
-                    return Err(DfOlapError::Invalid(
-                        "the SQL text has more than one statement; pass it to execute_batch".into(),
-                    ));
-                }
-            };
+            let statement = parse_one(sql, &given.session)?;
             self.run_statement(&given, statement).await
         };
         let started = limited.run(work.boxed()).await?;

@@ -161,7 +161,7 @@ impl Names {
                 self.visit(statement.as_ref());
                 with
             }
-            Write::Truncate(_) => return,
+            Write::Literals(..) | Write::Truncate(_) => return,
             Write::Ddl(statement) => return self.visit(statement.as_ref()),
         };
         self.visit(with);

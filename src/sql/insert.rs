@@ -13,7 +13,7 @@ use datafusion::sql::sqlparser::ast;
 use futures::StreamExt;
 
 use super::dml::{append, returning};
-use super::literal;
+use super::literal::{self, Literals};
 use super::planner::Planner;
 use super::rows::{Gathered, shape};
 use super::run::{Effect, Run, unsupported};
@@ -22,24 +22,36 @@ use super::upsert::{OnConflict, on_conflict, resolve};
 use crate::change::{Action, ChangeSet, deletions};
 use crate::error::DfOlapError;
 
+/// The effect of an INSERT of literals; `None` where it takes a plan.
+pub(crate) async fn effect_of_literals(
+    run: &Run<'_>,
+    literals: &Literals,
+) -> Result<Option<Effect>, DfOlapError> {
+    let Some((table, batch)) = literal::rows(run, literals) else {
+        return Ok(None);
+    };
+    let rows = batch.num_rows() as u64;
+    let mut new = Gathered::new(run.runtime());
+    new.push(batch)?;
+    Ok(Some(Effect {
+        change: ChangeSet {
+            actions: append(run, &table, new).await?.into_iter().collect(),
+        },
+        rows,
+        returning: None,
+    }))
+}
+
 pub(crate) async fn effect(
     run: &Run<'_>,
     with: &Option<ast::With>,
     insert: &ast::Insert,
 ) -> Result<Effect, DfOlapError> {
     if with.is_none()
-        && let Some((table, batch)) = literal::rows(run, insert)
+        && let Some(literals) = literal::literals(run, insert)
+        && let Some(effect) = effect_of_literals(run, &literals).await?
     {
-        let rows = batch.num_rows() as u64;
-        let mut new = Gathered::new(run.runtime());
-        new.push(batch)?;
-        return Ok(Effect {
-            change: ChangeSet {
-                actions: append(run, &table, new).await?.into_iter().collect(),
-            },
-            rows,
-            returning: None,
-        });
+        return Ok(effect);
     }
     let (plan, target, on_conflict) = {
         let planner = run.planner();

@@ -6,7 +6,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{
+    ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, StringArray, StringViewArray,
+};
+use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::sql::sqlparser::ast;
@@ -16,8 +19,20 @@ use super::run::Run;
 use super::target::default_keyword;
 use crate::snapshot::{Relation, Table};
 
-/// The table and the rows of an INSERT of literals; `None` where it is anything else.
-pub(crate) fn rows(run: &Run<'_>, insert: &ast::Insert) -> Option<(Arc<Table>, RecordBatch)> {
+/// What an INSERT of literals says.
+#[derive(Debug, Clone)]
+pub(crate) struct Literals {
+    pub table: String,
+    /// Empty where the values are those of all columns.
+    pub columns: Vec<String>,
+    /// Values of a row.
+    pub width: usize,
+    /// Row after row; `None` for DEFAULT.
+    pub cells: Vec<Option<ScalarValue>>,
+}
+
+/// The literals of an INSERT; `None` where it is anything else.
+pub(crate) fn literals(run: &Run<'_>, insert: &ast::Insert) -> Option<Literals> {
     let ast::Insert {
         insert_token: _,
         optimizer_hints: _,
@@ -57,78 +72,164 @@ pub(crate) fn rows(run: &Run<'_>, insert: &ast::Insert) -> Option<(Arc<Table>, R
         return None;
     };
     let name = run.normalize(part.as_ident()?);
-    let Some(Relation::Table(table)) = run.snapshot.relation(&name) else {
+    let columns = columns
+        .iter()
+        .map(|column| match column.0.as_slice() {
+            [part] => Some(run.normalize(part.as_ident()?)),
+            _ => None,
+        })
+        .collect::<Option<Vec<_>>>()?;
+    let width = values.rows.first()?.content.len();
+    if values.rows.iter().any(|row| row.content.len() != width) {
+        return None;
+    }
+    let cells = values.rows.iter().flat_map(|row| &row.content);
+    let cells = cells
+        .map(|value| match default_keyword(value) {
+            true => Some(None),
+            false => literal(value, run.params.as_ref()).map(Some),
+        })
+        .collect::<Option<Vec<_>>>()?;
+    Some(Literals {
+        table: name,
+        columns,
+        width,
+        cells,
+    })
+}
+
+/// The rows of an INSERT of literals and the table they go to; `None` where it takes a plan.
+pub(crate) fn rows(run: &Run<'_>, literals: &Literals) -> Option<(Arc<Table>, RecordBatch)> {
+    let Literals {
+        table: name,
+        columns: named,
+        width,
+        cells,
+    } = literals;
+    if run
+        .state()
+        .config_options()
+        .sql_parser
+        .parse_float_as_decimal
+    {
+        return None;
+    }
+    let Some(Relation::Table(table)) = run.snapshot.relation(name) else {
         return None;
     };
 
     // Which place of a row of values each column takes; a column without one takes NULL if it has no default.
     let definition = &table.definition;
-    let mut places = Vec::with_capacity(definition.columns.len());
-    if columns.is_empty() {
-        places.extend((0..definition.columns.len()).map(Some));
-    } else {
-        let mut named = Vec::with_capacity(columns.len());
-        for column in columns {
-            let [part] = column.0.as_slice() else {
-                return None;
-            };
-            let name = run.normalize(part.as_ident()?);
-            if definition.column(&name).is_none() || named.contains(&name) {
-                return None;
-            }
-            named.push(name);
-        }
-        for column in &definition.columns {
-            let place = named.iter().position(|name| name == column.field.name());
-            if place.is_none() && column.default.is_some() {
-                return None;
-            }
-            places.push(place);
-        }
-    }
-    let width = if columns.is_empty() {
-        places.len()
-    } else {
-        columns.len()
+    let expected = match named.len() {
+        0 => definition.columns.len(),
+        some => some,
     };
-    if values.rows.iter().any(|row| row.content.len() != width) {
+    if expected != *width {
         return None;
     }
-
+    for (index, name) in named.iter().enumerate() {
+        if definition.column(name).is_none() || named[..index].contains(name) {
+            return None;
+        }
+    }
+    let count = cells.len() / width;
     let arrays = definition
         .columns
         .iter()
-        .zip(places)
-        .map(|(column, place)| -> Option<ArrayRef> {
+        .enumerate()
+        .map(|(index, column)| -> Option<ArrayRef> {
             let data_type = column.field.data_type();
-            let Some(place) = place else {
-                return Some(arrow::array::new_null_array(data_type, values.rows.len()));
+            let place = match named.as_slice() {
+                [] => Some(index),
+                named => named.iter().position(|name| name == column.field.name()),
             };
-            let scalars = values
-                .rows
-                .iter()
-                .map(|row| {
-                    let value = &row.content[place];
-                    let scalar = match default_keyword(value) {
-                        true if column.default.is_some() => return None,
-                        true => ScalarValue::Null,
-                        false => literal(value, run.params.as_ref())?,
-                    };
-                    if scalar.data_type() == *data_type {
-                        Some(scalar)
-                    } else {
-                        scalar.cast_to(data_type).ok()
-                    }
+            let Some(place) = place else {
+                return match column.default {
+                    Some(_) => None,
+                    None => Some(arrow::array::new_null_array(data_type, count)),
+                };
+            };
+            let of_column = cells.iter().skip(place).step_by(*width);
+            let values = of_column
+                .map(|cell| match cell {
+                    None if column.default.is_some() => None,
+                    None => Some(&ScalarValue::Null),
+                    Some(value) => Some(value),
                 })
                 .collect::<Option<Vec<_>>>()?;
-            match scalars.as_slice() {
-                [one] => one.to_array().ok(),
-                _ => ScalarValue::iter_to_array(scalars).ok(),
-            }
+            as_they_are(&values, data_type).or_else(|| cast(&values, data_type))
         })
         .collect::<Option<Vec<_>>>()?;
-    let batch = shape(&name, definition, &arrays, values.rows.len()).ok()?;
+    let batch = shape(name, definition, &arrays, count).ok()?;
     Some((table, batch))
+}
+
+/// The values as an array, where each has the column's type already or fits it without a doubt.
+fn as_they_are(values: &[&ScalarValue], data_type: &DataType) -> Option<ArrayRef> {
+    fn each<T>(
+        values: &[&ScalarValue],
+        of: impl Fn(&ScalarValue) -> Option<T>,
+    ) -> Option<Vec<Option<T>>> {
+        let mut found = Vec::with_capacity(values.len());
+        for value in values {
+            found.push(match value {
+                ScalarValue::Null => None,
+                value => Some(of(value)?),
+            });
+        }
+        Some(found)
+    }
+    use ScalarValue as S;
+    let whole = |value: &S| match value {
+        S::Int64(Some(whole)) => Some(*whole),
+        _ => None,
+    };
+    Some(match data_type {
+        DataType::Int64 => Arc::new(Int64Array::from(each(values, whole)?)),
+        DataType::Int32 => {
+            let narrow = each(values, |value| i32::try_from(whole(value)?).ok())?;
+            Arc::new(Int32Array::from(narrow))
+        }
+        DataType::Float64 => Arc::new(Float64Array::from(each(values, |value| match value {
+            S::Float64(Some(real)) => Some(*real),
+            S::Int64(Some(whole)) => Some(*whole as f64),
+            _ => None,
+        })?)),
+        DataType::Boolean => Arc::new(BooleanArray::from(each(values, |value| match value {
+            S::Boolean(Some(is)) => Some(*is),
+            _ => None,
+        })?)),
+        DataType::Utf8 | DataType::Utf8View => {
+            let mut texts = Vec::with_capacity(values.len());
+            for value in values {
+                texts.push(match value {
+                    S::Null => None,
+                    S::Utf8(Some(text)) => Some(text.as_str()),
+                    _ => return None,
+                });
+            }
+            match data_type {
+                DataType::Utf8 => Arc::new(StringArray::from(texts)),
+                _ => Arc::new(StringViewArray::from(texts)),
+            }
+        }
+        _ => return None,
+    })
+}
+
+/// The values cast to the column's type, as the planned way casts them.
+fn cast(values: &[&ScalarValue], data_type: &DataType) -> Option<ArrayRef> {
+    let values = values
+        .iter()
+        .map(|value| match value.data_type() == *data_type {
+            true => Some((*value).clone()),
+            false => value.cast_to(data_type).ok(),
+        })
+        .collect::<Option<Vec<_>>>()?;
+    match values.as_slice() {
+        [one] => one.to_array().ok(),
+        _ => ScalarValue::iter_to_array(values).ok(),
+    }
 }
 
 fn plain_values(source: &ast::Query) -> Option<&ast::Values> {
@@ -188,7 +289,7 @@ pub(crate) fn literal(expr: &ast::Expr, params: Option<&ParamValues>) -> Option<
     }
 }
 
-fn number(digits: &str, negative: bool) -> Option<ScalarValue> {
+pub(crate) fn number(digits: &str, negative: bool) -> Option<ScalarValue> {
     if digits.contains('_') {
         return None;
     }

@@ -11,10 +11,12 @@ use datafusion::logical_expr::{Analyze, Explain, LogicalPlan, PlanType, ToString
 use datafusion::sql::parser::{ExplainStatement, Statement as DFStatement};
 use datafusion::sql::sqlparser::ast;
 
+use super::insert_text;
+use super::literal::Literals;
 use super::parse::parse_statements;
 use super::planner::{Planner, hide_row_address};
 use super::run::{Effect, Run, unsupported};
-use super::session::Limits;
+use super::session::{Limits, Session};
 use super::{ddl, dml, insert, merge};
 use crate::error::DfOlapError;
 
@@ -47,6 +49,8 @@ pub(crate) enum Statement {
 #[derive(Debug, Clone)]
 pub(crate) enum Write {
     Insert(Option<ast::With>, Box<ast::Insert>),
+    /// An INSERT of literals that needed no parser, and its text, should it turn out to need one.
+    Literals(Box<Literals>, String),
     Update(Option<ast::With>, Box<ast::Update>),
     Delete(Option<ast::With>, Box<ast::Delete>),
     Merge(Option<ast::With>, Box<ast::Merge>),
@@ -59,6 +63,25 @@ pub(crate) enum Write {
 pub(crate) struct Prepared {
     types: Vec<FieldRef>,
     pub statement: Statement,
+}
+
+/// Reads a text of one statement.
+pub(crate) fn parse_one(sql: &str, session: &Session) -> Result<Statement, DfOlapError> {
+    let options = &session.state.config_options().sql_parser;
+    if sql.len() <= session.limits.text.text_bytes
+        && let Some(literals) = insert_text::read(sql, options.enable_ident_normalization)
+    {
+        let write = Write::Literals(Box::new(literals), sql.to_string());
+        return Ok(Statement::Write(write));
+    }
+    let mut statements = parse(sql, &session.limits)?;
+    match (statements.pop(), statements.is_empty()) {
+        (Some(statement), true) => Ok(statement),
+        (None, _) => Err(DfOlapError::Invalid("the SQL text has no statement".into())),
+        (Some(_), false) => Err(DfOlapError::Invalid(
+            "the SQL text has more than one statement; pass it to execute_batch".into(),
+        )),
+    }
 }
 
 /// Reads a text of any number of statements.
@@ -290,6 +313,17 @@ impl Run<'_> {
     pub async fn effect(&self, write: &Write) -> Result<Effect, DfOlapError> {
         let effect = match write {
             Write::Insert(with, insert) => insert::effect(self, with, insert).await,
+            Write::Literals(literals, text) => {
+                match insert::effect_of_literals(self, literals).await? {
+                    Some(effect) => return Ok(effect),
+                    None => match parse(text, self.limits())?.pop() {
+                        Some(Statement::Write(Write::Insert(with, insert))) => {
+                            insert::effect(self, &with, &insert).await
+                        }
+                        _ => Err(unsupported("this form of INSERT")),
+                    },
+                }
+            }
             Write::Update(with, update) => dml::update(self, with, update).await,
             Write::Delete(with, delete) => dml::delete(self, with, delete).await,
             Write::Merge(with, merge) => merge::effect(self, with, merge).await,
@@ -312,6 +346,7 @@ impl Write {
         };
         let name = match self {
             Self::Insert(_, insert) => insert.table.to_string(),
+            Self::Literals(literals, _) => return literals.table.to_ascii_lowercase(),
             Self::Update(_, update) => factor(&update.table.relation),
             Self::Delete(_, delete) => match &delete.from {
                 ast::FromTable::WithFromKeyword(from) | ast::FromTable::WithoutKeyword(from) => {
@@ -353,6 +388,7 @@ impl Write {
     fn plan(&self, planner: &Planner) -> Result<LogicalPlan, datafusion::error::DataFusionError> {
         match self {
             Self::Insert(with, statement) => insert::plan(planner, with, statement),
+            Self::Literals(..) => Err(unsupported("EXPLAIN of this form of INSERT").into()),
             Self::Update(with, statement) => dml::plan_update(planner, with, statement),
             Self::Delete(with, statement) => dml::plan_delete(planner, with, statement),
             Self::Merge(with, statement) => merge::plan(planner, with, statement),

@@ -344,7 +344,11 @@ async fn each_writers_rows_stay_in_its_order_when_many_append() {
 #[tokio::test]
 async fn pieces_that_lost_most_of_their_rows_are_put_together_wherever_they_stand() {
     let engine = DataFusionEngine::new();
-    run(&engine, "CREATE TABLE t AS SELECT value AS id FROM range(3000000)").await;
+    run(
+        &engine,
+        "CREATE TABLE t AS SELECT value AS id FROM range(3000000)",
+    )
+    .await;
     let (_, before) = fragments(&engine, "SELECT * FROM t").await;
     assert!(before > 40, "{before} pieces");
     // The last piece stays whole, so that this is not about the end of the table.

@@ -100,23 +100,91 @@ async fn literals_become_the_same_values_with_and_without_a_plan() {
     let mut differ = Vec::new();
     for column in types {
         for literal in literals {
-            let insert = format!("INSERT INTO t VALUES ({literal}, 1), ({literal}, 2)");
-            let short = outcome(column, &insert).await;
-            let planned = outcome(column, &format!("WITH w AS (SELECT 1) {insert}")).await;
-            if short != planned {
-                differ.push(format!(
-                    "{column} {literal}: {short:?}, planned {planned:?}"
-                ));
-            }
-            let insert = format!("INSERT INTO t (b, a) VALUES (1, {literal})");
-            let short = outcome(column, &insert).await;
-            let planned = outcome(column, &format!("WITH w AS (SELECT 1) {insert}")).await;
-            if short != planned {
-                differ.push(format!(
-                    "(b, a) {column} {literal}: {short:?}, planned {planned:?}"
-                ));
+            for insert in [
+                format!("INSERT INTO t VALUES ({literal}, 1), ({literal}, 2)"),
+                format!("INSERT INTO t (b, a) VALUES (1, {literal})"),
+            ] {
+                let planned = outcome(column, &format!("WITH w AS (SELECT 1) {insert}")).await;
+                // A comment takes the parser, not a plan.
+                for short in [insert.clone(), format!("/* */ {insert}")] {
+                    let found = outcome(column, &short).await;
+                    if found != planned {
+                        differ.push(format!("{column}: {short}: {found:?}, planned {planned:?}"));
+                    }
+                }
             }
         }
     }
     assert!(differ.is_empty(), "{}", differ.join("\n"));
+}
+
+#[tokio::test]
+async fn a_text_that_is_read_without_the_parser_says_what_the_parser_reads() {
+    let texts = [
+        "insert into T (A, b) values (1, 2)",
+        "INSERT INTO t(a,b)VALUES(1,2)",
+        "INSERT\tINTO\nt VALUES\r\n(1,2) ; ",
+        "INSERT INTO \"t\" (\"a\", b) VALUES (1, 2)",
+        "INSERT INTO \"T\" VALUES (1, 2)",
+        "INSERT INTO t (\"A\", b) VALUES (1, 2)",
+        "INSERT INTO t VALUES (1, 2), (3, 4),",
+        "INSERT INTO t VALUES (1, 2), (3)",
+        "INSERT INTO t VALUES (1)",
+        "INSERT INTO t VALUES (1, 2, 3)",
+        "INSERT INTO t (a) VALUES (1)",
+        "INSERT INTO t (a, a) VALUES (1, 2)",
+        "INSERT INTO t (a, z) VALUES (1, 2)",
+        "INSERT INTO t () VALUES (1, 2)",
+        "INSERT INTO t VALUES ()",
+        "INSERT INTO t VALUES",
+        "INSERT INTO z VALUES (1, 2)",
+        "INSERT INTO t VALUES (1, 2) x",
+        "INSERT INTO t VALUES (1, 2);; ",
+        "INSERT INTO t VALUES (1, 2); SELECT 1",
+        "INSERT INTO t VALUES (1, 2) RETURNING a",
+        "INSERT INTO t VALUES (1, 2) -- said",
+        "INSERT INTO t VALUES (1, 2) ON CONFLICT DO NOTHING",
+        "INSERT INTO t AS x VALUES (1, 2)",
+        "INSERT INTO t x VALUES (1, 2)",
+        "INSERT INTO TABLE t VALUES (1, 2)",
+        "INSERT INTO select VALUES (1, 2)",
+        "INSERT INTO public.t VALUES (1, 2)",
+        "INSERT INTO t VALUES (1e2, 2E0)",
+        "INSERT INTO t VALUES (1., .5)",
+        "INSERT INTO t VALUES (1.5.5, 2)",
+        "INSERT INTO t VALUES (1a, 2)",
+        "INSERT INTO t VALUES (1L, 2)",
+        "INSERT INTO t VALUES (- 1, 2)",
+        "INSERT INTO t VALUES (--1\n1, 2)",
+        "INSERT INTO t VALUES (-NULL, 2)",
+        "INSERT INTO t VALUES (null, Default)",
+        "INSERT INTO t VALUES (nulls, 2)",
+        "INSERT INTO t VALUES ('1' '2', 2)",
+        "INSERT INTO t VALUES ('1, 2)",
+        "INSERT INTO t VALUES (N'1', 2)",
+        "INSERT INTO t VALUES (E'1', 2)",
+        "INSERT INTO t VALUES ('1'::INT, 2)",
+        "INSERT INTO t VALUES (1 , 2 )",
+        "INSERT INTO t VALUES (1\u{a0}, 2)",
+        "INSERT INTO t VALUES ($1, 2)",
+        "INSERT INTO t VALUES (TRUE, FALSE)",
+        "INSERT INTO té VALUES (1, 2)",
+        "INSERT OVERWRITE t VALUES (1, 2)",
+        "INSERT INTO t DEFAULT VALUES",
+        "INSERTINTO t VALUES (1, 2)",
+        "",
+    ];
+    for text in texts {
+        let short = outcome("BIGINT", text).await;
+        let parsed = outcome("BIGINT", &format!("/* */ {text}")).await;
+        assert_eq!(short, parsed, "{text:?}");
+    }
+    for value in [
+        "''", "'a''b'", "''''", "'é'", "'a\\nb'", "'\\''", "'a;b'", "'a -- b'", "'\n'",
+    ] {
+        let text = format!("INSERT INTO t VALUES ({value}, 1)");
+        let short = outcome("TEXT", &text).await;
+        let parsed = outcome("TEXT", &format!("/* */ {text}")).await;
+        assert_eq!(short, parsed, "{text:?}");
+    }
 }
