@@ -131,6 +131,25 @@ pub enum DfOlapError {
     #[error("{0}")]
     Conflict(String),
 
+    /// Storage gave no usable answer.
+    #[error("{0}")]
+    Unavailable(String),
+
+    /// Stored bytes are not what was written; the message names the file.
+    #[error("{0}")]
+    Corrupt(String),
+
+    /// Storage was lost while a change was being committed, and could not be asked whether it is there.
+    #[error(
+        "commit {id} may have become version {version} or not: storage cannot be reached; ask again before the change is repeated"
+    )]
+    CommitUnknown {
+        /// The commit's identity.
+        id: uuid::Uuid,
+        /// The version that it was to become.
+        version: u64,
+    },
+
     /// Something that must hold inside the engine did not.
     #[error("{0}")]
     Other(String),
@@ -146,7 +165,9 @@ impl DfOlapError {
                 ErrorKind::Invalid
             }
             Self::UrlParse(_) | Self::StorageConfig(_) => ErrorKind::Invalid,
-            Self::Io(_) | Self::ObjectStore(_) => ErrorKind::Unavailable,
+            Self::Io(_) | Self::ObjectStore(_) | Self::Unavailable(_) => ErrorKind::Unavailable,
+            Self::Corrupt(_) => ErrorKind::Corrupt,
+            Self::CommitUnknown { .. } => ErrorKind::Indeterminate,
             Self::Unsupported(_) => ErrorKind::Unsupported,
             Self::Denied(_) => ErrorKind::Denied,
             Self::ResourcesExhausted(_) => ErrorKind::ResourcesExhausted,

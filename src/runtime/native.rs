@@ -9,6 +9,16 @@ pub(crate) async fn sleep(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
+/// Runs `work`, which may block, where it holds up no other task.
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "the one place for threads")]
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> std::io::Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(std::io::Error::other)
+}
+
 /// The time, for measuring.
 #[allow(clippy::disallowed_methods, reason = "the one place for the clock")]
 pub(crate) fn now() -> Instant {

@@ -3,6 +3,8 @@
 //! A store keeps one current snapshot and replaces it by exactly one atomic act, the commit. See [`memory`] for the store
 //! that both targets share.
 
+#[cfg(test)]
+mod log;
 mod memory;
 
 use std::fmt::Debug;

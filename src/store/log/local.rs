@@ -1,0 +1,237 @@
+//! A log on a local disk: an object is on stable storage before it has its name.
+//!
+//! A name is given in five steps: write a file under a name that no one reads, sync it, link it to its name (which fails where
+//! the name is taken), sync the folder, remove the first name. After a loss of power at any point the name is absent, or all
+//! of its bytes are there. A sync that failed is final: after it nothing that was written can be believed, and a second sync
+//! may succeed without having written anything; so a file whose sync failed is dropped, and a folder whose sync failed takes
+//! no more names until the log is opened again.
+//!
+//! The steps are those of [`Files`], so that tests can stand in for a disk that loses power.
+
+use std::fmt::Debug;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::medium::{CreateError, Created, Medium};
+use crate::runtime::blocking;
+
+/// What a [`LocalMedium`] asks of a file system. Calls block.
+pub(crate) trait Files: Debug + Send + Sync + 'static {
+    /// Writes a file that was not there, and syncs it where `synced`.
+    fn write_new(&self, path: &Path, bytes: &[u8], synced: bool) -> io::Result<()>;
+    /// Gives a file a second name; fails with `AlreadyExists` where the name is taken.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Makes what happened to the names in a folder last.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// The names in a folder.
+    fn names(&self, folder: &Path) -> io::Result<Vec<String>>;
+}
+
+/// The file system of this machine.
+#[derive(Debug)]
+pub(crate) struct Disk;
+
+impl Files for Disk {
+    fn write_new(&self, path: &Path, bytes: &[u8], synced: bool) -> io::Result<()> {
+        use std::io::Write;
+        let mut file = std::fs::File::options()
+            .write(true)
+            .create_new(true)
+            .open(path)?;
+        file.write_all(bytes)?;
+        if synced { file.sync_data() } else { Ok(()) }
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::hard_link(from, to)
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        sync_folder(folder)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
+    fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder)? {
+            // A name that is no text is none of ours.
+            names.extend(entry?.file_name().into_string().ok());
+        }
+        Ok(names)
+    }
+}
+
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    std::fs::File::open(folder)?.sync_all()
+}
+
+/// Elsewhere a folder cannot be opened as a file; the file system's own journal keeps names.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// A log in one folder.
+#[derive(Debug)]
+pub(crate) struct LocalMedium {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    files: Arc<dyn Files>,
+    folder: PathBuf,
+    synced: bool,
+    /// A sync of the folder failed: names given since may be lost.
+    failed: AtomicBool,
+}
+
+/// Names that begin so are left-overs of a crash, or on their way.
+const UNNAMED: &str = ".new-";
+
+impl LocalMedium {
+    /// A log in `folder`, which is there. Without `synced` nothing is synced: a loss of power may take the last commits, or
+    /// leave a log that cannot be read.
+    pub fn new(files: Arc<dyn Files>, folder: PathBuf, synced: bool) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                files,
+                folder,
+                synced,
+                failed: AtomicBool::new(false),
+            }),
+        }
+    }
+
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> io::Result<T> + Send + 'static,
+    ) -> object_store::Result<T> {
+        let shared = Arc::clone(&self.shared);
+        let done = blocking(move || work(&shared)).await;
+        done.and_then(|result| result).map_err(generic)
+    }
+}
+
+fn generic(source: io::Error) -> object_store::Error {
+    object_store::Error::Generic {
+        store: "the local log",
+        source: Box::new(source),
+    }
+}
+
+impl Shared {
+    fn create(&self, name: &str, bytes: &[u8]) -> Result<Created, CreateError> {
+        let unnamed_yet = |error| CreateError {
+            error: generic(error),
+            is_final: true,
+        };
+        if self.failed.load(Ordering::Acquire) {
+            return Err(unnamed_yet(io::Error::other(format!(
+                "an earlier sync of {} failed; open the database again to see what was kept",
+                self.folder.display()
+            ))));
+        }
+        let path = self.folder.join(name);
+        let unnamed = self.folder.join(format!("{UNNAMED}{}", Uuid::new_v4()));
+        let written = self.files.write_new(&unnamed, bytes, self.synced);
+        let linked = written.and_then(|()| self.files.link(&unnamed, &path));
+        let created = match linked {
+            Ok(()) => Created::New,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Created::Exists,
+            Err(error) => {
+                let _ = self.files.remove(&unnamed);
+                return Err(unnamed_yet(error));
+            }
+        };
+        if created == Created::New
+            && self.synced
+            && let Err(error) = self.files.sync_folder(&self.folder)
+        {
+            self.failed.store(true, Ordering::Release);
+            return Err(CreateError {
+                error: generic(error),
+                is_final: false,
+            });
+        }
+        // Should this fail, vacuum finds it.
+        let _ = self.files.remove(&unnamed);
+        Ok(created)
+    }
+}
+
+#[async_trait]
+impl Medium for LocalMedium {
+    async fn create(&self, name: &str, bytes: Bytes) -> Result<Created, CreateError> {
+        let (shared, name) = (Arc::clone(&self.shared), name.to_string());
+        let done = blocking(move || shared.create(&name, &bytes)).await;
+        done.unwrap_or_else(|error| {
+            Err(CreateError {
+                error: generic(error),
+                is_final: false,
+            })
+        })
+    }
+
+    async fn read(&self, name: &str) -> object_store::Result<Option<Bytes>> {
+        let name = name.to_string();
+        let read = move |disk: &Shared| match disk.files.read(&disk.folder.join(name)) {
+            Ok(bytes) => Ok(Some(Bytes::from(bytes))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        };
+        self.on_disk(read).await
+    }
+
+    async fn list(&self, after: Option<&str>) -> object_store::Result<Vec<String>> {
+        let after = after.map(str::to_string);
+        self.on_disk(move |disk| {
+            let mut names = disk.files.names(&disk.folder)?;
+            names.retain(|name| {
+                !name.starts_with(UNNAMED) && after.as_ref().is_none_or(|after| name > after)
+            });
+            Ok(names)
+        })
+        .await
+    }
+
+    async fn replace(&self, name: &str, bytes: Bytes) -> object_store::Result<()> {
+        let name = name.to_string();
+        self.on_disk(move |disk| {
+            let unnamed = disk.folder.join(format!("{UNNAMED}{}", Uuid::new_v4()));
+            disk.files.write_new(&unnamed, &bytes, disk.synced)?;
+            disk.files.rename(&unnamed, &disk.folder.join(name))
+        })
+        .await
+    }
+
+    async fn remove(&self, name: &str) -> object_store::Result<()> {
+        let name = name.to_string();
+        let remove = move |disk: &Shared| match disk.files.remove(&disk.folder.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+        self.on_disk(remove).await
+    }
+}

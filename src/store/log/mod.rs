@@ -1,0 +1,384 @@
+//! The commit log: numbered entries, each created only where there is none. Bytes and a medium; what an entry says is the
+//! business of the store above.
+//!
+//! # What is assumed of the medium
+//! - A1 `create` gives a name to exactly one caller. A medium of which that is not true is refused when a log is made.
+//! - A2 Whoever reads a name gets all of its bytes; what is not, the checksum finds.
+//! - A3 An answer may be lost, late or wrong in one way: `Exists` may be said of a name that this very call took, or that no one
+//!   has.
+//!
+//! # What is guaranteed
+//! - L1 Entry `n` never changes, and entry `n + 1` is created only by one who has read entry `n`.
+//! - L2 [`Log::append`] that answers `Won` created the entry, once, on stable storage; `Lost` that another has the number and
+//!   nothing of ours will ever have it; an error other than `CommitUnknown` that it was never created and never will be.
+//! - L3 `CommitUnknown` is the answer only while the medium cannot be reached past the deadline; [`Log::settle`] then tells.
+//! - L4 The head is found by what is there (a listing, then asking for one number after the other); the hint only says where to
+//!   begin to look.
+//!
+//! # How a doubt is settled
+//! A put whose answer was lost may still be on its way, so that not finding the entry proves nothing. The same bytes are put
+//! again into the same number until someone has it; then it is read, and the id in it says whose it is. Past the deadline an
+//! entry that says nothing is put there under another id (the fence): if it gets the number, the commit never will.
+//!
+//! # What a crash leaves
+//! Before the entry is named: nothing, or a file under a name that no one reads. After: the whole entry.
+
+mod entry;
+mod local;
+mod medium;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+
+pub use entry::CommitId;
+pub(crate) use entry::{Entry, Kind};
+pub(crate) use local::{Disk, Files, LocalMedium};
+use medium::is_refusal;
+pub(crate) use medium::{CreateError, Created, Medium, ObjectMedium};
+
+use crate::error::DfOlapError;
+use crate::runtime;
+
+/// How an append ended.
+#[derive(Debug)]
+#[must_use]
+pub(crate) enum Appended {
+    Won,
+    /// Another entry has the number.
+    Lost(Entry),
+}
+
+/// How long is tried.
+#[derive(Debug, Clone)]
+pub(crate) struct Patience {
+    /// For one answer.
+    pub answer: Duration,
+    /// For settling what became of a commit; the fence has as long again.
+    pub settle: Duration,
+    /// Before the second try; it doubles with each one.
+    pub first_pause: Duration,
+    pub longest_pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            answer: Duration::from_secs(10),
+            settle: Duration::from_secs(30),
+            first_pause: Duration::from_millis(20),
+            longest_pause: Duration::from_secs(2),
+        }
+    }
+}
+
+/// A log on a medium.
+#[derive(Debug, Clone)]
+pub(crate) struct Log {
+    medium: Arc<dyn Medium>,
+    /// What the log is called in messages.
+    name: String,
+    patience: Patience,
+}
+
+const HINT: &str = "hint";
+
+fn entry_name(version: u64) -> String {
+    format!("{version:020}.entry")
+}
+
+fn checkpoint_name(version: u64) -> String {
+    format!("{version:020}.checkpoint")
+}
+
+/// What a name in the log's folder is; `None` for what is none of ours.
+fn parse_name(name: &str) -> Option<(u64, Kind)> {
+    let (number, extension) = name.split_once('.')?;
+    let kind = match extension {
+        "entry" => Kind::Entry,
+        "checkpoint" => Kind::Checkpoint,
+        _ => return None,
+    };
+    if number.len() != 20 || !number.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    Some((number.parse().ok()?, kind))
+}
+
+impl Log {
+    pub fn new(medium: Arc<dyn Medium>, name: String, patience: Patience) -> Self {
+        Self {
+            medium,
+            name,
+            patience,
+        }
+    }
+
+    /// The entry of a version; `None` where there is none.
+    pub async fn entry(&self, version: u64) -> Result<Option<Entry>, DfOlapError> {
+        self.read(version, Kind::Entry).await
+    }
+
+    /// The checkpoint of a version; `None` where there is none.
+    pub async fn checkpoint(&self, version: u64) -> Result<Option<Entry>, DfOlapError> {
+        self.read(version, Kind::Checkpoint).await
+    }
+
+    async fn read(&self, version: u64, kind: Kind) -> Result<Option<Entry>, DfOlapError> {
+        let name = match kind {
+            Kind::Entry => entry_name(version),
+            Kind::Checkpoint => checkpoint_name(version),
+        };
+        let mut pause = self.patience.first_pause;
+        let begun = runtime::now();
+        loop {
+            let error = match self.within(self.medium.read(&name)).await {
+                Some(Ok(Some(bytes))) => {
+                    let shown = format!("{}/{name}", self.name);
+                    return Entry::decode(&shown, kind, version, &bytes).map(Some);
+                }
+                Some(Ok(None)) => return Ok(None),
+                Some(Err(error)) if is_refusal(&error) => return Err(error.into()),
+                Some(Err(error)) => error.into(),
+                None => self.no_answer(),
+            };
+            if runtime::now().duration_since(begun) >= self.patience.settle {
+                return Err(error);
+            }
+            self.pause(&mut pause).await;
+        }
+    }
+
+    /// Creates the entry of its version, if that has none. Its id tells it from all others, however often it is tried.
+    pub async fn append(&self, entry: &Entry) -> Result<Appended, DfOlapError> {
+        match self.claim(entry).await {
+            Claim::Won => Ok(Appended::Won),
+            Claim::Lost(other) => Ok(Appended::Lost(other)),
+            Claim::Never(error) => Err(error),
+            Claim::Doubtful(error) => self.fence(entry, error).await,
+        }
+    }
+
+    /// Whose the version is that a commit of unknown outcome was to have: `Some(true)` its own, `Some(false)` another's or a
+    /// fence's, `None` where the medium still cannot be reached.
+    pub async fn settle(&self, version: u64, id: CommitId) -> Option<bool> {
+        match self.claim(&fence_of(version)).await {
+            Claim::Won => Some(false),
+            Claim::Lost(found) => Some(found.id == id),
+            Claim::Never(_) | Claim::Doubtful(_) => None,
+        }
+    }
+
+    async fn fence(&self, entry: &Entry, cause: DfOlapError) -> Result<Appended, DfOlapError> {
+        match self.claim(&fence_of(entry.version)).await {
+            Claim::Won => Err(cause),
+            Claim::Lost(found) if found.id == entry.id => Ok(Appended::Won),
+            Claim::Lost(other) => Ok(Appended::Lost(other)),
+            Claim::Never(_) | Claim::Doubtful(_) => Err(DfOlapError::CommitUnknown {
+                id: entry.id.0,
+                version: entry.version,
+            }),
+        }
+    }
+
+    /// Tries to give an entry its number until someone has it.
+    async fn claim(&self, entry: &Entry) -> Claim {
+        let name = entry_name(entry.version);
+        let bytes = entry.encode();
+        let begun = runtime::now();
+        let mut pause = self.patience.first_pause;
+        let mut doubtful = false;
+        loop {
+            let asked = self.medium.create(&name, bytes.clone());
+            let error = match self.within(asked).await {
+                Some(Ok(Created::New)) => return Claim::Won,
+                Some(Ok(Created::Exists)) => match self.entry(entry.version).await {
+                    Ok(Some(found)) if found.id == entry.id => return Claim::Won,
+                    Ok(Some(other)) => return Claim::Lost(other),
+                    // Said to be there and is not: it may be on its way. Put it there again.
+                    Ok(None) => DfOlapError::Unavailable(format!(
+                        "{} says that {name} is there and then that it is not",
+                        self.name
+                    )),
+                    Err(error) => error,
+                },
+                Some(Err(failed)) if failed.is_final => {
+                    let error = failed.error.into();
+                    return if doubtful {
+                        Claim::Doubtful(error)
+                    } else {
+                        Claim::Never(error)
+                    };
+                }
+                Some(Err(failed)) => failed.error.into(),
+                None => self.no_answer(),
+            };
+            doubtful = true;
+            if runtime::now().duration_since(begun) >= self.patience.settle {
+                return Claim::Doubtful(error);
+            }
+            self.pause(&mut pause).await;
+        }
+    }
+
+    /// The answer, if it comes in time.
+    async fn within<T>(&self, asked: impl Future<Output = T>) -> Option<T> {
+        let late = runtime::sleep(self.patience.answer);
+        futures::pin_mut!(asked, late);
+        match futures::future::select(asked, late).await {
+            futures::future::Either::Left((answer, _)) => Some(answer),
+            futures::future::Either::Right(_) => None,
+        }
+    }
+
+    fn no_answer(&self) -> DfOlapError {
+        DfOlapError::Unavailable(format!(
+            "{} gave no answer within {:?}",
+            self.name, self.patience.answer
+        ))
+    }
+
+    async fn pause(&self, pause: &mut Duration) {
+        runtime::sleep(*pause).await;
+        *pause = (*pause * 2).min(self.patience.longest_pause);
+    }
+}
+
+/// Whose a number is.
+enum Claim {
+    Won,
+    Lost(Entry),
+    /// The entry was not created and will not be.
+    Never(DfOlapError),
+    /// It may have been, or may yet be.
+    Doubtful(DfOlapError),
+}
+
+/// An entry that says nothing and keeps its number from another.
+fn fence_of(version: u64) -> Entry {
+    Entry {
+        kind: Kind::Entry,
+        version,
+        id: CommitId::fresh(),
+        time_us: chrono::Utc::now().timestamp_micros(),
+        body: Bytes::new(),
+    }
+}
+
+/// Where a reader begins.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// The newest checkpoint, where there is one; otherwise the entries begin with the first.
+    pub checkpoint: Option<Entry>,
+    /// All entries after it.
+    pub entries: Vec<Entry>,
+}
+
+impl Log {
+    /// The newest state that the log tells of; `None` where there is no log.
+    pub async fn open(&self) -> Result<Option<Opened>, DfOlapError> {
+        let hinted = self.hint().await?;
+        let mut found = Found::default();
+        if let Some(version) = hinted {
+            // Names of one version: its checkpoint, then its entry.
+            found.add(self.list(Some(&entry_name(version))).await?);
+            found.checkpoint = found.checkpoint.or(Some(version));
+        }
+        let mut checkpoint = match found.checkpoint {
+            Some(version) => self.checkpoint(version).await?,
+            None => None,
+        };
+        if checkpoint.is_none() {
+            found = Found::default();
+            found.add(self.list(None).await?);
+            checkpoint = match found.checkpoint {
+                Some(version) => Some(self.must(version, Kind::Checkpoint).await?),
+                None => None,
+            };
+        }
+        let first = checkpoint.as_ref().map_or(0, |found| found.version + 1);
+        let last = found.entry;
+        let known = match last {
+            Some(last) => first..last + 1,
+            None => first..first,
+        };
+        let reads = futures::stream::iter(known.map(|version| self.must(version, Kind::Entry)));
+        let mut entries: Vec<Entry> = reads.buffered(READS_AT_ONCE).try_collect().await?;
+        let next = entries.last().map_or(first, |entry| entry.version + 1);
+        entries.extend(self.entries_from(next).await?);
+        Ok(match (&checkpoint, entries.is_empty()) {
+            (None, true) => None,
+            _ => Some(Opened {
+                checkpoint,
+                entries,
+            }),
+        })
+    }
+
+    /// All entries from a version on, each asked for by its number.
+    pub async fn entries_from(&self, mut version: u64) -> Result<Vec<Entry>, DfOlapError> {
+        let mut entries = Vec::new();
+        while let Some(entry) = self.entry(version).await? {
+            entries.push(entry);
+            version += 1;
+        }
+        Ok(entries)
+    }
+
+    /// Keeps the state of a version, so that readers need not begin before it.
+    pub async fn keep(&self, checkpoint: &Entry) -> Result<(), DfOlapError> {
+        let name = checkpoint_name(checkpoint.version);
+        match self.medium.create(&name, checkpoint.encode()).await {
+            // Two of one version say the same.
+            Ok(Created::New | Created::Exists) => {}
+            Err(failed) => return Err(failed.error.into()),
+        }
+        let hint = Bytes::from(checkpoint.version.to_string());
+        Ok(self.medium.replace(HINT, hint).await?)
+    }
+
+    async fn must(&self, version: u64, kind: Kind) -> Result<Entry, DfOlapError> {
+        self.read(version, kind).await?.ok_or_else(|| {
+            let name = match kind {
+                Kind::Entry => entry_name(version),
+                Kind::Checkpoint => checkpoint_name(version),
+            };
+            DfOlapError::Corrupt(format!("{}/{name} is missing", self.name))
+        })
+    }
+
+    async fn hint(&self) -> Result<Option<u64>, DfOlapError> {
+        let bytes = self.medium.read(HINT).await?;
+        Ok(bytes.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok()))
+    }
+
+    async fn list(&self, after: Option<&str>) -> Result<Vec<String>, DfOlapError> {
+        Ok(self.medium.list(after).await?)
+    }
+}
+
+/// How many entries are asked for at once.
+const READS_AT_ONCE: usize = 16;
+
+/// The newest names of a listing.
+#[derive(Debug, Default)]
+struct Found {
+    checkpoint: Option<u64>,
+    entry: Option<u64>,
+}
+
+impl Found {
+    fn add(&mut self, names: Vec<String>) {
+        for (version, kind) in names.iter().filter_map(|name| parse_name(name)) {
+            let newest = match kind {
+                Kind::Checkpoint => &mut self.checkpoint,
+                Kind::Entry => &mut self.entry,
+            };
+            *newest = (*newest).max(Some(version));
+        }
+    }
+}
