@@ -167,12 +167,12 @@ pub(crate) fn replaced(args: &[ColumnarValue], rows: usize) -> u64 {
     let guess = sum(rows, |row| {
         text.bytes(row) / from.bytes(row).max(1.0) * to.bytes(row)
     });
-    let (Some(text), Some(from)) = (text.texts(), from.texts()) else {
-        return guess;
-    };
     if guess <= MAX_MADE_BYTES {
         return guess;
     }
+    let (Some(text), Some(from)) = (text.texts(), from.texts()) else {
+        return guess;
+    };
     sum(rows, |row| match (text(row), from(row)) {
         (Some(text), Some(from)) => {
             let found = match from.as_str() {
@@ -193,9 +193,17 @@ pub(crate) fn regexp_replaced(args: &[ColumnarValue], rows: usize) -> u64 {
     let [text, pattern, to, flags @ ..] = args.as_slice() else {
         return 0;
     };
+    // At most: a match at each place, and each byte of the replacement the name of a part, which repeats what was matched.
+    let guess = sum(rows, |row| {
+        let (text, to) = (text.bytes(row), to.bytes(row));
+        text * (1.0 + to) + (text + 1.0) * to
+    });
+    if guess <= MAX_MADE_BYTES {
+        return guess;
+    }
     let (Some(texts), Some(patterns), Some(tos)) = (text.texts(), pattern.texts(), to.texts())
     else {
-        return 0;
+        return guess;
     };
     let flags = flags.first().and_then(Arg::texts);
     // What is named is part of what was matched, and what is matched lies side by side.
@@ -203,13 +211,6 @@ pub(crate) fn regexp_replaced(args: &[ColumnarValue], rows: usize) -> u64 {
         let names = to.bytes().filter(|b| matches!(b, b'\\' | b'$')).count();
         text * (1.0 + names as f64) + found * to.len() as f64
     };
-    let guess = sum(rows, |row| match tos(row) {
-        Some(to) => made(text.bytes(row), &to, text.bytes(row) + 1.0),
-        None => 0.0,
-    });
-    if guess <= MAX_MADE_BYTES {
-        return guess;
-    }
     let mut compiled: HashMap<String, Option<Regex>> = HashMap::new();
     let mut bytes = 0.0;
     for row in 0..rows {

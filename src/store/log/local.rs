@@ -165,15 +165,23 @@ impl Shared {
                 return Err(unnamed_yet(error));
             }
         };
-        if created == Created::New
-            && self.synced
-            && let Err(error) = self.files.sync_folder(&self.folder)
-        {
-            self.failed.store(true, Ordering::Release);
-            return Err(CreateError {
-                error: generic(error),
-                is_final: false,
-            });
+        // A taken name may be that of an earlier try of ours whose folder is still being synced, and it is read as if it were
+        // there for good: so it is made to be.
+        if self.synced {
+            let synced = self.files.sync_folder(&self.folder);
+            if synced.is_err() {
+                self.failed.store(true, Ordering::Release);
+            }
+            let failed_meanwhile = || match self.failed.load(Ordering::Acquire) {
+                true => Err(io::Error::other("another sync of the folder failed")),
+                false => Ok(()),
+            };
+            synced
+                .and_then(|()| failed_meanwhile())
+                .map_err(|error| CreateError {
+                    error: generic(error),
+                    is_final: false,
+                })?;
         }
         // Should this fail, vacuum finds it.
         let _ = self.files.remove(&unnamed);

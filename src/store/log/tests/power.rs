@@ -29,6 +29,8 @@ struct State {
     power_goes: Option<(usize, bool)>,
     is_off: bool,
     failing_sync: bool,
+    /// The next sync of a folder takes this long.
+    slow_sync: Option<std::time::Duration>,
 }
 
 fn off() -> io::Error {
@@ -143,7 +145,12 @@ impl Files for Disk {
         })
     }
 
+    #[allow(clippy::disallowed_methods, reason = "on a thread of its own")]
     fn sync_folder(&self, _: &Path) -> io::Result<()> {
+        let slow = self.state.lock().slow_sync.take();
+        if let Some(time) = slow {
+            std::thread::sleep(time);
+        }
         self.step(|state| {
             if state.failing_sync {
                 return Err(io::Error::other("input/output error"));
@@ -333,4 +340,18 @@ async fn on_a_real_disk_one_of_many_gets_the_number_and_a_reader_sees_it_whole()
     assert_eq!(opened.entries.len(), 20);
     let left = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(left, 20, "temporary files are left");
+}
+
+#[tokio::test]
+async fn an_entry_that_is_found_under_its_name_is_acknowledged_only_once_the_folder_is_synced() {
+    let disk = Arc::new(Disk::default());
+    // The first try is given up while its folder is still being synced; the second finds the name taken by the first.
+    disk.state.lock().slow_sync = Some(Duration::from_millis(300));
+    let change = entry(0, "change");
+    let appended = log(&disk, true).append(&change).await;
+    assert!(matches!(appended, Ok(Appended::Won)), "{appended:?}");
+    for found in disk.after_power_loss() {
+        let there = log(&found, true).entry(0).await.unwrap();
+        assert_eq!(there.as_ref(), Some(&change));
+    }
 }
