@@ -16,8 +16,8 @@ use crate::error::DfOlapError;
 use crate::executor::Executor;
 use crate::runtime;
 use crate::sql::{ClosedRegistry, Limits, Session};
-use crate::storage::StorageMode;
-use crate::store::MemoryStore;
+use crate::storage::{StorageMode, VortexLocation};
+use crate::store::{MemoryStore, Store, VortexSettings, VortexStore};
 
 /// Sets up a [`DataFusionEngine`].
 ///
@@ -40,6 +40,7 @@ pub struct EngineBuilder {
     runtime: Option<Arc<RuntimeEnv>>,
     object_stores: Vec<(Url, Arc<dyn ObjectStore>)>,
     limits: Limits,
+    vortex: VortexSettings,
 }
 
 /// How many consumers an out-of-memory message names.
@@ -163,14 +164,6 @@ impl EngineBuilder {
                 return Err(DfOlapError::Invalid(format!("{what} must not be zero")));
             }
         }
-        if let StorageMode::Vortex { url } = &self.storage {
-            self.storage
-                .classify()
-                .map_err(DfOlapError::StorageConfig)?;
-            return Err(DfOlapError::Unsupported(format!(
-                "StorageMode::Vortex ('{url}') is not supported in this version; use StorageMode::InMemory"
-            )));
-        }
         let runtime = match self.runtime {
             Some(runtime) => runtime,
             None => {
@@ -202,8 +195,26 @@ impl EngineBuilder {
             config = config.with_batch_size(rows);
         }
         let session = Session::new(config, runtime, self.limits);
-        let executor = Executor::new(session, Arc::new(MemoryStore::default()));
+        let store = open_store(&self.storage, &self.vortex, session.state.runtime_env())?;
+        let executor = Executor::new(session, store);
         Ok(DataFusionEngine::from_parts(self.storage, executor))
+    }
+}
+
+fn open_store(
+    mode: &StorageMode,
+    settings: &VortexSettings,
+    runtime: &RuntimeEnv,
+) -> Result<Arc<dyn Store>, DfOlapError> {
+    match mode.classify().map_err(DfOlapError::StorageConfig)? {
+        None => Ok(Arc::new(MemoryStore::default())),
+        Some(VortexLocation::Local { base_path }) => {
+            Ok(Arc::new(VortexStore::local(&base_path, settings, runtime)?))
+        }
+        #[cfg(feature = "cloud-storage")]
+        Some(VortexLocation::S3 { url }) => Err(DfOlapError::Unsupported(format!(
+            "'{url}': S3 is not supported in this version; give a local folder"
+        ))),
     }
 }
 

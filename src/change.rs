@@ -10,9 +10,8 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use crate::snapshot::{
-    Fragment, FragmentId, LiveFragment, RelationId, Snapshot, Table, TableDefinition, Version, View,
-};
+use crate::fragment::{Fragment, FragmentId, LiveFragment};
+use crate::snapshot::{RelationId, Snapshot, Table, TableDefinition, Version, View};
 
 /// One step of a change.
 #[derive(Debug, Clone)]
@@ -77,10 +76,20 @@ impl ChangeSet {
 
     /// The snapshot after this change, made on top of `current`, which is `base` or a later one.
     pub fn apply(&self, base: &Snapshot, current: &Snapshot) -> Result<Snapshot, Conflict> {
+        self.apply_as(Version(current.version.0 + 1), base, current)
+    }
+
+    /// The same as a part of `version`, which `current` may be a part of too.
+    pub fn apply_as(
+        &self,
+        version: Version,
+        base: &Snapshot,
+        current: &Snapshot,
+    ) -> Result<Snapshot, Conflict> {
         let mut next = Next {
             base,
             current,
-            version: Version(current.version.0 + 1),
+            version,
             snapshot: current.clone(),
         };
         for action in &self.actions {
@@ -147,12 +156,8 @@ impl Next<'_> {
                 }
                 table.rows += fragments.iter().map(|f| u64::from(f.rows())).sum::<u64>();
                 table.rows_added_at = version;
-                table
-                    .fragments
-                    .extend(fragments.iter().map(|fragment| LiveFragment {
-                        fragment: Arc::clone(fragment),
-                        deleted: None,
-                    }));
+                let added = fragments.iter().cloned();
+                table.fragments.extend(added.map(LiveFragment::from));
             }
             Action::Delete { id, fragment, rows } => {
                 let table = self.table(*id)?;
@@ -161,6 +166,9 @@ impl Next<'_> {
                     .iter_mut()
                     .find(|live| live.fragment.id == *fragment)
                     .ok_or(Conflict("the rows were rewritten"))?;
+                if rows.max().is_some_and(|last| last >= live.fragment.rows()) {
+                    return Err(Conflict("the rows are not there"));
+                }
                 let dead = match &live.deleted {
                     None => rows.clone(),
                     Some(before) if before.is_disjoint(rows) => before.as_ref() | rows,

@@ -179,6 +179,22 @@ impl DfOlapError {
     }
 }
 
+impl DfOlapError {
+    /// The same error of a store for another who asked.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::CommitUnknown { id, version } => Self::CommitUnknown {
+                id: *id,
+                version: *version,
+            },
+            Self::Corrupt(text) => Self::Corrupt(text.clone()),
+            Self::Unsupported(text) => Self::Unsupported(text.clone()),
+            Self::Other(text) => Self::Other(text.clone()),
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
 /// Finds an error of ours inside one of DataFusion's, or wraps it.
 impl From<DataFusionError> for DfOlapError {
     fn from(error: DataFusionError) -> Self {

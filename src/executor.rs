@@ -146,7 +146,7 @@ impl Executor {
         let (name, table) = find(&snapshot, name)?;
         let definition = Arc::clone(&table.definition);
         let rows = batches.map(|batch| batch.and_then(|batch| conform(&name, &definition, &batch)));
-        let fragments = self.store.write(&definition, rows.boxed()).await?;
+        let fragments = self.store.write(&table, rows.boxed()).await?;
         let count = fragments.iter().map(|f| u64::from(f.rows())).sum();
         if count == 0 {
             return Ok(Ok(0));
@@ -189,7 +189,12 @@ impl Executor {
         let session = self.session();
         let snapshot = self.snapshot().await?;
         let now = Utc::now();
-        let catalog = SnapshotCatalog::new(Arc::clone(&session.state), snapshot, now);
+        let catalog = SnapshotCatalog::new(
+            Arc::clone(&session.state),
+            Arc::clone(&self.store),
+            snapshot,
+            now,
+        );
         let state = SessionStateBuilder::new_from_existing(session.state.as_ref().clone())
             .with_catalog_list(Arc::new(catalog))
             .build();
@@ -227,12 +232,12 @@ impl Executor {
         self.session.read().clone()
     }
 
-    fn begin(&self, given: &Given, snapshot: Arc<Snapshot>) -> Run<'_> {
+    fn begin(&self, given: &Given, snapshot: Arc<Snapshot>) -> Run {
         let stop = Arc::clone(&given.stop);
         Run::new(
             &given.session,
             snapshot,
-            self.store.as_ref(),
+            Arc::clone(&self.store),
             given.params.clone(),
             given.now,
             stop,

@@ -27,6 +27,7 @@ mod change;
 pub mod engine;
 pub mod error;
 mod executor;
+mod fragment;
 mod olap;
 mod options;
 mod outcome;

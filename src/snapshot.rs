@@ -6,15 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, BooleanBufferBuilder, RecordBatch};
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
-use datafusion::functions_aggregate::min_max::{MaxAccumulator, MinAccumulator};
-use datafusion::logical_expr::Accumulator;
-use roaring::RoaringBitmap;
 use uuid::Uuid;
+
+use crate::fragment::{ColumnId, LiveFragment};
 
 /// The number of a snapshot. Each committed change makes the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -28,21 +26,13 @@ impl fmt::Display for Version {
 
 /// Identity of a table or view: survives a rename, and a table created again under the same name has another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct RelationId(Uuid);
+pub(crate) struct RelationId(pub Uuid);
 
 impl RelationId {
     pub(crate) fn fresh() -> Self {
         Self(Uuid::new_v4())
     }
 }
-
-/// Identity of a fragment, unique without asking anyone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct FragmentId(Uuid);
-
-/// Identity of a column within its table: survives a rename and is never used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct ColumnId(pub u32);
 
 /// One state of the whole database.
 #[derive(Debug, Clone, Default)]
@@ -171,120 +161,7 @@ impl Table {
     }
 }
 
-/// A fragment and which of its rows are dead, in one snapshot.
-#[derive(Debug, Clone)]
-pub(crate) struct LiveFragment {
-    pub fragment: Arc<Fragment>,
-    pub deleted: Option<Arc<RoaringBitmap>>,
-}
-
-impl LiveFragment {
-    pub fn rows(&self) -> u64 {
-        u64::from(self.fragment.rows()) - self.deleted.as_ref().map_or(0, |d| d.len())
-    }
-
-    /// True for each of `rows` positions from `start` on that is alive; `None` where all are.
-    pub fn live_rows(&self, start: u32, rows: usize) -> Option<BooleanArray> {
-        let deleted = self.deleted.as_ref()?;
-        let end = start + rows as u32;
-        if deleted.range_cardinality(start..end) == 0 {
-            return None;
-        }
-        let mut keep = BooleanBufferBuilder::new(rows);
-        keep.append_n(rows, true);
-        for dead in deleted.range(start..end) {
-            keep.set_bit((dead - start) as usize, false);
-        }
-        Some(BooleanArray::new(keep.finish(), None))
-    }
-}
-
-/// Rows that were written together and never change.
-#[derive(Debug)]
-pub(crate) struct Fragment {
-    pub id: FragmentId,
-    /// The table's layout when the fragment was written.
-    pub layout: Arc<[ColumnId]>,
-    pub batches: Vec<RecordBatch>,
-    rows: u32,
-    ranges: Vec<OnceLock<Option<ValueRange>>>,
-}
-
-/// The least and greatest value of a column in a fragment, deleted rows included, and how many are NULL.
-#[derive(Debug, Clone)]
-pub(crate) struct ValueRange {
-    pub min: ScalarValue,
-    pub max: ScalarValue,
-    pub nulls: u64,
-}
-
-impl Fragment {
-    /// The most rows of one fragment: a deletion vector is then a single Roaring container, and a row's address fits.
-    pub const MAX_ROWS: usize = 1 << 16;
-
-    pub fn new(layout: Arc<[ColumnId]>, batches: Vec<RecordBatch>) -> Self {
-        let rows = batches.iter().map(RecordBatch::num_rows).sum::<usize>();
-        debug_assert!(rows <= Self::MAX_ROWS);
-        Self {
-            id: FragmentId(Uuid::new_v4()),
-            ranges: layout.iter().map(|_| OnceLock::new()).collect(),
-            layout,
-            batches,
-            rows: u32::try_from(rows).unwrap_or(u32::MAX),
-        }
-    }
-
-    pub fn rows(&self) -> u32 {
-        self.rows
-    }
-
-    /// The range of a column's values, worked out when first asked for; `None` where the column is younger than the
-    /// fragment or its type has no order.
-    pub fn range(&self, column: ColumnId) -> Option<&ValueRange> {
-        let index = self.layout.iter().position(|id| *id == column)?;
-        self.ranges[index]
-            .get_or_init(|| ValueRange::of(self.batches.iter().map(|b| b.column(index))))
-            .as_ref()
-    }
-}
-
-impl ValueRange {
-    /// `None` where there are no arrays or their type has no order that means the same everywhere.
-    pub fn of<'a>(arrays: impl Iterator<Item = &'a ArrayRef> + Clone) -> Option<ValueRange> {
-        let data_type = arrays.clone().next()?.data_type();
-        if !has_cheap_order(data_type) {
-            return None;
-        }
-        let mut min = MinAccumulator::try_new(data_type).ok()?;
-        let mut max = MaxAccumulator::try_new(data_type).ok()?;
-        let mut nulls = 0;
-        for array in arrays {
-            min.update_batch(std::slice::from_ref(array)).ok()?;
-            max.update_batch(std::slice::from_ref(array)).ok()?;
-            nulls += array.null_count() as u64;
-        }
-        Some(ValueRange {
-            min: min.evaluate().ok()?,
-            max: max.evaluate().ok()?,
-            nulls,
-        })
-    }
-}
-
-/// Types whose comparison means the same everywhere. Floats are out: NaN has no agreed place among them.
-fn has_cheap_order(data_type: &arrow::datatypes::DataType) -> bool {
-    use arrow::datatypes::DataType;
-    match data_type {
-        DataType::Boolean
-        | DataType::Date32
-        | DataType::Date64
-        | DataType::Timestamp(..)
-        | DataType::Time32(_)
-        | DataType::Time64(_)
-        | DataType::Decimal128(..)
-        | DataType::Utf8
-        | DataType::LargeUtf8
-        | DataType::Utf8View => true,
-        other => other.is_integer(),
-    }
+/// The address of the row at `position` of the fragment at `place` in a table's list: it names the row in one snapshot.
+pub(crate) fn row_address(place: usize, position: u32) -> u64 {
+    ((place as u64) << 32) | u64::from(position)
 }

@@ -3,7 +3,7 @@
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
-pub(crate) use native::blocking;
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use native::{Instant, default_memory_limit_bytes, now, sleep, with_deep_stack};
+pub(crate) use native::{
+    Instant, blocking, default_memory_limit_bytes, now, sleep, spawn, with_deep_stack,
+};

@@ -10,13 +10,18 @@ pub(crate) async fn sleep(duration: Duration) {
 }
 
 /// Runs `work`, which may block, where it holds up no other task.
-#[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "the one place for threads")]
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> std::io::Result<T> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(std::io::Error::other)
+}
+
+/// Runs `work` to its end, whatever becomes of who waits for it.
+#[allow(clippy::disallowed_methods, reason = "the one place for tasks")]
+pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(work);
 }
 
 /// The time, for measuring.

@@ -12,9 +12,10 @@ use super::run::{Effect, Run, unsupported};
 use super::target::refuse;
 use crate::change::{Action, ChangeSet};
 use crate::error::DfOlapError;
-use crate::snapshot::{Column, ColumnId, Table, TableDefinition};
+use crate::fragment::ColumnId;
+use crate::snapshot::{Column, Table, TableDefinition};
 
-pub(crate) fn effect(run: &Run<'_>, alter: &ast::AlterTable) -> Result<Effect, DfOlapError> {
+pub(crate) fn effect(run: &Run, alter: &ast::AlterTable) -> Result<Effect, DfOlapError> {
     refuse("ALTER TABLE ONLY", alter.only)?;
     refuse("ALTER TABLE … ON CLUSTER", alter.on_cluster.is_some())?;
     refuse("ALTER TABLE … LOCATION", alter.location.is_some())?;
@@ -115,7 +116,7 @@ impl<'a> Shape<'a> {
 
     fn add(
         &mut self,
-        run: &Run<'_>,
+        run: &Run,
         planner: &Planner,
         column: &ast::ColumnDef,
         if_not_exists: bool,

@@ -14,19 +14,27 @@ use datafusion::logical_expr::TableType;
 
 use super::planner::Planner;
 use crate::snapshot::{Relation, Snapshot};
+use crate::store::Store;
 
 /// One catalog with one schema, both under DataFusion's default names.
 #[derive(Clone)]
 pub(crate) struct SnapshotCatalog {
     state: Arc<SessionState>,
+    store: Arc<dyn Store>,
     snapshot: Arc<Snapshot>,
     now: DateTime<Utc>,
 }
 
 impl SnapshotCatalog {
-    pub fn new(state: Arc<SessionState>, snapshot: Arc<Snapshot>, now: DateTime<Utc>) -> Self {
+    pub fn new(
+        state: Arc<SessionState>,
+        store: Arc<dyn Store>,
+        snapshot: Arc<Snapshot>,
+        now: DateTime<Utc>,
+    ) -> Self {
         Self {
             state,
+            store,
             snapshot,
             now,
         }
@@ -84,8 +92,8 @@ impl SchemaProvider for SnapshotCatalog {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
-        let (state, snapshot) = (Arc::clone(&self.state), Arc::clone(&self.snapshot));
-        Planner::new(state, snapshot, self.now).provider(name)
+        let (state, store) = (Arc::clone(&self.state), Arc::clone(&self.store));
+        Planner::new(state, store, Arc::clone(&self.snapshot), self.now).provider(name)
     }
 
     async fn table_type(&self, name: &str) -> Result<Option<TableType>> {

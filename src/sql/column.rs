@@ -6,7 +6,8 @@ use datafusion::sql::sqlparser::ast;
 
 use super::run::Run;
 use crate::error::DfOlapError;
-use crate::snapshot::{Column, ColumnId};
+use crate::fragment::ColumnId;
+use crate::snapshot::Column;
 
 /// Names longer than this are refused: stores make file names of them.
 const MAX_NAME_BYTES: usize = 200;
@@ -83,7 +84,7 @@ pub(crate) fn not_null(column: &ast::ColumnDef) -> bool {
 
 /// The value of a DEFAULT as a column holds it; one that does not fit is an error.
 pub(crate) fn constant(
-    run: &Run<'_>,
+    run: &Run,
     default: &ast::Expr,
     column: &str,
     data_type: &DataType,

@@ -17,14 +17,10 @@ use super::run::{Effect, Run, unsupported};
 use super::target::refuse;
 use crate::change::{Action, ChangeSet};
 use crate::error::DfOlapError;
-use crate::snapshot::{
-    Column, ColumnId, Relation, RelationId, Table, TableDefinition, Version, View,
-};
+use crate::fragment::ColumnId;
+use crate::snapshot::{Column, Relation, RelationId, Table, TableDefinition, Version, View};
 
-pub(crate) async fn effect(
-    run: &Run<'_>,
-    statement: &ast::Statement,
-) -> Result<Effect, DfOlapError> {
+pub(crate) async fn effect(run: &Run, statement: &ast::Statement) -> Result<Effect, DfOlapError> {
     match statement {
         ast::Statement::CreateTable(create) => create_table(run, create).await,
         ast::Statement::CreateView(create) => create_view(run, create),
@@ -62,7 +58,7 @@ fn effect_of(actions: Vec<Action>, rows: u64) -> Effect {
     }
 }
 
-async fn create_table(run: &Run<'_>, create: &ast::CreateTable) -> Result<Effect, DfOlapError> {
+async fn create_table(run: &Run, create: &ast::CreateTable) -> Result<Effect, DfOlapError> {
     let (name, existing, definition, query) = {
         let planner = run.planner();
         let name = planner.table_name(&create.name)?;
@@ -119,7 +115,7 @@ async fn create_table(run: &Run<'_>, create: &ast::CreateTable) -> Result<Effect
 
 /// The definition of a table, and the query that fills it.
 fn define(
-    run: &Run<'_>,
+    run: &Run,
     planner: &Planner,
     create: &ast::CreateTable,
 ) -> Result<
@@ -219,7 +215,7 @@ fn define(
     Ok((TableDefinition::new(columns, key, next), query))
 }
 
-fn create_view(run: &Run<'_>, create: &ast::CreateView) -> Result<Effect, DfOlapError> {
+fn create_view(run: &Run, create: &ast::CreateView) -> Result<Effect, DfOlapError> {
     refuse("CREATE OR ALTER VIEW", create.or_alter)?;
     refuse("CREATE MATERIALIZED VIEW", create.materialized)?;
     refuse("CREATE TEMPORARY VIEW", create.temporary)?;
@@ -259,7 +255,7 @@ fn create_view(run: &Run<'_>, create: &ast::CreateView) -> Result<Effect, DfOlap
 }
 
 fn drop_relations(
-    run: &Run<'_>,
+    run: &Run,
     names: &[ast::ObjectName],
     if_exists: bool,
     views: bool,

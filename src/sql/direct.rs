@@ -2,8 +2,8 @@
 //!
 //! Names, parameters, types and pruning are those of the planned way; the condition and the new values are the same physical
 //! expressions, evaluated on the same batches. What has a subquery, a join, RETURNING or a function whose value may change
-//! between calls, what would read many rows (the planned way does so on all cores), and whatever fails on the way is left to
-//! the planned way, which also words the errors.
+//! between calls, what would read many rows (the planned way does so on all cores) or files, and whatever fails on the way is
+//! left to the planned way, which also words the errors.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub(crate) struct Matched {
 }
 
 /// The rows that `DELETE FROM t WHERE condition` removes; `None` where the statement is anything else.
-pub(crate) fn delete(run: &Run<'_>, statement: &ast::Delete) -> Option<Matched> {
+pub(crate) fn delete(run: &Run, statement: &ast::Delete) -> Option<Matched> {
     let ast::Delete {
         delete_token: _,
         optimizer_hints: _,
@@ -66,7 +66,7 @@ pub(crate) fn delete(run: &Run<'_>, statement: &ast::Delete) -> Option<Matched> 
 }
 
 /// The rows that `UPDATE t SET … WHERE condition` changes; `None` where the statement is anything else.
-pub(crate) fn update(run: &Run<'_>, statement: &ast::Update) -> Option<Matched> {
+pub(crate) fn update(run: &Run, statement: &ast::Update) -> Option<Matched> {
     let ast::Update {
         update_token: _,
         optimizer_hints: _,
@@ -90,7 +90,7 @@ pub(crate) fn update(run: &Run<'_>, statement: &ast::Update) -> Option<Matched> 
 }
 
 fn matched(
-    run: &Run<'_>,
+    run: &Run,
     factor: &ast::TableFactor,
     selection: &ast::Expr,
     assigned: Option<&[ast::Assignment]>,
@@ -128,7 +128,8 @@ fn matched(
         .iter()
         .map(|place| table.fragments[*place].rows())
         .sum();
-    if rows > MAX_ROWS {
+    let in_file = |place: &usize| table.fragments[*place].fragment.file().is_some();
+    if rows > MAX_ROWS || places.iter().any(in_file) {
         return Ok(None);
     }
     let mut dead = RoaringTreemap::new();
@@ -190,7 +191,7 @@ struct Condition {
 }
 
 struct Expressions<'a> {
-    run: &'a Run<'a>,
+    run: &'a Run,
     planner: &'a Planner,
     schema: &'a DFSchema,
 }

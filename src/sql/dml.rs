@@ -27,7 +27,7 @@ use crate::error::DfOlapError;
 use crate::snapshot::{Table, TableDefinition};
 
 pub(crate) async fn delete(
-    run: &Run<'_>,
+    run: &Run,
     with: &Option<ast::With>,
     statement: &ast::Delete,
 ) -> Result<Effect, DfOlapError> {
@@ -108,7 +108,7 @@ pub(crate) fn plan_delete(
 }
 
 pub(crate) async fn update(
-    run: &Run<'_>,
+    run: &Run,
     with: &Option<ast::With>,
     statement: &ast::Update,
 ) -> Result<Effect, DfOlapError> {
@@ -150,7 +150,7 @@ pub(crate) async fn update(
     })
 }
 
-async fn matched_effect(run: &Run<'_>, matched: Matched) -> Result<Effect, DfOlapError> {
+async fn matched_effect(run: &Run, matched: Matched) -> Result<Effect, DfOlapError> {
     let table = &matched.target.table;
     let mut actions = deletions(table, &matched.dead);
     actions.extend(append(run, table, matched.new).await?);
@@ -202,7 +202,7 @@ pub(crate) fn plan_update(
     cast_to_columns(planner.query(query)?, &target.table.definition, 1)
 }
 
-pub(crate) fn truncate(run: &Run<'_>, statement: &ast::Truncate) -> Result<Effect, DfOlapError> {
+pub(crate) fn truncate(run: &Run, statement: &ast::Truncate) -> Result<Effect, DfOlapError> {
     refuse("TRUNCATE with PARTITION", statement.partitions.is_some())?;
     refuse("TRUNCATE with IDENTITY", statement.identity.is_some())?;
     refuse(
@@ -230,7 +230,7 @@ pub(crate) fn truncate(run: &Run<'_>, statement: &ast::Truncate) -> Result<Effec
 
 /// The action that adds gathered rows to a table; none where there are no rows.
 pub(crate) async fn append(
-    run: &Run<'_>,
+    run: &Run,
     table: &Table,
     rows: Gathered,
 ) -> Result<Option<Action>, DfOlapError> {
@@ -238,7 +238,7 @@ pub(crate) async fn append(
         return Ok(None);
     }
     let batches = stream::iter(rows.batches.into_iter().map(Ok)).boxed();
-    let fragments = run.store.write(&table.definition, batches).await?;
+    let fragments = run.store.write(table, batches).await?;
     Ok(Some(Action::Append {
         id: table.id,
         definition: Arc::clone(&table.definition),
@@ -248,7 +248,7 @@ pub(crate) async fn append(
 
 /// The rows of RETURNING: its expressions over the rows that the statement made or removed.
 pub(crate) async fn returning(
-    run: &Run<'_>,
+    run: &Run,
     target: &Target,
     rows: Vec<RecordBatch>,
     items: &[ast::SelectItem],

@@ -32,7 +32,7 @@ pub(crate) struct Created {
     pub if_not_exists: bool,
 }
 
-impl Run<'_> {
+impl Run {
     /// Opens the files that a statement names as tables.
     pub async fn open_files(&mut self, statement: &Statement) -> Result<(), DfOlapError> {
         if !self.limits().reads {

@@ -24,7 +24,7 @@ use crate::error::DfOlapError;
 
 /// The effect of an INSERT of literals; `None` where it takes a plan.
 pub(crate) async fn effect_of_literals(
-    run: &Run<'_>,
+    run: &Run,
     literals: &Literals,
 ) -> Result<Option<Effect>, DfOlapError> {
     let Some((table, batch)) = literal::rows(run, literals) else {
@@ -43,7 +43,7 @@ pub(crate) async fn effect_of_literals(
 }
 
 pub(crate) async fn effect(
-    run: &Run<'_>,
+    run: &Run,
     with: &Option<ast::With>,
     insert: &ast::Insert,
 ) -> Result<Effect, DfOlapError> {

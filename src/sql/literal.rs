@@ -32,7 +32,7 @@ pub(crate) struct Literals {
 }
 
 /// The literals of an INSERT; `None` where it is anything else.
-pub(crate) fn literals(run: &Run<'_>, insert: &ast::Insert) -> Option<Literals> {
+pub(crate) fn literals(run: &Run, insert: &ast::Insert) -> Option<Literals> {
     let ast::Insert {
         insert_token: _,
         optimizer_hints: _,
@@ -99,7 +99,7 @@ pub(crate) fn literals(run: &Run<'_>, insert: &ast::Insert) -> Option<Literals> 
 }
 
 /// The rows of an INSERT of literals and the table they go to; `None` where it takes a plan.
-pub(crate) fn rows(run: &Run<'_>, literals: &Literals) -> Option<(Arc<Table>, RecordBatch)> {
+pub(crate) fn rows(run: &Run, literals: &Literals) -> Option<(Arc<Table>, RecordBatch)> {
     let Literals {
         table: name,
         columns: named,

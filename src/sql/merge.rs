@@ -35,7 +35,7 @@ const SOURCE_ROW: &str = "\u{1}source_row";
 const ARM: &str = "\u{1}arm";
 
 pub(crate) async fn effect(
-    run: &Run<'_>,
+    run: &Run,
     with: &Option<ast::With>,
     merge: &ast::Merge,
 ) -> Result<Effect, DfOlapError> {

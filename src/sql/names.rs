@@ -27,9 +27,9 @@ impl ContextProvider for Planner {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
         if name.catalog() == Some(TARGET) {
             if let Some(table) = self.snapshot.table(name.table()) {
-                return Ok(provider_as_source(Arc::new(SnapshotTable::with_addresses(
-                    table,
-                ))));
+                let store = Arc::clone(&self.store);
+                let table = SnapshotTable::with_addresses(table, store);
+                return Ok(provider_as_source(Arc::new(table)));
             }
         } else if let (ROWS, Some(rows)) = (name.table(), &self.rows) {
             return Ok(provider_as_source(Arc::clone(rows)));
@@ -149,6 +149,7 @@ impl Planner {
     fn information_schema(&self, table: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let catalog = SnapshotCatalog::new(
             Arc::clone(&self.state),
+            Arc::clone(&self.store),
             Arc::clone(&self.snapshot),
             self.now,
         );

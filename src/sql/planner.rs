@@ -32,6 +32,7 @@ use super::scan::ROW_ADDRESS;
 use crate::error::DfOlapError;
 use crate::runtime::with_deep_stack;
 use crate::snapshot::{Relation, Snapshot, Table, View};
+use crate::store::Store;
 
 /// The catalog whose tables show their row addresses. The control character keeps it out of reach of plain SQL.
 pub(crate) const TARGET: &str = "\u{1}target";
@@ -44,6 +45,7 @@ const MAX_VIEW_DEPTH: usize = 32;
 /// Everything that planning a statement needs.
 pub(crate) struct Planner {
     pub state: Arc<SessionState>,
+    pub store: Arc<dyn Store>,
     pub snapshot: Arc<Snapshot>,
     /// What `now()` is.
     pub now: DateTime<Utc>,
@@ -56,9 +58,15 @@ pub(crate) struct Planner {
 }
 
 impl Planner {
-    pub fn new(state: Arc<SessionState>, snapshot: Arc<Snapshot>, now: DateTime<Utc>) -> Self {
+    pub fn new(
+        state: Arc<SessionState>,
+        store: Arc<dyn Store>,
+        snapshot: Arc<Snapshot>,
+        now: DateTime<Utc>,
+    ) -> Self {
         Self {
             state,
+            store,
             snapshot,
             now,
             params: Vec::new(),
@@ -363,7 +371,10 @@ impl Planner {
     /// A table or view of the snapshot as DataFusion reads it.
     pub fn provider(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         Ok(match self.snapshot.relation(name) {
-            Some(Relation::Table(table)) => Some(Arc::new(SnapshotTable::new(table))),
+            Some(Relation::Table(table)) => {
+                let store = Arc::clone(&self.store);
+                Some(Arc::new(SnapshotTable::new(table, store)))
+            }
             Some(Relation::View(view)) => {
                 let plan = self.plan_view(&view)?;
                 Some(Arc::new(ViewTable::new(plan, Some(view.query.clone()))))

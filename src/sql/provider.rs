@@ -18,29 +18,35 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::union::UnionExec;
 
 use super::scan::{FragmentSource, with_row_address};
-use crate::snapshot::{Table, ValueRange};
+use crate::fragment::{ColumnId, ValueRange};
+use crate::snapshot::Table;
+use crate::store::{FileScan, Store};
 
 /// One table of one snapshot.
 #[derive(Debug)]
 pub(crate) struct SnapshotTable {
     table: Arc<Table>,
+    store: Arc<dyn Store>,
     schema: SchemaRef,
 }
 
 impl SnapshotTable {
-    pub fn new(table: Arc<Table>) -> Self {
+    pub fn new(table: Arc<Table>, store: Arc<dyn Store>) -> Self {
         Self {
             schema: Arc::clone(&table.definition.schema),
+            store,
             table,
         }
     }
 
     /// The same with the row address as last column, for statements that write.
-    pub fn with_addresses(table: Arc<Table>) -> Self {
+    pub fn with_addresses(table: Arc<Table>, store: Arc<dyn Store>) -> Self {
         Self {
             schema: with_row_address(&table.definition.schema),
+            store,
             table,
         }
     }
@@ -107,15 +113,40 @@ impl TableProvider for SnapshotTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let places = self.fragments_for(state, filters)?;
         let limit = if filters.is_empty() { limit } else { None };
-        let scan = FragmentSource::plan(
-            Arc::clone(&self.table),
-            &places,
-            &self.schema,
-            projection,
-            limit,
-            state.config().target_partitions(),
-        )?;
-        Ok(scan)
+        let target_partitions = state.config().target_partitions();
+        let projection = match projection {
+            Some(columns) => columns.clone(),
+            None => (0..self.schema.fields().len()).collect(),
+        };
+        let is_in_file = |place: &usize| self.table.fragments[*place].fragment.file().is_some();
+        let (in_files, in_memory): (Vec<usize>, Vec<usize>) =
+            places.into_iter().partition(is_in_file);
+        let schema = Arc::new(self.schema.project(&projection)?);
+        let mut plans = Vec::new();
+        if !in_files.is_empty() {
+            plans.push(self.store.scan(FileScan {
+                table: &self.table,
+                places: &in_files,
+                projection: &projection,
+                schema: Arc::clone(&schema),
+                limit,
+                target_partitions,
+            })?);
+        }
+        if !in_memory.is_empty() || plans.is_empty() {
+            plans.push(FragmentSource::plan(
+                Arc::clone(&self.table),
+                &in_memory,
+                schema,
+                projection,
+                limit,
+                target_partitions,
+            ));
+        }
+        match plans.len() {
+            1 => Ok(plans.remove(0)),
+            _ => UnionExec::try_new(plans),
+        }
     }
 
     fn supports_filters_pushdown(
@@ -139,7 +170,7 @@ impl TableProvider for SnapshotTable {
 struct FragmentRanges<'a>(&'a Table);
 
 impl FragmentRanges<'_> {
-    fn column_id(&self, column: &Column) -> Option<(crate::snapshot::ColumnId, &DataType)> {
+    fn column_id(&self, column: &Column) -> Option<(ColumnId, &DataType)> {
         let column = self.0.definition.column(&column.name)?;
         Some((column.id, column.field.data_type()))
     }

@@ -9,7 +9,9 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::sql::sqlparser::ast;
+use futures::TryStreamExt;
 
 use super::checked::{check_constants, check_plan};
 use super::functions::bound_constants;
@@ -25,12 +27,12 @@ use crate::snapshot::Snapshot;
 use crate::store::Store;
 
 /// All that running one statement takes.
-pub(crate) struct Run<'a> {
+pub(crate) struct Run {
     session: Session,
     /// What `now()` is.
     now: DateTime<Utc>,
     pub snapshot: Arc<Snapshot>,
-    pub store: &'a dyn Store,
+    pub store: Arc<dyn Store>,
     pub params: Option<ParamValues>,
     /// Tables that are in no snapshot: external ones, and files that the statement names.
     pub externals: Externals,
@@ -47,11 +49,11 @@ pub(crate) struct Effect {
     pub returning: Option<Vec<RecordBatch>>,
 }
 
-impl<'a> Run<'a> {
+impl Run {
     pub fn new(
         session: &Session,
         snapshot: Arc<Snapshot>,
-        store: &'a dyn Store,
+        store: Arc<dyn Store>,
         params: Option<ParamValues>,
         now: DateTime<Utc>,
         stop: Arc<Stop>,
@@ -68,7 +70,7 @@ impl<'a> Run<'a> {
     }
 }
 
-impl Run<'_> {
+impl Run {
     pub fn limits(&self) -> &Limits {
         &self.session.limits
     }
@@ -94,6 +96,7 @@ impl Run<'_> {
     pub fn planner(&self) -> Planner {
         Planner::new(
             Arc::clone(self.state()),
+            Arc::clone(&self.store),
             Arc::clone(&self.snapshot),
             self.now,
         )
@@ -124,10 +127,13 @@ impl Run<'_> {
         let plan = planner
             .create_physical_plan(&plan, self.state().as_ref())
             .await?;
-        Ok(execute_stream(
+        let rows = execute_stream(
             interruptible(plan, &self.stop)?,
             Arc::clone(&self.session.task),
-        )?)
+        )?;
+        let (schema, store) = (rows.schema(), Arc::clone(&self.store));
+        let rows = rows.map_err(move |error| store.cause(error.into()).into());
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }
 
     fn optimize(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {

@@ -26,15 +26,11 @@ use datafusion::physical_plan::execution_plan::SchedulingType;
 use datafusion::physical_plan::projection::{all_alias_free_columns, new_projections_for_columns};
 use futures::Stream;
 
-use crate::snapshot::{LiveFragment, Table, TableDefinition};
+use crate::fragment::LiveFragment;
+use crate::snapshot::{Table, TableDefinition, row_address};
 
 /// The name of the column that names a row within one snapshot.
 pub(crate) const ROW_ADDRESS: &str = "__row_address";
-
-/// The address of the row at `position` of the fragment at `place` in the table's list.
-fn row_address(place: usize, position: u32) -> u64 {
-    ((place as u64) << 32) | u64::from(position)
-}
 
 /// Some fragments of one table, some of its columns, in some partitions.
 #[derive(Debug, Clone)]
@@ -52,27 +48,22 @@ pub(crate) struct FragmentSource {
 impl FragmentSource {
     /// Reads the fragments at `places`, spread over at most `target_partitions` partitions, contiguous each.
     ///
-    /// `full_schema` is the table's, with the row address after it where that may be asked for.
+    /// `schema` is that of the columns `projection`.
     pub fn plan(
         table: Arc<Table>,
         places: &[usize],
-        full_schema: &SchemaRef,
-        projection: Option<&Vec<usize>>,
+        schema: SchemaRef,
+        projection: Vec<usize>,
         fetch: Option<usize>,
         target_partitions: usize,
-    ) -> Result<Arc<DataSourceExec>> {
-        let projection = match projection {
-            Some(columns) => columns.clone(),
-            None => (0..full_schema.fields().len()).collect(),
-        };
-        let source = Self {
+    ) -> Arc<DataSourceExec> {
+        DataSourceExec::from_data_source(Self {
             partitions: spread(&table, places, target_partitions),
-            schema: Arc::new(full_schema.project(&projection)?),
+            schema,
             table,
             projection,
             fetch,
-        };
-        Ok(DataSourceExec::from_data_source(source))
+        })
     }
 
     fn rows(&self, partition: Option<usize>) -> u64 {
@@ -236,7 +227,7 @@ pub(crate) fn stored_batches<'a>(
     places.iter().flat_map(move |place| {
         let live = &table.fragments[*place];
         let mut next = 0;
-        live.fragment.batches.iter().map(move |stored| {
+        live.fragment.batches().iter().map(move |stored| {
             let start = next;
             next += stored.num_rows() as u32;
             let columns = (0..definition.columns.len())
@@ -306,7 +297,7 @@ impl FragmentStream {
         loop {
             let place = *self.source.partitions[self.partition].get(self.fragment)?;
             let live = &self.source.table.fragments[place];
-            let Some(batch) = live.fragment.batches.get(self.batch) else {
+            let Some(batch) = live.fragment.batches().get(self.batch) else {
                 self.fragment += 1;
                 self.batch = 0;
                 self.position = 0;

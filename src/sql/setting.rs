@@ -15,7 +15,7 @@ pub(crate) struct Setting {
     value: Option<String>,
 }
 
-impl Run<'_> {
+impl Run {
     /// Reads a `SET` or `RESET` and refuses what is not allowed.
     pub fn setting(&self, statement: DFStatement) -> Result<Setting, DfOlapError> {
         if !self.limits().settings {

@@ -227,7 +227,7 @@ fn first_words(statement: &ast::Statement) -> String {
 impl Prepared {
     /// Keeps `statement`; names in it that do not exist are told now.
     pub fn new(
-        run: &Run<'_>,
+        run: &Run,
         types: Vec<ast::DataType>,
         statement: Statement,
     ) -> Result<Self, DfOlapError> {
@@ -259,7 +259,7 @@ impl Prepared {
     }
 
     /// The values of EXECUTE's arguments.
-    pub fn bind(&self, run: &Run<'_>, args: &[ast::Expr]) -> Result<ParamValues, DfOlapError> {
+    pub fn bind(&self, run: &Run, args: &[ast::Expr]) -> Result<ParamValues, DfOlapError> {
         if !self.types.is_empty() && self.types.len() != args.len() {
             return Err(DfOlapError::Invalid(format!(
                 "the prepared statement takes {} parameters, {} were given",
@@ -282,7 +282,7 @@ impl Prepared {
     }
 }
 
-impl Run<'_> {
+impl Run {
     /// The rows of a statement that reads.
     pub async fn rows(
         &self,

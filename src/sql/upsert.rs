@@ -28,7 +28,7 @@ use super::run::{Run, unsupported};
 use super::scan::ROW_ADDRESS;
 use super::target::{Target, assignments, known_column};
 use crate::error::DfOlapError;
-use crate::snapshot::ValueRange;
+use crate::fragment::ValueRange;
 
 /// What becomes of a row whose key is taken.
 pub(crate) enum OnConflict {
@@ -131,7 +131,7 @@ pub(crate) struct Resolved {
 
 /// Joins new rows to the rows that hold their keys, and decides.
 pub(crate) async fn resolve(
-    run: &Run<'_>,
+    run: &Run,
     target: &Target,
     new: Gathered,
     on_conflict: OnConflict,
@@ -241,13 +241,10 @@ fn plan_conflicts(
         |table: &TableReference, name: &str| Expr::Column(Column::new(Some(table.clone()), name));
     let excluded = TableReference::bare(EXCLUDED);
 
-    let mut existing = LogicalPlanBuilder::scan(
-        alias.clone(),
-        provider_as_source(Arc::new(SnapshotTable::with_addresses(Arc::clone(
-            &target.table,
-        )))),
-        None,
-    )?;
+    let table = Arc::clone(&target.table);
+    let table = SnapshotTable::with_addresses(table, Arc::clone(&planner.store));
+    let mut existing =
+        LogicalPlanBuilder::scan(alias.clone(), provider_as_source(Arc::new(table)), None)?;
     for index in key {
         // Lets the scan skip fragments that can hold none of the keys.
         if let Some((least, greatest)) = key_range(&source, *index) {

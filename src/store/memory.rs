@@ -8,23 +8,21 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::compute::{BatchCoalescer, concat_batches, filter_record_batch};
-use arrow::datatypes::DataType;
+use arrow::compute::BatchCoalescer;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
+use datafusion::physical_plan::ExecutionPlan;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
 
-use super::{CommitOutcome, Store};
-use crate::change::{Action, ChangeSet};
+use super::tidy::tidy;
+use super::{CommitOutcome, FileScan, Store};
+use crate::change::ChangeSet;
 use crate::error::DfOlapError;
-use crate::snapshot::{Fragment, LiveFragment, RelationId, Snapshot, Table, TableDefinition};
+use crate::fragment::Fragment;
+use crate::snapshot::{Snapshot, Table, TableDefinition};
 
-/// How many fragments of a size class stand at a table's end before they become one of the next class, and how much larger
-/// that one is.
-const MERGE_FAN_IN: usize = 16;
 /// Rows of a batch that is put together from smaller ones.
 const BATCH_ROWS: usize = 8192;
 /// Batches of fewer rows are put together when they are written.
@@ -44,7 +42,7 @@ impl Store for MemoryStore {
 
     async fn write(
         &self,
-        definition: &TableDefinition,
+        table: &Table,
         mut rows: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
     ) -> Result<Vec<Arc<Fragment>>, DfOlapError> {
         let mut batches = Vec::new();
@@ -54,7 +52,7 @@ impl Store for MemoryStore {
                 batches.push(batch);
             }
         }
-        fragments(definition, batches)
+        fragments(&table.definition, batches)
     }
 
     async fn commit(
@@ -68,29 +66,19 @@ impl Store for MemoryStore {
             Ok(next) => next,
             Err(conflict) => return Ok(CommitOutcome::Conflict(conflict)),
         };
-        for id in touched(&change) {
-            if let Some(table) = next.tables.get_mut(&id) {
-                tidy(Arc::make_mut(table))?;
-            }
-        }
+        tidy(&mut next, &change)?;
         let next = Arc::new(next);
         self.current.store(Arc::clone(&next));
         Ok(CommitOutcome::Committed(next))
     }
-}
 
-fn touched(change: &ChangeSet) -> Vec<RelationId> {
-    let mut ids: Vec<RelationId> = change
-        .actions
-        .iter()
-        .filter_map(|action| match action {
-            Action::Append { id, .. } | Action::Delete { id, .. } => Some(*id),
-            _ => None,
-        })
-        .collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
+    fn cause(&self, error: DfOlapError) -> DfOlapError {
+        error
+    }
+
+    fn scan(&self, _: FileScan<'_>) -> Result<Arc<dyn ExecutionPlan>, DfOlapError> {
+        Err(DfOlapError::Other("tables in memory have no files".into()))
+    }
 }
 
 /// Cuts batches into fragments; many small ones are first put together, a large one is sliced without a copy.
@@ -153,123 +141,4 @@ fn coalesce(
         whole.push(batch);
     }
     Ok(whole)
-}
-
-/// Rewrites what is mostly dead and merges what is small, where this commit left either.
-fn tidy(table: &mut Table) -> Result<(), DfOlapError> {
-    let mut rewritten = Vec::new();
-    for (index, live) in table.fragments.iter_mut().enumerate() {
-        let dead = live.deleted.as_ref().map_or(0, |d| d.len());
-        if dead * 2 > u64::from(live.fragment.rows()) {
-            rewritten.push(index);
-            *live = LiveFragment {
-                fragment: Arc::new(Fragment::new(
-                    Arc::clone(&live.fragment.layout),
-                    live_batches(live)?,
-                )),
-                deleted: None,
-            };
-        }
-    }
-    // From the end, so that the places before stay what they were.
-    let mut merged_from = usize::MAX;
-    for index in rewritten.into_iter().rev() {
-        if index < merged_from {
-            merged_from = merge_around(table, index)?;
-        }
-    }
-    loop {
-        let Some(last) = table.fragments.last() else {
-            return Ok(());
-        };
-        let class = size_class(last.rows());
-        let layout = Arc::clone(&last.fragment.layout);
-        let run = table
-            .fragments
-            .iter()
-            .rev()
-            .take_while(|live| size_class(live.rows()) <= class && live.fragment.layout == layout)
-            .count();
-        let start = table.fragments.len() - run;
-        let rows: u64 = table.fragments[start..]
-            .iter()
-            .map(LiveFragment::rows)
-            .sum();
-        if run < MERGE_FAN_IN || rows > Fragment::MAX_ROWS as u64 {
-            return Ok(());
-        }
-        let merged = merge(&table.fragments[start..])?;
-        table.fragments.truncate(start);
-        table.fragments.push(merged);
-    }
-}
-
-/// Merges the run of small fragments that `index` stands in, where it is long. Returns where the run begins.
-fn merge_around(table: &mut Table, index: usize) -> Result<usize, DfOlapError> {
-    const SMALL_ROWS: u64 = (Fragment::MAX_ROWS / MERGE_FAN_IN) as u64;
-    let layout = Arc::clone(&table.fragments[index].fragment.layout);
-    let is_small =
-        |live: &&LiveFragment| live.rows() < SMALL_ROWS && live.fragment.layout == layout;
-    let (before, from_here) = table.fragments.split_at(index);
-    let start = index - before.iter().rev().take_while(is_small).count();
-    let end = index + from_here.iter().take_while(is_small).count();
-    if end < start + MERGE_FAN_IN {
-        return Ok(start);
-    }
-    let merged = table.fragments[start..end]
-        .chunks(MERGE_FAN_IN)
-        .map(merge)
-        .collect::<Result<Vec<_>, _>>()?;
-    table.fragments.splice(start..end, merged);
-    Ok(start)
-}
-
-fn size_class(rows: u64) -> u32 {
-    rows.max(1).ilog(MERGE_FAN_IN as u64)
-}
-
-fn merge(fragments: &[LiveFragment]) -> Result<LiveFragment, DfOlapError> {
-    let mut batches = Vec::new();
-    for live in fragments {
-        batches.extend(live_batches(live)?);
-    }
-    let schema = fragments[0].fragment.batches[0].schema();
-    let whole = compact_views(concat_batches(&schema, &batches)?)?;
-    Ok(LiveFragment {
-        fragment: Arc::new(Fragment::new(
-            Arc::clone(&fragments[0].fragment.layout),
-            vec![whole],
-        )),
-        deleted: None,
-    })
-}
-
-fn live_batches(live: &LiveFragment) -> Result<Vec<RecordBatch>, DfOlapError> {
-    let mut offset = 0u32;
-    let mut batches = Vec::new();
-    for batch in &live.fragment.batches {
-        let kept = match live.live_rows(offset, batch.num_rows()) {
-            Some(keep) => filter_record_batch(batch, &keep)?,
-            None => batch.clone(),
-        };
-        offset += batch.num_rows() as u32;
-        if kept.num_rows() > 0 {
-            batches.push(kept);
-        }
-    }
-    Ok(batches)
-}
-
-/// Views share the buffers they were cut from; a merged batch keeps only the bytes it shows.
-fn compact_views(batch: RecordBatch) -> Result<RecordBatch, DfOlapError> {
-    let columns = batch
-        .columns()
-        .iter()
-        .map(|column| match column.data_type() {
-            DataType::Utf8View => Arc::new(column.as_string_view().gc()) as ArrayRef,
-            DataType::BinaryView => Arc::new(column.as_binary_view().gc()) as ArrayRef,
-            _ => Arc::clone(column),
-        })
-        .collect();
-    Ok(RecordBatch::try_new(batch.schema(), columns)?)
 }

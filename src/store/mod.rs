@@ -3,22 +3,32 @@
 //! A store keeps one current snapshot and replaces it by exactly one atomic act, the commit. See [`memory`] for the store
 //! that both targets share.
 
-#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
+mod disk;
+#[cfg(not(target_arch = "wasm32"))]
 mod log;
 mod memory;
+mod tidy;
+#[cfg(not(target_arch = "wasm32"))]
+mod vortex;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
+use datafusion::physical_plan::ExecutionPlan;
 use futures::stream::BoxStream;
 
 use crate::change::{ChangeSet, Conflict};
 use crate::error::DfOlapError;
-use crate::snapshot::{Fragment, Snapshot, TableDefinition};
+use crate::fragment::Fragment;
+use crate::snapshot::{Snapshot, Table};
 
 pub(crate) use memory::MemoryStore;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use vortex::{VortexSettings, VortexStore};
 
 /// The seam between the engine and what keeps its data.
 #[async_trait]
@@ -26,10 +36,10 @@ pub(crate) trait Store: Debug + Send + Sync {
     /// The newest committed snapshot.
     async fn snapshot(&self) -> Result<Arc<Snapshot>, DfOlapError>;
 
-    /// Writes rows, already in the shape of `definition`, as fragments. They belong to no table until a commit names them.
+    /// Writes rows, already in the shape of `table`, as fragments. They belong to no table until a commit names them.
     async fn write(
         &self,
-        definition: &TableDefinition,
+        table: &Table,
         rows: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
     ) -> Result<Vec<Arc<Fragment>>, DfOlapError>;
 
@@ -39,6 +49,26 @@ pub(crate) trait Store: Debug + Send + Sync {
         base: &Arc<Snapshot>,
         change: ChangeSet,
     ) -> Result<CommitOutcome, DfOlapError>;
+
+    /// The store's own error behind one that came out of a plan, where there is one.
+    fn cause(&self, error: DfOlapError) -> DfOlapError;
+
+    /// A plan that reads fragments that lie in this store's files.
+    fn scan(&self, files: FileScan<'_>) -> Result<Arc<dyn ExecutionPlan>, DfOlapError>;
+}
+
+/// Which files of a table are read, and what of them.
+#[derive(Debug)]
+pub(crate) struct FileScan<'a> {
+    pub table: &'a Table,
+    /// The places, in the table's list, of fragments that lie in files.
+    pub places: &'a [usize],
+    /// Columns of the table by index; the index past the last one is the row's address.
+    pub projection: &'a [usize],
+    /// What comes out.
+    pub schema: SchemaRef,
+    pub limit: Option<usize>,
+    pub target_partitions: usize,
 }
 
 /// How a commit ended.

@@ -1,20 +1,51 @@
 //! Engines to test, one for each kind of storage, and short ways to read answers.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rhei_datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use rhei_datafusion::arrow::datatypes::Int64Type;
 use rhei_datafusion::arrow::record_batch::RecordBatch;
-use rhei_datafusion::{DataFusionEngine, DfOlapError, OlapEngine, SharedDataFusionEngine};
+use rhei_datafusion::{
+    DataFusionEngine, DfOlapError, OlapEngine, SharedDataFusionEngine, StorageMode,
+};
 
 use crate::sql_file::render;
 
 /// Each storage mode's name and a fresh engine on it.
 pub fn engines() -> Vec<(&'static str, SharedDataFusionEngine)> {
-    vec![(
-        "memory",
-        SharedDataFusionEngine::new(DataFusionEngine::new()),
-    )]
+    let shared = SharedDataFusionEngine::new;
+    let vortex = DataFusionEngine::with_storage(vortex(&fresh_folder())).unwrap();
+    vec![
+        ("memory", shared(DataFusionEngine::new())),
+        ("vortex", shared(vortex)),
+    ]
+}
+
+pub fn vortex(folder: &Path) -> StorageMode {
+    StorageMode::Vortex {
+        url: folder.display().to_string(),
+    }
+}
+
+/// An empty folder of this process. Those of processes that are gone are removed.
+pub fn fresh_folder() -> PathBuf {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("databases");
+    if NUMBER.load(Ordering::Relaxed) == 0 {
+        for entry in std::fs::read_dir(&all).into_iter().flatten().flatten() {
+            let process = entry.file_name();
+            if !Path::new("/proc").join(&process).exists() {
+                // Another test may be removing it too.
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed).to_string();
+    let folder = all.join(std::process::id().to_string()).join(number);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
 }
 
 /// The one BIGINT of a query's one row.

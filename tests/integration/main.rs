@@ -14,6 +14,7 @@ mod appends;
 mod atomicity;
 mod common;
 mod deletions;
+mod durable;
 mod forerunner;
 mod isolation;
 mod literals;

@@ -8,9 +8,8 @@
 //!
 //! The steps are those of [`Files`], so that tests can stand in for a disk that loses power.
 
-use std::fmt::Debug;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,77 +19,7 @@ use uuid::Uuid;
 
 use super::medium::{CreateError, Created, Medium};
 use crate::runtime::blocking;
-
-/// What a [`LocalMedium`] asks of a file system. Calls block.
-pub(crate) trait Files: Debug + Send + Sync + 'static {
-    /// Writes a file that was not there, and syncs it where `synced`.
-    fn write_new(&self, path: &Path, bytes: &[u8], synced: bool) -> io::Result<()>;
-    /// Gives a file a second name; fails with `AlreadyExists` where the name is taken.
-    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Makes what happened to the names in a folder last.
-    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    fn remove(&self, path: &Path) -> io::Result<()>;
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
-    /// The names in a folder.
-    fn names(&self, folder: &Path) -> io::Result<Vec<String>>;
-}
-
-/// The file system of this machine.
-#[derive(Debug)]
-pub(crate) struct Disk;
-
-impl Files for Disk {
-    fn write_new(&self, path: &Path, bytes: &[u8], synced: bool) -> io::Result<()> {
-        use std::io::Write;
-        let mut file = std::fs::File::options()
-            .write(true)
-            .create_new(true)
-            .open(path)?;
-        file.write_all(bytes)?;
-        if synced { file.sync_data() } else { Ok(()) }
-    }
-
-    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        std::fs::hard_link(from, to)
-    }
-
-    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        sync_folder(folder)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        std::fs::rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        std::fs::remove_file(path)
-    }
-
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        std::fs::read(path)
-    }
-
-    fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(folder)? {
-            // A name that is no text is none of ours.
-            names.extend(entry?.file_name().into_string().ok());
-        }
-        Ok(names)
-    }
-}
-
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    std::fs::File::open(folder)?.sync_all()
-}
-
-/// Elsewhere a folder cannot be opened as a file; the file system's own journal keeps names.
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
-}
+use crate::store::disk::Files;
 
 /// A log in one folder.
 #[derive(Debug)]

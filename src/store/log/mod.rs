@@ -37,7 +37,7 @@ use futures::{StreamExt, TryStreamExt};
 
 pub use entry::CommitId;
 pub(crate) use entry::{Entry, Kind};
-pub(crate) use local::{Disk, Files, LocalMedium};
+pub(crate) use local::LocalMedium;
 use medium::is_refusal;
 pub(crate) use medium::{CreateError, Created, Medium, ObjectMedium};
 
@@ -95,6 +95,13 @@ fn checkpoint_name(version: u64) -> String {
     format!("{version:020}.checkpoint")
 }
 
+fn object_name(kind: Kind, version: u64) -> String {
+    match kind {
+        Kind::Entry => entry_name(version),
+        Kind::Checkpoint => checkpoint_name(version),
+    }
+}
+
 /// What a name in the log's folder is; `None` for what is none of ours.
 fn parse_name(name: &str) -> Option<(u64, Kind)> {
     let (number, extension) = name.split_once('.')?;
@@ -118,6 +125,11 @@ impl Log {
         }
     }
 
+    /// What the object of a version is called in messages.
+    pub fn name_of(&self, kind: Kind, version: u64) -> String {
+        format!("{}/{}", self.name, object_name(kind, version))
+    }
+
     /// The entry of a version; `None` where there is none.
     pub async fn entry(&self, version: u64) -> Result<Option<Entry>, DfOlapError> {
         self.read(version, Kind::Entry).await
@@ -129,10 +141,7 @@ impl Log {
     }
 
     async fn read(&self, version: u64, kind: Kind) -> Result<Option<Entry>, DfOlapError> {
-        let name = match kind {
-            Kind::Entry => entry_name(version),
-            Kind::Checkpoint => checkpoint_name(version),
-        };
+        let name = object_name(kind, version);
         let mut pause = self.patience.first_pause;
         let begun = runtime::now();
         loop {
@@ -343,11 +352,7 @@ impl Log {
 
     async fn must(&self, version: u64, kind: Kind) -> Result<Entry, DfOlapError> {
         self.read(version, kind).await?.ok_or_else(|| {
-            let name = match kind {
-                Kind::Entry => entry_name(version),
-                Kind::Checkpoint => checkpoint_name(version),
-            };
-            DfOlapError::Corrupt(format!("{}/{name} is missing", self.name))
+            DfOlapError::Corrupt(format!("{} is missing", self.name_of(kind, version)))
         })
     }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::store::disk::{Files, NewFile};
 
 #[derive(Debug, Clone)]
 struct File {
@@ -12,9 +13,30 @@ struct File {
 }
 
 /// A disk that keeps in a cache what was not synced, and loses power before or after one of its operations.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Disk {
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
+}
+
+/// A file by its number.
+#[derive(Debug)]
+struct Handle(Disk, usize);
+
+impl NewFile for Handle {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.step(|state| {
+            state.files[self.1].bytes.extend_from_slice(bytes);
+            state.files[self.1].synced = false;
+            Ok(())
+        })
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.step(|state| {
+            state.files[self.1].synced = true;
+            Ok(())
+        })
+    }
 }
 
 #[derive(Debug, Default, Clone)]
@@ -97,12 +119,12 @@ impl Disk {
                     synced: true,
                 });
                 found.push(Arc::new(Disk {
-                    state: Mutex::new(State {
+                    state: Arc::new(Mutex::new(State {
                         files: files.collect(),
                         names: names.clone(),
                         kept: names.clone(),
                         ..State::default()
-                    }),
+                    })),
                 }));
             }
         }
@@ -111,27 +133,20 @@ impl Disk {
 }
 
 impl Files for Disk {
-    fn write_new(&self, path: &Path, bytes: &[u8], synced: bool) -> io::Result<()> {
-        self.step(|state| {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
+        let file = self.step(|state| {
             if state.names.contains_key(path) {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
-            state.names.insert(path.to_path_buf(), state.files.len());
+            let file = state.files.len();
+            state.names.insert(path.to_path_buf(), file);
             state.files.push(File {
-                bytes: bytes.to_vec(),
-                synced: false,
+                bytes: Vec::new(),
+                synced: true,
             });
-            Ok(())
+            Ok(file)
         })?;
-        if !synced {
-            return Ok(());
-        }
-        self.step(|state| {
-            if let Some(file) = state.names.get(path).copied() {
-                state.files[file].synced = true;
-            }
-            Ok(())
-        })
+        Ok(Box::new(Handle(self.clone(), file)))
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -188,6 +203,18 @@ impl Files for Disk {
             .keys()
             .filter_map(|name| name.strip_prefix(folder).ok());
         Ok(inside.map(|name| name.display().to_string()).collect())
+    }
+
+    fn read_at(&self, path: &Path, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        let all = self.read(path)?;
+        let from = usize::try_from(offset).map_err(io::Error::other)?;
+        let found = all.get(from..from + bytes.len());
+        bytes.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn create_folder(&self, _: &Path) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -312,7 +339,11 @@ async fn left_overs_of_a_crash_are_no_entries() {
 async fn on_a_real_disk_one_of_many_gets_the_number_and_a_reader_sees_it_whole() {
     let folder = tempfile::tempdir().unwrap();
     let real = || {
-        let medium = LocalMedium::new(Arc::new(super::Disk), folder.path().to_path_buf(), true);
+        let medium = LocalMedium::new(
+            Arc::new(crate::store::disk::Disk),
+            folder.path().to_path_buf(),
+            true,
+        );
         Log::new(
             Arc::new(medium),
             folder.path().display().to_string(),

@@ -1,0 +1,302 @@
+//! [`Fragment`]: rows that were written together and never change, and which of them are dead in one snapshot.
+//!
+//! A fragment's rows are Arrow batches, or lie in a file that only its store can read; what is said of them here (how many,
+//! which columns, between which values) is the same for both.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, RecordBatch};
+use arrow::compute::{concat_batches, filter_record_batch};
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
+use datafusion::common::ScalarValue;
+use datafusion::functions_aggregate::min_max::{MaxAccumulator, MinAccumulator};
+use datafusion::logical_expr::Accumulator;
+use roaring::RoaringBitmap;
+use uuid::Uuid;
+
+/// Identity of a fragment, unique without asking anyone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct FragmentId(pub Uuid);
+
+impl FragmentId {
+    pub fn fresh() -> Self {
+        Self(Uuid::new_v4())
+    }
+}
+
+/// Identity of a column within its table: survives a rename and is never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ColumnId(pub u32);
+
+/// A fragment and which of its rows are dead, in one snapshot.
+#[derive(Debug, Clone)]
+pub(crate) struct LiveFragment {
+    pub fragment: Arc<Fragment>,
+    pub deleted: Option<Arc<RoaringBitmap>>,
+}
+
+impl From<Arc<Fragment>> for LiveFragment {
+    fn from(fragment: Arc<Fragment>) -> Self {
+        Self {
+            fragment,
+            deleted: None,
+        }
+    }
+}
+
+impl LiveFragment {
+    pub fn rows(&self) -> u64 {
+        u64::from(self.fragment.rows()) - self.deleted.as_ref().map_or(0, |d| d.len())
+    }
+
+    /// True for each of `rows` positions from `start` on that is alive; `None` where all are.
+    pub fn live_rows(&self, start: u32, rows: usize) -> Option<BooleanArray> {
+        let deleted = self.deleted.as_ref()?;
+        let end = start + rows as u32;
+        if deleted.range_cardinality(start..end) == 0 {
+            return None;
+        }
+        let mut keep = BooleanBufferBuilder::new(rows);
+        keep.append_n(rows, true);
+        for dead in deleted.range(start..end) {
+            keep.set_bit((dead - start) as usize, false);
+        }
+        Some(BooleanArray::new(keep.finish(), None))
+    }
+
+    /// The rows that are alive, where they are in memory.
+    pub fn live_batches(&self) -> Result<Vec<RecordBatch>, ArrowError> {
+        let mut offset = 0u32;
+        let mut batches = Vec::new();
+        for batch in self.fragment.batches() {
+            let kept = match self.live_rows(offset, batch.num_rows()) {
+                Some(keep) => filter_record_batch(batch, &keep)?,
+                None => batch.clone(),
+            };
+            offset += batch.num_rows() as u32;
+            if kept.num_rows() > 0 {
+                batches.push(kept);
+            }
+        }
+        Ok(batches)
+    }
+
+    /// The live rows of several fragments of one layout, all in memory, as one fragment.
+    pub fn merge(fragments: &[Self], id: FragmentId) -> Result<Self, ArrowError> {
+        let mut batches = Vec::new();
+        for live in fragments {
+            batches.extend(live.live_batches()?);
+        }
+        if let Some(first) = batches.first() {
+            batches = vec![compact_views(concat_batches(&first.schema(), &batches)?)?];
+        }
+        let layout = fragments
+            .first()
+            .map(|live| Arc::clone(&live.fragment.layout));
+        Ok(Arc::new(Fragment::with_id(id, layout.unwrap_or_default(), batches)).into())
+    }
+}
+
+/// Views share the buffers they were cut from; a merged batch keeps only the bytes it shows.
+pub(crate) fn compact_views(batch: RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let columns = batch
+        .columns()
+        .iter()
+        .map(|column| match column.data_type() {
+            DataType::Utf8View => Arc::new(column.as_string_view().gc()) as ArrayRef,
+            DataType::BinaryView => Arc::new(column.as_binary_view().gc()) as ArrayRef,
+            _ => Arc::clone(column),
+        })
+        .collect();
+    RecordBatch::try_new(batch.schema(), columns)
+}
+
+/// Rows that were written together and never change.
+#[derive(Debug)]
+pub(crate) struct Fragment {
+    pub id: FragmentId,
+    /// The table's layout when the fragment was written.
+    pub layout: Arc<[ColumnId]>,
+    content: Content,
+    rows: u32,
+    ranges: Vec<OnceLock<Option<ValueRange>>>,
+}
+
+#[derive(Debug)]
+enum Content {
+    Rows(Vec<RecordBatch>),
+    File(DataFile),
+}
+
+/// A file that holds the rows of a fragment.
+#[derive(Debug)]
+pub(crate) struct DataFile {
+    /// Below the database's own place; parts are separated by `/`.
+    pub path: String,
+    pub size_bytes: u64,
+    /// The names of the fragment's columns in the file, in the order of its layout.
+    pub names: Arc<[String]>,
+    pub checksums: Checksums,
+}
+
+/// The XXH3-64 of each block of a file, and which blocks were held against theirs since the file was first opened.
+#[derive(Debug)]
+pub(crate) struct Checksums {
+    /// The length of a block; the last one may be shorter.
+    block_bytes: u32,
+    sums: Box<[u64]>,
+    checked: Box<[AtomicBool]>,
+}
+
+impl Checksums {
+    pub fn new(block_bytes: u32, sums: Vec<u64>) -> Self {
+        Self {
+            block_bytes,
+            checked: sums.iter().map(|_| AtomicBool::new(false)).collect(),
+            sums: sums.into(),
+        }
+    }
+
+    pub fn block_bytes(&self) -> u32 {
+        self.block_bytes
+    }
+
+    pub fn sums(&self) -> &[u64] {
+        &self.sums
+    }
+
+    /// True where there is one for each block of a file of that size.
+    pub fn cover(&self, size_bytes: u64) -> bool {
+        self.block_bytes > 0
+            && size_bytes.div_ceil(u64::from(self.block_bytes)) == self.sums.len() as u64
+    }
+
+    pub fn is_checked(&self, block: usize) -> bool {
+        let checked = self.checked.get(block);
+        checked.is_some_and(|checked| checked.load(Ordering::Relaxed))
+    }
+
+    pub fn set_checked(&self, block: usize) {
+        if let Some(checked) = self.checked.get(block) {
+            checked.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The least and greatest value of a column in a fragment, deleted rows included, and how many are NULL.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ValueRange {
+    pub min: ScalarValue,
+    pub max: ScalarValue,
+    pub nulls: u64,
+}
+
+impl Fragment {
+    /// The most rows of a fragment in memory: a deletion vector is then a single Roaring container, and a row's address fits.
+    pub const MAX_ROWS: usize = 1 << 16;
+
+    pub fn new(layout: Arc<[ColumnId]>, batches: Vec<RecordBatch>) -> Self {
+        Self::with_id(FragmentId::fresh(), layout, batches)
+    }
+
+    pub fn with_id(id: FragmentId, layout: Arc<[ColumnId]>, batches: Vec<RecordBatch>) -> Self {
+        let rows = batches.iter().map(RecordBatch::num_rows).sum::<usize>();
+        debug_assert!(rows <= Self::MAX_ROWS);
+        Self {
+            id,
+            ranges: layout.iter().map(|_| OnceLock::new()).collect(),
+            layout,
+            content: Content::Rows(batches),
+            rows: u32::try_from(rows).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// A fragment in a file, with the range of each column of its layout where that is known.
+    pub fn in_file(
+        id: FragmentId,
+        layout: Arc<[ColumnId]>,
+        rows: u32,
+        file: DataFile,
+        ranges: Vec<Option<ValueRange>>,
+    ) -> Self {
+        Self {
+            id,
+            layout,
+            content: Content::File(file),
+            rows,
+            ranges: ranges.into_iter().map(OnceLock::from).collect(),
+        }
+    }
+
+    pub fn rows(&self) -> u32 {
+        self.rows
+    }
+
+    /// The rows where they are in memory; none of a fragment that lies in a file.
+    pub fn batches(&self) -> &[RecordBatch] {
+        match &self.content {
+            Content::Rows(batches) => batches,
+            Content::File(_) => &[],
+        }
+    }
+
+    /// The file that holds the rows, where they are in none of this process's batches.
+    pub fn file(&self) -> Option<&DataFile> {
+        match &self.content {
+            Content::Rows(_) => None,
+            Content::File(file) => Some(file),
+        }
+    }
+
+    /// The range of a column's values, worked out when first asked for; `None` where the column is younger than the
+    /// fragment, its type has no order, or it is not known.
+    pub fn range(&self, column: ColumnId) -> Option<&ValueRange> {
+        let index = self.layout.iter().position(|id| *id == column)?;
+        self.ranges
+            .get(index)?
+            .get_or_init(|| ValueRange::of(self.batches().iter().map(|b| b.column(index))))
+            .as_ref()
+    }
+}
+
+impl ValueRange {
+    /// `None` where there are no arrays or their type has no order that means the same everywhere.
+    pub fn of<'a>(arrays: impl Iterator<Item = &'a ArrayRef> + Clone) -> Option<ValueRange> {
+        let data_type = arrays.clone().next()?.data_type();
+        if !has_cheap_order(data_type) {
+            return None;
+        }
+        let mut min = MinAccumulator::try_new(data_type).ok()?;
+        let mut max = MaxAccumulator::try_new(data_type).ok()?;
+        let mut nulls = 0;
+        for array in arrays {
+            min.update_batch(std::slice::from_ref(array)).ok()?;
+            max.update_batch(std::slice::from_ref(array)).ok()?;
+            nulls += array.null_count() as u64;
+        }
+        Some(ValueRange {
+            min: min.evaluate().ok()?,
+            max: max.evaluate().ok()?,
+            nulls,
+        })
+    }
+}
+
+/// Types whose comparison means the same everywhere. Floats are out: NaN has no agreed place among them.
+pub(crate) fn has_cheap_order(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Boolean
+        | DataType::Date32
+        | DataType::Date64
+        | DataType::Timestamp(..)
+        | DataType::Time32(_)
+        | DataType::Time64(_)
+        | DataType::Decimal128(..)
+        | DataType::Utf8
+        | DataType::LargeUtf8
+        | DataType::Utf8View => true,
+        other => other.is_integer(),
+    }
+}

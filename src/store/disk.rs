@@ -1,0 +1,122 @@
+//! The file system under a local store: [`Files`], so that tests can stand in for a disk that loses power, and [`Disk`].
+
+use std::fmt::Debug;
+use std::io;
+use std::path::Path;
+
+/// What a store asks of a file system. Calls block.
+pub(crate) trait Files: Debug + Send + Sync + 'static {
+    /// Begins a file that was not there.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>>;
+    /// Gives a file a second name; fails with `AlreadyExists` where the name is taken.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Makes what happened to the names in a folder last.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// The names in a folder.
+    fn names(&self, folder: &Path) -> io::Result<Vec<String>>;
+    /// Exactly so many bytes of a file.
+    fn read_at(&self, path: &Path, offset: u64, bytes: &mut [u8]) -> io::Result<()>;
+    /// Makes a folder in one that is there; it may be there itself.
+    fn create_folder(&self, path: &Path) -> io::Result<()>;
+
+    /// Writes a file that was not there, and syncs it where `synced`.
+    fn write_new(&self, path: &Path, bytes: &[u8], synced: bool) -> io::Result<()> {
+        let mut file = self.create(path)?;
+        file.write(bytes)?;
+        if synced { file.sync() } else { Ok(()) }
+    }
+}
+
+/// A file that is being written, through one handle: a failed sync is told to the handle that wrote.
+pub(crate) trait NewFile: Debug + Send {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Makes what was written last.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+impl NewFile for std::fs::File {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        io::Write::write_all(self, bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+}
+
+/// The file system of this machine.
+#[derive(Debug)]
+pub(crate) struct Disk;
+
+impl Files for Disk {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
+        let mut options = std::fs::File::options();
+        Ok(Box::new(options.write(true).create_new(true).open(path)?))
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::hard_link(from, to)
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        sync_folder(folder)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
+    fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder)? {
+            // A name that is no text is none of ours.
+            names.extend(entry?.file_name().into_string().ok());
+        }
+        Ok(names)
+    }
+
+    fn read_at(&self, path: &Path, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        read_exact_at(&std::fs::File::open(path)?, offset, bytes)
+    }
+
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        match std::fs::create_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+            done => done,
+        }
+    }
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &std::fs::File, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+#[cfg(not(unix))]
+fn read_exact_at(mut file: &std::fs::File, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+    use std::io::{Read, Seek, SeekFrom};
+    file.seek(SeekFrom::Start(offset))?;
+    file.read_exact(bytes)
+}
+
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    std::fs::File::open(folder)?.sync_all()
+}
+
+/// Elsewhere a folder cannot be opened as a file; the file system's own journal keeps names.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! What a checkpoint says: the whole state of one version, so that a reader need not begin with the first entry.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::codec::{Blob, Damage, Decoder, Encoder, LoggedDefinition, LoggedFragment, damage};
+use super::entry::LoggedView;
+use crate::fragment::LiveFragment;
+use crate::snapshot::{RelationId, Snapshot, Table, Version};
+
+#[derive(Debug, Serialize, Deserialize)]
+struct LoggedState {
+    database: Uuid,
+    tables: Vec<LoggedTable>,
+    views: Vec<LoggedView>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct LoggedTable {
+    name: String,
+    table: Uuid,
+    definition: LoggedDefinition,
+    rows_added_at: u64,
+    fragments: Vec<LoggedLive>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct LoggedLive {
+    #[serde(flatten)]
+    fragment: LoggedFragment,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deleted: Option<Blob>,
+}
+
+pub(super) fn encode(database: Uuid, snapshot: &Snapshot) -> Result<Bytes, Damage> {
+    let mut encoder = Encoder::default();
+    let (mut tables, mut views) = (Vec::new(), Vec::new());
+    for (name, id) in snapshot.names.iter() {
+        if let Some(table) = snapshot.tables.get(id) {
+            tables.push(encode_table(&mut encoder, name, table)?);
+        } else if let Some(view) = snapshot.views.get(id) {
+            views.push(LoggedView::of(name, view));
+        }
+    }
+    encoder.finish(LoggedState {
+        database,
+        tables,
+        views,
+    })
+}
+
+fn encode_table(encoder: &mut Encoder, name: &str, table: &Table) -> Result<LoggedTable, Damage> {
+    let mut fragments = Vec::with_capacity(table.fragments.len());
+    for live in &table.fragments {
+        fragments.push(LoggedLive {
+            fragment: encoder.fragment(table.id, &live.fragment)?,
+            deleted: match &live.deleted {
+                Some(deleted) => Some(encoder.rows(deleted)?),
+                None => None,
+            },
+        });
+    }
+    Ok(LoggedTable {
+        name: name.to_string(),
+        table: table.id.0,
+        definition: encoder.definition(&table.definition)?,
+        rows_added_at: table.rows_added_at.0,
+        fragments,
+    })
+}
+
+/// The database's identity and its state, of the version whose checkpoint it is.
+pub(super) fn decode(version: u64, body: &Bytes) -> Result<(Uuid, Snapshot), Damage> {
+    let (mut decoder, state) = Decoder::new::<LoggedState>(body)?;
+    let mut names = BTreeMap::new();
+    let mut tables = BTreeMap::new();
+    let mut views = BTreeMap::new();
+    for logged in state.tables {
+        let id = RelationId(logged.table);
+        let definition = Arc::new(decoder.definition(logged.definition)?);
+        let mut table = Table::empty(id, definition, Version(logged.rows_added_at));
+        for live in logged.fragments {
+            let live = LiveFragment {
+                fragment: decoder.fragment(live.fragment)?,
+                deleted: match live.deleted {
+                    Some(rows) => Some(Arc::new(decoder.rows(rows)?)),
+                    None => None,
+                },
+            };
+            let dead = live.deleted.as_ref().and_then(|deleted| deleted.max());
+            if dead.is_some_and(|last| last >= live.fragment.rows()) {
+                return Err(damage("a row is dead that is not there"));
+            }
+            table.rows += live.rows();
+            table.fragments.push(live);
+        }
+        names.insert(logged.name, id);
+        tables.insert(id, Arc::new(table));
+    }
+    for logged in state.views {
+        let (name, view) = logged.read();
+        names.insert(name, view.id);
+        views.insert(view.id, Arc::new(view));
+    }
+    if names.len() != tables.len() + views.len() {
+        return Err(damage("two tables or views have one name or one id"));
+    }
+    let snapshot = Snapshot {
+        version: Version(version),
+        names: Arc::new(names),
+        tables,
+        views: Arc::new(views),
+    };
+    Ok((state.database, snapshot))
+}

@@ -1,0 +1,483 @@
+//! The body of a log entry or checkpoint as bytes: JSON that says what, and blobs that it points into.
+//!
+//! ```text
+//! 0  4  length of the JSON, little endian
+//! 4  n  JSON, whose "blobs" are the lengths of what follows
+//! .  .  the blobs, one after the other: Arrow IPC streams, Roaring bitmaps, checksums
+//! ```
+//!
+//! This file knows the pieces that both have in common (definitions, fragments and their shapes). What an entry says stands in
+//! [`super::entry`], what a checkpoint says in [`super::checkpoint`].
+
+use std::collections::HashMap;
+use std::io::Cursor;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch, UInt64Array};
+use arrow::datatypes::{Field, Schema, SchemaRef, UInt64Type};
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::StreamWriter;
+use bytes::{BufMut, Bytes, BytesMut};
+use datafusion::common::ScalarValue;
+use roaring::RoaringBitmap;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::fragment::{Checksums, ColumnId, DataFile, Fragment, FragmentId, ValueRange};
+use crate::snapshot::{Column, RelationId, TableDefinition};
+
+/// Why bytes are not what an engine wrote.
+#[derive(Debug)]
+pub(super) struct Damage(pub String);
+
+impl<E: std::error::Error> From<E> for Damage {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+pub(super) fn damage(what: impl Into<String>) -> Damage {
+    Damage(what.into())
+}
+
+/// The place of a blob in the list of blobs.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Blob(u32);
+
+/// A body: `content` and what it points to.
+#[derive(Serialize, Deserialize)]
+struct Framed<T> {
+    #[serde(flatten)]
+    content: T,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    shapes: Vec<LoggedShape>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    blobs: Vec<u64>,
+}
+
+/// The columns of some fragments of one table, and the value ranges of those that lie in files, in the order in which they
+/// are named.
+#[derive(Serialize, Deserialize)]
+struct LoggedShape {
+    columns: Vec<u32>,
+    /// Empty for fragments whose rows are inlined.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    names: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ranges: Option<Blob>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct LoggedDefinition {
+    schema: Blob,
+    columns: Vec<LoggedColumn>,
+    primary_key: Vec<u32>,
+    next_column: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct LoggedColumn {
+    id: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    default: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    initial: Option<Blob>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct LoggedFragment {
+    id: Uuid,
+    rows: u32,
+    shape: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    inline: Option<Blob>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    file: Option<LoggedFile>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct LoggedFile {
+    path: String,
+    size_bytes: u64,
+    block_bytes: u32,
+    checksums: Blob,
+}
+
+/// A shape as it is written: its columns and names, and the ranges of its files.
+struct Shape {
+    columns: Arc<[ColumnId]>,
+    names: Arc<[String]>,
+    files: Vec<Arc<Fragment>>,
+}
+
+/// Writes a body.
+#[derive(Default)]
+pub(super) struct Encoder {
+    blobs: Vec<Bytes>,
+    shapes: Vec<Shape>,
+    places: HashMap<(RelationId, Arc<[ColumnId]>, Arc<[String]>), u32>,
+}
+
+impl Encoder {
+    pub fn finish<T: Serialize>(mut self, content: T) -> Result<Bytes, Damage> {
+        let mut shapes = Vec::with_capacity(self.shapes.len());
+        for shape in std::mem::take(&mut self.shapes) {
+            let ranges = match encode_ranges(&shape)? {
+                Some(batch) => Some(self.blob(ipc(&batch.schema(), &[batch])?)),
+                None => None,
+            };
+            shapes.push(LoggedShape {
+                columns: shape.columns.iter().map(|id| id.0).collect(),
+                names: shape.names.to_vec(),
+                ranges,
+            });
+        }
+        let json = serde_json::to_vec(&Framed {
+            content,
+            shapes,
+            blobs: self.blobs.iter().map(|blob| blob.len() as u64).collect(),
+        })?;
+        let blob_bytes: usize = self.blobs.iter().map(Bytes::len).sum();
+        let mut bytes = BytesMut::with_capacity(4 + json.len() + blob_bytes);
+        bytes.put_u32_le(u32::try_from(json.len())?);
+        bytes.put_slice(&json);
+        for blob in self.blobs {
+            bytes.put_slice(&blob);
+        }
+        Ok(bytes.freeze())
+    }
+
+    pub fn blob(&mut self, bytes: impl Into<Bytes>) -> Blob {
+        self.blobs.push(bytes.into());
+        Blob(self.blobs.len() as u32 - 1)
+    }
+
+    pub fn rows(&mut self, rows: &RoaringBitmap) -> Result<Blob, Damage> {
+        let mut bytes = Vec::with_capacity(rows.serialized_size());
+        rows.serialize_into(&mut bytes)?;
+        Ok(self.blob(bytes))
+    }
+
+    pub fn definition(&mut self, definition: &TableDefinition) -> Result<LoggedDefinition, Damage> {
+        let schema = self.blob(ipc(&definition.schema, &[])?);
+        let mut columns = Vec::with_capacity(definition.columns.len());
+        for column in &definition.columns {
+            let initial = match &column.initial {
+                Some(value) => Some(self.scalar(value)?),
+                None => None,
+            };
+            columns.push(LoggedColumn {
+                id: column.id.0,
+                default: column.default.clone(),
+                initial,
+            });
+        }
+        Ok(LoggedDefinition {
+            schema,
+            columns,
+            primary_key: definition.primary_key.iter().map(|id| id.0).collect(),
+            next_column: definition.next_column.0,
+        })
+    }
+
+    fn scalar(&mut self, value: &ScalarValue) -> Result<Blob, Damage> {
+        let schema = Schema::new(vec![Field::new("value", value.data_type(), true)]);
+        let batch = RecordBatch::try_new(Arc::new(schema), vec![value.to_array()?])?;
+        Ok(self.blob(ipc(&batch.schema(), &[batch])?))
+    }
+
+    pub fn fragment(
+        &mut self,
+        table: RelationId,
+        fragment: &Arc<Fragment>,
+    ) -> Result<LoggedFragment, Damage> {
+        let names = fragment.file().map(|file| Arc::clone(&file.names));
+        let shape = self.shape(table, &fragment.layout, names.unwrap_or_default());
+        let (mut inline, mut file) = (None, None);
+        match fragment.file() {
+            Some(stored) => {
+                self.shapes[shape as usize].files.push(Arc::clone(fragment));
+                let sums = stored.checksums.sums();
+                let checksums: Vec<u8> = sums.iter().flat_map(|sum| sum.to_le_bytes()).collect();
+                file = Some(LoggedFile {
+                    path: stored.path.clone(),
+                    size_bytes: stored.size_bytes,
+                    block_bytes: stored.checksums.block_bytes(),
+                    checksums: self.blob(checksums),
+                });
+            }
+            None => {
+                let schema = match fragment.batches().first() {
+                    Some(first) => first.schema(),
+                    None => Arc::new(Schema::empty()),
+                };
+                inline = Some(self.blob(ipc(&schema, fragment.batches())?));
+            }
+        }
+        Ok(LoggedFragment {
+            id: fragment.id.0,
+            rows: fragment.rows(),
+            shape,
+            inline,
+            file,
+        })
+    }
+
+    fn shape(&mut self, table: RelationId, columns: &Arc<[ColumnId]>, names: Arc<[String]>) -> u32 {
+        let key = (table, Arc::clone(columns), Arc::clone(&names));
+        *self.places.entry(key).or_insert_with(|| {
+            self.shapes.push(Shape {
+                columns: Arc::clone(columns),
+                names,
+                files: Vec::new(),
+            });
+            self.shapes.len() as u32 - 1
+        })
+    }
+}
+
+/// Batches as an Arrow IPC stream.
+fn ipc(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Vec<u8>, Damage> {
+    let mut writer = StreamWriter::try_new(Vec::new(), schema)?;
+    for batch in batches {
+        // Batches of one table may differ in the metadata of their fields.
+        let batch = match batch.schema_ref() == schema {
+            true => batch.clone(),
+            false => batch.clone().with_schema(Arc::clone(schema))?,
+        };
+        writer.write(&batch)?;
+    }
+    Ok(writer.into_inner()?)
+}
+
+/// A row for each file of a shape, with three columns for each of the shape's whose range is known somewhere: its least value,
+/// its greatest, and its number of NULLs, which is NULL where the range is not known.
+fn encode_ranges(shape: &Shape) -> Result<Option<RecordBatch>, Damage> {
+    let (mut fields, mut arrays) = (Vec::new(), Vec::<ArrayRef>::new());
+    for (index, id) in shape.columns.iter().enumerate() {
+        let ranges: Vec<_> = shape.files.iter().map(|file| file.range(*id)).collect();
+        let Some(known) = ranges.iter().flatten().next() else {
+            continue;
+        };
+        let data_type = known.min.data_type();
+        let unknown = ScalarValue::try_from(&data_type)?;
+        for (bound, what) in [(true, "min"), (false, "max")] {
+            let values = ranges.iter().map(|range| match range {
+                Some(range) if bound => range.min.clone(),
+                Some(range) => range.max.clone(),
+                None => unknown.clone(),
+            });
+            fields.push(Field::new(
+                format!("{what}.{index}"),
+                data_type.clone(),
+                true,
+            ));
+            arrays.push(ScalarValue::iter_to_array(values)?);
+        }
+        fields.push(Field::new(
+            format!("nulls.{index}"),
+            arrow::datatypes::DataType::UInt64,
+            true,
+        ));
+        let nulls = ranges.iter().map(|range| range.map(|range| range.nulls));
+        arrays.push(Arc::new(UInt64Array::from_iter(nulls)));
+    }
+    if arrays.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        arrays,
+    )?))
+}
+
+/// The shape of fragments that are read, and how many of its files were read so far.
+struct ReadShape {
+    columns: Arc<[ColumnId]>,
+    names: Arc<[String]>,
+    ranges: Option<RecordBatch>,
+    next_file: usize,
+}
+
+/// Reads a body. Nothing in it is believed before it was looked at.
+pub(super) struct Decoder {
+    blobs: Vec<Bytes>,
+    shapes: Vec<ReadShape>,
+}
+
+impl Decoder {
+    pub fn new<T: DeserializeOwned>(body: &Bytes) -> Result<(Self, T), Damage> {
+        let length = body.first_chunk::<4>().ok_or(damage("it is too short"))?;
+        let length = u32::from_le_bytes(*length) as usize;
+        if length > body.len() - 4 {
+            return Err(damage("its JSON is longer than itself"));
+        }
+        let framed: Framed<T> = serde_json::from_slice(&body[4..4 + length])?;
+        let mut rest = body.slice(4 + length..);
+        let mut blobs = Vec::with_capacity(framed.blobs.len());
+        for length in framed.blobs {
+            let length = usize::try_from(length)?;
+            if length > rest.len() {
+                return Err(damage("a blob is longer than what is there"));
+            }
+            blobs.push(rest.split_to(length));
+        }
+        let mut decoder = Self {
+            blobs,
+            shapes: Vec::new(),
+        };
+        for shape in framed.shapes {
+            let ranges = match shape.ranges {
+                Some(blob) => decoder.batches(blob)?.into_iter().next(),
+                None => None,
+            };
+            decoder.shapes.push(ReadShape {
+                columns: shape.columns.into_iter().map(ColumnId).collect(),
+                names: shape.names.into(),
+                ranges,
+                next_file: 0,
+            });
+        }
+        Ok((decoder, framed.content))
+    }
+
+    fn blob(&self, blob: Blob) -> Result<&Bytes, Damage> {
+        let found = self.blobs.get(blob.0 as usize);
+        found.ok_or_else(|| damage("it points to a blob that is not there"))
+    }
+
+    fn batches(&self, blob: Blob) -> Result<Vec<RecordBatch>, Damage> {
+        let reader = StreamReader::try_new(Cursor::new(self.blob(blob)?.as_ref()), None)?;
+        Ok(reader.collect::<Result<_, _>>()?)
+    }
+
+    pub fn rows(&self, blob: Blob) -> Result<RoaringBitmap, Damage> {
+        Ok(RoaringBitmap::deserialize_from(self.blob(blob)?.as_ref())?)
+    }
+
+    pub fn definition(&self, logged: LoggedDefinition) -> Result<TableDefinition, Damage> {
+        let bytes = self.blob(logged.schema)?;
+        let schema = StreamReader::try_new(Cursor::new(bytes.as_ref()), None)?.schema();
+        if schema.fields().len() != logged.columns.len() {
+            return Err(damage("a table's columns do not fit its schema"));
+        }
+        let mut columns = Vec::with_capacity(logged.columns.len());
+        for (field, column) in schema.fields().iter().zip(logged.columns) {
+            let initial = match column.initial {
+                Some(blob) => Some(self.scalar(blob)?),
+                None => None,
+            };
+            columns.push(Column {
+                id: ColumnId(column.id),
+                field: Arc::clone(field),
+                default: column.default,
+                initial,
+            });
+        }
+        let key = logged.primary_key.into_iter().map(ColumnId).collect();
+        Ok(TableDefinition::new(
+            columns,
+            key,
+            ColumnId(logged.next_column),
+        ))
+    }
+
+    fn scalar(&self, blob: Blob) -> Result<ScalarValue, Damage> {
+        let batches = self.batches(blob)?;
+        match batches.first() {
+            Some(batch) if batch.num_rows() == 1 && batch.num_columns() == 1 => {
+                Ok(ScalarValue::try_from_array(batch.column(0), 0)?)
+            }
+            _ => Err(damage("a value is not there")),
+        }
+    }
+
+    pub fn fragment(&mut self, logged: LoggedFragment) -> Result<Arc<Fragment>, Damage> {
+        let id = FragmentId(logged.id);
+        let place = logged.shape as usize;
+        let shape = self.shapes.get(place);
+        let shape = shape.ok_or_else(|| damage("a fragment's shape is not there"))?;
+        let columns = Arc::clone(&shape.columns);
+        let fragment = match (logged.inline, logged.file) {
+            (Some(inline), None) => {
+                let batches = self.batches(inline)?;
+                if batches.iter().any(|b| b.num_columns() != columns.len()) {
+                    return Err(damage("a fragment's rows do not fit its columns"));
+                }
+                if batches.iter().map(RecordBatch::num_rows).sum::<usize>() > Fragment::MAX_ROWS {
+                    return Err(damage("a fragment has too many rows"));
+                }
+                Fragment::with_id(id, columns, batches)
+            }
+            (None, Some(file)) => {
+                if shape.names.len() != columns.len() {
+                    return Err(damage("a file's names do not fit its columns"));
+                }
+                let sums = self.blob(file.checksums)?;
+                let (sums, rest) = sums.as_chunks::<8>();
+                let sums: Vec<u64> = sums.iter().map(|sum| u64::from_le_bytes(*sum)).collect();
+                let blocks = file.size_bytes.checked_div(u64::from(file.block_bytes));
+                let checksums = Checksums::new(file.block_bytes, sums);
+                if blocks.is_none() || !rest.is_empty() || !checksums.cover(file.size_bytes) {
+                    return Err(damage("a file's checksums do not fit its size"));
+                }
+                let ranges = ranges_of(shape, shape.next_file)?;
+                let names = Arc::clone(&shape.names);
+                self.shapes[place].next_file += 1;
+                let file = DataFile {
+                    path: checked_path(file.path)?,
+                    size_bytes: file.size_bytes,
+                    names,
+                    checksums,
+                };
+                Fragment::in_file(id, columns, logged.rows, file, ranges)
+            }
+            _ => return Err(damage("a fragment's rows are nowhere or in two places")),
+        };
+        if fragment.rows() != logged.rows {
+            return Err(damage("a fragment has another number of rows"));
+        }
+        Ok(Arc::new(fragment))
+    }
+}
+
+fn ranges_of(shape: &ReadShape, file: usize) -> Result<Vec<Option<ValueRange>>, Damage> {
+    let mut ranges = vec![None; shape.columns.len()];
+    let Some(batch) = &shape.ranges else {
+        return Ok(ranges);
+    };
+    if file >= batch.num_rows() {
+        return Err(damage("a file's value ranges are not there"));
+    }
+    for (index, range) in ranges.iter_mut().enumerate() {
+        let column = |what: &str| batch.column_by_name(&format!("{what}.{index}"));
+        let (Some(min), Some(max), Some(nulls)) = (column("min"), column("max"), column("nulls"))
+        else {
+            continue;
+        };
+        let nulls = nulls
+            .as_primitive_opt::<UInt64Type>()
+            .ok_or_else(|| damage("a number of NULLs is no number"))?;
+        if nulls.iter().nth(file).flatten().is_some() {
+            *range = Some(ValueRange {
+                min: ScalarValue::try_from_array(min, file)?,
+                max: ScalarValue::try_from_array(max, file)?,
+                nulls: nulls.value(file),
+            });
+        }
+    }
+    Ok(ranges)
+}
+
+/// A path that stays below the database's own place.
+fn checked_path(path: String) -> Result<String, Damage> {
+    let is_name =
+        |part: &str| !matches!(part, "" | "." | ".." | "_log") && !part.contains(['\\', ':', '\0']);
+    match path.split('/').all(is_name) && path.len() <= 4096 {
+        true => Ok(path),
+        false => Err(damage(format!(
+            "it names a file outside of the database: {path:?}"
+        ))),
+    }
+}

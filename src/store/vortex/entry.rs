@@ -1,0 +1,286 @@
+//! What a log entry says: the actions of one change, as the log keeps them.
+//!
+//! An entry is read on top of the snapshot that the entries before it made, and then holds without a condition: whoever wrote
+//! it had that very snapshot. So what only decides whether a change may be made (`NoNewRows`, the definition that an append was
+//! shaped to) is not kept.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::codec::{Blob, Damage, Decoder, Encoder, LoggedDefinition, LoggedFragment, damage};
+use crate::change::{Action, ChangeSet};
+use crate::fragment::FragmentId;
+use crate::snapshot::{RelationId, Snapshot, TableDefinition, View};
+use crate::store::tidy::Merge;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Logged {
+    /// In the first entry alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    database: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    actions: Vec<LoggedAction>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    merges: Vec<LoggedMerge>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum LoggedAction {
+    CreateTable {
+        name: String,
+        table: Uuid,
+        definition: LoggedDefinition,
+    },
+    CreateView(LoggedView),
+    Drop {
+        relation: Uuid,
+    },
+    Rename {
+        relation: Uuid,
+        to: String,
+    },
+    Define {
+        table: Uuid,
+        definition: LoggedDefinition,
+    },
+    Append {
+        table: Uuid,
+        fragments: Vec<LoggedFragment>,
+    },
+    Delete {
+        table: Uuid,
+        fragment: Uuid,
+        rows: Blob,
+    },
+    Truncate {
+        table: Uuid,
+    },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct LoggedView {
+    pub name: String,
+    pub view: Uuid,
+    pub query: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct LoggedMerge {
+    table: Uuid,
+    from: Vec<Uuid>,
+    into: Uuid,
+}
+
+/// The body of the first entry.
+pub(super) fn encode_birth(database: Uuid) -> Result<Bytes, Damage> {
+    Encoder::default().finish(Logged {
+        database: Some(database),
+        actions: Vec::new(),
+        merges: Vec::new(),
+    })
+}
+
+/// The body of an entry: `changes` in order, and the merges that came with them.
+pub(super) fn encode<'a>(
+    changes: impl Iterator<Item = &'a ChangeSet>,
+    merges: &[Merge],
+) -> Result<Bytes, Damage> {
+    let mut encoder = Encoder::default();
+    let mut actions = Vec::new();
+    for action in changes.flat_map(|change| &change.actions) {
+        actions.extend(encode_action(&mut encoder, action)?);
+    }
+    let merges = merges
+        .iter()
+        .map(|merge| LoggedMerge {
+            table: merge.table.0,
+            from: merge.from.iter().map(|id| id.0).collect(),
+            into: merge.into.0,
+        })
+        .collect();
+    encoder.finish(Logged {
+        database: None,
+        actions,
+        merges,
+    })
+}
+
+fn encode_action(encoder: &mut Encoder, action: &Action) -> Result<Option<LoggedAction>, Damage> {
+    Ok(Some(match action {
+        Action::CreateTable {
+            name,
+            id,
+            definition,
+        } => LoggedAction::CreateTable {
+            name: name.clone(),
+            table: id.0,
+            definition: encoder.definition(definition)?,
+        },
+        Action::CreateView { name, view } => LoggedAction::CreateView(LoggedView::of(name, view)),
+        Action::Drop { id } => LoggedAction::Drop { relation: id.0 },
+        Action::Rename { id, to } => LoggedAction::Rename {
+            relation: id.0,
+            to: to.clone(),
+        },
+        Action::Define { id, definition } => LoggedAction::Define {
+            table: id.0,
+            definition: encoder.definition(definition)?,
+        },
+        Action::Append { id, fragments, .. } => LoggedAction::Append {
+            table: id.0,
+            fragments: fragments
+                .iter()
+                .map(|fragment| encoder.fragment(*id, fragment))
+                .collect::<Result<_, _>>()?,
+        },
+        Action::Delete { id, fragment, rows } => LoggedAction::Delete {
+            table: id.0,
+            fragment: fragment.0,
+            rows: encoder.rows(rows)?,
+        },
+        Action::Truncate { id } => LoggedAction::Truncate { table: id.0 },
+        Action::NoNewRows { .. } => return Ok(None),
+    }))
+}
+
+impl LoggedView {
+    pub fn of(name: &str, view: &View) -> Self {
+        Self {
+            name: name.to_string(),
+            view: view.id.0,
+            query: view.query.clone(),
+            columns: view.columns.clone(),
+        }
+    }
+
+    pub fn read(self) -> (String, View) {
+        let view = View {
+            id: RelationId(self.view),
+            query: self.query,
+            columns: self.columns,
+        };
+        (self.name, view)
+    }
+}
+
+/// The snapshot after an entry, which came right after `current`. An entry without a body says nothing.
+pub(super) fn replay(body: &Bytes, current: &Snapshot) -> Result<Snapshot, Damage> {
+    if body.is_empty() {
+        return ChangeSet::default()
+            .apply(current, current)
+            .map_err(|conflict| damage(conflict.0));
+    }
+    let (mut decoder, logged) = Decoder::new::<Logged>(body)?;
+    let mut definitions = Definitions::default();
+    let mut change = ChangeSet::default();
+    for action in logged.actions {
+        let action = decode_action(&mut decoder, action, current, &mut definitions)?;
+        change.actions.push(action);
+    }
+    let mut next = change.apply(current, current).map_err(|conflict| {
+        damage(format!(
+            "it does not follow what is before it: {}",
+            conflict.0
+        ))
+    })?;
+    for merge in logged.merges {
+        let merge = Merge {
+            table: RelationId(merge.table),
+            from: merge.from.into_iter().map(FragmentId).collect(),
+            into: FragmentId(merge.into),
+        };
+        merge
+            .again(&mut next)
+            .map_err(|error| damage(error.to_string()))?;
+    }
+    Ok(next)
+}
+
+/// The identity of a database, from the body of its first entry.
+pub(super) fn database(body: &Bytes) -> Result<Uuid, Damage> {
+    let (_, logged) = Decoder::new::<Logged>(body)?;
+    logged
+        .database
+        .ok_or_else(|| damage("it does not say which database it begins"))
+}
+
+/// The definitions that the actions of an entry gave to tables so far.
+type Definitions = std::collections::HashMap<RelationId, Arc<TableDefinition>>;
+
+fn decode_action(
+    decoder: &mut Decoder,
+    action: LoggedAction,
+    current: &Snapshot,
+    definitions: &mut Definitions,
+) -> Result<Action, Damage> {
+    Ok(match action {
+        LoggedAction::CreateTable {
+            name,
+            table,
+            definition,
+        } => {
+            let id = RelationId(table);
+            let definition = Arc::new(decoder.definition(definition)?);
+            definitions.insert(id, Arc::clone(&definition));
+            Action::CreateTable {
+                name,
+                id,
+                definition,
+            }
+        }
+        LoggedAction::CreateView(view) => {
+            let (name, view) = view.read();
+            Action::CreateView {
+                name,
+                view: Arc::new(view),
+            }
+        }
+        LoggedAction::Drop { relation } => Action::Drop {
+            id: RelationId(relation),
+        },
+        LoggedAction::Rename { relation, to } => Action::Rename {
+            id: RelationId(relation),
+            to,
+        },
+        LoggedAction::Define { table, definition } => {
+            let id = RelationId(table);
+            let definition = Arc::new(decoder.definition(definition)?);
+            definitions.insert(id, Arc::clone(&definition));
+            Action::Define { id, definition }
+        }
+        LoggedAction::Append { table, fragments } => {
+            let id = RelationId(table);
+            let now = || current.tables.get(&id).map(|table| &table.definition);
+            let definition = definitions.get(&id).or_else(now);
+            let definition = definition.ok_or_else(|| damage("it adds rows to no table"))?;
+            let definition = Arc::clone(definition);
+            let fragments = fragments
+                .into_iter()
+                .map(|fragment| decoder.fragment(fragment))
+                .collect::<Result<_, _>>()?;
+            Action::Append {
+                id,
+                definition,
+                fragments,
+            }
+        }
+        LoggedAction::Delete {
+            table,
+            fragment,
+            rows,
+        } => Action::Delete {
+            id: RelationId(table),
+            fragment: FragmentId(fragment),
+            rows: decoder.rows(rows)?,
+        },
+        LoggedAction::Truncate { table } => Action::Truncate {
+            id: RelationId(table),
+        },
+    })
+}

@@ -1,0 +1,329 @@
+//! Where data files lie: in folders of a local disk, or below a prefix of an object store. A file is written once, under a name
+//! that nothing else has, and is on stable storage when its upload is finished.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use object_store::{
+    GetOptions, GetRange, MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload,
+};
+use parking_lot::Mutex;
+use vortex::buffer::{Alignment, BufferMut, ByteBuffer};
+
+use crate::error::DfOlapError;
+use crate::runtime::blocking;
+use crate::store::disk::{Files, NewFile};
+
+/// A part of an upload to an object store, and what is gathered before a local file is written to.
+const PART_BYTES: usize = 8 << 20;
+const LOCAL_WRITE_BYTES: usize = 1 << 20;
+
+#[derive(Debug, Clone)]
+pub(super) enum DataFiles {
+    Local(Arc<LocalFiles>),
+    Object {
+        store: Arc<dyn ObjectStore>,
+        prefix: object_store::path::Path,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct LocalFiles {
+    files: Arc<dyn Files>,
+    root: PathBuf,
+    synced: bool,
+    /// Folders that are known to be there.
+    folders: Mutex<HashSet<PathBuf>>,
+}
+
+impl LocalFiles {
+    pub fn new(files: Arc<dyn Files>, root: PathBuf, synced: bool) -> Self {
+        Self {
+            files,
+            root,
+            synced,
+            folders: Mutex::default(),
+        }
+    }
+
+    /// Makes the folder of a file, which is at most one below the root.
+    fn create_folder(&self, folder: &Path) -> std::io::Result<()> {
+        if self.folders.lock().contains(folder) {
+            return Ok(());
+        }
+        self.files.create_folder(folder)?;
+        if self.synced {
+            self.files.sync_folder(&self.root)?;
+        }
+        self.folders.lock().insert(folder.to_path_buf());
+        Ok(())
+    }
+}
+
+impl DataFiles {
+    pub fn is_local(&self) -> bool {
+        matches!(self, Self::Local(_))
+    }
+
+    /// What a file is called in messages.
+    pub fn shown(&self, path: &str) -> String {
+        match self {
+            Self::Local(local) => local.root.join(path).display().to_string(),
+            Self::Object { prefix, .. } => format!("{prefix}/{path}"),
+        }
+    }
+
+    /// Begins a file that is not there.
+    pub async fn create(&self, path: &str) -> Result<Upload, DfOlapError> {
+        let shown = self.shown(path);
+        let to = match self {
+            Self::Local(local) => {
+                let (local, path) = (Arc::clone(local), local.root.join(path));
+                let begin = move || {
+                    if let Some(folder) = path.parent() {
+                        local.create_folder(folder)?;
+                    }
+                    let file = local.files.create(&path)?;
+                    Ok(To::Local(LocalUpload {
+                        file: Some(file),
+                        path,
+                        local,
+                        is_done: false,
+                    }))
+                };
+                let begun = blocking(begin).await.and_then(|begun| begun);
+                begun.map_err(|error| unavailable(&shown, &error))?
+            }
+            Self::Object { store, prefix } => To::Object {
+                store: Arc::clone(store),
+                path: object_path(prefix, path),
+                parts: None,
+            },
+        };
+        Ok(Upload {
+            shown,
+            to,
+            waiting: BytesMut::new(),
+        })
+    }
+
+    /// Exactly the bytes of a range.
+    pub async fn read(
+        &self,
+        path: &str,
+        range: Range<u64>,
+        alignment: Alignment,
+    ) -> Result<ByteBuffer, DfOlapError> {
+        let shown = self.shown(path);
+        let length = usize::try_from(range.end - range.start)
+            .map_err(|_| DfOlapError::Corrupt(format!("{shown} is too large to be read here")))?;
+        match self {
+            Self::Local(local) => {
+                let (local, path) = (Arc::clone(local), local.root.join(path));
+                let read = move || {
+                    let mut buffer = BufferMut::<u8>::zeroed_aligned(length, alignment);
+                    local
+                        .files
+                        .read_at(&path, range.start, buffer.as_mut_slice())?;
+                    Ok(buffer.freeze())
+                };
+                let read = blocking(read).await.and_then(|read| read);
+                read.map_err(|error: std::io::Error| match error.kind() {
+                    std::io::ErrorKind::NotFound => missing(&shown),
+                    std::io::ErrorKind::UnexpectedEof => cut_short(&shown),
+                    _ => unavailable(&shown, &error),
+                })
+            }
+            Self::Object { store, prefix } => {
+                let options = GetOptions {
+                    range: Some(GetRange::Bounded(range)),
+                    ..GetOptions::default()
+                };
+                let path = object_path(prefix, path);
+                let failed = |error: object_store::Error| match error {
+                    object_store::Error::NotFound { .. } => missing(&shown),
+                    error => unavailable(&shown, &error),
+                };
+                let found = store.get_opts(&path, options).await.map_err(failed)?;
+                let mut buffer = BufferMut::<u8>::zeroed_aligned(length, alignment);
+                let mut filled = 0;
+                let mut bytes = found.into_stream();
+                while let Some(some) = bytes.next().await {
+                    let some = some.map_err(failed)?;
+                    let room = buffer.as_mut_slice().get_mut(filled..filled + some.len());
+                    room.ok_or_else(|| cut_short(&shown))?
+                        .copy_from_slice(&some);
+                    filled += some.len();
+                }
+                match filled == length {
+                    true => Ok(buffer.freeze()),
+                    false => Err(cut_short(&shown)),
+                }
+            }
+        }
+    }
+}
+
+fn object_path(prefix: &object_store::path::Path, path: &str) -> object_store::path::Path {
+    let parts = path.split('/');
+    parts.fold(prefix.clone(), |path, part| path.join(part))
+}
+
+pub(super) fn missing(shown: &str) -> DfOlapError {
+    DfOlapError::Corrupt(format!("{shown} is missing"))
+}
+
+fn cut_short(shown: &str) -> DfOlapError {
+    DfOlapError::Corrupt(format!("{shown} is damaged: it has another size"))
+}
+
+fn unavailable(shown: &str, error: &dyn fmt::Display) -> DfOlapError {
+    DfOlapError::Unavailable(format!("{shown}: {error}"))
+}
+
+/// A file on its way. Dropped before it is finished, it leaves nothing that anyone reads.
+pub(super) struct Upload {
+    shown: String,
+    to: To,
+    waiting: BytesMut,
+}
+
+enum To {
+    Local(LocalUpload),
+    Object {
+        store: Arc<dyn ObjectStore>,
+        path: object_store::path::Path,
+        parts: Option<Box<dyn MultipartUpload>>,
+    },
+}
+
+struct LocalUpload {
+    /// Away while it is written to.
+    file: Option<Box<dyn NewFile>>,
+    path: PathBuf,
+    local: Arc<LocalFiles>,
+    is_done: bool,
+}
+
+impl Drop for LocalUpload {
+    fn drop(&mut self) {
+        if !self.is_done {
+            // Should this fail, vacuum finds it.
+            let _ = self.local.files.remove(&self.path);
+        }
+    }
+}
+
+impl LocalUpload {
+    async fn on_file(
+        &mut self,
+        work: impl FnOnce(&mut dyn NewFile) -> std::io::Result<()> + Send + 'static,
+    ) -> std::io::Result<()> {
+        let Some(mut file) = self.file.take() else {
+            return Err(std::io::Error::other("an earlier write failed"));
+        };
+        let done = blocking(move || work(file.as_mut()).map(|()| file)).await?;
+        self.file = Some(done?);
+        Ok(())
+    }
+}
+
+impl Upload {
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), DfOlapError> {
+        self.waiting.extend_from_slice(bytes);
+        let enough = match self.to {
+            To::Local(_) => LOCAL_WRITE_BYTES,
+            To::Object { .. } => PART_BYTES,
+        };
+        match self.waiting.len() >= enough {
+            true => self.send().await,
+            false => Ok(()),
+        }
+    }
+
+    async fn send(&mut self) -> Result<(), DfOlapError> {
+        let bytes = self.waiting.split().freeze();
+        match &mut self.to {
+            To::Local(upload) => {
+                let write = move |file: &mut dyn NewFile| file.write(&bytes);
+                let written = upload.on_file(write).await;
+                written.map_err(|error| unavailable(&self.shown, &error))
+            }
+            To::Object { store, path, parts } => {
+                let sent = send_part(store.as_ref(), path, parts, bytes).await;
+                sent.map_err(|error| unavailable(&self.shown, &error))
+            }
+        }
+    }
+
+    /// Puts the file on stable storage.
+    pub async fn finish(mut self) -> Result<(), DfOlapError> {
+        if let To::Object {
+            store,
+            path,
+            parts: None,
+        } = &self.to
+        {
+            let bytes = self.waiting.split().freeze();
+            let put = store.put(path, PutPayload::from(bytes)).await;
+            put.map_err(|error| unavailable(&self.shown, &error))?;
+            return Ok(());
+        }
+        if !self.waiting.is_empty() {
+            self.send().await?;
+        }
+        let done = match &mut self.to {
+            To::Local(upload) => finish_local(upload).await.map_err(|e| e.to_string()),
+            To::Object { parts, .. } => match parts.take() {
+                Some(mut parts) => match parts.complete().await {
+                    Ok(_) => Ok(()),
+                    Err(error) => Err(error.to_string()),
+                },
+                None => Ok(()),
+            },
+        };
+        done.map_err(|error| unavailable(&self.shown, &error))
+    }
+
+    /// Lets go of what was sent so far.
+    pub async fn abort(mut self) {
+        if let To::Object { parts, .. } = &mut self.to
+            && let Some(mut parts) = parts.take()
+        {
+            // Should this fail, the store's own rules for parts without an end find them.
+            let _ = parts.abort().await;
+        }
+    }
+}
+
+async fn send_part(
+    store: &dyn ObjectStore,
+    path: &object_store::path::Path,
+    parts: &mut Option<Box<dyn MultipartUpload>>,
+    bytes: Bytes,
+) -> object_store::Result<()> {
+    let upload = match parts {
+        Some(upload) => upload,
+        None => parts.insert(store.put_multipart(path).await?),
+    };
+    upload.put_part(PutPayload::from(bytes)).await
+}
+
+async fn finish_local(upload: &mut LocalUpload) -> std::io::Result<()> {
+    if upload.local.synced {
+        upload.on_file(|file| file.sync()).await?;
+        let (local, folder) = (Arc::clone(&upload.local), upload.path.clone());
+        let sync = move || match folder.parent() {
+            Some(folder) => local.files.sync_folder(folder),
+            None => Ok(()),
+        };
+        blocking(sync).await??;
+    }
+    upload.is_done = true;
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! Reading a data file: every block is held against its checksum before a byte of it is used.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use datafusion::common::DataFusionError;
+use datafusion::datasource::listing::PartitionedFile;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
+use vortex::array::buffer::BufferHandle;
+use vortex::buffer::{Alignment, ByteBuffer};
+use vortex::error::{VortexError, VortexResult};
+use vortex::io::{CoalesceConfig, VortexReadAt};
+use vortex::session::VortexSession;
+use vortex_datafusion::reader::VortexReaderFactory;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::files::DataFiles;
+use crate::error::DfOlapError;
+use crate::fragment::{DataFile, Fragment};
+
+/// What reading files failed with lately: the errors that come out of a plan carry the text alone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Failures(Arc<Mutex<VecDeque<DfOlapError>>>);
+
+impl Failures {
+    const KEPT: usize = 64;
+
+    fn add(&self, error: &DfOlapError) {
+        let mut failures = self.0.lock();
+        if failures.len() == Self::KEPT {
+            failures.pop_front();
+        }
+        failures.push_back(error.again());
+    }
+
+    /// The failure that an error tells of.
+    pub fn cause(&self, error: DfOlapError) -> DfOlapError {
+        let failures = self.0.lock();
+        if failures.is_empty() {
+            return error;
+        }
+        let text = error.to_string();
+        let mut newest_first = failures.iter().rev();
+        let cause = newest_first.find(|failure| text.contains(&failure.to_string()));
+        cause.map_or(error, DfOlapError::again)
+    }
+}
+
+/// Opens the files of fragments that [`PartitionedFile`]s carry.
+pub(super) struct CheckedReaders {
+    pub files: DataFiles,
+    pub failures: Failures,
+}
+
+impl fmt::Debug for CheckedReaders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CheckedReaders").finish_non_exhaustive()
+    }
+}
+
+impl VortexReaderFactory for CheckedReaders {
+    fn create_reader(
+        &self,
+        file: &PartitionedFile,
+        _: &VortexSession,
+    ) -> Result<Arc<dyn VortexReadAt>, DataFusionError> {
+        let fragment = file.extension::<Arc<Fragment>>().cloned();
+        let fragment = fragment.filter(|fragment| fragment.file().is_some());
+        let fragment = fragment.ok_or_else(|| {
+            DfOlapError::Other(format!("{} is no file of this store", file.path()))
+        })?;
+        let failures = self.failures.clone();
+        Ok(Arc::new(CheckedFile::new(self.files.clone(), fragment, failures)))
+    }
+}
+
+/// A file of a fragment.
+#[derive(Clone)]
+pub(super) struct CheckedFile {
+    files: DataFiles,
+    fragment: Arc<Fragment>,
+    failures: Failures,
+    uri: Arc<str>,
+}
+
+impl CheckedFile {
+    pub fn new(files: DataFiles, fragment: Arc<Fragment>, failures: Failures) -> Self {
+        let path = fragment.file().map_or("", |file| &file.path);
+        Self {
+            uri: files.shown(path).into(),
+            files,
+            fragment,
+            failures,
+        }
+    }
+
+    fn file(&self) -> Result<&DataFile, DfOlapError> {
+        let file = self.fragment.file();
+        file.ok_or_else(|| DfOlapError::Other("rows in memory are no file".into()))
+    }
+
+    async fn read(
+        &self,
+        range: Range<u64>,
+        alignment: Alignment,
+    ) -> Result<ByteBuffer, DfOlapError> {
+        let file = self.file()?;
+        if range.end > file.size_bytes || range.start > range.end {
+            return Err(self.damaged("it points outside of itself"));
+        }
+        if range.is_empty() {
+            return Ok(ByteBuffer::empty_aligned(alignment));
+        }
+        let block_bytes = u64::from(file.checksums.block_bytes());
+        let first = range.start / block_bytes;
+        let last = (range.end - 1) / block_bytes;
+        let mut blocks = first as usize..=last as usize;
+        // What a disk gave once it gives again; what comes over a network is looked at each time.
+        if self.files.is_local() && blocks.clone().all(|block| file.checksums.is_checked(block)) {
+            return self.files.read(&file.path, range, alignment).await;
+        }
+        let start = first * block_bytes;
+        let end = ((last + 1) * block_bytes).min(file.size_bytes);
+        let read = self.files.read(&file.path, start..end, alignment).await?;
+        let good = read.as_slice().chunks(block_bytes as usize).all(|bytes| {
+            let Some(block) = blocks.next() else {
+                return false;
+            };
+            let good = file.checksums.sums().get(block) == Some(&xxh3_64(bytes));
+            if good {
+                file.checksums.set_checked(block);
+            }
+            good
+        });
+        if !good {
+            return Err(self.damaged("the checksum of a block is wrong"));
+        }
+        let wanted = (range.start - start) as usize..(range.end - start) as usize;
+        let part = &read.as_slice()[wanted.clone()];
+        Ok(match alignment.is_ptr_aligned(part.as_ptr()) {
+            true => read.slice_unaligned(wanted).aligned(alignment),
+            _ => ByteBuffer::copy_from_aligned(part, alignment),
+        })
+    }
+
+    fn damaged(&self, how: &str) -> DfOlapError {
+        DfOlapError::Corrupt(format!("{} is damaged: {how}", self.uri))
+    }
+}
+
+impl VortexReadAt for CheckedFile {
+    fn uri(&self) -> Option<&Arc<str>> {
+        Some(&self.uri)
+    }
+
+    fn coalesce_config(&self) -> Option<CoalesceConfig> {
+        Some(match self.files.is_local() {
+            true => CoalesceConfig::file(),
+            false => CoalesceConfig::object_storage(),
+        })
+    }
+
+    fn concurrency(&self) -> usize {
+        match self.files.is_local() {
+            true => 32,
+            false => 64,
+        }
+    }
+
+    fn size(&self) -> BoxFuture<'static, VortexResult<u64>> {
+        let size = self.fragment.file().map_or(0, |file| file.size_bytes);
+        futures::future::ready(Ok(size)).boxed()
+    }
+
+    fn read_at(
+        &self,
+        offset: u64,
+        length: usize,
+        alignment: Alignment,
+    ) -> BoxFuture<'static, VortexResult<BufferHandle>> {
+        let this = self.clone();
+        async move {
+            let range = offset..offset.saturating_add(length as u64);
+            let read = this.read(range, alignment).await;
+            let read = read.map_err(|error| {
+                this.failures.add(&error);
+                VortexError::from(std::io::Error::other(error))
+            })?;
+            Ok(BufferHandle::new_host(read))
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,249 @@
+//! Fragments that lie in files as a DataFusion plan: `DataSourceExec`s with a `VortexSource` over exactly the files that a
+//! snapshot names.
+//!
+//! Files of one shape (the same columns under the same names) share a scan. Its projection turns the names that the files have
+//! into those of the table, fills in columns that are younger than the files, and makes row addresses. Deletion vectors go along
+//! with the files, as selections; so positions are those in the file, whatever is dead or filtered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::stats::Precision;
+use datafusion::common::{ColumnStatistics, Result, ScalarValue, Statistics};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::Operator;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
+use datafusion::physical_expr::projection::{ProjectionExpr, ProjectionExprs};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::union::UnionExec;
+use object_store::ObjectMeta;
+use roaring::{RoaringBitmap, RoaringTreemap};
+use vortex::scan::selection::Selection;
+use vortex::session::VortexSession;
+use vortex_datafusion::{VortexAccessPlan, VortexSource};
+
+use super::expr::{Converter, row_index};
+use super::files::DataFiles;
+use super::read::{CheckedReaders, Failures};
+use crate::fragment::{ColumnId, LiveFragment};
+use crate::snapshot::{TableDefinition, row_address};
+use crate::store::FileScan;
+
+/// Where the place of a file in its table's list stands in row addresses.
+const BASE: &str = "\u{1}base";
+
+pub(super) struct Scans {
+    pub files: DataFiles,
+    pub session: VortexSession,
+    pub url: ObjectStoreUrl,
+    pub failures: Failures,
+}
+
+/// The columns of some files, and the names they have there.
+type Shape = (Arc<[ColumnId]>, Arc<[String]>);
+
+impl Scans {
+    pub fn plan(&self, scan: &FileScan<'_>) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut groups: Vec<(Shape, Vec<usize>)> = Vec::new();
+        for place in scan.places {
+            let fragment = &scan.table.fragments[*place].fragment;
+            let Some(file) = fragment.file() else {
+                continue;
+            };
+            let same =
+                |(shape, _): &&mut (Shape, _)| shape.0 == fragment.layout && shape.1 == file.names;
+            match groups.iter_mut().find(same) {
+                Some((_, places)) => places.push(*place),
+                None => {
+                    let shape = (Arc::clone(&fragment.layout), Arc::clone(&file.names));
+                    groups.push((shape, vec![*place]));
+                }
+            }
+        }
+        let mut plans = groups
+            .iter()
+            .map(|(shape, places)| self.plan_group(scan, shape, places))
+            .collect::<Result<Vec<_>>>()?;
+        match plans.len() {
+            1 => Ok(plans.remove(0)),
+            _ => UnionExec::try_new(plans),
+        }
+    }
+
+    fn plan_group(
+        &self,
+        scan: &FileScan<'_>,
+        shape: &Shape,
+        places: &[usize],
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let stored = Stored::new(&scan.table.definition, shape);
+        let addressed = scan
+            .projection
+            .contains(&scan.table.definition.columns.len());
+        let partition_columns = match addressed {
+            true => vec![Arc::new(Field::new(BASE, DataType::UInt64, false))],
+            false => Vec::new(),
+        };
+        let schema = TableSchema::builder(Arc::clone(&stored.schema))
+            .with_table_partition_cols(partition_columns)
+            .build();
+        let width = schema.table_schema().fields().len();
+        let source = VortexSource::new(schema, self.session.clone())
+            .with_expression_converter(Arc::new(Converter::new(&self.session)))
+            .with_vortex_reader_factory(Arc::new(CheckedReaders {
+                files: self.files.clone(),
+                failures: self.failures.clone(),
+            }));
+        let projection = stored.projection(scan)?;
+        let source = source.try_pushdown_projection(&projection)?;
+        let source = source.ok_or_else(|| {
+            datafusion::common::DataFusionError::Internal("a projection was not taken".into())
+        })?;
+
+        let live = |place: &usize| scan.table.fragments[*place].rows();
+        let total: u64 = places.iter().map(live).sum();
+        let mut statistics = Statistics {
+            num_rows: Precision::Exact(usize::try_from(total).unwrap_or(usize::MAX)),
+            total_byte_size: Precision::Absent,
+            column_statistics: vec![ColumnStatistics::new_unknown(); width],
+        };
+        statistics.total_byte_size = Precision::Absent;
+        let groups = self.file_groups(scan, &stored, places, addressed)?;
+        let config = FileScanConfigBuilder::new(self.url.clone(), source)
+            .with_file_groups(groups)
+            .with_statistics(statistics)
+            .with_limit(scan.limit)
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+
+    /// The files in runs of about equal rows, in order.
+    fn file_groups(
+        &self,
+        scan: &FileScan<'_>,
+        stored: &Stored<'_>,
+        places: &[usize],
+        addressed: bool,
+    ) -> Result<Vec<FileGroup>> {
+        let share = places.len().div_ceil(scan.target_partitions.max(1)).max(1);
+        places
+            .chunks(share)
+            .map(|places| {
+                let files = places.iter().map(|place| {
+                    let live = &scan.table.fragments[*place];
+                    stored.partitioned_file(live, addressed.then_some(*place))
+                });
+                Ok(FileGroup::new(files.collect::<Result<_>>()?))
+            })
+            .collect()
+    }
+}
+
+/// The columns of a table as files of one shape have them.
+struct Stored<'a> {
+    definition: &'a TableDefinition,
+    /// Those that the table still has, under the names they have in the files.
+    schema: SchemaRef,
+    /// Where each of them stands there.
+    places: BTreeMap<ColumnId, usize>,
+}
+
+impl<'a> Stored<'a> {
+    fn new(definition: &'a TableDefinition, (layout, names): &Shape) -> Self {
+        let mut fields = Vec::new();
+        let mut places = BTreeMap::new();
+        for (id, name) in layout.iter().zip(names.iter()) {
+            if let Some(column) = definition.columns.iter().find(|column| column.id == *id) {
+                places.insert(*id, fields.len());
+                fields.push(column.field.as_ref().clone().with_name(name));
+            }
+        }
+        Self {
+            definition,
+            schema: Arc::new(Schema::new(fields)),
+            places,
+        }
+    }
+
+    fn projection(&self, scan: &FileScan<'_>) -> Result<ProjectionExprs> {
+        let exprs = scan.projection.iter().zip(scan.schema.fields());
+        let exprs = exprs.map(|(index, field)| {
+            Ok(ProjectionExpr {
+                expr: self.expr(*index)?,
+                alias: field.name().clone(),
+            })
+        });
+        Ok(ProjectionExprs::new(exprs.collect::<Result<Vec<_>>>()?))
+    }
+
+    fn expr(&self, index: usize) -> Result<Arc<dyn PhysicalExpr>> {
+        let Some(column) = self.definition.columns.get(index) else {
+            let base = Arc::new(Column::new(BASE, self.schema.fields().len()));
+            return Ok(Arc::new(BinaryExpr::new(base, Operator::Plus, row_index())));
+        };
+        Ok(match (self.places.get(&column.id), &column.initial) {
+            (Some(place), _) => Arc::new(Column::new(self.schema.field(*place).name(), *place)),
+            (None, Some(value)) => Arc::new(Literal::new(value.clone())),
+            (None, None) => Arc::new(Literal::new(ScalarValue::try_from(
+                column.field.data_type(),
+            )?)),
+        })
+    }
+
+    fn partitioned_file(
+        &self,
+        live: &LiveFragment,
+        addressed_at: Option<usize>,
+    ) -> Result<PartitionedFile> {
+        let fragment = &live.fragment;
+        let (path, size) = fragment
+            .file()
+            .map_or(("", 0), |file| (file.path.as_str(), file.size_bytes));
+        let mut file = PartitionedFile::new_from_meta(ObjectMeta {
+            location: path.into(),
+            // A name is given once, so that its age says nothing.
+            last_modified: chrono::DateTime::UNIX_EPOCH,
+            size,
+            e_tag: None,
+            version: None,
+        })
+        .with_extension(Arc::clone(fragment));
+        if let Some(place) = addressed_at {
+            file.partition_values = vec![ScalarValue::from(row_address(place, 0))];
+        }
+        if let Some(deleted) = &live.deleted {
+            let plan = VortexAccessPlan::default().with_selection(without(deleted));
+            file = file.with_extension(plan);
+        }
+        Ok(file.with_statistics(Arc::new(self.statistics(live))))
+    }
+
+    /// What is known of a file before it is opened: of all its rows, dead ones included, as the ranges are.
+    fn statistics(&self, live: &LiveFragment) -> Statistics {
+        let mut columns = vec![ColumnStatistics::new_unknown(); self.schema.fields().len()];
+        for (id, place) in &self.places {
+            if let Some(range) = live.fragment.range(*id) {
+                columns[*place].min_value = Precision::Exact(range.min.clone());
+                columns[*place].max_value = Precision::Exact(range.max.clone());
+                columns[*place].null_count =
+                    Precision::Exact(usize::try_from(range.nulls).unwrap_or(usize::MAX));
+            }
+        }
+        Statistics {
+            num_rows: Precision::Exact(live.fragment.rows() as usize),
+            total_byte_size: Precision::Absent,
+            column_statistics: columns,
+        }
+    }
+}
+
+/// All rows but these.
+fn without(deleted: &RoaringBitmap) -> Selection {
+    Selection::ExcludeRoaring(RoaringTreemap::from_bitmaps([(0, deleted.clone())]))
+}

@@ -1,0 +1,318 @@
+//! Rows into fragments: a few are kept for the log entry that names them, many go to Vortex files as they come.
+
+use std::io;
+use std::sync::Arc;
+
+use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use datafusion::common::ScalarValue;
+use futures::channel::mpsc;
+use futures::stream::BoxStream;
+use futures::{SinkExt, StreamExt};
+use uuid::Uuid;
+use vortex::array::stream::ArrayStreamAdapter;
+use vortex::arrow::ArrowSessionExt;
+use vortex::dtype::DType;
+use vortex::expr::stats::{Precision, Stat};
+use vortex::file::{WriteOptionsSessionExt, WriteSummary};
+use vortex::io::{IoBuf, VortexWrite};
+use vortex::scalar::Scalar;
+use vortex::session::VortexSession;
+use vortex_datafusion::convert::TryToDataFusion;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::files::{DataFiles, Upload};
+use crate::error::DfOlapError;
+use crate::fragment::{
+    Checksums, DataFile, Fragment, FragmentId, ValueRange, compact_views, has_cheap_order,
+};
+use crate::snapshot::TableDefinition;
+
+/// What is not more than this rides inside the log entry.
+const INLINE_ROWS: usize = 1024;
+const INLINE_BYTES: usize = 1 << 20;
+/// The most rows of a file.
+const FILE_ROWS: usize = 1 << 20;
+/// The bytes that one checksum speaks for.
+const BLOCK_BYTES: u32 = 256 << 10;
+
+type Rows<'a> = BoxStream<'a, Result<RecordBatch, DfOlapError>>;
+
+pub(super) struct Writer<'a> {
+    pub files: &'a DataFiles,
+    pub session: &'a VortexSession,
+    /// Where new files of the table go.
+    pub folder: String,
+}
+
+/// Fails, naming the column, where a file cannot hold a table's rows.
+pub(super) fn check_types(
+    session: &VortexSession,
+    definition: &TableDefinition,
+) -> Result<(), DfOlapError> {
+    for column in &definition.columns {
+        if session.arrow().from_arrow_field(&column.field).is_err() {
+            return Err(DfOlapError::Unsupported(format!(
+                "column '{}' has the type {}, which a Vortex file cannot hold; choose another type",
+                column.field.name(),
+                column.field.data_type()
+            )));
+        }
+    }
+    Ok(())
+}
+
+impl Writer<'_> {
+    pub async fn write(
+        &self,
+        definition: &TableDefinition,
+        mut rows: Rows<'_>,
+    ) -> Result<Vec<Arc<Fragment>>, DfOlapError> {
+        let mut first = Vec::new();
+        let mut count = 0;
+        while count <= INLINE_ROWS {
+            let Some(batch) = rows.next().await else {
+                if count == 0 {
+                    return Ok(Vec::new());
+                }
+                let whole = compact_views(concat_batches(&definition.schema, &first)?)?;
+                if whole.get_array_memory_size() <= INLINE_BYTES {
+                    let layout = Arc::clone(&definition.layout);
+                    return Ok(vec![Arc::new(Fragment::new(layout, vec![whole]))]);
+                }
+                break;
+            };
+            let batch = batch?;
+            count += batch.num_rows();
+            if batch.num_rows() > 0 {
+                first.push(batch);
+            }
+        }
+        let first = futures::stream::iter(first.into_iter().map(Ok));
+        self.write_files(definition, first.chain(rows).boxed())
+            .await
+    }
+
+    /// All rows into files.
+    pub async fn write_files(
+        &self,
+        definition: &TableDefinition,
+        rows: Rows<'_>,
+    ) -> Result<Vec<Arc<Fragment>>, DfOlapError> {
+        let mut rows = Sized { rows, left: None };
+        let mut fragments = Vec::new();
+        while rows.peek().await?.is_some() {
+            fragments.push(Arc::new(self.write_file(definition, &mut rows).await?));
+        }
+        Ok(fragments)
+    }
+
+    async fn write_file(
+        &self,
+        definition: &TableDefinition,
+        rows: &mut Sized<'_>,
+    ) -> Result<Fragment, DfOlapError> {
+        let schema = &definition.schema;
+        let id = FragmentId(Uuid::new_v4());
+        let path = format!("{}/{}.vortex", self.folder, id.0);
+        let shown = self.files.shown(&path);
+        let failed = |error: vortex::error::VortexError| {
+            DfOlapError::Other(format!("{shown} could not be written: {error}"))
+        };
+        let dtype = self.session.arrow().from_arrow_schema(schema);
+        let dtype = dtype.map_err(failed)?;
+        let mut sink = HashingSink {
+            upload: self.files.create(&path).await?,
+            error: None,
+            hash: Xxh3::new(),
+            hashed: 0,
+            sums: Vec::new(),
+        };
+        let (mut send, receive) = mpsc::channel(1);
+        let arrays = ArrayStreamAdapter::new(dtype, receive);
+        let writing = self.session.write_options().write(&mut sink, arrays);
+        let feeding = async {
+            let mut count = 0;
+            while count < FILE_ROWS {
+                let Some(batch) = rows.next(FILE_ROWS - count).await? else {
+                    break;
+                };
+                count += batch.num_rows();
+                let array = self.session.arrow().from_arrow_record_batch(batch, schema);
+                // Where no one receives any more, writing failed and says why.
+                if send.send(Ok(array.map_err(failed)?)).await.is_err() {
+                    break;
+                }
+            }
+            send.disconnect();
+            Ok::<_, DfOlapError>(())
+        };
+        let (written, fed) = futures::join!(writing, feeding);
+        let (written, upload_error) = (written.map_err(failed), sink.error.take());
+        let finished = match (fed, upload_error, written) {
+            (Err(error), _, _) | (_, Some(error), _) | (_, _, Err(error)) => Err(error),
+            (Ok(()), None, Ok(summary)) => Ok(summary),
+        };
+        let summary = match finished {
+            Ok(summary) => summary,
+            Err(error) => {
+                sink.upload.abort().await;
+                return Err(error);
+            }
+        };
+        let sums = sink.finish().await?;
+        let rows = u32::try_from(summary.row_count())
+            .map_err(|_| DfOlapError::Other(format!("{shown} has too many rows")))?;
+        let names = schema.fields().iter().map(|field| field.name().clone());
+        let file = DataFile {
+            path,
+            size_bytes: summary.size(),
+            names: names.collect(),
+            checksums: Checksums::new(BLOCK_BYTES, sums),
+        };
+        let ranges = ranges(&summary, schema);
+        Ok(Fragment::in_file(
+            id,
+            Arc::clone(&definition.layout),
+            rows,
+            file,
+            ranges,
+        ))
+    }
+}
+
+/// A stream that can be asked for at most so many rows.
+struct Sized<'a> {
+    rows: Rows<'a>,
+    left: Option<RecordBatch>,
+}
+
+impl Sized<'_> {
+    async fn peek(&mut self) -> Result<Option<&RecordBatch>, DfOlapError> {
+        while self.left.is_none() {
+            match self.rows.next().await {
+                Some(batch) => self.left = Some(batch?).filter(|batch| batch.num_rows() > 0),
+                None => return Ok(None),
+            }
+        }
+        Ok(self.left.as_ref())
+    }
+
+    async fn next(&mut self, rows: usize) -> Result<Option<RecordBatch>, DfOlapError> {
+        self.peek().await?;
+        let Some(batch) = self.left.take() else {
+            return Ok(None);
+        };
+        if batch.num_rows() <= rows {
+            return Ok(Some(batch));
+        }
+        self.left = Some(batch.slice(rows, batch.num_rows() - rows));
+        Ok(Some(batch.slice(0, rows)))
+    }
+}
+
+/// The ranges of a file's columns by its own statistics, where they are exact and of a type whose order means the same
+/// everywhere.
+fn ranges(summary: &WriteSummary, schema: &SchemaRef) -> Vec<Option<ValueRange>> {
+    let Some(statistics) = summary.footer().statistics() else {
+        return vec![None; schema.fields().len()];
+    };
+    let columns = schema.fields().iter().enumerate();
+    columns
+        .map(|(index, field)| {
+            if !has_cheap_order(field.data_type()) {
+                return None;
+            }
+            let (stats, dtype) = statistics.get(index);
+            let bound = |stat: Stat| match stats.get(stat) {
+                Precision::Exact(value) => bound(
+                    Scalar::try_new(stat.dtype(dtype)?, Some(value)).ok()?,
+                    field.data_type(),
+                ),
+                _ => None,
+            };
+            let nulls = match stats.get_as::<u64>(Stat::NullCount, &count_type()) {
+                Precision::Exact(nulls) => nulls,
+                _ => return None,
+            };
+            Some(ValueRange {
+                min: bound(Stat::Min)?,
+                max: bound(Stat::Max)?,
+                nulls,
+            })
+        })
+        .collect()
+}
+
+fn count_type() -> DType {
+    vortex::dtype::PType::U64.into()
+}
+
+fn bound(value: Scalar, data_type: &DataType) -> Option<ScalarValue> {
+    let value = value.try_to_df().ok()?;
+    let value = value.cast_to(data_type).ok()?;
+    (!value.is_null()).then_some(value)
+}
+
+/// Sends what is written to an upload, and works out the checksum of each block.
+struct HashingSink {
+    upload: Upload,
+    /// What the upload failed with: it says more than what the writer makes of it.
+    error: Option<DfOlapError>,
+    hash: Xxh3,
+    hashed: usize,
+    sums: Vec<u64>,
+}
+
+impl HashingSink {
+    fn hash(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = BLOCK_BYTES as usize - self.hashed;
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            self.hash.update(now);
+            self.hashed += now.len();
+            if self.hashed == BLOCK_BYTES as usize {
+                self.end_block();
+            }
+            bytes = later;
+        }
+    }
+
+    fn end_block(&mut self) {
+        self.sums.push(self.hash.digest());
+        self.hash.reset();
+        self.hashed = 0;
+    }
+
+    async fn finish(mut self) -> Result<Vec<u64>, DfOlapError> {
+        if self.hashed > 0 {
+            self.end_block();
+        }
+        self.upload.finish().await?;
+        Ok(self.sums)
+    }
+}
+
+impl VortexWrite for HashingSink {
+    async fn write_all<B: IoBuf>(&mut self, buffer: B) -> io::Result<B> {
+        let bytes = buffer.as_slice();
+        self.hash(bytes);
+        match self.upload.write(bytes).await {
+            Ok(()) => Ok(buffer),
+            Err(error) => {
+                let told = io::Error::other(error.to_string());
+                self.error = Some(error);
+                Err(told)
+            }
+        }
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    async fn shutdown(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

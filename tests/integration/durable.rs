@@ -1,0 +1,182 @@
+//! What a database in a folder keeps: everything that was acknowledged, over restarts and between engines.
+
+use std::path::Path;
+
+use rhei_datafusion::{DataFusionEngine, ErrorKind, OlapEngine, SharedDataFusionEngine, StorageMode};
+
+use crate::common::{fresh_folder, number, refused, rows, run, vortex};
+
+fn open(folder: &Path) -> SharedDataFusionEngine {
+    SharedDataFusionEngine::new(DataFusionEngine::with_storage(vortex(folder)).unwrap())
+}
+
+/// All tables and views of an engine, and all that is in them.
+async fn contents(engine: &DataFusionEngine) -> Vec<String> {
+    let mut all = Vec::new();
+    for name in engine.tables().await.unwrap() {
+        let schema = engine.table_schema(&name).await.unwrap();
+        all.push(format!("{name}: {schema:?}"));
+        all.extend(rows(engine, &format!("SELECT * FROM \"{name}\" ORDER BY ALL")).await);
+    }
+    all.push(format!("version {}", engine.version().await.unwrap()));
+    all
+}
+
+#[tokio::test]
+async fn everything_is_there_after_a_restart() {
+    let folder = fresh_folder();
+    let engine = open(&folder);
+    for sql in [
+        "CREATE TABLE small (id BIGINT PRIMARY KEY, name TEXT DEFAULT 'x', price DECIMAL(12, 2))",
+        "INSERT INTO small VALUES (1, 'one', 1.50), (2, NULL, NULL), (3, 'three', 3.25)",
+        "CREATE TABLE large AS SELECT value AS id, value % 7 AS seven, 'row ' || value AS name FROM range(5000)",
+        "DELETE FROM large WHERE id % 10 = 3",
+        "UPDATE large SET name = upper(name) WHERE seven = 2 AND id < 1000",
+        "ALTER TABLE large ADD COLUMN extra INT DEFAULT 42",
+        "INSERT INTO large (id, name) VALUES (9999, 'late')",
+        "ALTER TABLE large RENAME COLUMN name TO title",
+        "ALTER TABLE large DROP COLUMN seven",
+        "CREATE VIEW firsts AS SELECT id, title FROM large WHERE id < 20",
+        "CREATE TABLE gone (a INT)",
+        "DROP TABLE gone",
+        "CREATE TABLE \"_log\" (a INT)",
+        "INSERT INTO \"_log\" VALUES (1)",
+        "ALTER TABLE small RENAME TO tiny",
+    ] {
+        run(&engine, sql).await;
+    }
+    let before = contents(&engine).await;
+    assert!(before.len() > 4000);
+    drop(engine);
+
+    let engine = open(&folder);
+    assert_eq!(contents(&engine).await, before);
+    // Keys and defaults are there too.
+    run(
+        &engine,
+        "INSERT INTO tiny (id) VALUES (1), (4) ON CONFLICT (id) DO NOTHING",
+    )
+    .await;
+    assert_eq!(
+        rows(&engine, "SELECT id, name FROM tiny ORDER BY id").await,
+        ["1 | one", "2 | NULL", "3 | three", "4 | x"]
+    );
+    run(&engine, "INSERT INTO large (id) VALUES (-1)").await;
+    assert_eq!(
+        number(&engine, "SELECT CAST(extra AS BIGINT) FROM large WHERE id = -1").await,
+        42
+    );
+    let before = contents(&engine).await;
+    drop(engine);
+    assert_eq!(contents(&open(&folder)).await, before);
+}
+
+#[tokio::test]
+async fn many_commits_are_there_after_a_restart() {
+    let folder = fresh_folder();
+    let engine = open(&folder);
+    run(&engine, "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)").await;
+    for id in 0..150 {
+        run(&engine, &format!("INSERT INTO t VALUES ({id}, 0)")).await;
+        if id % 3 == 0 {
+            run(&engine, &format!("UPDATE t SET n = n + 1 WHERE id <= {id}")).await;
+        }
+        if id % 10 == 9 {
+            run(&engine, &format!("DELETE FROM t WHERE id = {}", id - 4)).await;
+        }
+    }
+    let before = contents(&engine).await;
+    drop(engine);
+    assert_eq!(contents(&open(&folder)).await, before);
+}
+
+#[tokio::test]
+async fn two_engines_on_one_folder_see_each_other() {
+    let folder = fresh_folder();
+    let (one, two) = (open(&folder), open(&folder));
+    run(&one, "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)").await;
+    run(&two, "INSERT INTO t VALUES (1, 10), (2, 20)").await;
+    run(&one, "INSERT INTO t SELECT value, 0 FROM range(100, 4100)").await;
+    run(&two, "DELETE FROM t WHERE id >= 4000").await;
+    run(&one, "UPDATE t SET n = n + 1 WHERE id = 2").await;
+    for engine in [&one, &two] {
+        assert_eq!(
+            rows(engine, "SELECT count(*), sum(n) FROM t").await,
+            ["3902 | 31"]
+        );
+    }
+    run(&two, "ALTER TABLE t ADD COLUMN more TEXT").await;
+    run(&one, "INSERT INTO t VALUES (3, 30, 'x')").await;
+    run(&one, "DROP TABLE t").await;
+    assert_eq!(
+        refused(&two, "INSERT INTO t VALUES (4, 4, 'y')").await.kind(),
+        ErrorKind::Invalid
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn engines_that_write_at_once_lose_nothing() {
+    const EACH: i64 = 60;
+    let folder = fresh_folder();
+    let engines: Vec<_> = (0..3).map(|_| open(&folder)).collect();
+    run(&engines[0], "CREATE TABLE counters (id BIGINT, n BIGINT)").await;
+    run(&engines[0], "CREATE TABLE events (writer BIGINT, i BIGINT)").await;
+    run(&engines[0], "INSERT INTO counters VALUES (0, 0)").await;
+    let writers = engines.iter().enumerate().map(|(writer, engine)| {
+        let engine = engine.clone();
+        tokio::spawn(async move {
+            for i in 0..EACH {
+                run(&engine, "UPDATE counters SET n = n + 1").await;
+                run(&engine, &format!("INSERT INTO events VALUES ({writer}, {i})")).await;
+                if i % 2 == 1 {
+                    let gone = format!("DELETE FROM events WHERE writer = {writer} AND i = {}", i - 1);
+                    assert_eq!(run(&engine, &gone).await, 1);
+                }
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    for engine in engines.iter().chain([&open(&folder)]) {
+        assert_eq!(number(engine, "SELECT n FROM counters").await, 3 * EACH);
+        assert_eq!(
+            rows(engine, "SELECT writer, count(*), sum(i) FROM events GROUP BY writer ORDER BY writer").await,
+            (0..3)
+                .map(|w| format!("{w} | {} | {}", EACH / 2, EACH / 2 * EACH / 2))
+                .collect::<Vec<_>>()
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_database_is_refused_by_name() {
+    let folder = fresh_folder();
+    let file = folder.join("file");
+    std::fs::write(&file, "x").unwrap();
+    let refused = |url: String| {
+        let error = DataFusionEngine::with_storage(StorageMode::Vortex { url }).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        error.to_string()
+    };
+    let text = refused(file.display().to_string());
+    assert!(text.contains("is a file") && text.contains(&file.display().to_string()), "{text}");
+    let below = file.join("below").display().to_string();
+    let text = refused(below.clone());
+    assert!(text.contains(&below), "{text}");
+}
+
+#[tokio::test]
+async fn a_type_that_files_cannot_hold_is_refused_by_column() {
+    let engine = open(&fresh_folder());
+    run(&engine, "CREATE TABLE t (a INT)").await;
+    for sql in [
+        "CREATE TABLE u (a INT, pause INTERVAL)",
+        "ALTER TABLE t ADD COLUMN pause INTERVAL",
+    ] {
+        let error = refused(&engine, sql).await;
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+        assert!(error.to_string().contains("'pause'"), "{error}");
+    }
+    assert_eq!(engine.tables().await.unwrap(), ["t"]);
+}
