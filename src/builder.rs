@@ -14,6 +14,7 @@ use url::Url;
 use crate::engine::DataFusionEngine;
 use crate::error::DfOlapError;
 use crate::executor::Executor;
+use crate::options::Durability;
 use crate::runtime;
 use crate::sql::{ClosedRegistry, Limits, Session};
 use crate::storage::{StorageMode, VortexLocation};
@@ -61,6 +62,20 @@ impl EngineBuilder {
         self
     }
 
+    /// What is on stable storage when a write returns, in [`StorageMode::Vortex`] on a local disk. Default: everything.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.vortex.durability = durability;
+        self
+    }
+
+    /// A setting of the S3 client of [`StorageMode::Vortex`], by the name of its environment variable: `AWS_ACCESS_KEY_ID`,
+    /// `AWS_ENDPOINT_URL`, … It goes before the variable. Values are not logged.
+    #[cfg(feature = "cloud-storage")]
+    pub fn s3_option(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.vortex.s3.0.push((key.into(), value.into()));
+        self
+    }
+
     /// What all statements may use together while they run, in bytes; tables in memory are not counted. Sorts, joins and
     /// aggregates spill to disk before they fail. Default: three quarters of the machine's memory.
     pub fn memory_limit_bytes(mut self, bytes: usize) -> Self {
@@ -93,7 +108,8 @@ impl EngineBuilder {
         self
     }
 
-    /// Makes an object store known under a URL such as `s3://bucket`.
+    /// Makes an object store known under a URL such as `s3://bucket`. Where the storage URL names the same bucket, the database
+    /// lies in that store.
     pub fn object_store(mut self, url: Url, store: Arc<dyn ObjectStore>) -> Self {
         self.object_stores.push((url, store));
         self
@@ -184,8 +200,8 @@ impl EngineBuilder {
                 Arc::new(builder.build()?)
             }
         };
-        for (url, store) in self.object_stores {
-            runtime.register_object_store(&url, store);
+        for (url, store) in &self.object_stores {
+            runtime.register_object_store(url, Arc::clone(store));
         }
         let mut config = SessionConfig::new();
         if let Some(partitions) = self.target_partitions {
@@ -195,27 +211,32 @@ impl EngineBuilder {
             config = config.with_batch_size(rows);
         }
         let session = Session::new(config, runtime, self.limits);
-        let store = open_store(&self.storage, &self.vortex, session.state.runtime_env())?;
+        let runtime = session.state.runtime_env();
+        let store: Arc<dyn Store> = match self.storage.classify() {
+            Err(error) => return Err(DfOlapError::StorageConfig(error)),
+            Ok(None) => Arc::new(MemoryStore::default()),
+            Ok(Some(VortexLocation::Local { base_path })) => {
+                Arc::new(VortexStore::local(&base_path, &self.vortex, runtime)?)
+            }
+            #[cfg(feature = "cloud-storage")]
+            Ok(Some(VortexLocation::S3 { url })) => {
+                let known = known_store(&self.object_stores, &url);
+                Arc::new(VortexStore::s3(&url, &self.vortex, known, runtime)?)
+            }
+        };
         let executor = Executor::new(session, store);
         Ok(DataFusionEngine::from_parts(self.storage, executor))
     }
 }
 
-fn open_store(
-    mode: &StorageMode,
-    settings: &VortexSettings,
-    runtime: &RuntimeEnv,
-) -> Result<Arc<dyn Store>, DfOlapError> {
-    match mode.classify().map_err(DfOlapError::StorageConfig)? {
-        None => Ok(Arc::new(MemoryStore::default())),
-        Some(VortexLocation::Local { base_path }) => {
-            Ok(Arc::new(VortexStore::local(&base_path, settings, runtime)?))
-        }
-        #[cfg(feature = "cloud-storage")]
-        Some(VortexLocation::S3 { url }) => Err(DfOlapError::Unsupported(format!(
-            "'{url}': S3 is not supported in this version; give a local folder"
-        ))),
-    }
+/// The store that was made known under the bucket of a URL.
+#[cfg(feature = "cloud-storage")]
+fn known_store(stores: &[(Url, Arc<dyn ObjectStore>)], url: &str) -> Option<Arc<dyn ObjectStore>> {
+    let url = Url::parse(url).ok()?;
+    let same = |known: &Url| known.scheme() == url.scheme() && known.host() == url.host();
+    let mut newest_first = stores.iter().rev();
+    let (_, store) = newest_first.find(|(known, _)| same(known))?;
+    Some(Arc::clone(store))
 }
 
 impl Default for DataFusionEngine {

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use roaring::RoaringBitmap;
+use roaring::{RoaringBitmap, RoaringTreemap};
 
 use crate::fragment::{Fragment, FragmentId, LiveFragment};
 use crate::snapshot::{RelationId, Snapshot, Table, TableDefinition, Version, View};
@@ -49,6 +49,12 @@ pub(crate) enum Action {
         fragment: FragmentId,
         rows: RoaringBitmap,
     },
+    /// The rows that were alive in `old`, in order, stand in `new` now. What died of them meanwhile is dead there too.
+    Replace {
+        id: RelationId,
+        old: Vec<Replaced>,
+        new: Vec<Arc<Fragment>>,
+    },
     /// All rows of a table.
     Truncate {
         id: RelationId,
@@ -57,6 +63,25 @@ pub(crate) enum Action {
     NoNewRows {
         id: RelationId,
     },
+}
+
+/// A fragment whose live rows were read to stand elsewhere.
+#[derive(Debug, Clone)]
+pub(crate) struct Replaced {
+    pub fragment: FragmentId,
+    /// How many were alive when it was read.
+    pub rows: u64,
+    pub deleted: Option<Arc<RoaringBitmap>>,
+}
+
+impl From<&LiveFragment> for Replaced {
+    fn from(live: &LiveFragment) -> Self {
+        Self {
+            fragment: live.fragment.id,
+            rows: live.rows(),
+            deleted: live.deleted.clone(),
+        }
+    }
 }
 
 /// A change that becomes visible as a whole or not at all.
@@ -180,6 +205,10 @@ impl Next<'_> {
                     table.fragments.retain(|live| live.fragment.id != *fragment);
                 }
             }
+            Action::Replace { id, old, new } => {
+                let table = self.table(*id)?;
+                replace(&mut table.fragments, old, new)?;
+            }
             Action::Truncate { id } => {
                 self.unchanged_rows(*id)?;
                 let table = self.table(*id)?;
@@ -260,6 +289,62 @@ impl Next<'_> {
     }
 }
 
+/// Puts `new` where `old` stood. A fragment of `old` that is not there any more has no live row here: it lost its last one, or
+/// they stand in another fragment by now.
+fn replace(
+    fragments: &mut Vec<LiveFragment>,
+    old: &[Replaced],
+    new: &[Arc<Fragment>],
+) -> Result<(), Conflict> {
+    let is_old = |live: &LiveFragment| old.iter().any(|old| old.fragment == live.fragment.id);
+    let place = fragments.iter().position(is_old);
+    let place = place.ok_or(Conflict("the rows were rewritten"))?;
+    // The dead by their position among all that `old` had.
+    let mut dead = RoaringTreemap::new();
+    let mut before = 0;
+    for old in old {
+        let now = fragments.iter().find(|now| now.fragment.id == old.fragment);
+        match now {
+            None => {
+                dead.insert_range(before..before + old.rows);
+            }
+            Some(now) => {
+                let gone = |row: u32| old.deleted.as_ref().map_or(0, |gone| gone.rank(row));
+                let since = match (&now.deleted, &old.deleted) {
+                    (None, _) => RoaringBitmap::new(),
+                    (Some(now), None) => now.as_ref().clone(),
+                    (Some(now), Some(old)) => now.as_ref() - old.as_ref(),
+                };
+                dead.extend(since.iter().map(|row| before + u64::from(row) - gone(row)));
+            }
+        }
+        before += old.rows;
+    }
+    if before != new.iter().map(|new| u64::from(new.rows())).sum::<u64>() {
+        return Err(Conflict("the rows were not read whole"));
+    }
+    let mut start = 0;
+    let mut standing = Vec::with_capacity(new.len());
+    for fragment in new {
+        let end = start + u64::from(fragment.rows());
+        let mut here = dead.clone();
+        here.remove_range(..start);
+        here.remove_range(end..);
+        let deleted: RoaringBitmap = here.iter().map(|row| (row - start) as u32).collect();
+        let live = LiveFragment {
+            fragment: Arc::clone(fragment),
+            deleted: (!deleted.is_empty()).then(|| Arc::new(deleted)),
+        };
+        if live.rows() > 0 {
+            standing.push(live);
+        }
+        start = end;
+    }
+    fragments.retain(|live| !is_old(live));
+    fragments.splice(place..place, standing);
+    Ok(())
+}
+
 fn name_in(snapshot: &Snapshot, id: RelationId) -> Option<&str> {
     let mut names = snapshot.names.iter();
     names
@@ -273,7 +358,7 @@ fn same(a: &Arc<TableDefinition>, b: &Arc<TableDefinition>) -> bool {
 
 /// Turns rows named by address into deletions. The upper half of an address is the fragment's place in `table`, the lower
 /// the row's position in it.
-pub(crate) fn deletions(table: &Table, addresses: &roaring::RoaringTreemap) -> Vec<Action> {
+pub(crate) fn deletions(table: &Table, addresses: &RoaringTreemap) -> Vec<Action> {
     let mut by_fragment = BTreeMap::new();
     for (place, rows) in addresses.bitmaps() {
         by_fragment.insert(place, rows.clone());

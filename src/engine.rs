@@ -1,6 +1,7 @@
 //! [`DataFusionEngine`], the facade, and [`SharedDataFusionEngine`], its cheaply cloned handle.
 
 use std::error::Error;
+use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::change::Action;
 use crate::error::DfOlapError;
 use crate::executor::{Executor, find, same_shape};
 use crate::olap::{OlapEngine, RecordBatchBoxStream};
-use crate::options::StatementOptions;
+use crate::options::{Compaction, StatementOptions};
 use crate::snapshot::{Relation, RelationId, Snapshot, TableDefinition, Version};
 use crate::sql::{Shape, check_type, key_of};
 use crate::storage::StorageMode;
@@ -25,10 +26,17 @@ use crate::storage::StorageMode;
 ///
 /// Table names in calls are read as SQL reads them without quotes: where no table has the name as it stands, it is
 /// lower-cased.
-#[derive(Debug)]
 pub struct DataFusionEngine {
     storage: StorageMode,
     executor: Executor,
+}
+
+impl fmt::Debug for DataFusionEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DataFusionEngine")
+            .field("storage", &self.storage)
+            .finish_non_exhaustive()
+    }
 }
 
 impl DataFusionEngine {
@@ -44,6 +52,16 @@ impl DataFusionEngine {
     /// The number of the current snapshot: every committed change raises it.
     pub async fn version(&self) -> Result<Version, DfOlapError> {
         Ok(self.executor.snapshot().await?.version)
+    }
+
+    /// Puts small fragments of all tables together, leaves out what was deleted, and writes to files what still lies in the log.
+    /// The rows stay what they are, and statements run on meanwhile. It happens by itself where there is much to do; in memory
+    /// there is nothing to do.
+    ///
+    /// # Errors
+    /// Of the kinds unavailable and corrupt, where storage cannot be used. What was done until then stays done.
+    pub async fn compact(&self) -> Result<Compaction, DfOlapError> {
+        self.executor.compact().await
     }
 
     /// The names of all tables, sorted. Views are not among them.
@@ -71,7 +89,7 @@ impl DataFusionEngine {
     /// [`DfOlapError::TableNotFound`].
     pub async fn drop_table(&self, table: &str) -> Result<(), DfOlapError> {
         self.executor
-            .change(|base| {
+            .change(table, |base| {
                 let (_, table) = find(base, table)?;
                 Ok((vec![Action::Drop { id: table.id }], ()))
             })
@@ -242,7 +260,7 @@ impl OlapEngine for DataFusionEngine {
         let name = identifier("table", table_name)?.to_ascii_lowercase();
         let definition = Arc::new(definition(schema, primary_key)?);
         self.executor
-            .change(|base| {
+            .change(&name, |base| {
                 let create = Action::CreateTable {
                     name: name.clone(),
                     id: RelationId::fresh(),
@@ -299,7 +317,7 @@ impl DataFusionEngine {
         change: impl Fn(&mut Shape<'_>) -> Result<(), DfOlapError> + Send + Sync,
     ) -> Result<(), DfOlapError> {
         self.executor
-            .change(|base: &Snapshot| {
+            .change(table, |base: &Snapshot| {
                 let (name, table) = find(base, table)?;
                 let mut shape = Shape::of(&name, &table);
                 change(&mut shape)?;

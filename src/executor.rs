@@ -16,7 +16,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::change::{Action, ChangeSet, Conflict};
 use crate::error::DfOlapError;
-use crate::options::StatementOptions;
+use crate::options::{Compaction, StatementOptions};
 use crate::outcome::Outcome;
 use crate::snapshot::{Snapshot, Table, TableDefinition};
 use crate::sql::{
@@ -72,6 +72,10 @@ impl Executor {
 
     pub async fn snapshot(&self) -> Result<Arc<Snapshot>, DfOlapError> {
         self.store.snapshot().await
+    }
+
+    pub async fn compact(&self) -> Result<Compaction, DfOlapError> {
+        self.store.compact().await
     }
 
     /// Runs the one statement of a text.
@@ -166,14 +170,17 @@ impl Executor {
         }
     }
 
-    /// Makes the change that `plan` works out on a snapshot, again on a newer one for as long as others come between.
+    /// Makes the change of a table that `plan` works out on a snapshot, again on a newer one for as long as others come between.
     pub async fn change<T: Send>(
         &self,
+        table: &str,
         plan: impl Fn(&Snapshot) -> Result<(Vec<Action>, T), DfOlapError> + Send + Sync,
     ) -> Result<T, DfOlapError> {
         let plan = &plan;
+        // Either may be what the table is called.
+        let names = BTreeSet::from([table.to_string(), table.to_ascii_lowercase()]);
         let (_, made) = self
-            .commit(&BTreeSet::new(), |base| {
+            .commit(&names, |base| {
                 async move {
                     let (actions, made) = plan(&base)?;
                     Ok((ChangeSet { actions }, made))

@@ -41,7 +41,7 @@ pub use builder::EngineBuilder;
 pub use engine::{DataFusionEngine, SharedDataFusionEngine};
 pub use error::{DfOlapError, ErrorKind};
 pub use olap::{OlapEngine, RecordBatchBoxStream};
-pub use options::{CancelHandle, StatementOptions};
+pub use options::{CancelHandle, Compaction, Durability, StatementOptions};
 pub use snapshot::Version;
 pub use storage::StorageMode;
 

@@ -73,3 +73,26 @@ impl CancelHandle {
         self.0.is_cancelled()
     }
 }
+
+/// What a loss of power may take from a database on a local disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing: a write returns when it is on stable storage.
+    #[default]
+    Synced,
+    /// The last commits, or the whole database: nothing is synced, so a write returns sooner. A crash of the program alone takes
+    /// nothing.
+    LostOnPowerFailure,
+}
+
+/// What a compaction came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Compaction {
+    /// Fragments that were put together.
+    pub fragments_before: u64,
+    /// What they became.
+    pub fragments_after: u64,
+    /// Rows that were written again.
+    pub rows: u64,
+}

@@ -24,6 +24,7 @@ use futures::stream::BoxStream;
 use crate::change::{ChangeSet, Conflict};
 use crate::error::DfOlapError;
 use crate::fragment::Fragment;
+use crate::options::Compaction;
 use crate::snapshot::{Snapshot, Table};
 
 pub(crate) use memory::MemoryStore;
@@ -49,6 +50,9 @@ pub(crate) trait Store: Debug + Send + Sync {
         base: &Arc<Snapshot>,
         change: ChangeSet,
     ) -> Result<CommitOutcome, DfOlapError>;
+
+    /// Puts small fragments together and leaves out what is dead, in all tables.
+    async fn compact(&self) -> Result<Compaction, DfOlapError>;
 
     /// The store's own error behind one that came out of a plan, where there is one.
     fn cause(&self, error: DfOlapError) -> DfOlapError;

@@ -187,22 +187,7 @@ fn a_limit_of_zero_is_refused() {
 }
 
 #[test]
-fn a_storage_that_this_version_has_not_is_refused_by_name_and_touches_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let place = folder.path().join("data");
-    for url in [
-        place.display().to_string(),
-        format!("file://{}", place.display()),
-    ] {
-        let error =
-            DataFusionEngine::with_storage(StorageMode::Vortex { url: url.clone() }).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
-        assert!(
-            error.to_string().contains("Vortex") && error.to_string().contains(&url),
-            "{error}"
-        );
-    }
-    assert!(!place.exists());
+fn a_storage_that_there_is_not_is_refused_by_name() {
     for url in ["", "ftp://host/x", "gs://bucket/x"] {
         let error = DataFusionEngine::with_storage(StorageMode::Vortex {
             url: url.to_string(),
@@ -214,4 +199,22 @@ fn a_storage_that_this_version_has_not_is_refused_by_name_and_touches_nothing() 
         );
         assert!(error.to_string().contains(url), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_folder_is_made_by_path_or_by_url() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("new").join("data");
+    for url in [
+        place.display().to_string(),
+        format!("file://{}", place.display()),
+    ] {
+        let engine = DataFusionEngine::with_storage(StorageMode::Vortex { url }).unwrap();
+        engine
+            .execute("CREATE TABLE IF NOT EXISTS t (a INT)")
+            .await
+            .unwrap();
+        assert_eq!(engine.tables().await.unwrap(), ["t"]);
+    }
+    assert!(place.join("_log").is_dir());
 }

@@ -38,8 +38,10 @@ use futures::{StreamExt, TryStreamExt};
 pub use entry::CommitId;
 pub(crate) use entry::{Entry, Kind};
 pub(crate) use local::LocalMedium;
+#[cfg(test)]
+pub(crate) use medium::CreateError;
 use medium::is_refusal;
-pub(crate) use medium::{CreateError, Created, Medium, ObjectMedium};
+pub(crate) use medium::{Created, Medium, ObjectMedium};
 
 use crate::error::DfOlapError;
 use crate::runtime;
@@ -179,6 +181,25 @@ impl Log {
             Claim::Won => Some(false),
             Claim::Lost(found) => Some(found.id == id),
             Claim::Never(_) | Claim::Doubtful(_) => None,
+        }
+    }
+
+    /// Fails where the medium gives the name of an entry of ours a second time: no log can stand on it. What it was given for a
+    /// first time is then taken back.
+    pub async fn check_creation(&self, entry: &Entry) -> Result<(), DfOlapError> {
+        let name = entry_name(entry.version);
+        let again = self.medium.create(&name, entry.encode()).await;
+        match again {
+            Ok(Created::Exists) => Ok(()),
+            Ok(Created::New) => {
+                self.medium.remove(&name).await?;
+                Err(DfOlapError::StorageConfig(format!(
+                    "{} does not keep two writers from creating one object: it ignores conditional writes (If-None-Match: *), \
+                     and commits would be lost; use a store that has them",
+                    self.name
+                )))
+            }
+            Err(failed) => Err(failed.error.into()),
         }
     }
 

@@ -116,8 +116,10 @@ struct Shape {
 pub(super) struct Encoder {
     blobs: Vec<Bytes>,
     shapes: Vec<Shape>,
-    places: HashMap<(RelationId, Arc<[ColumnId]>, Arc<[String]>), u32>,
+    places: HashMap<ShapeKey, u32>,
 }
+
+type ShapeKey = (RelationId, Arc<[ColumnId]>, Arc<[String]>);
 
 impl Encoder {
     pub fn finish<T: Serialize>(mut self, content: T) -> Result<Bytes, Damage> {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::codec::{Blob, Damage, Decoder, Encoder, LoggedDefinition, LoggedFragment, damage};
-use crate::change::{Action, ChangeSet};
+use crate::change::{Action, ChangeSet, Replaced};
 use crate::fragment::FragmentId;
 use crate::snapshot::{RelationId, Snapshot, TableDefinition, View};
 use crate::store::tidy::Merge;
@@ -56,9 +56,24 @@ enum LoggedAction {
         fragment: Uuid,
         rows: Blob,
     },
+    Replace {
+        table: Uuid,
+        old: Vec<LoggedOld>,
+        new: Vec<LoggedFragment>,
+    },
     Truncate {
         table: Uuid,
     },
+}
+
+/// A fragment that was replaced, and which of its rows were dead when it was read.
+#[derive(Debug, Serialize, Deserialize)]
+struct LoggedOld {
+    fragment: Uuid,
+    /// Those that were alive.
+    rows: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deleted: Option<Blob>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -143,6 +158,24 @@ fn encode_action(encoder: &mut Encoder, action: &Action) -> Result<Option<Logged
             table: id.0,
             fragment: fragment.0,
             rows: encoder.rows(rows)?,
+        },
+        Action::Replace { id, old, new } => LoggedAction::Replace {
+            table: id.0,
+            old: old
+                .iter()
+                .map(|old| {
+                    let deleted = old.deleted.as_ref();
+                    Ok(LoggedOld {
+                        fragment: old.fragment.0,
+                        rows: old.rows,
+                        deleted: deleted.map(|rows| encoder.rows(rows)).transpose()?,
+                    })
+                })
+                .collect::<Result<_, Damage>>()?,
+            new: new
+                .iter()
+                .map(|fragment| encoder.fragment(*id, fragment))
+                .collect::<Result<_, _>>()?,
         },
         Action::Truncate { id } => LoggedAction::Truncate { table: id.0 },
         Action::NoNewRows { .. } => return Ok(None),
@@ -279,6 +312,24 @@ fn decode_action(
             fragment: FragmentId(fragment),
             rows: decoder.rows(rows)?,
         },
+        LoggedAction::Replace { table, old, new } => {
+            let old = old.into_iter().map(|old| {
+                let deleted = old.deleted.map(|rows| decoder.rows(rows)).transpose()?;
+                Ok::<_, Damage>(Replaced {
+                    fragment: FragmentId(old.fragment),
+                    rows: old.rows,
+                    deleted: deleted.map(Arc::new),
+                })
+            });
+            Action::Replace {
+                id: RelationId(table),
+                old: old.collect::<Result<_, _>>()?,
+                new: new
+                    .into_iter()
+                    .map(|fragment| decoder.fragment(fragment))
+                    .collect::<Result<_, _>>()?,
+            }
+        }
         LoggedAction::Truncate { table } => Action::Truncate {
             id: RelationId(table),
         },

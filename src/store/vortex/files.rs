@@ -29,6 +29,8 @@ pub(super) enum DataFiles {
     Object {
         store: Arc<dyn ObjectStore>,
         prefix: object_store::path::Path,
+        /// What the database is called in messages.
+        name: Arc<str>,
     },
 }
 
@@ -74,7 +76,7 @@ impl DataFiles {
     pub fn shown(&self, path: &str) -> String {
         match self {
             Self::Local(local) => local.root.join(path).display().to_string(),
-            Self::Object { prefix, .. } => format!("{prefix}/{path}"),
+            Self::Object { name, .. } => format!("{name}/{path}"),
         }
     }
 
@@ -99,7 +101,7 @@ impl DataFiles {
                 let begun = blocking(begin).await.and_then(|begun| begun);
                 begun.map_err(|error| unavailable(&shown, &error))?
             }
-            Self::Object { store, prefix } => To::Object {
+            Self::Object { store, prefix, .. } => To::Object {
                 store: Arc::clone(store),
                 path: object_path(prefix, path),
                 parts: None,
@@ -139,7 +141,7 @@ impl DataFiles {
                     _ => unavailable(&shown, &error),
                 })
             }
-            Self::Object { store, prefix } => {
+            Self::Object { store, prefix, .. } => {
                 let options = GetOptions {
                     range: Some(GetRange::Bounded(range)),
                     ..GetOptions::default()

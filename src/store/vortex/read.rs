@@ -74,7 +74,11 @@ impl VortexReaderFactory for CheckedReaders {
             DfOlapError::Other(format!("{} is no file of this store", file.path()))
         })?;
         let failures = self.failures.clone();
-        Ok(Arc::new(CheckedFile::new(self.files.clone(), fragment, failures)))
+        Ok(Arc::new(CheckedFile::new(
+            self.files.clone(),
+            fragment,
+            failures,
+        )))
     }
 }
 

@@ -244,6 +244,6 @@ impl<'a> Stored<'a> {
 }
 
 /// All rows but these.
-fn without(deleted: &RoaringBitmap) -> Selection {
+pub(super) fn without(deleted: &RoaringBitmap) -> Selection {
     Selection::ExcludeRoaring(RoaringTreemap::from_bitmaps([(0, deleted.clone())]))
 }

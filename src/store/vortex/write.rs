@@ -33,7 +33,7 @@ use crate::snapshot::TableDefinition;
 const INLINE_ROWS: usize = 1024;
 const INLINE_BYTES: usize = 1 << 20;
 /// The most rows of a file.
-const FILE_ROWS: usize = 1 << 20;
+pub(super) const FILE_ROWS: usize = 1 << 20;
 /// The bytes that one checksum speaks for.
 const BLOCK_BYTES: u32 = 256 << 10;
 

@@ -1,0 +1,337 @@
+//! [`Database`]: what the log says, and the one place where entries are put into it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use futures::channel::oneshot;
+use parking_lot::Mutex;
+use uuid::Uuid;
+
+use super::codec::Damage;
+use super::scan::Scans;
+use super::{checkpoint, entry};
+use crate::change::ChangeSet;
+use crate::error::DfOlapError;
+use crate::runtime;
+use crate::snapshot::{Snapshot, Version};
+use crate::store::CommitOutcome;
+use crate::store::log::{Appended, CommitId, Entry, Kind, Log};
+use crate::store::tidy::tidy;
+
+pub(super) struct Database {
+    /// What the database is called in messages.
+    pub name: String,
+    log: Log,
+    pub scans: Scans,
+    current: ArcSwap<State>,
+    /// Who holds this may put an entry into the log, or take over what others put there.
+    turn: tokio::sync::Mutex<Turn>,
+    waiting: Mutex<Vec<Waiting>>,
+    /// The version at which the next checkpoint is due.
+    next_checkpoint: AtomicU64,
+    /// True while a task compacts in the background.
+    pub compacting: AtomicBool,
+}
+
+/// What is known of the log.
+struct State {
+    database: Uuid,
+    snapshot: Arc<Snapshot>,
+}
+
+#[derive(Default)]
+struct Turn {
+    /// A commit that may have taken a version or not.
+    unsettled: Option<(u64, CommitId)>,
+}
+
+/// A change that wants to be committed.
+struct Waiting {
+    base: Arc<Snapshot>,
+    change: ChangeSet,
+    answer: oneshot::Sender<Result<CommitOutcome, DfOlapError>>,
+}
+
+/// After how many entries a checkpoint is made of a small state; of a large one it is made in proportion less often.
+const CHECKPOINT_EVERY: u64 = 16;
+const SMALL_CHECKPOINT_BYTES: u64 = 1 << 20;
+const MAX_CHECKPOINT_EVERY: u64 = 1024;
+
+impl Database {
+    pub fn new(name: String, log: Log, scans: Scans) -> Self {
+        let state = State {
+            database: Uuid::nil(),
+            snapshot: Arc::default(),
+        };
+        Self {
+            name,
+            log,
+            scans,
+            current: ArcSwap::from_pointee(state),
+            turn: tokio::sync::Mutex::default(),
+            waiting: Mutex::default(),
+            next_checkpoint: AtomicU64::new(CHECKPOINT_EVERY),
+            compacting: AtomicBool::new(false),
+        }
+    }
+
+    fn damaged(&self, kind: Kind, version: u64, Damage(how): Damage) -> DfOlapError {
+        DfOlapError::Corrupt(format!(
+            "{} is damaged: {how}",
+            self.log.name_of(kind, version)
+        ))
+    }
+
+    /// Takes over what the log says, and begins it where there is none.
+    pub async fn open(&self) -> Result<(), DfOlapError> {
+        let Some(opened) = self.log.open().await? else {
+            return self.begin().await;
+        };
+        let mut state = match &opened.checkpoint {
+            Some(checkpoint) => {
+                let version = checkpoint.version;
+                self.checkpointed(version, checkpoint.body.len() as u64);
+                let decoded = checkpoint::decode(version, &checkpoint.body);
+                let decoded = decoded.map_err(|e| self.damaged(Kind::Checkpoint, version, e));
+                let (database, snapshot) = decoded?;
+                Some(State {
+                    database,
+                    snapshot: Arc::new(snapshot),
+                })
+            }
+            None => None,
+        };
+        for entry in &opened.entries {
+            state = Some(self.after(state.as_ref(), entry)?);
+        }
+        if let Some(state) = state {
+            self.current.store(Arc::new(state));
+        }
+        Ok(())
+    }
+
+    async fn begin(&self) -> Result<(), DfOlapError> {
+        let database = Uuid::new_v4();
+        let body = entry::encode_birth(database).map_err(|Damage(e)| DfOlapError::Other(e))?;
+        let first = Entry {
+            kind: Kind::Entry,
+            version: 0,
+            id: CommitId::fresh(),
+            time_us: chrono::Utc::now().timestamp_micros(),
+            body,
+        };
+        let first = match self.log.append(&first).await? {
+            Appended::Won => {
+                self.log.check_creation(&first).await?;
+                first
+            }
+            Appended::Lost(other) => other,
+        };
+        let state = self.after(None, &first)?;
+        self.current.store(Arc::new(state));
+        Ok(())
+    }
+
+    /// The state after an entry that follows `state`; the first entry follows none.
+    fn after(&self, state: Option<&State>, entry: &Entry) -> Result<State, DfOlapError> {
+        let damaged = |error| self.damaged(Kind::Entry, entry.version, error);
+        match state {
+            None => Ok(State {
+                database: entry::database(&entry.body).map_err(damaged)?,
+                snapshot: Arc::default(),
+            }),
+            Some(state) => Ok(State {
+                database: state.database,
+                snapshot: Arc::new(entry::replay(&entry.body, &state.snapshot).map_err(damaged)?),
+            }),
+        }
+    }
+
+    /// Takes over what other processes committed.
+    pub async fn refresh(&self) -> Result<(), DfOlapError> {
+        let next = self.current.load().snapshot.version.0 + 1;
+        if self.log.entry(next).await?.is_none() {
+            return Ok(());
+        }
+        let _turn = self.turn.lock().await;
+        self.catch_up().await
+    }
+
+    /// The same for who has the turn.
+    async fn catch_up(&self) -> Result<(), DfOlapError> {
+        loop {
+            let state = self.current.load_full();
+            let next = state.snapshot.version.0 + 1;
+            let Some(entry) = self.log.entry(next).await? else {
+                return Ok(());
+            };
+            self.current
+                .store(Arc::new(self.after(Some(&state), &entry)?));
+        }
+    }
+
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.current.load().snapshot)
+    }
+
+    pub async fn commit(
+        self: &Arc<Self>,
+        base: &Arc<Snapshot>,
+        change: ChangeSet,
+    ) -> Result<CommitOutcome, DfOlapError> {
+        let (answer, answered) = oneshot::channel();
+        self.waiting.lock().push(Waiting {
+            base: Arc::clone(base),
+            change,
+            answer,
+        });
+        let task = Arc::clone(self);
+        runtime::spawn(async move { task.commit_waiting().await });
+        answered.await.unwrap_or_else(|_| {
+            Err(DfOlapError::Unavailable(format!(
+                "{}: the task that commits ended without an answer; see whether the change is there before it is repeated",
+                self.name
+            )))
+        })
+    }
+
+    /// Commits all changes that wait, in one entry. Finds nothing to do where another task was quicker.
+    async fn commit_waiting(self: Arc<Self>) {
+        let mut turn = self.turn.lock().await;
+        let mut waiting = std::mem::take(&mut *self.waiting.lock());
+        if waiting.is_empty() {
+            return;
+        }
+        let outcome = self.commit_together(&mut turn, &mut waiting).await;
+        for change in waiting {
+            let outcome = match &outcome {
+                Ok(snapshot) => Ok(CommitOutcome::Committed(Arc::clone(snapshot))),
+                Err(error) => Err(error.again()),
+            };
+            let _ = change.answer.send(outcome);
+        }
+    }
+
+    /// Commits `waiting`, from which those are taken and answered whose change cannot be made any more.
+    async fn commit_together(
+        self: &Arc<Self>,
+        turn: &mut Turn,
+        waiting: &mut Vec<Waiting>,
+    ) -> Result<Arc<Snapshot>, DfOlapError> {
+        self.settle(turn).await?;
+        let id = CommitId::fresh();
+        loop {
+            let state = self.current.load_full();
+            let mut next = state.snapshot.as_ref().clone();
+            let version = Version(next.version.0 + 1);
+            let mut merges = Vec::new();
+            let mut refused = Vec::new();
+            for (place, change) in waiting.iter().enumerate() {
+                match change.change.apply_as(version, &change.base, &next) {
+                    Ok(applied) => {
+                        next = applied;
+                    }
+                    Err(conflict) => refused.push((place, conflict)),
+                }
+            }
+            for (place, conflict) in refused.into_iter().rev() {
+                let change = waiting.remove(place);
+                let _ = change.answer.send(Ok(CommitOutcome::Conflict(conflict)));
+            }
+            if waiting.is_empty() {
+                return Ok(Arc::clone(&state.snapshot));
+            }
+            for change in waiting.iter() {
+                merges.extend(tidy(&mut next, &change.change)?);
+            }
+            let changes = waiting.iter().map(|change| &change.change);
+            let body = entry::encode(changes, &merges);
+            let entry = Entry {
+                kind: Kind::Entry,
+                version: version.0,
+                id,
+                time_us: chrono::Utc::now().timestamp_micros(),
+                body: body.map_err(|Damage(error)| DfOlapError::Other(error))?,
+            };
+            turn.unsettled = Some((version.0, id));
+            match self.log.append(&entry).await {
+                Ok(Appended::Won) => {
+                    turn.unsettled = None;
+                    let snapshot = Arc::new(next);
+                    self.current.store(Arc::new(State {
+                        database: state.database,
+                        snapshot: Arc::clone(&snapshot),
+                    }));
+                    self.make_checkpoint(&entry);
+                    return Ok(snapshot);
+                }
+                Ok(Appended::Lost(other)) => {
+                    turn.unsettled = None;
+                    self.current
+                        .store(Arc::new(self.after(Some(&state), &other)?));
+                    self.catch_up().await?;
+                }
+                Err(error @ DfOlapError::CommitUnknown { .. }) => return Err(error),
+                Err(error) => {
+                    turn.unsettled = None;
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Finds out what became of a commit that may have taken a version, and takes over what the log says.
+    async fn settle(&self, turn: &mut Turn) -> Result<(), DfOlapError> {
+        let Some((version, id)) = turn.unsettled else {
+            return Ok(());
+        };
+        if self.log.settle(version, id).await.is_none() {
+            return Err(DfOlapError::Unavailable(format!(
+                "{}: an earlier commit is not settled yet, because storage cannot be reached",
+                self.name
+            )));
+        }
+        turn.unsettled = None;
+        self.catch_up().await
+    }
+
+    /// Keeps the state of the version of `entry` where that is due, in the background.
+    fn make_checkpoint(self: &Arc<Self>, entry: &Entry) {
+        if entry.version < self.next_checkpoint.load(Ordering::Relaxed) {
+            return;
+        }
+        let every = CHECKPOINT_EVERY;
+        self.next_checkpoint
+            .store(entry.version + every, Ordering::Relaxed);
+        let (shared, state) = (Arc::clone(self), self.current.load_full());
+        let (version, id, time_us) = (entry.version, entry.id, entry.time_us);
+        runtime::spawn(async move {
+            let kept = async {
+                let body = checkpoint::encode(state.database, &state.snapshot);
+                let body = body.map_err(|Damage(error)| DfOlapError::Other(error))?;
+                shared.checkpointed(version, body.len() as u64);
+                let checkpoint = Entry {
+                    kind: Kind::Checkpoint,
+                    version,
+                    id,
+                    time_us,
+                    body,
+                };
+                shared.log.keep(&checkpoint).await
+            };
+            if let Err(error) = kept.await {
+                // The entries are all there; only opening takes longer.
+                tracing::warn!(database = shared.name, version, %error, "no checkpoint was made");
+            }
+        });
+    }
+
+    /// Notes that there is a checkpoint of so many bytes.
+    fn checkpointed(&self, version: u64, bytes: u64) {
+        let times = (bytes / SMALL_CHECKPOINT_BYTES).max(1);
+        let every = (CHECKPOINT_EVERY * times).min(MAX_CHECKPOINT_EVERY);
+        self.next_checkpoint
+            .fetch_max(version + every, Ordering::Relaxed);
+    }
+}

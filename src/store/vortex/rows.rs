@@ -1,0 +1,165 @@
+//! The live rows of fragments, in order and in the shape of their table, for what reads them to write them again.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, new_null_array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Fields};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt, stream};
+use vortex::array::VortexSessionExecute;
+use vortex::arrow::ArrowSessionExt;
+use vortex::dtype::Nullability;
+use vortex::error::VortexError;
+use vortex::expr::{get_item, pack, root};
+use vortex::file::OpenOptionsSessionExt;
+use vortex::io::VortexReadAt;
+use vortex::layout::scan::scan_builder::ScanBuilder;
+
+use super::read::CheckedFile;
+use super::scan::{Scans, without};
+use crate::error::DfOlapError;
+use crate::fragment::{ColumnId, DataFile, LiveFragment};
+use crate::snapshot::TableDefinition;
+
+type Rows = BoxStream<'static, Result<RecordBatch, DfOlapError>>;
+
+impl Scans {
+    /// The live rows of a fragment.
+    pub async fn live_rows(
+        &self,
+        definition: &Arc<TableDefinition>,
+        live: &LiveFragment,
+    ) -> Result<Rows, DfOlapError> {
+        let layout = Arc::clone(&live.fragment.layout);
+        let there: Vec<ColumnId> = match live.fragment.file() {
+            None => layout.to_vec(),
+            Some(_) => layout
+                .iter()
+                .copied()
+                .filter(|id| definition.columns.iter().any(|column| column.id == *id))
+                .collect(),
+        };
+        let stored: Rows = match live.fragment.file() {
+            None => stream::iter(live.live_batches()?.into_iter().map(Ok)).boxed(),
+            Some(file) => self.file_rows(definition, live, file, &there).await?,
+        };
+        let definition = Arc::clone(definition);
+        Ok(stored
+            .map(move |batch| in_shape(&definition, &there, &batch?))
+            .boxed())
+    }
+
+    /// The columns `there` of a file's live rows.
+    async fn file_rows(
+        &self,
+        definition: &TableDefinition,
+        live: &LiveFragment,
+        file: &DataFile,
+        there: &[ColumnId],
+    ) -> Result<Rows, DfOlapError> {
+        let shown = self.files.shown(&file.path);
+        let failures = self.failures.clone();
+        let failed = move |error: VortexError| {
+            failures.cause(DfOlapError::Other(format!(
+                "{shown} could not be read: {error}"
+            )))
+        };
+        let reader: Arc<dyn VortexReadAt> = Arc::new(CheckedFile::new(
+            self.files.clone(),
+            Arc::clone(&live.fragment),
+            self.failures.clone(),
+        ));
+        let opened = self
+            .session
+            .open_options()
+            .with_file_size(file.size_bytes)
+            .open(reader)
+            .await
+            .map_err(&failed)?;
+        let names: Vec<&String> = live
+            .fragment
+            .layout
+            .iter()
+            .zip(file.names.iter())
+            .filter(|(id, _)| there.contains(id))
+            .map(|(_, name)| name)
+            .collect();
+        let read = names
+            .iter()
+            .map(|name| (name.as_str(), get_item(name.as_str(), root())));
+        let projection = pack(read, Nullability::NonNullable)
+            .bind(opened.dtype())
+            .and_then(|projection| projection.optimize_recursive())
+            .map_err(&failed)?;
+        let natural = self
+            .session
+            .arrow()
+            .to_arrow_schema(projection.dtype())
+            .map_err(&failed)?;
+        let fields = natural.fields().iter().zip(there).map(|(field, id)| {
+            let column = definition.columns.iter().find(|column| column.id == *id);
+            match column.map(|column| column.field.data_type()) {
+                Some(data_type) if is_read_as(data_type) => {
+                    Arc::new(field.as_ref().clone().with_data_type(data_type.clone()))
+                }
+                _ => Arc::clone(field),
+            }
+        });
+        let target = Field::new_struct("", fields.collect::<Fields>(), false);
+        let mut scan = ScanBuilder::new(
+            self.session.clone(),
+            opened.layout_reader().map_err(&failed)?,
+        )
+        .with_projection(projection)
+        .with_ordered(true);
+        if let Some(deleted) = &live.deleted {
+            scan = scan.with_selection(without(deleted));
+        }
+        let session = self.session.clone();
+        let batches = scan
+            .map(move |chunk| {
+                let mut context = session.create_execution_ctx();
+                let array = session
+                    .arrow()
+                    .execute_arrow(chunk, Some(&target), &mut context)?;
+                Ok(RecordBatch::from(array.as_struct().clone()))
+            })
+            .into_stream()
+            .map_err(&failed)?;
+        Ok(batches.map_err(failed).boxed())
+    }
+}
+
+/// True for a type that a scan yields when it is asked to; others are cast afterwards.
+fn is_read_as(data_type: &DataType) -> bool {
+    !matches!(
+        data_type,
+        DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Dictionary(..)
+    )
+}
+
+/// A batch with the columns `there` as one of the table's.
+fn in_shape(
+    definition: &TableDefinition,
+    there: &[ColumnId],
+    batch: &RecordBatch,
+) -> Result<RecordBatch, DfOlapError> {
+    let columns = definition.columns.iter().map(|column| {
+        let data_type = column.field.data_type();
+        let place = there.iter().position(|id| *id == column.id);
+        match (place, &column.initial) {
+            (Some(place), _) if batch.column(place).data_type() == data_type => {
+                Ok(Arc::clone(batch.column(place)))
+            }
+            (Some(place), _) => Ok(cast(batch.column(place), data_type)?),
+            (None, Some(value)) => Ok(value.to_array_of_size(batch.num_rows())?),
+            (None, None) => Ok(new_null_array(data_type, batch.num_rows())),
+        }
+    });
+    let columns = columns.collect::<Result<Vec<ArrayRef>, DfOlapError>>()?;
+    Ok(RecordBatch::try_new(
+        Arc::clone(&definition.schema),
+        columns,
+    )?)
+}

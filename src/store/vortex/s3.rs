@@ -1,0 +1,76 @@
+//! Clients of S3-compatible stores, by object_store's conventions: the environment's `AWS_…` variables, and settings of the
+//! caller's that go before them.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::path::Path;
+use object_store::{ObjectStore, RetryConfig};
+use url::Url;
+
+use crate::error::DfOlapError;
+
+/// Settings by name, as `aws_access_key_id` or `AWS_ENDPOINT_URL`. Their values are shown to no one.
+#[derive(Clone, Default)]
+pub(crate) struct S3Options(pub Vec<(String, String)>);
+
+impl fmt::Debug for S3Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.0.iter().map(|(key, _)| key))
+            .finish()
+    }
+}
+
+/// The two clients of a database, for its files and for its log, and the prefix that it lies below.
+pub(super) struct Clients {
+    pub store: Arc<dyn ObjectStore>,
+    pub log_store: Arc<dyn ObjectStore>,
+    pub prefix: Path,
+}
+
+pub(super) fn prefix(url: &Url) -> Result<Path, DfOlapError> {
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(DfOlapError::StorageConfig(format!(
+            "the URL of bucket '{}' holds credentials; give them in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or to the builder",
+            url.host_str().unwrap_or_default()
+        )));
+    }
+    Path::from_url_path(url.path())
+        .map_err(|error| DfOlapError::StorageConfig(format!("'{url}': {error}")))
+}
+
+pub(super) fn connect(url: &Url, options: &S3Options) -> Result<Clients, DfOlapError> {
+    let prefix = prefix(url)?;
+    let build = |retry: RetryConfig| -> Result<Arc<dyn ObjectStore>, DfOlapError> {
+        let mut builder = AmazonS3Builder::from_env()
+            .with_url(url.as_str())
+            .with_retry(retry);
+        for (key, value) in &options.0 {
+            let known = AmazonS3ConfigKey::from_str(&key.to_ascii_lowercase());
+            let known = known.map_err(|_| {
+                DfOlapError::StorageConfig(format!("there is no S3 setting '{key}'"))
+            })?;
+            builder = builder.with_config(known, value);
+        }
+        // Who names an endpoint without TLS means it.
+        let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
+        if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
+            builder = builder.with_allow_http(true);
+        }
+        let built = builder.build();
+        Ok(Arc::new(built.map_err(|error| {
+            DfOlapError::StorageConfig(format!("'{url}': {error}"))
+        })?))
+    };
+    Ok(Clients {
+        store: build(RetryConfig::default())?,
+        log_store: build(RetryConfig {
+            max_retries: 0,
+            ..RetryConfig::default()
+        })?,
+        prefix,
+    })
+}

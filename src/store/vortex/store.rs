@@ -1,0 +1,246 @@
+//! [`VortexStore`]: the durable store as the engine sees it, on a disk or in a bucket.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use async_trait::async_trait;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::physical_plan::ExecutionPlan;
+use futures::stream::BoxStream;
+#[cfg(feature = "cloud-storage")]
+use object_store::ObjectStore;
+use uuid::Uuid;
+use vortex::VortexSessionDefault;
+use vortex::io::session::RuntimeSessionExt;
+use vortex::session::VortexSession;
+
+use super::compact::When;
+use super::database::Database;
+use super::files::{DataFiles, LocalFiles};
+use super::read::Failures;
+#[cfg(feature = "cloud-storage")]
+use super::s3;
+use super::scan::Scans;
+use super::write::{Writer, check_types};
+use crate::change::{Action, ChangeSet};
+use crate::error::DfOlapError;
+use crate::fragment::Fragment;
+use crate::options::{Compaction, Durability};
+use crate::snapshot::{Snapshot, Table};
+use crate::store::disk::{Disk, Files};
+#[cfg(feature = "cloud-storage")]
+use crate::store::log::ObjectMedium;
+use crate::store::log::{LocalMedium, Log, Patience};
+use crate::store::{CommitOutcome, FileScan, Store};
+
+const LOG_FOLDER: &str = "_log";
+
+/// How a durable store behaves.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct VortexSettings {
+    pub durability: Durability,
+    #[cfg(feature = "cloud-storage")]
+    pub s3: s3::S3Options,
+}
+
+pub(crate) struct VortexStore {
+    database: Arc<Database>,
+    opened: tokio::sync::OnceCell<()>,
+}
+
+impl std::fmt::Debug for VortexStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VortexStore")
+            .field("name", &self.database.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl VortexStore {
+    /// A store in a folder, which is made if it is not there.
+    ///
+    /// # Errors
+    /// Where the folder cannot be made or written to.
+    pub fn local(
+        folder: &Path,
+        settings: &VortexSettings,
+        runtime: &RuntimeEnv,
+    ) -> Result<Self, DfOlapError> {
+        let files: Arc<dyn Files> = Arc::new(Disk);
+        let synced = settings.durability == Durability::Synced;
+        prepare_folder(folder, synced)?;
+        let log_folder = folder.join(LOG_FOLDER);
+        let name = log_folder.display().to_string();
+        let medium = LocalMedium::new(Arc::clone(&files), log_folder, synced);
+        let log = Log::new(Arc::new(medium), name, Patience::default());
+        let local = LocalFiles::new(files, folder.to_path_buf(), synced);
+        let files = DataFiles::Local(Arc::new(local));
+        Ok(Self::new(folder.display().to_string(), log, files, runtime))
+    }
+
+    /// A store in an S3 bucket. `known` is the caller's own client of it, where there is one.
+    ///
+    /// # Errors
+    /// Where the URL or a setting cannot be used.
+    #[cfg(feature = "cloud-storage")]
+    pub fn s3(
+        url: &str,
+        settings: &VortexSettings,
+        known: Option<Arc<dyn ObjectStore>>,
+        runtime: &RuntimeEnv,
+    ) -> Result<Self, DfOlapError> {
+        let parsed = url::Url::parse(url)?;
+        let clients = match known {
+            Some(store) => s3::Clients {
+                log_store: Arc::clone(&store),
+                store,
+                prefix: s3::prefix(&parsed)?,
+            },
+            None => s3::connect(&parsed, &settings.s3)?,
+        };
+        let name = url.trim_end_matches('/').to_string();
+        let s3::Clients {
+            store,
+            log_store,
+            prefix,
+        } = clients;
+        Ok(Self::object(name, store, log_store, prefix, runtime))
+    }
+
+    /// A store below a prefix of an object store. `log_store` is the same store through a client that retries nothing itself,
+    /// so that every doubt about a commit reaches the log.
+    #[cfg(feature = "cloud-storage")]
+    fn object(
+        name: String,
+        store: Arc<dyn ObjectStore>,
+        log_store: Arc<dyn ObjectStore>,
+        prefix: object_store::path::Path,
+        runtime: &RuntimeEnv,
+    ) -> Self {
+        let medium = ObjectMedium::new(log_store, prefix.clone().join(LOG_FOLDER));
+        let log_name = format!("{name}/{LOG_FOLDER}");
+        let log = Log::new(Arc::new(medium), log_name, Patience::default());
+        let files = DataFiles::Object {
+            store,
+            prefix,
+            name: name.as_str().into(),
+        };
+        Self::new(name, log, files, runtime)
+    }
+
+    fn new(name: String, log: Log, files: DataFiles, runtime: &RuntimeEnv) -> Self {
+        let session = VortexSession::default().with_tokio();
+        // DataFusion asks for a store by the URL of a scan; the reader of its files asks no one but us.
+        let url = ObjectStoreUrl::parse(format!("rhei-files://{}", Uuid::new_v4()))
+            .unwrap_or_else(|_| ObjectStoreUrl::local_filesystem());
+        let nothing = Arc::new(object_store::memory::InMemory::new());
+        runtime.register_object_store(url.as_ref(), nothing);
+        let scans = Scans {
+            files,
+            session,
+            url,
+            failures: Failures::default(),
+        };
+        Self {
+            database: Arc::new(Database::new(name, log, scans)),
+            opened: tokio::sync::OnceCell::new(),
+        }
+    }
+
+    async fn opened(&self) -> Result<&Arc<Database>, DfOlapError> {
+        let open = || self.database.open();
+        self.opened.get_or_try_init(open).await?;
+        Ok(&self.database)
+    }
+}
+
+/// Makes the folders of a database and sees whether it can be written to.
+fn prepare_folder(folder: &Path, synced: bool) -> Result<(), DfOlapError> {
+    let unusable = |what: &str, error: std::io::Error| {
+        DfOlapError::StorageConfig(format!("{what} {}: {error}", folder.display()))
+    };
+    if folder.exists() && !folder.is_dir() {
+        return Err(DfOlapError::StorageConfig(format!(
+            "{} is a file; give a folder",
+            folder.display()
+        )));
+    }
+    let absolute = std::path::absolute(folder).map_err(|e| unusable("cannot find", e))?;
+    let log = absolute.join(LOG_FOLDER);
+    let missing: Vec<PathBuf> = log
+        .ancestors()
+        .take_while(|path| !path.exists())
+        .map(Path::to_path_buf)
+        .collect();
+    std::fs::create_dir_all(&log).map_err(|e| unusable("cannot make", e))?;
+    if synced {
+        for made in missing.iter().rev() {
+            if let Some(parent) = made.parent() {
+                let synced = Disk.sync_folder(parent);
+                synced.map_err(|e| unusable("cannot sync the parents of", e))?;
+            }
+        }
+    }
+    let probe = log.join(format!(".new-{}", Uuid::new_v4()));
+    let probed = Disk.write_new(&probe, b"", false);
+    probed
+        .and_then(|()| Disk.remove(&probe))
+        .map_err(|e| unusable("cannot write to", e))
+}
+
+#[async_trait]
+impl Store for VortexStore {
+    async fn snapshot(&self) -> Result<Arc<Snapshot>, DfOlapError> {
+        let database = self.opened().await?;
+        database.refresh().await?;
+        Ok(database.snapshot())
+    }
+
+    async fn write(
+        &self,
+        table: &Table,
+        rows: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
+    ) -> Result<Vec<Arc<Fragment>>, DfOlapError> {
+        let scans = &self.database.scans;
+        let writer = Writer {
+            files: &scans.files,
+            session: &scans.session,
+            folder: table.id.0.to_string(),
+        };
+        writer.write(&table.definition, rows).await
+    }
+
+    async fn commit(
+        &self,
+        base: &Arc<Snapshot>,
+        change: ChangeSet,
+    ) -> Result<CommitOutcome, DfOlapError> {
+        let database = self.opened().await?;
+        for action in &change.actions {
+            if let Action::CreateTable { definition, .. } | Action::Define { definition, .. } =
+                action
+            {
+                check_types(&database.scans.session, definition)?;
+            }
+        }
+        let outcome = database.commit(base, change).await?;
+        if let CommitOutcome::Committed(_) = outcome {
+            database.compact_if_due();
+        }
+        Ok(outcome)
+    }
+
+    async fn compact(&self) -> Result<Compaction, DfOlapError> {
+        self.opened().await?.compact(When::Possible).await
+    }
+
+    fn cause(&self, error: DfOlapError) -> DfOlapError {
+        self.database.scans.failures.cause(error)
+    }
+
+    fn scan(&self, files: FileScan<'_>) -> Result<Arc<dyn ExecutionPlan>, DfOlapError> {
+        Ok(self.database.scans.plan(&files)?)
+    }
+}
