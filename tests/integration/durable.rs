@@ -284,3 +284,23 @@ async fn changes_during_compaction_are_not_lost() {
         );
     }
 }
+
+#[tokio::test]
+async fn an_error_in_the_middle_of_a_large_insert_ends_it_and_leaves_nothing() {
+    let folder = fresh_folder();
+    let engine = open(&folder);
+    run(&engine, "CREATE TABLE t (id BIGINT)").await;
+    let insert = "INSERT INTO t SELECT CASE WHEN value = 29999 THEN 9223372036854775807 + value ELSE value END \
+                  FROM range(30000)";
+    let error = refused(&engine, insert).await;
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    assert_eq!(number(&engine, "SELECT count(*) FROM t").await, 0);
+    let files = std::fs::read_dir(&folder).unwrap().flatten();
+    let left = files
+        .filter(|entry| entry.file_name() != "_log")
+        .flat_map(|table| std::fs::read_dir(table.path()).unwrap())
+        .count();
+    assert_eq!(left, 0, "a file was left");
+    run(&engine, "INSERT INTO t SELECT value FROM range(30000)").await;
+    assert_eq!(number(&engine, "SELECT count(*) FROM t").await, 30_000);
+}

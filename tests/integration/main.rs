@@ -15,6 +15,8 @@ mod atomicity;
 mod common;
 mod deletions;
 mod durable;
+#[cfg(feature = "cloud-storage")]
+mod faults;
 mod forerunner;
 mod isolation;
 mod literals;

@@ -11,9 +11,11 @@ use futures::channel::mpsc;
 use futures::stream::BoxStream;
 use futures::{SinkExt, StreamExt};
 use uuid::Uuid;
+use vortex::array::ArrayRef;
 use vortex::array::stream::ArrayStreamAdapter;
 use vortex::arrow::ArrowSessionExt;
 use vortex::dtype::DType;
+use vortex::error::{VortexError, VortexResult};
 use vortex::expr::stats::{Precision, Stat};
 use vortex::file::{WriteOptionsSessionExt, WriteSummary};
 use vortex::io::{IoBuf, VortexWrite};
@@ -117,11 +119,11 @@ impl Writer<'_> {
         let id = FragmentId(Uuid::new_v4());
         let path = format!("{}/{}.vortex", self.folder, id.0);
         let shown = self.files.shown(&path);
-        let failed = |error: vortex::error::VortexError| {
+        let failed = |error: VortexError| {
             DfOlapError::Other(format!("{shown} could not be written: {error}"))
         };
         let dtype = self.session.arrow().from_arrow_schema(schema);
-        let dtype = dtype.map_err(failed)?;
+        let dtype = dtype.map_err(&failed)?;
         let mut sink = HashingSink {
             upload: self.files.create(&path).await?,
             error: None,
@@ -133,23 +135,13 @@ impl Writer<'_> {
         let arrays = ArrayStreamAdapter::new(dtype, receive);
         let writing = self.session.write_options().write(&mut sink, arrays);
         let feeding = async {
-            let mut count = 0;
-            while count < FILE_ROWS {
-                let Some(batch) = rows.next(FILE_ROWS - count).await? else {
-                    break;
-                };
-                count += batch.num_rows();
-                let array = self.session.arrow().from_arrow_record_batch(batch, schema);
-                // Where no one receives any more, writing failed and says why.
-                if send.send(Ok(array.map_err(failed)?)).await.is_err() {
-                    break;
-                }
-            }
+            let fed = self.feed(schema, rows, &mut send, &failed).await;
+            // Without this the writer would wait for more.
             send.disconnect();
-            Ok::<_, DfOlapError>(())
+            fed
         };
         let (written, fed) = futures::join!(writing, feeding);
-        let (written, upload_error) = (written.map_err(failed), sink.error.take());
+        let (written, upload_error) = (written.map_err(&failed), sink.error.take());
         let finished = match (fed, upload_error, written) {
             (Err(error), _, _) | (_, Some(error), _) | (_, _, Err(error)) => Err(error),
             (Ok(()), None, Ok(summary)) => Ok(summary),
@@ -179,6 +171,29 @@ impl Writer<'_> {
             file,
             ranges,
         ))
+    }
+
+    /// Hands the rows of one file to its writer.
+    async fn feed(
+        &self,
+        schema: &SchemaRef,
+        rows: &mut Sized<'_>,
+        writer: &mut mpsc::Sender<VortexResult<ArrayRef>>,
+        failed: &impl Fn(VortexError) -> DfOlapError,
+    ) -> Result<(), DfOlapError> {
+        let mut count = 0;
+        while count < FILE_ROWS {
+            let Some(batch) = rows.next(FILE_ROWS - count).await? else {
+                break;
+            };
+            count += batch.num_rows();
+            let array = self.session.arrow().from_arrow_record_batch(batch, schema);
+            // Where no one receives any more, writing failed and says why.
+            if writer.send(Ok(array.map_err(failed)?)).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 

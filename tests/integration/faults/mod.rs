@@ -1,0 +1,228 @@
+//! A durable store under faults, enumerated: every kind of change, at every call to the store, with every kind of fault. A change
+//! is there once or not at all, and whoever asked knows which.
+
+mod store;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream;
+use rhei_datafusion::object_store::ObjectStore;
+use rhei_datafusion::object_store::memory::InMemory;
+use rhei_datafusion::{
+    DataFusionEngine, DfOlapError, EngineBuilder, ErrorKind, OlapEngine, StorageMode,
+};
+
+use self::store::{Fault, FaultyStore};
+use crate::common::{rows, run};
+
+const CHANGES: [&str; 12] = [
+    "INSERT INTO t VALUES (100001, 1), (100002, 2)",
+    "INSERT INTO t SELECT value + 200000, 0 FROM range(2000)",
+    "UPDATE t SET n = n + 1 WHERE id < 20 OR id = 700",
+    "DELETE FROM t WHERE id % 2 = 0",
+    "MERGE INTO t USING (SELECT value AS id FROM range(5, 15)) s ON t.id = s.id \
+     WHEN MATCHED THEN UPDATE SET n = 77 WHEN NOT MATCHED THEN INSERT VALUES (s.id, 78)",
+    "INSERT INTO t VALUES (3, 33), (100003, 3) ON CONFLICT (id) DO UPDATE SET n = excluded.n",
+    "CREATE TABLE u AS SELECT id FROM t WHERE id < 5",
+    "DROP TABLE t",
+    "ALTER TABLE t ADD COLUMN x INT DEFAULT 3",
+    "CREATE OR REPLACE VIEW v AS SELECT id FROM t WHERE n = 0",
+    "INSERT INTO t VALUES (300001, 1); UPDATE t SET n = 5 WHERE id = 300001; DELETE FROM t WHERE id = 4",
+    COMPACTION,
+];
+const COMPACTION: &str = "compaction";
+
+fn engine(store: Arc<dyn ObjectStore>) -> DataFusionEngine {
+    let url = "s3://bucket/some/database".to_string();
+    EngineBuilder::new()
+        .storage(StorageMode::Vortex { url })
+        .object_store("s3://bucket".parse().unwrap(), store)
+        .build()
+        .unwrap()
+}
+
+async fn change(engine: &DataFusionEngine, sql: &str) -> Result<(), DfOlapError> {
+    match sql {
+        COMPACTION => engine.compact().await.map(|_| ()),
+        sql if sql.contains("; ") => engine.execute_batch(sql).await.map(|_| ()),
+        sql => engine.execute(sql).await.map(|_| ()),
+    }
+}
+
+/// A database whose next commits make a checkpoint.
+async fn database(commits: usize) -> InMemory {
+    let store = Arc::new(InMemory::new());
+    let engine = engine(Arc::clone(&store) as _);
+    for sql in [
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)",
+        "INSERT INTO t SELECT value, 0 FROM range(10)",
+        "INSERT INTO t SELECT value, 0 FROM range(500, 2000)",
+        "CREATE VIEW v AS SELECT n FROM t",
+        "CREATE TABLE other (a INT)",
+        "DELETE FROM t WHERE id IN (7, 600)",
+    ] {
+        run(&engine, sql).await;
+    }
+    while engine.version().await.unwrap().0 < commits as u64 {
+        run(&engine, "INSERT INTO other VALUES (1)").await;
+    }
+    store.fork()
+}
+
+/// Everything that is in a database.
+async fn contents(engine: &DataFusionEngine) -> Vec<String> {
+    let mut all = Vec::new();
+    for name in engine.tables().await.unwrap() {
+        all.push(format!(
+            "{name} {:?}",
+            engine.table_schema(&name).await.unwrap()
+        ));
+        let mut found = rows(engine, &format!("SELECT * FROM {name}")).await;
+        found.sort_unstable();
+        all.extend(found);
+    }
+    all.extend(rows(engine, "SELECT count(*) FROM v").await);
+    all
+}
+
+/// What a database is before and after each change.
+struct Case {
+    sql: &'static str,
+    store: InMemory,
+    before: Vec<String>,
+    after: Vec<String>,
+}
+
+async fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let store = database(15).await;
+    for sql in CHANGES {
+        let before = contents(&engine(Arc::new(store.fork()))).await;
+        let changed = engine(Arc::new(store.fork()));
+        change(&changed, sql).await.unwrap();
+        if sql == "DROP TABLE t" {
+            run(&changed, "CREATE OR REPLACE VIEW v AS SELECT 1 AS n").await;
+        }
+        cases.push(Case {
+            sql,
+            store: store.fork(),
+            before,
+            after: contents(&changed).await,
+        });
+    }
+    cases
+}
+
+impl Case {
+    /// What is in a database now.
+    async fn found(&self, store: &InMemory) -> Vec<String> {
+        let engine = engine(Arc::new(store.fork()));
+        if self.sql == "DROP TABLE t" && !engine.table_exists("t").await.unwrap() {
+            // The view stands on the table.
+            run(&engine, "CREATE OR REPLACE VIEW v AS SELECT 1 AS n").await;
+        }
+        contents(&engine).await
+    }
+
+    /// Stops the program at a call. False where there are fewer.
+    async fn crash(&self, at: usize, fault: Fault) -> bool {
+        let store = FaultyStore::new(self.store.fork(), at, fault);
+        let engine = engine(Arc::clone(&store) as _);
+        let crashed = async {
+            while !store.has_crashed() {
+                tokio::time::sleep(Duration::from_micros(200)).await;
+            }
+        };
+        let acknowledged = tokio::select! {
+            done = change(&engine, self.sql) => { done.unwrap(); true }
+            () = crashed => false,
+        };
+        if acknowledged {
+            quiet(&store).await;
+        }
+        drop(engine);
+        let found = self.found(&store.inner).await;
+        let place = format!("{}: {fault:?} at call {at}", self.sql);
+        if acknowledged {
+            assert_eq!(found, self.after, "{place}");
+        } else {
+            assert!(
+                found == self.before || found == self.after,
+                "{place}: {found:?}"
+            );
+        }
+        let again = crate::faults::engine(Arc::new(store.inner.fork()));
+        run(&again, "INSERT INTO other VALUES (2)").await;
+        store.met()
+    }
+
+    /// Lets one call go wrong. False where there are fewer.
+    async fn fault(&self, at: usize, fault: Fault) -> bool {
+        let store = FaultyStore::new(self.store.fork(), at, fault);
+        let engine = engine(Arc::clone(&store) as _);
+        let place = format!("{}: {fault:?} at call {at}", self.sql);
+        let limit = Duration::from_secs(20);
+        let done = tokio::time::timeout(limit, change(&engine, self.sql)).await;
+        let done = done.unwrap_or_else(|_| panic!("{place}: no answer"));
+        quiet(&store).await;
+        let found = self.found(&store.inner).await;
+        match done {
+            Ok(()) => assert_eq!(found, self.after, "{place}"),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Unavailable, "{place}: {error}");
+                assert_eq!(found, self.before, "{place}: {error}");
+                change(&engine, self.sql).await.unwrap();
+                assert_eq!(self.found(&store.inner).await, self.after, "{place}, again");
+            }
+        }
+        store.met()
+    }
+}
+
+/// Waits until the background has nothing more to do.
+async fn quiet(store: &FaultyStore) {
+    let mut calls = usize::MAX;
+    while store.calls() != calls && !store.has_crashed() {
+        calls = store.calls();
+        tokio::time::sleep(Duration::from_millis(15)).await;
+    }
+}
+
+async fn enumerate(faults: &[Fault], crash: bool) {
+    let cases = cases().await;
+    let all = cases
+        .iter()
+        .flat_map(|case| faults.iter().map(move |fault| (case, *fault)));
+    let met = stream::iter(all)
+        .map(|(case, fault)| async move {
+            let mut at = 1;
+            while match crash {
+                true => case.crash(at, fault).await,
+                false => case.fault(at, fault).await,
+            } {
+                at += 1;
+            }
+            at - 1
+        })
+        .buffer_unordered(8);
+    let met: Vec<usize> = met.collect().await;
+    assert!(met.iter().all(|calls| *calls >= 3), "{met:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_crash_at_any_call_leaves_all_of_a_change_or_nothing() {
+    enumerate(&[Fault::Crash, Fault::CrashAfter], true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_lost_or_wrong_answer_at_any_call_neither_loses_nor_doubles_a_change() {
+    let faults = [
+        Fault::Before,
+        Fault::After,
+        Fault::Refused,
+        Fault::RefusedAfter,
+    ];
+    enumerate(&faults, false).await;
+}
