@@ -23,7 +23,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use rhei_datafusion::{DataFusionEngine, SharedDataFusionEngine};
+use rhei_datafusion::{DataFusionEngine, SharedDataFusionEngine, StorageMode};
 
 use crate::report::{Report, counted};
 
@@ -31,15 +31,18 @@ use crate::report::{Report, counted};
 pub type Failure = Box<dyn Error + Send + Sync>;
 
 const USAGE: &str = "\
-cargo demo [FILE] [--rows N] [--out FOLDER]
+cargo demo [FILE] [--url URL] [--rows N] [--out FOLDER]
 
   FILE           a .parquet, .csv, .tsv or .arrow file to look at in place of the flights
+  --url URL      keep the tables in this folder, which is made and must hold no tables, and open it anew in the middle;
+                 built with --features cloud-storage also s3://bucket/prefix (default: in memory)
   --rows N       load only the first N rows
   --out FOLDER   where the picture goes (default: target/demo)";
 
 #[derive(Debug)]
 struct Arguments {
     file: Option<PathBuf>,
+    url: Option<String>,
     rows: Option<usize>,
     out: PathBuf,
 }
@@ -49,6 +52,7 @@ impl Arguments {
     fn read(mut words: impl Iterator<Item = String>) -> Result<Option<Self>, Failure> {
         let mut arguments = Self {
             file: None,
+            url: None,
             rows: None,
             out: Path::new(env!("CARGO_MANIFEST_DIR")).join("target/demo"),
         };
@@ -62,6 +66,10 @@ impl Arguments {
                         _ => return Err(format!("--rows takes a number, not '{value}'").into()),
                     }
                 }
+                "--url" => match words.next() {
+                    Some(url) => arguments.url = Some(url),
+                    None => return Err("--url takes a folder or a URL".into()),
+                },
                 "--out" => match words.next() {
                     Some(folder) => arguments.out = PathBuf::from(folder),
                     None => return Err("--out takes a folder".into()),
@@ -99,42 +107,68 @@ async fn main() -> ExitCode {
 
 /// True where all checks held.
 async fn run(arguments: Arguments) -> Result<bool, Failure> {
-    let engine = SharedDataFusionEngine::new(DataFusionEngine::new());
+    let engine = open(&arguments)?;
+    if !engine.tables().await?.is_empty() {
+        let url = arguments.url.unwrap_or_default();
+        return Err(format!("{url} holds tables already; give another place").into());
+    }
     let mut report = Report::start();
     match &arguments.file {
         Some(file) => any_file::tour(&engine, file, arguments.rows, &mut report).await?,
-        None => tour_of_flights(&engine, &arguments, &mut report).await?,
+        None => tour_of_flights(engine, &arguments, &mut report).await?,
     }
     Ok(report.finish())
 }
 
+fn open(arguments: &Arguments) -> Result<SharedDataFusionEngine, Failure> {
+    let mode = match &arguments.url {
+        Some(url) => StorageMode::Vortex { url: url.clone() },
+        None => StorageMode::InMemory,
+    };
+    let engine = DataFusionEngine::with_storage(mode)?;
+    Ok(SharedDataFusionEngine::new(engine))
+}
+
 async fn tour_of_flights(
-    engine: &SharedDataFusionEngine,
+    mut engine: SharedDataFusionEngine,
     arguments: &Arguments,
     report: &mut Report,
 ) -> Result<(), Failure> {
     report.section("Loading");
-    let mut model = flights::load(engine, arguments.rows, report).await?;
+    let mut model = flights::load(&engine, arguments.rows, report).await?;
     println!(
-        "  {} flights from {} airports are in memory",
+        "  {} flights from {} airports are in {}",
         counted(model.totals().rows),
-        counted(model.airports() as u64)
+        counted(model.airports() as u64),
+        arguments.url.as_deref().unwrap_or("memory")
     );
-    flights::check(engine, &model, "after loading", report).await?;
+    flights::check(&engine, &model, "after loading", report).await?;
 
     report.section("Analytical queries");
-    queries::run(engine, &model, report).await?;
+    queries::run(&engine, &model, report).await?;
 
     report.section("Streaming the whole table");
-    queries::stream(engine, &model, report).await?;
+    queries::stream(&engine, &model, report).await?;
 
     report.section("The picture");
-    let hours = picture::hours(engine).await?;
+    let hours = picture::hours(&engine).await?;
     report.check("delays by hour, counted by hand", &model.hours(), &hours);
     let path = picture::draw(&hours, &arguments.out)?;
     println!("  {}", path.display());
 
+    if arguments.url.is_some() {
+        report.section("A restart");
+        drop(engine);
+        engine = open(arguments)?;
+        flights::check(&engine, &model, "after a restart", report).await?;
+    }
+
     report.section("Writes while others read");
-    changes::run(engine, &mut model, report).await?;
+    changes::run(&engine, &mut model, report).await?;
+    if arguments.url.is_some() {
+        drop(engine);
+        engine = open(arguments)?;
+        flights::check(&engine, &model, "after another restart", report).await?;
+    }
     Ok(())
 }
