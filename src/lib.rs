@@ -1,6 +1,6 @@
 //! An analytical SQL engine over Arrow inside your program.
 //!
-//! [`DataFusionEngine`] keeps tables in memory, answers all of DataFusion's SELECT, and changes tables by a complete DML layer
+//! [`DataFusionEngine`] keeps tables in memory or durably in Vortex files ([`StorageMode`]), answers all of DataFusion's SELECT, and changes tables by a complete DML layer
 //! (INSERT with ON CONFLICT, UPDATE … FROM, DELETE … USING, MERGE, RETURNING), each statement atomic and counted exactly. Any
 //! number of readers and writers work at once: a query sees one snapshot of all tables, and its stream keeps that snapshot to
 //! its last batch.
