@@ -13,6 +13,7 @@ mod api;
 mod appends;
 mod atomicity;
 mod common;
+mod corruption;
 mod deletions;
 mod durable;
 #[cfg(feature = "cloud-storage")]

@@ -1,0 +1,163 @@
+//! Damaged files of a durable database: an error that names the file, never a wrong row, never a panic.
+
+use std::path::{Path, PathBuf};
+
+use rhei_datafusion::{DataFusionEngine, DfOlapError, ErrorKind, OlapEngine};
+
+use crate::common::{fresh_folder, run, vortex};
+use crate::sql_file::render;
+
+const ASKED: [&str; 4] = [
+    "SELECT count(*), sum(id), min(name), max(name) FROM t",
+    "SELECT * FROM t WHERE id BETWEEN 100 AND 110 ORDER BY id",
+    "SELECT id, name FROM t WHERE name LIKE 'row 29%' ORDER BY id",
+    "SELECT * FROM small ORDER BY id",
+];
+
+async fn ask(folder: &Path) -> Result<Vec<String>, DfOlapError> {
+    let engine = DataFusionEngine::with_storage(vortex(folder))?;
+    let mut answers = Vec::new();
+    for sql in ASKED {
+        answers.extend(render(&engine.query(sql).await?));
+    }
+    Ok(answers)
+}
+
+async fn database() -> PathBuf {
+    let folder = fresh_folder();
+    let engine = DataFusionEngine::with_storage(vortex(&folder)).unwrap();
+    for sql in [
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, name TEXT)",
+        "INSERT INTO t SELECT value, 'row ' || value FROM range(3000)",
+        "CREATE TABLE small (id BIGINT, price DECIMAL(10, 2))",
+        "INSERT INTO small VALUES (1, 1.25), (2, NULL)",
+        "DELETE FROM t WHERE id % 50 = 7",
+    ] {
+        run(&engine, sql).await;
+    }
+    for id in 3..18 {
+        run(&engine, &format!("INSERT INTO small VALUES ({id}, {id}.5)")).await;
+    }
+    let checkpoint = folder.join("_log/hint");
+    while !checkpoint.exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    folder
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        match entry.path().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => drop(std::fs::copy(entry.path(), target).unwrap()),
+        }
+    }
+}
+
+/// The files below a folder, by their path in it.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let name = PathBuf::from(entry.file_name());
+        match entry.path().is_dir() {
+            true => found.extend(files(&entry.path()).iter().map(|below| name.join(below))),
+            false => found.push(name),
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Whether a file may be damaged without a word: it is a hint, or a checkpoint covers it.
+fn is_not_needed(file: &Path) -> bool {
+    let name = file.file_name().unwrap().to_str().unwrap();
+    name == "hint" || name.ends_with(".entry") && name < "00000000000000000017"
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_named_and_never_gives_a_wrong_row() {
+    let whole = database().await;
+    let answers = ask(&whole).await.unwrap();
+    let damaged = fresh_folder();
+    let all = files(&whole);
+    assert!(
+        all.iter()
+            .any(|file| file.extension().is_some_and(|e| e == "vortex"))
+    );
+    assert!(
+        all.iter()
+            .any(|file| file.extension().is_some_and(|e| e == "checkpoint"))
+    );
+    let is_entry = |file: &&PathBuf| file.extension().is_some_and(|e| e == "entry");
+    let newest = all.iter().rfind(is_entry).cloned();
+    let mut errors = 0;
+    for file in &all {
+        let bytes = std::fs::read(whole.join(file)).unwrap();
+        let mut damages: Vec<(String, Option<Vec<u8>>)> = vec![
+            ("half of it".into(), Some(bytes[..bytes.len() / 2].to_vec())),
+            ("nothing of it".into(), Some(Vec::new())),
+            ("zeros".into(), Some(vec![0; bytes.len()])),
+            (
+                "more of it".into(),
+                Some([&bytes[..], &bytes[..1]].concat()),
+            ),
+        ];
+        let flips = if bytes.len() > 4096 { 24 } else { 6 };
+        for flip in 0..flips {
+            let mut flipped = bytes.clone();
+            let at = flip * bytes.len() / flips + flip % 7;
+            let at = at.min(bytes.len() - 1);
+            flipped[at] ^= 1 << (flip % 8);
+            damages.push((format!("byte {at} flipped"), Some(flipped)));
+        }
+        // Without its last entry a log is that of a moment ago.
+        if Some(file) != newest.as_ref() {
+            damages.push(("gone".into(), None));
+        }
+        let other = all
+            .iter()
+            .find(|other| *other != file && other.extension() == file.extension());
+        if let Some(other) = other {
+            let swapped = std::fs::read(whole.join(other)).unwrap();
+            damages.push((format!("{} in its place", other.display()), Some(swapped)));
+        }
+        for (how, bytes) in damages {
+            std::fs::remove_dir_all(&damaged).unwrap();
+            copy(&whole, &damaged);
+            match bytes {
+                Some(bytes) => std::fs::write(damaged.join(file), bytes).unwrap(),
+                None => std::fs::remove_file(damaged.join(file)).unwrap(),
+            }
+            let place = format!("{}: {how}", file.display());
+            match ask(&damaged).await {
+                Ok(found) => assert_eq!(found, answers, "{place}"),
+                Err(error) => {
+                    errors += 1;
+                    assert_eq!(error.kind(), ErrorKind::Corrupt, "{place}: {error}");
+                    let name = file.file_name().unwrap().to_str().unwrap();
+                    assert!(error.to_string().contains(name), "{place}: {error}");
+                    assert!(!is_not_needed(file), "{place}: {error}");
+                }
+            }
+        }
+    }
+    assert!(errors > 60, "{errors} errors");
+}
+
+#[tokio::test]
+async fn a_newer_format_is_refused_and_named() {
+    let folder = database().await;
+    let entry = folder.join("_log/00000000000000000019.entry");
+    let mut bytes = std::fs::read(&entry).unwrap();
+    bytes[4] = 2;
+    std::fs::write(&entry, bytes).unwrap();
+    let error = ask(&folder).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    let text = error.to_string();
+    assert!(
+        text.contains("00000000000000000019.entry") && text.contains("newer"),
+        "{text}"
+    );
+}
