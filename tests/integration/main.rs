@@ -20,6 +20,7 @@ mod durable;
 mod faults;
 mod forerunner;
 mod isolation;
+mod kill;
 mod literals;
 mod loading;
 mod messages;
