@@ -59,6 +59,10 @@ pub(crate) enum Action {
     Truncate {
         id: RelationId,
     },
+    /// Versions before this one cannot be asked for any more.
+    Forget {
+        before: Version,
+    },
     /// Fails where rows were added since the base: for statements that decided by a row's absence.
     NoNewRows {
         id: RelationId,
@@ -214,6 +218,9 @@ impl Next<'_> {
                 let table = self.table(*id)?;
                 table.fragments.clear();
                 table.rows = 0;
+            }
+            Action::Forget { before } => {
+                self.snapshot.oldest = self.snapshot.oldest.max(*before);
             }
             Action::NoNewRows { id } => {
                 if let (Some(base), Some(current)) = self.before(*id)

@@ -17,7 +17,7 @@ use crate::change::Action;
 use crate::error::DfOlapError;
 use crate::executor::{Executor, find, same_shape};
 use crate::olap::{OlapEngine, RecordBatchBoxStream};
-use crate::options::{Compaction, StatementOptions};
+use crate::options::StatementOptions;
 use crate::snapshot::{Relation, RelationId, Snapshot, TableDefinition, Version};
 use crate::sql::{Shape, check_type, key_of};
 use crate::storage::StorageMode;
@@ -28,7 +28,7 @@ use crate::storage::StorageMode;
 /// lower-cased.
 pub struct DataFusionEngine {
     storage: StorageMode,
-    executor: Executor,
+    pub(crate) executor: Executor,
 }
 
 impl fmt::Debug for DataFusionEngine {
@@ -52,16 +52,6 @@ impl DataFusionEngine {
     /// The number of the current snapshot: every committed change raises it.
     pub async fn version(&self) -> Result<Version, DfOlapError> {
         Ok(self.executor.snapshot().await?.version)
-    }
-
-    /// Puts small fragments of all tables together, leaves out what was deleted, and writes to files what still lies in the log.
-    /// The rows stay what they are, and statements run on meanwhile. It happens by itself where there is much to do; in memory
-    /// there is nothing to do.
-    ///
-    /// # Errors
-    /// Of the kinds unavailable and corrupt, where storage cannot be used. What was done until then stays done.
-    pub async fn compact(&self) -> Result<Compaction, DfOlapError> {
-        self.executor.compact().await
     }
 
     /// The names of all tables, sorted. Views are not among them.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use chrono::{DateTime, Utc};
 use datafusion::common::ParamValues;
-use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionContext;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, TryStreamExt, future, stream};
@@ -16,14 +16,16 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::change::{Action, ChangeSet, Conflict};
 use crate::error::DfOlapError;
-use crate::options::{Compaction, StatementOptions};
+use crate::gates::Gates;
+use crate::options::StatementOptions;
 use crate::outcome::Outcome;
 use crate::snapshot::{Snapshot, Table, TableDefinition};
 use crate::sql::{
     Created, Effect, Guarded, Limited, Prepared, Run, Session, SnapshotCatalog, Statement, Stop,
     Write, conform, parse, parse_one,
 };
-use crate::store::{CommitOutcome, Store};
+use crate::store::{CommitOutcome, Store, Upkeep};
+use crate::upkeep::At;
 
 /// After this many lost races a write lets no other in until it is done.
 const SHARED_ATTEMPTS: usize = 4;
@@ -74,8 +76,32 @@ impl Executor {
         self.store.snapshot().await
     }
 
-    pub async fn compact(&self) -> Result<Compaction, DfOlapError> {
-        self.store.compact().await
+    /// What a durable store is asked for beyond statements.
+    pub fn upkeep(&self) -> &dyn Upkeep {
+        self.store.upkeep()
+    }
+
+    /// Runs the one query of a text on an earlier snapshot.
+    pub async fn run_at(
+        &self,
+        sql: &str,
+        at: At,
+        options: StatementOptions,
+    ) -> Result<Outcome, DfOlapError> {
+        let given = Given::new(self.session(), options);
+        let mut limited = Limited::new(&given.stop);
+        let work = async {
+            let statement = parse_one(sql, &given.session)?;
+            if !matches!(statement, Statement::Query(_) | Statement::Explain(..)) {
+                return Err(DfOlapError::Invalid(
+                    "only a query can be run on an earlier version".into(),
+                ));
+            }
+            let snapshot = self.store.snapshot_at(at).await?;
+            self.read(&given, &statement, snapshot).await
+        };
+        let (rows, snapshot) = limited.run(work.boxed()).await?;
+        Ok(Outcome::Rows(Guarded::new(rows, snapshot, limited)))
     }
 
     /// Runs the one statement of a text.
@@ -259,9 +285,7 @@ impl Executor {
         match statement {
             Statement::Query(_) | Statement::Explain(..) => {
                 let snapshot = self.snapshot().await?;
-                let mut run = self.begin(given, Arc::clone(&snapshot));
-                run.open_files(&statement).await?;
-                let rows = run.rows(&statement).await?;
+                let (rows, snapshot) = self.read(given, &statement, snapshot).await?;
                 Ok(Started::Rows(rows, snapshot))
             }
             Statement::Write(write) => self.write(given, &write).await,
@@ -314,6 +338,17 @@ impl Executor {
                 Ok(Started::done())
             }
         }
+    }
+
+    async fn read(
+        &self,
+        given: &Given,
+        statement: &Statement,
+        snapshot: Arc<Snapshot>,
+    ) -> Result<(SendableRecordBatchStream, Arc<Snapshot>), DfOlapError> {
+        let mut run = self.begin(given, Arc::clone(&snapshot));
+        run.open_files(statement).await?;
+        Ok((run.rows(statement).await?, snapshot))
     }
 
     async fn write(&self, given: &Given, write: &Write) -> Result<Started, DfOlapError> {
@@ -418,23 +453,6 @@ fn spent(lost: &Conflict) -> DfOlapError {
     ))
 }
 
-/// One gate for each table that is being written: writers share it, and one that lost too often takes it alone.
-#[derive(Debug, Default)]
-struct Gates(Mutex<HashMap<String, Arc<tokio::sync::RwLock<()>>>>);
-
-impl Gates {
-    fn of(&self, table: &str) -> Arc<tokio::sync::RwLock<()>> {
-        let mut gates = self.0.lock();
-        if let Some(gate) = gates.get(table) {
-            return Arc::clone(gate);
-        }
-        gates.retain(|_, gate| Arc::strong_count(gate) > 1);
-        let gate = Arc::default();
-        gates.insert(table.to_string(), Arc::clone(&gate));
-        gate
-    }
-}
-
 fn names_written(statements: &[Statement]) -> BTreeSet<String> {
     let writes = statements.iter().filter_map(|statement| match statement {
         Statement::Write(write) => Some(write.target()),
@@ -444,10 +462,7 @@ fn names_written(statements: &[Statement]) -> BTreeSet<String> {
 }
 
 enum Started {
-    Rows(
-        datafusion::execution::SendableRecordBatchStream,
-        Arc<Snapshot>,
-    ),
+    Rows(SendableRecordBatchStream, Arc<Snapshot>),
     Done(Outcome),
 }
 

@@ -28,6 +28,8 @@ pub mod engine;
 pub mod error;
 mod executor;
 mod fragment;
+mod gates;
+mod history;
 mod olap;
 mod options;
 mod outcome;
@@ -36,14 +38,16 @@ mod snapshot;
 mod sql;
 pub mod storage;
 mod store;
+mod upkeep;
 
 pub use builder::EngineBuilder;
 pub use engine::{DataFusionEngine, SharedDataFusionEngine};
 pub use error::{DfOlapError, ErrorKind};
 pub use olap::{OlapEngine, RecordBatchBoxStream};
-pub use options::{CancelHandle, Compaction, Durability, StatementOptions};
+pub use options::{CancelHandle, Durability, StatementOptions};
 pub use snapshot::Version;
 pub use storage::StorageMode;
+pub use upkeep::{At, Compaction, Vacuum, VacuumOptions, VersionEntry};
 
 pub use {arrow, datafusion, object_store};
 

@@ -84,15 +84,3 @@ pub enum Durability {
     /// nothing.
     LostOnPowerFailure,
 }
-
-/// What a compaction came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Compaction {
-    /// Fragments that were put together.
-    pub fragments_before: u64,
-    /// What they became.
-    pub fragments_after: u64,
-    /// Rows that were written again.
-    pub rows: u64,
-}

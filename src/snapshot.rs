@@ -38,6 +38,8 @@ impl RelationId {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Snapshot {
     pub version: Version,
+    /// The oldest version that can still be asked for.
+    pub oldest: Version,
     pub names: Arc<BTreeMap<String, RelationId>>,
     pub tables: BTreeMap<RelationId, Arc<Table>>,
     pub views: Arc<BTreeMap<RelationId, Arc<View>>>,

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::io;
 use std::path::Path;
+use std::time::SystemTime;
 
 /// What a store asks of a file system. Calls block.
 pub(crate) trait Files: Debug + Send + Sync + 'static {
@@ -15,6 +16,8 @@ pub(crate) trait Files: Debug + Send + Sync + 'static {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove(&self, path: &Path) -> io::Result<()>;
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// The files and folders in a folder.
+    fn entries(&self, folder: &Path) -> io::Result<Vec<DiskEntry>>;
     /// The names in a folder.
     fn names(&self, folder: &Path) -> io::Result<Vec<String>>;
     /// Exactly so many bytes of a file.
@@ -28,6 +31,15 @@ pub(crate) trait Files: Debug + Send + Sync + 'static {
         file.write(bytes)?;
         if synced { file.sync() } else { Ok(()) }
     }
+}
+
+/// What a folder holds.
+#[derive(Debug, Clone)]
+pub(crate) struct DiskEntry {
+    pub name: String,
+    pub is_folder: bool,
+    pub size_bytes: u64,
+    pub modified: SystemTime,
 }
 
 /// A file that is being written, through one handle: a failed sync is told to the handle that wrote.
@@ -84,6 +96,29 @@ impl Files for Disk {
             names.extend(entry?.file_name().into_string().ok());
         }
         Ok(names)
+    }
+
+    fn entries(&self, folder: &Path) -> io::Result<Vec<DiskEntry>> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            // A name that is no text is none of ours.
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
+            let about = match entry.metadata() {
+                // Removed since.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                about => about?,
+            };
+            found.push(DiskEntry {
+                name,
+                is_folder: about.is_dir(),
+                size_bytes: about.len(),
+                modified: about.modified()?,
+            });
+        }
+        Ok(found)
     }
 
     fn read_at(&self, path: &Path, offset: u64, bytes: &mut [u8]) -> io::Result<()> {

@@ -17,12 +17,12 @@ use futures::stream::BoxStream;
 use parking_lot::Mutex;
 
 use super::tidy::tidy;
-use super::{CommitOutcome, FileScan, Store};
+use super::{CommitOutcome, FileScan, Store, Upkeep};
 use crate::change::ChangeSet;
 use crate::error::DfOlapError;
 use crate::fragment::Fragment;
-use crate::options::Compaction;
 use crate::snapshot::{Snapshot, Table, TableDefinition};
+use crate::upkeep::{At, Compaction, Vacuum, VacuumOptions, VersionEntry};
 
 /// Rows of a batch that is put together from smaller ones.
 const BATCH_ROWS: usize = 8192;
@@ -73,9 +73,12 @@ impl Store for MemoryStore {
         Ok(CommitOutcome::Committed(next))
     }
 
-    async fn compact(&self) -> Result<Compaction, DfOlapError> {
-        // Commits keep tables tidy as they go.
-        Ok(Compaction::default())
+    async fn snapshot_at(&self, _: At) -> Result<Arc<Snapshot>, DfOlapError> {
+        Err(no_versions())
+    }
+
+    fn upkeep(&self) -> &dyn Upkeep {
+        self
     }
 
     fn cause(&self, error: DfOlapError) -> DfOlapError {
@@ -85,6 +88,29 @@ impl Store for MemoryStore {
     fn scan(&self, _: FileScan<'_>) -> Result<Arc<dyn ExecutionPlan>, DfOlapError> {
         Err(DfOlapError::Other("tables in memory have no files".into()))
     }
+}
+
+#[async_trait]
+impl Upkeep for MemoryStore {
+    async fn compact(&self) -> Result<Compaction, DfOlapError> {
+        // Commits keep tables tidy as they go.
+        Ok(Compaction::default())
+    }
+
+    async fn versions(&self) -> Result<Vec<VersionEntry>, DfOlapError> {
+        Err(no_versions())
+    }
+
+    async fn vacuum(&self, _: VacuumOptions) -> Result<Vacuum, DfOlapError> {
+        // What no one reads is gone by itself.
+        Ok(Vacuum::default())
+    }
+}
+
+fn no_versions() -> DfOlapError {
+    DfOlapError::Unsupported(
+        "tables in memory keep no earlier versions; use StorageMode::Vortex".into(),
+    )
 }
 
 /// Cuts batches into fragments; many small ones are first put together, a large one is sliced without a copy.

@@ -24,8 +24,8 @@ use futures::stream::BoxStream;
 use crate::change::{ChangeSet, Conflict};
 use crate::error::DfOlapError;
 use crate::fragment::Fragment;
-use crate::options::Compaction;
 use crate::snapshot::{Snapshot, Table};
+use crate::upkeep::{At, Compaction, Vacuum, VacuumOptions, VersionEntry};
 
 pub(crate) use memory::MemoryStore;
 #[cfg(not(target_arch = "wasm32"))]
@@ -51,14 +51,30 @@ pub(crate) trait Store: Debug + Send + Sync {
         change: ChangeSet,
     ) -> Result<CommitOutcome, DfOlapError>;
 
-    /// Puts small fragments together and leaves out what is dead, in all tables.
-    async fn compact(&self) -> Result<Compaction, DfOlapError>;
+    /// The state of an earlier moment.
+    async fn snapshot_at(&self, at: At) -> Result<Arc<Snapshot>, DfOlapError>;
+
+    /// What a durable store is asked for beyond statements.
+    fn upkeep(&self) -> &dyn Upkeep;
 
     /// The store's own error behind one that came out of a plan, where there is one.
     fn cause(&self, error: DfOlapError) -> DfOlapError;
 
     /// A plan that reads fragments that lie in this store's files.
     fn scan(&self, files: FileScan<'_>) -> Result<Arc<dyn ExecutionPlan>, DfOlapError>;
+}
+
+/// The care of a store's data.
+#[async_trait]
+pub(crate) trait Upkeep: Send + Sync {
+    /// Puts small fragments together and leaves out what is dead, in all tables.
+    async fn compact(&self) -> Result<Compaction, DfOlapError>;
+
+    /// The versions that can be asked for, oldest first.
+    async fn versions(&self) -> Result<Vec<VersionEntry>, DfOlapError>;
+
+    /// Removes what no version names that is to stay.
+    async fn vacuum(&self, options: VacuumOptions) -> Result<Vacuum, DfOlapError>;
 }
 
 /// Which files of a table are read, and what of them.

@@ -19,6 +19,7 @@ mod durable;
 #[cfg(feature = "cloud-storage")]
 mod faults;
 mod forerunner;
+mod history;
 mod isolation;
 mod kill;
 mod literals;

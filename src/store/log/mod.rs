@@ -29,6 +29,7 @@ mod medium;
 #[cfg(test)]
 mod tests;
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -332,12 +333,10 @@ impl Log {
         }
         let first = checkpoint.as_ref().map_or(0, |found| found.version + 1);
         let last = found.entry;
-        let known = match last {
-            Some(last) => first..last + 1,
-            None => first..first,
+        let mut entries = match last {
+            Some(last) if last >= first => self.entries(first..=last).await?,
+            _ => Vec::new(),
         };
-        let reads = futures::stream::iter(known.map(|version| self.must(version, Kind::Entry)));
-        let mut entries: Vec<Entry> = reads.buffered(READS_AT_ONCE).try_collect().await?;
         let next = entries.last().map_or(first, |entry| entry.version + 1);
         entries.extend(self.entries_from(next).await?);
         Ok(match (&checkpoint, entries.is_empty()) {
@@ -347,6 +346,41 @@ impl Log {
                 entries,
             }),
         })
+    }
+
+    /// The entries of versions that are there.
+    pub async fn entries(&self, versions: RangeInclusive<u64>) -> Result<Vec<Entry>, DfOlapError> {
+        let reads = versions.map(|version| self.must(version, Kind::Entry));
+        let reads = futures::stream::iter(reads).buffered(READS_AT_ONCE);
+        reads.try_collect().await
+    }
+
+    /// The versions that have a checkpoint.
+    pub async fn checkpoints(&self) -> Result<Vec<u64>, DfOlapError> {
+        let names = self.list(None).await?;
+        let found = names.iter().filter_map(|name| match parse_name(name)? {
+            (version, Kind::Checkpoint) => Some(version),
+            (_, Kind::Entry) => None,
+        });
+        Ok(found.collect())
+    }
+
+    /// The names of what is there of versions before this one.
+    pub async fn before(&self, version: u64) -> Result<Vec<String>, DfOlapError> {
+        let mut names = self.list(None).await?;
+        names.retain(|name| parse_name(name).is_some_and(|(at, _)| at < version));
+        Ok(names)
+    }
+
+    /// Removes what is there of versions before this one, which has a checkpoint, and says how much that was.
+    pub async fn remove_before(&self, version: u64) -> Result<u64, DfOlapError> {
+        let mut names = self.before(version).await?;
+        // The oldest last: what is left of a removal that was cut short has no gap that a reader could fall into.
+        names.sort_unstable();
+        for name in names.iter().rev() {
+            self.medium.remove(name).await?;
+        }
+        Ok(names.len() as u64)
     }
 
     /// All entries from a version on, each asked for by its number.
@@ -371,7 +405,8 @@ impl Log {
         Ok(self.medium.replace(HINT, hint).await?)
     }
 
-    async fn must(&self, version: u64, kind: Kind) -> Result<Entry, DfOlapError> {
+    /// The object of a version that has one.
+    pub async fn must(&self, version: u64, kind: Kind) -> Result<Entry, DfOlapError> {
         self.read(version, kind).await?.ok_or_else(|| {
             DfOlapError::Corrupt(format!("{} is missing", self.name_of(kind, version)))
         })

@@ -15,6 +15,7 @@ use crate::snapshot::{RelationId, Snapshot, Table, Version};
 #[derive(Debug, Serialize, Deserialize)]
 struct LoggedState {
     database: Uuid,
+    oldest: u64,
     tables: Vec<LoggedTable>,
     views: Vec<LoggedView>,
 }
@@ -48,6 +49,7 @@ pub(super) fn encode(database: Uuid, snapshot: &Snapshot) -> Result<Bytes, Damag
     }
     encoder.finish(LoggedState {
         database,
+        oldest: snapshot.oldest.0,
         tables,
         views,
     })
@@ -111,6 +113,7 @@ pub(super) fn decode(version: u64, body: &Bytes) -> Result<(Uuid, Snapshot), Dam
     }
     let snapshot = Snapshot {
         version: Version(version),
+        oldest: Version(state.oldest),
         names: Arc::new(names),
         tables,
         views: Arc::new(views),

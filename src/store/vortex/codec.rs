@@ -96,6 +96,13 @@ pub(super) struct LoggedFragment {
     file: Option<LoggedFile>,
 }
 
+impl LoggedFragment {
+    /// Where its file lies, if it has one.
+    pub fn path(&self) -> Option<&str> {
+        self.file.as_ref().map(|file| file.path.as_str())
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct LoggedFile {
     path: String,

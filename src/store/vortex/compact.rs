@@ -13,10 +13,10 @@ use super::database::Database;
 use super::write::{FILE_ROWS, Writer};
 use crate::change::{Action, ChangeSet, Replaced};
 use crate::error::DfOlapError;
-use crate::options::Compaction;
 use crate::runtime;
 use crate::snapshot::{Snapshot, Table};
 use crate::store::CommitOutcome;
+use crate::upkeep::Compaction;
 
 /// Fewer live rows than this make a fragment small.
 const SMALL_ROWS: u64 = FILE_ROWS as u64 / 4;

@@ -1,7 +1,7 @@
 //! [`Database`]: what the log says, and the one place where entries are put into it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use futures::channel::oneshot;
@@ -22,7 +22,7 @@ use crate::store::tidy::tidy;
 pub(super) struct Database {
     /// What the database is called in messages.
     pub name: String,
-    log: Log,
+    pub log: Log,
     pub scans: Scans,
     current: ArcSwap<State>,
     /// Who holds this may put an entry into the log, or take over what others put there.
@@ -32,12 +32,16 @@ pub(super) struct Database {
     next_checkpoint: AtomicU64,
     /// True while a task compacts in the background.
     pub compacting: AtomicBool,
+    /// Snapshots that someone may be reading.
+    live: Mutex<Vec<Weak<Snapshot>>>,
 }
 
 /// What is known of the log.
-struct State {
-    database: Uuid,
-    snapshot: Arc<Snapshot>,
+pub(super) struct State {
+    pub database: Uuid,
+    pub snapshot: Arc<Snapshot>,
+    /// When its version was committed.
+    pub time_us: i64,
 }
 
 #[derive(Default)]
@@ -63,6 +67,7 @@ impl Database {
         let state = State {
             database: Uuid::nil(),
             snapshot: Arc::default(),
+            time_us: 0,
         };
         Self {
             name,
@@ -73,10 +78,11 @@ impl Database {
             waiting: Mutex::default(),
             next_checkpoint: AtomicU64::new(CHECKPOINT_EVERY),
             compacting: AtomicBool::new(false),
+            live: Mutex::default(),
         }
     }
 
-    fn damaged(&self, kind: Kind, version: u64, Damage(how): Damage) -> DfOlapError {
+    pub fn damaged(&self, kind: Kind, version: u64, Damage(how): Damage) -> DfOlapError {
         DfOlapError::Corrupt(format!(
             "{} is damaged: {how}",
             self.log.name_of(kind, version)
@@ -98,6 +104,7 @@ impl Database {
                 Some(State {
                     database,
                     snapshot: Arc::new(snapshot),
+                    time_us: checkpoint.time_us,
                 })
             }
             None => None,
@@ -106,7 +113,7 @@ impl Database {
             state = Some(self.after(state.as_ref(), entry)?);
         }
         if let Some(state) = state {
-            self.current.store(Arc::new(state));
+            self.publish(state);
         }
         Ok(())
     }
@@ -128,22 +135,23 @@ impl Database {
             }
             Appended::Lost(other) => other,
         };
-        let state = self.after(None, &first)?;
-        self.current.store(Arc::new(state));
+        self.publish(self.after(None, &first)?);
         Ok(())
     }
 
     /// The state after an entry that follows `state`; the first entry follows none.
-    fn after(&self, state: Option<&State>, entry: &Entry) -> Result<State, DfOlapError> {
+    pub fn after(&self, state: Option<&State>, entry: &Entry) -> Result<State, DfOlapError> {
         let damaged = |error| self.damaged(Kind::Entry, entry.version, error);
         match state {
             None => Ok(State {
                 database: entry::database(&entry.body).map_err(damaged)?,
                 snapshot: Arc::default(),
+                time_us: entry.time_us,
             }),
             Some(state) => Ok(State {
                 database: state.database,
                 snapshot: Arc::new(entry::replay(&entry.body, &state.snapshot).map_err(damaged)?),
+                time_us: entry.time_us,
             }),
         }
     }
@@ -166,9 +174,29 @@ impl Database {
             let Some(entry) = self.log.entry(next).await? else {
                 return Ok(());
             };
-            self.current
-                .store(Arc::new(self.after(Some(&state), &entry)?));
+            self.publish(self.after(Some(&state), &entry)?);
         }
+    }
+
+    /// Makes a state the current one.
+    fn publish(&self, state: State) {
+        self.note_live(&state.snapshot);
+        self.current.store(Arc::new(state));
+    }
+
+    /// Notes that someone may read a snapshot, for as long as it is held.
+    pub fn note_live(&self, snapshot: &Arc<Snapshot>) {
+        let mut live = self.live.lock();
+        live.retain(|other| other.strong_count() > 0);
+        live.push(Arc::downgrade(snapshot));
+    }
+
+    /// The oldest version that someone in this process may be reading.
+    pub fn oldest_live(&self) -> Version {
+        let live = self.live.lock();
+        let held = live.iter().filter_map(Weak::upgrade);
+        let oldest = held.map(|snapshot| snapshot.version).min();
+        oldest.unwrap_or_else(|| self.snapshot().version)
     }
 
     pub fn snapshot(&self) -> Arc<Snapshot> {
@@ -251,7 +279,8 @@ impl Database {
                 kind: Kind::Entry,
                 version: version.0,
                 id,
-                time_us: chrono::Utc::now().timestamp_micros(),
+                // Times rise with versions, whatever the clock says.
+                time_us: chrono::Utc::now().timestamp_micros().max(state.time_us + 1),
                 body: body.map_err(|Damage(error)| DfOlapError::Other(error))?,
             };
             turn.unsettled = Some((version.0, id));
@@ -259,17 +288,17 @@ impl Database {
                 Ok(Appended::Won) => {
                     turn.unsettled = None;
                     let snapshot = Arc::new(next);
-                    self.current.store(Arc::new(State {
+                    self.publish(State {
                         database: state.database,
                         snapshot: Arc::clone(&snapshot),
-                    }));
+                        time_us: entry.time_us,
+                    });
                     self.make_checkpoint(&entry);
                     return Ok(snapshot);
                 }
                 Ok(Appended::Lost(other)) => {
                     turn.unsettled = None;
-                    self.current
-                        .store(Arc::new(self.after(Some(&state), &other)?));
+                    self.publish(self.after(Some(&state), &other)?);
                     self.catch_up().await?;
                 }
                 Err(error @ DfOlapError::CommitUnknown { .. }) => return Err(error),

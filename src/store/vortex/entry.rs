@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::codec::{Blob, Damage, Decoder, Encoder, LoggedDefinition, LoggedFragment, damage};
 use crate::change::{Action, ChangeSet, Replaced};
 use crate::fragment::FragmentId;
-use crate::snapshot::{RelationId, Snapshot, TableDefinition, View};
+use crate::snapshot::{RelationId, Snapshot, TableDefinition, Version, View};
 use crate::store::tidy::Merge;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,6 +63,9 @@ enum LoggedAction {
     },
     Truncate {
         table: Uuid,
+    },
+    Forget {
+        before: u64,
     },
 }
 
@@ -178,6 +181,7 @@ fn encode_action(encoder: &mut Encoder, action: &Action) -> Result<Option<Logged
                 .collect::<Result<_, _>>()?,
         },
         Action::Truncate { id } => LoggedAction::Truncate { table: id.0 },
+        Action::Forget { before } => LoggedAction::Forget { before: before.0 },
         Action::NoNewRows { .. } => return Ok(None),
     }))
 }
@@ -233,6 +237,21 @@ pub(super) fn replay(body: &Bytes, current: &Snapshot) -> Result<Snapshot, Damag
             .map_err(|error| damage(error.to_string()))?;
     }
     Ok(next)
+}
+
+/// The files that an entry puts into tables.
+pub(super) fn files_added(body: &Bytes) -> Result<Vec<String>, Damage> {
+    if body.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (_, logged) = Decoder::new::<Logged>(body)?;
+    let fragments = logged.actions.iter().flat_map(|action| match action {
+        LoggedAction::Append { fragments, .. } => fragments.as_slice(),
+        LoggedAction::Replace { new, .. } => new.as_slice(),
+        _ => &[],
+    });
+    let paths = fragments.filter_map(LoggedFragment::path);
+    Ok(paths.map(str::to_string).collect())
 }
 
 /// The identity of a database, from the body of its first entry.
@@ -332,6 +351,9 @@ fn decode_action(
         }
         LoggedAction::Truncate { table } => Action::Truncate {
             id: RelationId(table),
+        },
+        LoggedAction::Forget { before } => Action::Forget {
+            before: Version(before),
         },
     })
 }

@@ -6,9 +6,10 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::{
     GetOptions, GetRange, MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload,
 };
@@ -67,6 +68,25 @@ impl LocalFiles {
     }
 }
 
+impl LocalFiles {
+    fn list(&self) -> std::io::Result<Vec<StoredFile>> {
+        let mut found = Vec::new();
+        for folder in self.files.entries(&self.root)? {
+            if !folder.is_folder {
+                continue;
+            }
+            for file in self.files.entries(&self.root.join(&folder.name))? {
+                found.push(StoredFile {
+                    path: format!("{}/{}", folder.name, file.name),
+                    size_bytes: file.size_bytes,
+                    modified: file.modified,
+                });
+            }
+        }
+        Ok(found)
+    }
+}
+
 impl DataFiles {
     pub fn is_local(&self) -> bool {
         matches!(self, Self::Local(_))
@@ -112,6 +132,57 @@ impl DataFiles {
             to,
             waiting: BytesMut::new(),
         })
+    }
+
+    /// All data files that there are, by name of this format's own; whatever else lies there is left alone.
+    pub async fn list(&self) -> Result<Vec<StoredFile>, DfOlapError> {
+        let found = match self {
+            Self::Local(local) => {
+                let local = Arc::clone(local);
+                let listed = blocking(move || local.list()).await.and_then(|found| found);
+                listed.map_err(|error| unavailable(&self.shown(""), &error))?
+            }
+            Self::Object { store, prefix, .. } => {
+                let listed = store.list(Some(prefix)).map_ok(|meta| {
+                    let path = meta.location.prefix_match(prefix).map(|parts| {
+                        let parts: Vec<_> = parts.map(|part| part.as_ref().to_string()).collect();
+                        parts.join("/")
+                    });
+                    StoredFile {
+                        path: path.unwrap_or_default(),
+                        size_bytes: meta.size,
+                        modified: meta.last_modified.into(),
+                    }
+                });
+                let listed: object_store::Result<Vec<_>> = listed.try_collect().await;
+                listed.map_err(|error| unavailable(&self.shown(""), &error))?
+            }
+        };
+        let ours = found.into_iter().filter(|file| is_ours(&file.path));
+        Ok(ours.collect())
+    }
+
+    /// Removes a file, if it is there.
+    pub async fn remove(&self, path: &str) -> Result<(), DfOlapError> {
+        let shown = self.shown(path);
+        match self {
+            Self::Local(local) => {
+                let (local, path) = (Arc::clone(local), local.root.join(path));
+                let removed = blocking(move || local.files.remove(&path)).await;
+                match removed.and_then(|removed| removed) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        Err(unavailable(&shown, &error))
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Self::Object { store, prefix, .. } => {
+                match store.delete(&object_path(prefix, path)).await {
+                    Err(object_store::Error::NotFound { .. }) | Ok(()) => Ok(()),
+                    Err(error) => Err(unavailable(&shown, &error)),
+                }
+            }
+        }
     }
 
     /// Exactly the bytes of a range.
@@ -169,6 +240,23 @@ impl DataFiles {
             }
         }
     }
+}
+
+/// A data file as storage lists it.
+#[derive(Debug)]
+pub(super) struct StoredFile {
+    pub path: String,
+    pub size_bytes: u64,
+    pub modified: SystemTime,
+}
+
+/// True for `<table's id>/<fragment's id>.vortex`.
+fn is_ours(path: &str) -> bool {
+    let Some((table, file)) = path.split_once('/') else {
+        return false;
+    };
+    let is_id = |name: &str| uuid::Uuid::try_parse(name).is_ok();
+    is_id(table) && file.strip_suffix(".vortex").is_some_and(is_id)
 }
 
 fn object_path(prefix: &object_store::path::Path, path: &str) -> object_store::path::Path {

@@ -18,6 +18,7 @@ mod database;
 mod entry;
 mod expr;
 mod files;
+mod history;
 mod read;
 mod rows;
 #[cfg(feature = "cloud-storage")]

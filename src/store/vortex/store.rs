@@ -27,13 +27,14 @@ use super::write::{Writer, check_types};
 use crate::change::{Action, ChangeSet};
 use crate::error::DfOlapError;
 use crate::fragment::Fragment;
-use crate::options::{Compaction, Durability};
+use crate::options::Durability;
 use crate::snapshot::{Snapshot, Table};
 use crate::store::disk::{Disk, Files};
 #[cfg(feature = "cloud-storage")]
 use crate::store::log::ObjectMedium;
 use crate::store::log::{LocalMedium, Log, Patience};
-use crate::store::{CommitOutcome, FileScan, Store};
+use crate::store::{CommitOutcome, FileScan, Store, Upkeep};
+use crate::upkeep::{At, Compaction, Vacuum, VacuumOptions, VersionEntry};
 
 const LOG_FOLDER: &str = "_log";
 
@@ -232,8 +233,14 @@ impl Store for VortexStore {
         Ok(outcome)
     }
 
-    async fn compact(&self) -> Result<Compaction, DfOlapError> {
-        self.opened().await?.compact(When::Possible).await
+    async fn snapshot_at(&self, at: At) -> Result<Arc<Snapshot>, DfOlapError> {
+        let database = self.opened().await?;
+        database.refresh().await?;
+        database.snapshot_at(at).await
+    }
+
+    fn upkeep(&self) -> &dyn Upkeep {
+        self
     }
 
     fn cause(&self, error: DfOlapError) -> DfOlapError {
@@ -242,5 +249,22 @@ impl Store for VortexStore {
 
     fn scan(&self, files: FileScan<'_>) -> Result<Arc<dyn ExecutionPlan>, DfOlapError> {
         Ok(self.database.scans.plan(&files)?)
+    }
+}
+
+#[async_trait]
+impl Upkeep for VortexStore {
+    async fn compact(&self) -> Result<Compaction, DfOlapError> {
+        self.opened().await?.compact(When::Possible).await
+    }
+
+    async fn versions(&self) -> Result<Vec<VersionEntry>, DfOlapError> {
+        let database = self.opened().await?;
+        database.refresh().await?;
+        database.versions().await
+    }
+
+    async fn vacuum(&self, options: VacuumOptions) -> Result<Vacuum, DfOlapError> {
+        self.opened().await?.vacuum(options).await
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::store::disk::{Files, NewFile};
+use crate::store::disk::{DiskEntry, Files, NewFile};
 
 #[derive(Debug, Clone)]
 struct File {
@@ -215,6 +215,19 @@ impl Files for Disk {
 
     fn create_folder(&self, _: &Path) -> io::Result<()> {
         Ok(())
+    }
+
+    fn entries(&self, folder: &Path) -> io::Result<Vec<DiskEntry>> {
+        let state = self.state.lock();
+        let files = state.names.iter().filter_map(|(path, file)| {
+            Some(DiskEntry {
+                name: path.strip_prefix(folder).ok()?.display().to_string(),
+                is_folder: false,
+                size_bytes: state.files[*file].bytes.len() as u64,
+                modified: std::time::UNIX_EPOCH,
+            })
+        });
+        Ok(files.collect())
     }
 }
 

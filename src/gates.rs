@@ -1,0 +1,23 @@
+//! [`Gates`]: how a statement that lost too many races keeps other writers out of its tables until it is done.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+/// One gate for each table that is being written: writers share it, and one that lost too often takes it alone.
+#[derive(Debug, Default)]
+pub(crate) struct Gates(Mutex<HashMap<String, Arc<tokio::sync::RwLock<()>>>>);
+
+impl Gates {
+    pub fn of(&self, table: &str) -> Arc<tokio::sync::RwLock<()>> {
+        let mut gates = self.0.lock();
+        if let Some(gate) = gates.get(table) {
+            return Arc::clone(gate);
+        }
+        gates.retain(|_, gate| Arc::strong_count(gate) > 1);
+        let gate = Arc::default();
+        gates.insert(table.to_string(), Arc::clone(&gate));
+        gate
+    }
+}

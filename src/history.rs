@@ -1,0 +1,68 @@
+//! The part of [`DataFusionEngine`] that durable databases have: earlier versions, compaction, vacuum.
+
+use arrow::array::RecordBatch;
+
+use crate::engine::DataFusionEngine;
+use crate::error::DfOlapError;
+use crate::options::StatementOptions;
+use crate::upkeep::{At, Compaction, Vacuum, VacuumOptions, VersionEntry};
+
+impl DataFusionEngine {
+    /// Runs a query on an earlier state of the database and gathers its rows.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
+    /// use rhei_datafusion::{DataFusionEngine, OlapEngine, StatementOptions, StorageMode};
+    ///
+    /// # let folder = std::env::temp_dir().join(format!("query-at-{}", std::process::id()));
+    /// # let url = folder.display().to_string();
+    /// let engine = DataFusionEngine::with_storage(StorageMode::Vortex { url })?;
+    /// engine.execute("CREATE TABLE t AS SELECT 1 AS a").await?;
+    /// let before = engine.version().await?;
+    /// engine.execute("DELETE FROM t").await?;
+    /// let rows = engine.query_at("SELECT a FROM t", before, StatementOptions::new()).await?;
+    /// assert_eq!(rows[0].num_rows(), 1);
+    /// # drop(engine); std::fs::remove_dir_all(folder)?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` for a version that is not there yet or not kept any more, and for a statement that is no query; `Unsupported`
+    /// in memory.
+    pub async fn query_at(
+        &self,
+        sql: &str,
+        at: impl Into<At>,
+        options: StatementOptions,
+    ) -> Result<Vec<RecordBatch>, DfOlapError> {
+        let outcome = self.executor.run_at(sql, at.into(), options).await?;
+        outcome.collect().await
+    }
+
+    /// The versions that [`query_at`](Self::query_at) can be asked for, oldest first. One small read for each.
+    ///
+    /// # Errors
+    /// `Unsupported` in memory.
+    pub async fn versions(&self) -> Result<Vec<VersionEntry>, DfOlapError> {
+        self.executor.upkeep().versions().await
+    }
+
+    /// Puts small fragments of all tables together, leaves out what was deleted, and writes to files what still lies in the log.
+    /// The rows stay what they are, and statements run on meanwhile. It happens by itself where there is much to do; in memory
+    /// there is nothing to do.
+    ///
+    /// # Errors
+    /// Of the kinds unavailable and corrupt, where storage cannot be used. What was done until then stays done.
+    pub async fn compact(&self) -> Result<Compaction, DfOlapError> {
+        self.executor.upkeep().compact().await
+    }
+
+    /// Removes the files that no version names that is to stay, and the part of the log that is not needed any more. Never a file
+    /// that a statement of this engine reads. In memory there is nothing to do.
+    ///
+    /// # Errors
+    /// Of the kinds unavailable and corrupt, where storage cannot be used. What was done until then stays done.
+    pub async fn vacuum(&self, options: VacuumOptions) -> Result<Vacuum, DfOlapError> {
+        self.executor.upkeep().vacuum(options).await
+    }
+}

@@ -1,0 +1,215 @@
+//! Earlier versions of a durable database, and what vacuum leaves of them.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use rhei_datafusion::{
+    At, DataFusionEngine, ErrorKind, OlapEngine, SharedDataFusionEngine, StatementOptions,
+    VacuumOptions, Version,
+};
+
+use crate::common::{fresh_folder, number, run, vortex};
+use crate::sql_file::render;
+
+const NOW: VacuumOptions = VacuumOptions {
+    retention: Duration::ZERO,
+    dry_run: false,
+};
+
+fn open(folder: &Path) -> SharedDataFusionEngine {
+    SharedDataFusionEngine::new(DataFusionEngine::with_storage(vortex(folder)).unwrap())
+}
+
+async fn at(engine: &DataFusionEngine, sql: &str, at: impl Into<At>) -> Vec<String> {
+    let rows = engine.query_at(sql, at, StatementOptions::new()).await;
+    render(&rows.unwrap_or_else(|error| panic!("{sql}: {error}")))
+}
+
+fn data_files(folder: &Path) -> usize {
+    let tables = std::fs::read_dir(folder).unwrap().flatten();
+    let tables = tables.filter(|entry| entry.file_name() != "_log" && entry.path().is_dir());
+    let files = tables.flat_map(|table| std::fs::read_dir(table.path()).unwrap());
+    files.count()
+}
+
+#[tokio::test]
+async fn every_version_can_be_asked_for_what_it_was() {
+    let folder = fresh_folder();
+    let engine = open(&folder);
+    run(&engine, "CREATE TABLE t (id BIGINT, n BIGINT)").await;
+    let sql = "SELECT count(*), sum(id), sum(n) FROM t";
+    let mut seen = Vec::new();
+    for step in 0..45i64 {
+        match step % 5 {
+            0 => run(&engine, &format!("INSERT INTO t VALUES ({step}, 0)")).await,
+            1 => run(&engine, "UPDATE t SET n = n + 1").await,
+            2 => run(&engine, &format!("DELETE FROM t WHERE id = {}", step - 7)).await,
+            3 => run(&engine, "INSERT INTO t SELECT value, 1 FROM range(1100)").await,
+            _ => {
+                engine.compact().await.unwrap();
+                0
+            }
+        };
+        let version = engine.version().await.unwrap();
+        let now = render(&engine.query(sql).await.unwrap());
+        seen.push((version, SystemTime::now(), now));
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    for engine in [&engine, &open(&folder)] {
+        for (version, time, was) in &seen {
+            assert_eq!(at(engine, sql, *version).await, *was, "version {version}");
+            assert_eq!(
+                at(engine, sql, *time).await,
+                *was,
+                "version {version} by its time"
+            );
+        }
+        let versions = engine.versions().await.unwrap();
+        let numbers: Vec<u64> = versions.iter().map(|entry| entry.version.0).collect();
+        let newest = engine.version().await.unwrap().0;
+        assert_eq!(numbers, (0..=newest).collect::<Vec<_>>());
+        assert!(versions.is_sorted_by_key(|entry| entry.committed_at));
+    }
+    assert_eq!(
+        at(&engine, "SELECT count(*) FROM t", Version(1)).await,
+        ["0"]
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_for_is_said_by_name() {
+    let engine = open(&fresh_folder());
+    run(&engine, "CREATE TABLE t AS SELECT 1 AS a").await;
+    let ask = async |sql: &str, at: At| {
+        let asked = engine.query_at(sql, at, StatementOptions::new()).await;
+        let error = asked.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+        error.to_string()
+    };
+    let text = ask("SELECT * FROM t", Version(99).into()).await;
+    assert!(text.contains("99") && text.contains("newest"), "{text}");
+    let text = ask("SELECT * FROM t", SystemTime::UNIX_EPOCH.into()).await;
+    assert!(text.contains("1970"), "{text}");
+    let text = ask("DELETE FROM t", Version(1).into()).await;
+    assert!(text.contains("query"), "{text}");
+    let text = ask("SELECT * FROM t", Version(0).into()).await;
+    assert!(text.contains("not found"), "{text}");
+
+    let memory = DataFusionEngine::new();
+    let asked = memory.query_at("SELECT 1", Version(0), StatementOptions::new());
+    assert_eq!(asked.await.unwrap_err().kind(), ErrorKind::Unsupported);
+}
+
+#[tokio::test]
+async fn vacuum_removes_what_no_kept_version_names_and_nothing_else() {
+    let folder = fresh_folder();
+    let engine = open(&folder);
+    run(&engine, "CREATE TABLE t (id BIGINT, n BIGINT)").await;
+    for _ in 0..4 {
+        run(&engine, "INSERT INTO t SELECT value, 1 FROM range(2000)").await;
+    }
+    let before = engine.version().await.unwrap();
+    engine.compact().await.unwrap();
+    run(&engine, "DELETE FROM t WHERE id = 5").await;
+    let files = data_files(&folder);
+    assert!(files >= 5, "{files}");
+
+    // Within the retention nothing goes.
+    let kept = engine.vacuum(VacuumOptions::default()).await.unwrap();
+    assert_eq!((kept.files, data_files(&folder)), (0, files));
+    assert_eq!(
+        at(&engine, "SELECT count(*) FROM t", before).await,
+        ["8000"]
+    );
+
+    // A file of someone else, and one that is being written.
+    std::fs::write(folder.join("notes.txt"), "mine").unwrap();
+    let table = std::fs::read_dir(&folder).unwrap().flatten();
+    let table = table
+        .map(|e| e.path())
+        .find(|p| p.is_dir() && !p.ends_with("_log"))
+        .unwrap();
+    let young = table.join("00000000-0000-4000-8000-000000000000.vortex");
+    std::fs::write(&young, "half").unwrap();
+    let files = files + 1;
+
+    let dry = VacuumOptions {
+        dry_run: true,
+        ..NOW
+    };
+    let would = engine.vacuum(dry).await.unwrap();
+    assert!(would.files >= 4 && would.bytes > 0, "{would:?}");
+    assert_eq!(data_files(&folder), files);
+    assert_eq!(
+        at(&engine, "SELECT count(*) FROM t", before).await,
+        ["8000"]
+    );
+
+    let done = engine.vacuum(NOW).await.unwrap();
+    assert_eq!(done, would);
+    assert_eq!(data_files(&folder) as u64, files as u64 - done.files);
+    assert!(young.exists() && folder.join("notes.txt").exists());
+    for engine in [&engine, &open(&folder)] {
+        assert_eq!(number(engine, "SELECT count(*) FROM t").await, 7999);
+        let gone = engine.query_at("SELECT 1", before, StatementOptions::new());
+        let gone = gone.await.unwrap_err();
+        assert!(gone.to_string().contains("not kept any more"), "{gone}");
+    }
+    assert_eq!(engine.vacuum(NOW).await.unwrap().files, 0);
+    run(&engine, "INSERT INTO t VALUES (1, 1)").await;
+    assert_eq!(number(&open(&folder), "SELECT count(*) FROM t").await, 8000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn readers_see_whole_versions_while_files_are_put_together_and_removed() {
+    use futures::StreamExt;
+    const ROWS: i64 = 6_000;
+    let folder = fresh_folder();
+    let engine = open(&folder);
+    run(&engine, "CREATE TABLE t (id BIGINT, n BIGINT)").await;
+    for part in 0..3 {
+        let from = part * ROWS / 3;
+        let to = from + ROWS / 3;
+        run(
+            &engine,
+            &format!("INSERT INTO t SELECT value, 0 FROM range({from}, {to})"),
+        )
+        .await;
+    }
+    let caring = tokio::spawn({
+        let engine = engine.clone();
+        async move {
+            for step in 0..25 {
+                run(
+                    &engine,
+                    &format!("UPDATE t SET n = n + 1 WHERE id % 3 = {}", step % 3),
+                )
+                .await;
+                engine.compact().await.unwrap();
+                engine.vacuum(NOW).await.unwrap();
+            }
+        }
+    });
+    let readers = (0..3).map(|_| {
+        let engine = engine.clone();
+        tokio::spawn(async move {
+            for _ in 0..25 {
+                let mut rows = engine.query_stream("SELECT id, n FROM t").await.unwrap();
+                let mut count = 0;
+                while let Some(batch) = rows.next().await {
+                    count += batch.unwrap().num_rows() as i64;
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                assert_eq!(count, ROWS);
+            }
+        })
+    });
+    for reader in readers.collect::<Vec<_>>() {
+        reader.await.unwrap();
+    }
+    caring.await.unwrap();
+    assert_eq!(number(&engine, "SELECT sum(n) FROM t").await, ROWS / 3 * 25);
+    // Nothing is left of what was replaced.
+    engine.vacuum(NOW).await.unwrap();
+    assert!(data_files(&folder) <= 3, "{}", data_files(&folder));
+}
