@@ -347,7 +347,7 @@ impl Executor {
         snapshot: Arc<Snapshot>,
     ) -> Result<(SendableRecordBatchStream, Arc<Snapshot>), DfOlapError> {
         let mut run = self.begin(given, Arc::clone(&snapshot));
-        run.open_files(statement).await?;
+        run.open(statement).await?;
         Ok((run.rows(statement).await?, snapshot))
     }
 
@@ -356,7 +356,7 @@ impl Executor {
             .commit(&BTreeSet::from([write.target()]), |base| {
                 async move {
                     let mut run = self.begin(given, base);
-                    run.open_files_of(write).await?;
+                    run.open_for(write).await?;
                     let effect = run.effect(write).await?;
                     Ok((effect.change, (effect.rows, effect.returning)))
                 }
@@ -381,7 +381,7 @@ impl Executor {
         let mut counts = Vec::with_capacity(statements.len());
         for statement in statements {
             let mut run = self.begin(given, Arc::clone(&working));
-            run.open_files(statement).await?;
+            run.open(statement).await?;
             let effect = match statement {
                 Statement::Write(write) => run.effect(write).await?,
                 Statement::Query(_) | Statement::Explain(..) => {

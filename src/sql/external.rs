@@ -15,6 +15,7 @@ use datafusion::sql::parser::{CopyToSource, Statement as DFStatement};
 use datafusion::sql::sqlparser::ast;
 
 use super::column::check_name;
+use super::planner::TABLE_AT;
 use super::run::{Run, unsupported};
 use super::statement::{Statement, Write};
 use crate::error::DfOlapError;
@@ -33,28 +34,28 @@ pub(crate) struct Created {
 }
 
 impl Run {
-    /// Opens the files that a statement names as tables.
-    pub async fn open_files(&mut self, statement: &Statement) -> Result<(), DfOlapError> {
-        if !self.limits().reads {
-            return Ok(());
-        }
+    /// Opens what a statement reads that is in no current table: files, and tables as they were.
+    pub async fn open(&mut self, statement: &Statement) -> Result<(), DfOlapError> {
         let mut names = Names::default();
         names.statement(statement);
-        self.open(names).await
+        self.open_named(names).await
     }
 
     /// The same for a statement that writes.
-    pub async fn open_files_of(&mut self, write: &Write) -> Result<(), DfOlapError> {
+    pub async fn open_for(&mut self, write: &Write) -> Result<(), DfOlapError> {
+        let mut names = Names::default();
+        names.write(write);
+        self.open_named(names).await
+    }
+
+    async fn open_named(&mut self, names: Names) -> Result<(), DfOlapError> {
+        for call in names.past {
+            self.open_past(&call).await?;
+        }
         if !self.limits().reads {
             return Ok(());
         }
-        let mut names = Names::default();
-        names.write(write);
-        self.open(names).await
-    }
-
-    async fn open(&mut self, names: Names) -> Result<(), DfOlapError> {
-        for name in names.0 {
+        for name in names.tables {
             if !looks_like_a_file(&name) || self.snapshot.relation(&name).is_some() {
                 continue;
             }
@@ -101,9 +102,14 @@ impl Run {
     }
 }
 
-/// The names that a statement uses as tables, as they are written.
+/// What a statement reads.
 #[derive(Default)]
-struct Names(BTreeSet<String>);
+struct Names {
+    /// The names that it uses as tables, as they are written.
+    tables: BTreeSet<String>,
+    /// Its calls of [`TABLE_AT`].
+    past: Vec<ast::TableFunctionArgs>,
+}
 
 impl ast::Visitor for Names {
     type Break = ();
@@ -112,7 +118,22 @@ impl ast::Visitor for Names {
         if let [part] = name.0.as_slice()
             && let Some(ident) = part.as_ident()
         {
-            self.0.insert(ident.value.clone());
+            self.tables.insert(ident.value.clone());
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &ast::TableFactor) -> ControlFlow<()> {
+        if let ast::TableFactor::Table {
+            name,
+            args: Some(args),
+            ..
+        } = factor
+            && let [part] = name.0.as_slice()
+            && let Some(ident) = part.as_ident()
+            && ident.value.eq_ignore_ascii_case(TABLE_AT)
+        {
+            self.past.push(args.clone());
         }
         ControlFlow::Continue(())
     }

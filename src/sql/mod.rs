@@ -23,6 +23,7 @@ mod merge;
 mod names;
 mod nulls;
 mod parse;
+mod past;
 mod planner;
 mod provider;
 mod rewrite;

@@ -19,7 +19,7 @@ use futures::FutureExt;
 
 use super::catalog::SnapshotCatalog;
 use super::external::looks_like_a_file;
-use super::planner::{Planner, ROWS, TARGET};
+use super::planner::{Planner, ROWS, TABLE_AT, TARGET};
 use super::provider::SnapshotTable;
 use crate::error::DfOlapError;
 
@@ -73,13 +73,16 @@ impl ContextProvider for Planner {
         name: &str,
         args: Vec<Expr>,
     ) -> Result<Arc<dyn TableSource>> {
-        let Some(function) = self.state.table_functions().get(name) else {
-            return plan_err!("table function '{name}' not found");
-        };
         let args = args
             .into_iter()
             .map(|arg| self.simplify(arg))
             .collect::<Result<Vec<_>>>()?;
+        if name == TABLE_AT {
+            return Ok(provider_as_source(self.past(&args)?));
+        }
+        let Some(function) = self.state.table_functions().get(name) else {
+            return plan_err!("table function '{name}' not found");
+        };
         let args = TableFunctionArgs::new(&args, self.state.as_ref());
         Ok(provider_as_source(
             function.create_table_provider_with_args(args)?,

@@ -39,6 +39,17 @@ pub(crate) const TARGET: &str = "\u{1}target";
 /// The table of the rows that a statement made.
 pub(crate) const ROWS: &str = "\u{1}rows";
 
+/// The function that reads a table as it was.
+pub(crate) const TABLE_AT: &str = "table_at";
+
+/// A table as it was, the arguments of [`TABLE_AT`] that ask for it, and the snapshot that keeps its files.
+#[derive(Debug, Clone)]
+pub(crate) struct PastTable {
+    pub arguments: [ScalarValue; 2],
+    pub table: Arc<Table>,
+    pub snapshot: Arc<Snapshot>,
+}
+
 /// How many views may stand on one another: a cycle of views ends here.
 const MAX_VIEW_DEPTH: usize = 32;
 
@@ -53,6 +64,7 @@ pub(crate) struct Planner {
     values: Option<ParamValues>,
     pub rows: Option<Arc<dyn TableProvider>>,
     pub externals: HashMap<String, Arc<dyn TableProvider>>,
+    past: Vec<PastTable>,
     view_depth: AtomicUsize,
     max_relations: u64,
 }
@@ -73,6 +85,7 @@ impl Planner {
             values: None,
             rows: None,
             externals: HashMap::new(),
+            past: Vec::new(),
             view_depth: AtomicUsize::new(0),
             max_relations: u64::MAX,
         }
@@ -82,6 +95,25 @@ impl Planner {
     pub fn with_externals(mut self, externals: HashMap<String, Arc<dyn TableProvider>>) -> Self {
         self.externals = externals;
         self
+    }
+
+    /// Makes tables known as they were.
+    pub fn with_past(mut self, past: Vec<PastTable>) -> Self {
+        self.past = past;
+        self
+    }
+
+    /// The table that a call of [`TABLE_AT`] with these arguments asks for.
+    pub fn past(&self, arguments: &[Expr]) -> Result<Arc<dyn TableProvider>> {
+        let values: Vec<_> = arguments.iter().filter_map(Expr::as_literal).collect();
+        let asked = |past: &&PastTable| past.arguments.iter().eq(values.iter().copied());
+        let Some(past) = self.past.iter().find(asked) else {
+            return plan_err!(
+                "an earlier version can be read in a statement, not in a view or a DataFrame"
+            );
+        };
+        let (table, store) = (Arc::clone(&past.table), Arc::clone(&self.store));
+        Ok(Arc::new(SnapshotTable::new(table, store)))
     }
 
     /// Bounds the relations that a statement may read.

@@ -18,7 +18,7 @@ use super::functions::bound_constants;
 use super::guard;
 use super::interrupt::{Stop, interruptible};
 use super::nulls;
-use super::planner::{Planner, normalize};
+use super::planner::{PastTable, Planner, normalize};
 use super::session::{Clocked, Externals, Limits, Session, with_clock};
 use crate::change::ChangeSet;
 use crate::error::DfOlapError;
@@ -36,6 +36,8 @@ pub(crate) struct Run {
     pub params: Option<ParamValues>,
     /// Tables that are in no snapshot: external ones, and files that the statement names.
     pub externals: Externals,
+    /// Tables as they were, that the statement asks for.
+    pub past: Vec<PastTable>,
     stop: Arc<Stop>,
 }
 
@@ -65,6 +67,7 @@ impl Run {
             store,
             params,
             externals: session.externals.as_ref().clone(),
+            past: Vec::new(),
             stop,
         }
     }
@@ -102,6 +105,7 @@ impl Run {
         )
         .with_params(self.params.clone())
         .with_externals(self.externals.clone())
+        .with_past(self.past.clone())
         .with_max_relations(self.limits().plan_nodes)
     }
 
@@ -132,7 +136,16 @@ impl Run {
             Arc::clone(&self.session.task),
         )?;
         let (schema, store) = (rows.schema(), Arc::clone(&self.store));
-        let rows = rows.map_err(move |error| store.cause(error.into()).into());
+        // Keeps the files of earlier versions for as long as they are read.
+        let held: Vec<_> = self
+            .past
+            .iter()
+            .map(|past| Arc::clone(&past.snapshot))
+            .collect();
+        let rows = rows.map_err(move |error| {
+            let _held = &held;
+            store.cause(error.into()).into()
+        });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }
 

@@ -150,14 +150,14 @@ async fn vacuum_removes_what_no_kept_version_names_and_nothing_else() {
     assert_eq!(data_files(&folder) as u64, files as u64 - done.files);
     assert!(young.exists() && folder.join("notes.txt").exists());
     for engine in [&engine, &open(&folder)] {
-        assert_eq!(number(engine, "SELECT count(*) FROM t").await, 7999);
+        assert_eq!(number(engine, "SELECT count(*) FROM t").await, 7996);
         let gone = engine.query_at("SELECT 1", before, StatementOptions::new());
         let gone = gone.await.unwrap_err();
         assert!(gone.to_string().contains("not kept any more"), "{gone}");
     }
     assert_eq!(engine.vacuum(NOW).await.unwrap().files, 0);
     run(&engine, "INSERT INTO t VALUES (1, 1)").await;
-    assert_eq!(number(&open(&folder), "SELECT count(*) FROM t").await, 8000);
+    assert_eq!(number(&open(&folder), "SELECT count(*) FROM t").await, 7997);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -212,4 +212,65 @@ async fn readers_see_whole_versions_while_files_are_put_together_and_removed() {
     // Nothing is left of what was replaced.
     engine.vacuum(NOW).await.unwrap();
     assert!(data_files(&folder) <= 3, "{}", data_files(&folder));
+}
+
+#[tokio::test]
+async fn a_statement_can_read_a_table_as_it_was() {
+    let folder = fresh_folder();
+    let engine = open(&folder);
+    run(
+        &engine,
+        "CREATE TABLE t AS SELECT value AS id, 'a' AS name FROM range(2000)",
+    )
+    .await;
+    let first = engine.version().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let time = chrono::Utc::now()
+        .format("%Y-%m-%d %H:%M:%S%.6f")
+        .to_string();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    run(&engine, "DELETE FROM t WHERE id >= 10").await;
+    run(&engine, "ALTER TABLE t RENAME COLUMN name TO title").await;
+    let text = async |sql: &str| render(&engine.query(sql).await.unwrap());
+    assert_eq!(
+        text(&format!(
+            "SELECT count(*), max(name) FROM table_at('t', {first})"
+        ))
+        .await,
+        ["2000 | a"]
+    );
+    assert_eq!(
+        text(&format!("SELECT count(*) FROM table_at('t', '{time}')")).await,
+        ["2000"]
+    );
+    assert_eq!(
+        text(&format!(
+            "SELECT count(*) FROM table_at('t', {first}) o LEFT JOIN t ON t.id = o.id WHERE t.id IS NULL"
+        ))
+        .await,
+        ["1990"]
+    );
+    // What was deleted comes back.
+    let back = format!(
+        "INSERT INTO t SELECT o.id, o.name FROM table_at('t', {first}) o \
+         WHERE NOT EXISTS (SELECT 1 FROM t WHERE t.id = o.id)"
+    );
+    assert_eq!(run(&engine, &back).await, 1990);
+    assert_eq!(
+        number(&engine, "SELECT count(DISTINCT id) FROM t").await,
+        2000
+    );
+
+    for (sql, says) in [
+        ("SELECT * FROM table_at('t')", "takes"),
+        ("SELECT * FROM table_at(1, 2)", "takes"),
+        ("SELECT * FROM table_at('t', 'never')", "takes"),
+        ("SELECT * FROM table_at('t', NULL)", "takes"),
+        ("SELECT * FROM table_at('u', 1)", "not found"),
+        ("SELECT * FROM table_at('t', 99)", "not there yet"),
+    ] {
+        let error = engine.query(sql).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{sql}: {error}");
+        assert!(error.to_string().contains(says), "{sql}: {error}");
+    }
 }
