@@ -2,10 +2,12 @@
 //!
 //! Reading a URL happens here and nowhere else. Opening what it names is the store's business.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::path::PathBuf;
 
 /// Where an engine keeps its tables.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub enum StorageMode {
     /// In memory: gone when the engine is dropped.
     #[default]
@@ -35,6 +37,27 @@ pub enum VortexLocation {
     },
 }
 
+impl fmt::Debug for StorageMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InMemory => f.write_str("InMemory"),
+            Self::Vortex { url } => f.debug_struct("Vortex").field("url", &shown(url)).finish(),
+        }
+    }
+}
+
+/// A URL without the credentials that someone may have put into it.
+fn shown(url: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Cow::Borrowed(url);
+    };
+    let host_end = rest.find('/').unwrap_or(rest.len());
+    match rest[..host_end].rfind('@') {
+        Some(at) => Cow::Owned(format!("{scheme}://…{}", &rest[at..])),
+        None => Cow::Borrowed(url),
+    }
+}
+
 impl StorageMode {
     /// True if this mode keeps its data in an S3-compatible store. Always false without the feature `cloud-storage`.
     pub fn is_cloud(&self) -> bool {
@@ -55,6 +78,7 @@ impl StorageMode {
         if url.trim().is_empty() {
             return Err("the storage URL is empty; give a folder or a URL".to_string());
         }
+        let named = shown(url);
         let Some((scheme, rest)) = url.split_once("://") else {
             return Ok(Some(VortexLocation::Local {
                 base_path: PathBuf::from(url),
@@ -62,17 +86,21 @@ impl StorageMode {
         };
         match scheme.to_ascii_lowercase().as_str() {
             "file" => local_path(url).map(|base_path| Some(VortexLocation::Local { base_path })),
-            "s3" if rest.trim_matches('/').is_empty() => {
-                Err(format!("'{url}' names no bucket; write s3://bucket/prefix"))
-            }
+            "s3" if rest.trim_matches('/').is_empty() => Err(format!(
+                "'{named}' names no bucket; write s3://bucket/prefix"
+            )),
+            #[cfg(feature = "cloud-storage")]
+            "s3" if named != url.as_str() => Err(format!(
+                "'{named}' holds credentials; give them in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or to the builder"
+            )),
             #[cfg(feature = "cloud-storage")]
             "s3" => Ok(Some(VortexLocation::S3 { url: url.clone() })),
             #[cfg(not(feature = "cloud-storage"))]
             "s3" => Err(format!(
-                "S3 URL '{url}' requires the 'cloud-storage' feature"
+                "S3 URL '{named}' requires the 'cloud-storage' feature"
             )),
             _ => Err(format!(
-                "unsupported storage URL scheme '{scheme}://' in '{url}'. Use a local path, 'file://', or (with the \
+                "unsupported storage URL scheme '{scheme}://' in '{named}'. Use a local path, 'file://', or (with the \
                  cloud-storage feature) 's3://'"
             )),
         }

@@ -30,6 +30,8 @@ mod model_expr;
 mod model_keys;
 mod model_statements;
 mod races;
+#[cfg(feature = "cloud-storage")]
+mod s3;
 mod safety;
 mod short_ways;
 mod sql_file;

@@ -2,11 +2,22 @@
 
 use std::path::Path;
 
+use futures::{StreamExt, stream};
+use rhei_datafusion::SharedDataFusionEngine;
+
 use crate::common::engines;
 use crate::sql_file::parse;
 
 #[tokio::test]
 async fn every_sql_file_gives_its_expected_answers_on_every_store() {
+    run_all(1, |_| engines()).await;
+}
+
+/// Runs each file on engines that are empty, several at a time.
+pub async fn run_all(
+    at_once: usize,
+    open: impl Fn(&str) -> Vec<(&'static str, SharedDataFusionEngine)>,
+) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sql");
     let mut files: Vec<_> = std::fs::read_dir(&folder)
         .unwrap()
@@ -15,14 +26,14 @@ async fn every_sql_file_gives_its_expected_answers_on_every_store() {
         .collect();
     files.sort();
     let only = std::env::var("SQL_FILE").ok();
-    let (mut statements, mut wrong) = (0, Vec::new());
-    for path in &files {
+    let runs = files.iter().map(async |path| {
+        let (mut statements, mut wrong) = (0, Vec::new());
         let name = path.file_name().unwrap().to_string_lossy().to_string();
         if only.as_ref().is_some_and(|only| *only != name) {
-            continue;
+            return (statements, wrong);
         }
         let cases = parse(&std::fs::read_to_string(path).unwrap());
-        for (store, engine) in engines() {
+        for (store, engine) in open(&name) {
             for case in &cases {
                 statements += 1;
                 if let Err(difference) = case.check(&engine).await {
@@ -33,7 +44,11 @@ async fn every_sql_file_gives_its_expected_answers_on_every_store() {
                 }
             }
         }
-    }
+        (statements, wrong)
+    });
+    let done: Vec<_> = stream::iter(runs).buffer_unordered(at_once).collect().await;
+    let statements: usize = done.iter().map(|(statements, _)| statements).sum();
+    let wrong: Vec<String> = done.into_iter().flat_map(|(_, wrong)| wrong).collect();
     println!("{statements} statements in {} files", files.len());
     assert!(
         wrong.is_empty(),

@@ -154,8 +154,8 @@ impl Log {
                     return Entry::decode(&shown, kind, version, &bytes).map(Some);
                 }
                 Some(Ok(None)) => return Ok(None),
-                Some(Err(error)) if is_refusal(&error) => return Err(error.into()),
-                Some(Err(error)) => error.into(),
+                Some(Err(error)) if is_refusal(&error) => return Err(self.told(error)),
+                Some(Err(error)) => self.told(error),
                 None => self.no_answer(),
             };
             if runtime::now().duration_since(begun) >= self.patience.settle {
@@ -193,14 +193,15 @@ impl Log {
         match again {
             Ok(Created::Exists) => Ok(()),
             Ok(Created::New) => {
-                self.medium.remove(&name).await?;
+                let removed = self.medium.remove(&name).await;
+                removed.map_err(|error| self.told(error))?;
                 Err(DfOlapError::StorageConfig(format!(
                     "{} does not keep two writers from creating one object: it ignores conditional writes (If-None-Match: *), \
                      and commits would be lost; use a store that has them",
                     self.name
                 )))
             }
-            Err(failed) => Err(failed.error.into()),
+            Err(failed) => Err(self.told(failed.error)),
         }
     }
 
@@ -238,14 +239,14 @@ impl Log {
                     Err(error) => error,
                 },
                 Some(Err(failed)) if failed.is_final => {
-                    let error = failed.error.into();
+                    let error = self.told(failed.error);
                     return if doubtful {
                         Claim::Doubtful(error)
                     } else {
                         Claim::Never(error)
                     };
                 }
-                Some(Err(failed)) => failed.error.into(),
+                Some(Err(failed)) => self.told(failed.error),
                 None => self.no_answer(),
             };
             doubtful = true;
@@ -264,6 +265,29 @@ impl Log {
             futures::future::Either::Left((answer, _)) => Some(answer),
             futures::future::Either::Right(_) => None,
         }
+    }
+
+    /// An error of the medium, with what to do.
+    fn told(&self, error: object_store::Error) -> DfOlapError {
+        use object_store::Error as E;
+        // A listing has no better way to say so.
+        let no_bucket = |error: &E| error.to_string().contains("NoSuchBucket");
+        match error {
+            E::Unauthenticated { .. } | E::PermissionDenied { .. } => DfOlapError::Denied(format!(
+                "{}: access is denied; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what they may do: {error}",
+                self.name
+            )),
+            E::NotFound { .. } => self.no_place(&error),
+            error if no_bucket(&error) => self.no_place(&error),
+            error => DfOlapError::Unavailable(format!("{}: {error}", self.name)),
+        }
+    }
+
+    fn no_place(&self, error: &object_store::Error) -> DfOlapError {
+        DfOlapError::StorageConfig(format!(
+            "{}: there is no such bucket or folder; make it first: {error}",
+            self.name
+        ))
     }
 
     fn no_answer(&self) -> DfOlapError {
@@ -378,7 +402,8 @@ impl Log {
         // The oldest last: what is left of a removal that was cut short has no gap that a reader could fall into.
         names.sort_unstable();
         for name in names.iter().rev() {
-            self.medium.remove(name).await?;
+            let removed = self.medium.remove(name).await;
+            removed.map_err(|error| self.told(error))?;
         }
         Ok(names.len() as u64)
     }
@@ -399,10 +424,11 @@ impl Log {
         match self.medium.create(&name, checkpoint.encode()).await {
             // Two of one version say the same.
             Ok(Created::New | Created::Exists) => {}
-            Err(failed) => return Err(failed.error.into()),
+            Err(failed) => return Err(self.told(failed.error)),
         }
         let hint = Bytes::from(checkpoint.version.to_string());
-        Ok(self.medium.replace(HINT, hint).await?)
+        let replaced = self.medium.replace(HINT, hint).await;
+        replaced.map_err(|error| self.told(error))
     }
 
     /// The object of a version that has one.
@@ -413,12 +439,14 @@ impl Log {
     }
 
     async fn hint(&self) -> Result<Option<u64>, DfOlapError> {
-        let bytes = self.medium.read(HINT).await?;
+        let bytes = self.medium.read(HINT).await;
+        let bytes = bytes.map_err(|error| self.told(error))?;
         Ok(bytes.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok()))
     }
 
     async fn list(&self, after: Option<&str>) -> Result<Vec<String>, DfOlapError> {
-        Ok(self.medium.list(after).await?)
+        let names = self.medium.list(after).await;
+        names.map_err(|error| self.told(error))
     }
 }
 

@@ -32,12 +32,6 @@ pub(super) struct Clients {
 }
 
 pub(super) fn prefix(url: &Url) -> Result<Path, DfOlapError> {
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(DfOlapError::StorageConfig(format!(
-            "the URL of bucket '{}' holds credentials; give them in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or to the builder",
-            url.host_str().unwrap_or_default()
-        )));
-    }
     Path::from_url_path(url.path())
         .map_err(|error| DfOlapError::StorageConfig(format!("'{url}': {error}")))
 }
