@@ -19,7 +19,7 @@ fn fresh_url() -> Option<String> {
     match std::env::var("S3_TEST_URL") {
         Ok(url) => Some(format!("{url}/{}", uuid::Uuid::new_v4())),
         Err(_) => {
-            eprintln!("NOT RUN: S3_TEST_URL names no server");
+            println!("NOT RUN: S3_TEST_URL names no server");
             None
         }
     }
