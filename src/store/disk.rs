@@ -16,6 +16,8 @@ pub(crate) trait Files: Debug + Send + Sync + 'static {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove(&self, path: &Path) -> io::Result<()>;
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// Whether a name is there: a matter of microseconds.
+    fn exists(&self, path: &Path) -> io::Result<bool>;
     /// The files and folders in a folder.
     fn entries(&self, folder: &Path) -> io::Result<Vec<DiskEntry>>;
     /// The names in a folder.
@@ -96,6 +98,10 @@ impl Files for Disk {
             names.extend(entry?.file_name().into_string().ok());
         }
         Ok(names)
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        path.try_exists()
     }
 
     fn entries(&self, folder: &Path) -> io::Result<Vec<DiskEntry>> {

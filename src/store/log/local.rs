@@ -121,6 +121,10 @@ impl Shared {
 #[async_trait]
 impl Medium for LocalMedium {
     async fn create(&self, name: &str, bytes: Bytes) -> Result<Created, CreateError> {
+        if !self.shared.synced {
+            // Nothing here waits for the disk, and a thread of its own costs more.
+            return self.shared.create(name, &bytes);
+        }
         let (shared, name) = (Arc::clone(&self.shared), name.to_string());
         let done = blocking(move || shared.create(&name, &bytes)).await;
         done.unwrap_or_else(|error| {
@@ -132,8 +136,12 @@ impl Medium for LocalMedium {
     }
 
     async fn read(&self, name: &str) -> object_store::Result<Option<Bytes>> {
-        let name = name.to_string();
-        let read = move |disk: &Shared| match disk.files.read(&disk.folder.join(name)) {
+        // Most reads ask for an entry that is not there yet.
+        let path = self.shared.folder.join(name);
+        if !self.shared.files.exists(&path).map_err(generic)? {
+            return Ok(None);
+        }
+        let read = move |disk: &Shared| match disk.files.read(&path) {
             Ok(bytes) => Ok(Some(Bytes::from(bytes))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),

@@ -23,7 +23,7 @@ const SMALL_ROWS: u64 = FILE_ROWS as u64 / 4;
 /// So many small neighbours are put together without being asked to.
 const SMALL_NEIGHBOURS: usize = 16;
 /// So many rows in memory are written to a file without being asked to.
-const ROWS_IN_MEMORY: u64 = 1 << 16;
+const ROWS_IN_MEMORY: u64 = 1 << 13;
 
 /// When a run of fragments is worth writing again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -196,6 +196,10 @@ impl Files for Disk {
         Ok(state.files[*file].bytes.clone())
     }
 
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        Ok(self.state.lock().names.contains_key(path))
+    }
+
     fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
         let state = self.state.lock();
         let inside = state
