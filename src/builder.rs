@@ -14,7 +14,7 @@ use url::Url;
 use crate::engine::DataFusionEngine;
 use crate::error::DfOlapError;
 use crate::executor::Executor;
-use crate::options::Durability;
+use crate::options::{Durability, Refresh};
 use crate::runtime;
 use crate::sql::{ClosedRegistry, Limits, Session};
 use crate::storage::{StorageMode, VortexLocation};
@@ -65,6 +65,12 @@ impl EngineBuilder {
     /// What is on stable storage when a write returns, in [`StorageMode::Vortex`] on a local disk. Default: everything.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.vortex.durability = durability;
+        self
+    }
+
+    /// When an engine on [`StorageMode::Vortex`] looks for what others committed. Default: before every statement.
+    pub fn refresh(mut self, refresh: Refresh) -> Self {
+        self.vortex.refresh = refresh;
         self
     }
 

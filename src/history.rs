@@ -1,11 +1,13 @@
 //! The part of [`DataFusionEngine`] that durable databases have: earlier versions, compaction, vacuum.
 
 use arrow::array::RecordBatch;
+use uuid::Uuid;
 
 use crate::engine::DataFusionEngine;
 use crate::error::DfOlapError;
 use crate::options::StatementOptions;
-use crate::upkeep::{At, Compaction, Vacuum, VacuumOptions, VersionEntry};
+use crate::snapshot::Version;
+use crate::upkeep::{At, Compaction, Vacuum, VacuumOptions, Verification, VersionEntry};
 
 impl DataFusionEngine {
     /// Runs a query on an earlier state of the database and gathers its rows.
@@ -64,5 +66,40 @@ impl DataFusionEngine {
     /// Of the kinds unavailable and corrupt, where storage cannot be used. What was done until then stays done.
     pub async fn vacuum(&self, options: VacuumOptions) -> Result<Vacuum, DfOlapError> {
         self.executor.upkeep().vacuum(options).await
+    }
+
+    /// Takes over what other engines committed, where [`Refresh`](crate::Refresh) leaves that to the caller.
+    ///
+    /// # Errors
+    /// Of the kinds unavailable and corrupt.
+    pub async fn refresh(&self) -> Result<(), DfOlapError> {
+        self.executor.upkeep().refresh().await
+    }
+
+    /// Reads the log and every data file that a version names that can be asked for, and holds each block against its checksum.
+    /// What is damaged is listed, not an error.
+    ///
+    /// # Errors
+    /// Of the kind unavailable, where storage cannot be reached.
+    pub async fn verify(&self) -> Result<Verification, DfOlapError> {
+        self.executor.upkeep().verify().await
+    }
+
+    /// Lets many writers at once try to create one object in the database's storage, and fails where more than one is told that it
+    /// did: on such a store commits would be lost. Making a database checks the same with two writers, one after the other.
+    ///
+    /// # Errors
+    /// [`DfOlapError::StorageConfig`], where the store cannot be used.
+    pub async fn check_store(&self) -> Result<(), DfOlapError> {
+        self.executor.upkeep().check_store().await
+    }
+
+    /// What became of a commit that ended in [`DfOlapError::CommitUnknown`]: the version that it is, or `None`, where it never was
+    /// made and never will be. Reads the log back to the oldest version, where this engine does not know.
+    ///
+    /// # Errors
+    /// Of the kind unavailable, where storage still cannot be reached.
+    pub async fn commit_outcome(&self, id: Uuid) -> Result<Option<Version>, DfOlapError> {
+        self.executor.upkeep().outcome(id).await
     }
 }

@@ -84,3 +84,16 @@ pub enum Durability {
     /// nothing.
     LostOnPowerFailure,
 }
+
+/// When an engine on [`StorageMode::Vortex`](crate::StorageMode::Vortex) looks for what others committed. Its own commits it
+/// always sees, and a write always meets what is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Refresh {
+    /// Before every statement: one look at the folder, or one small request to the bucket.
+    #[default]
+    EveryStatement,
+    /// Before a statement, where the last look is so long ago.
+    Interval(Duration),
+    /// Only when [`refresh`](crate::DataFusionEngine::refresh) is called.
+    Manual,
+}

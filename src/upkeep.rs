@@ -77,3 +77,18 @@ pub struct Vacuum {
     /// Entries and checkpoints of the log.
     pub log_objects: u64,
 }
+
+/// What a verification read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use]
+pub struct Verification {
+    /// Data files that were read whole.
+    pub files: u64,
+    /// Their size in bytes.
+    pub bytes: u64,
+    /// Entries and checkpoints of the log.
+    pub log_objects: u64,
+    /// What is wrong, a sentence for each file: empty where all is well.
+    pub damages: Vec<String>,
+}

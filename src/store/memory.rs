@@ -15,14 +15,15 @@ use datafusion::physical_plan::ExecutionPlan;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
+use uuid::Uuid;
 
 use super::tidy::tidy;
 use super::{CommitOutcome, FileScan, Store, Upkeep};
 use crate::change::ChangeSet;
 use crate::error::DfOlapError;
 use crate::fragment::Fragment;
-use crate::snapshot::{Snapshot, Table, TableDefinition};
-use crate::upkeep::{At, Compaction, Vacuum, VacuumOptions, VersionEntry};
+use crate::snapshot::{Snapshot, Table, TableDefinition, Version};
+use crate::upkeep::{At, Compaction, Vacuum, VacuumOptions, Verification, VersionEntry};
 
 /// Rows of a batch that is put together from smaller ones.
 const BATCH_ROWS: usize = 8192;
@@ -104,6 +105,25 @@ impl Upkeep for MemoryStore {
     async fn vacuum(&self, _: VacuumOptions) -> Result<Vacuum, DfOlapError> {
         // What no one reads is gone by itself.
         Ok(Vacuum::default())
+    }
+
+    async fn refresh(&self) -> Result<(), DfOlapError> {
+        Ok(())
+    }
+
+    async fn verify(&self) -> Result<Verification, DfOlapError> {
+        Ok(Verification::default())
+    }
+
+    async fn check_store(&self) -> Result<(), DfOlapError> {
+        Ok(())
+    }
+
+    async fn outcome(&self, id: Uuid) -> Result<Option<Version>, DfOlapError> {
+        // No commit in memory is ever in doubt.
+        Err(DfOlapError::Invalid(format!(
+            "there is no commit {id} in memory"
+        )))
     }
 }
 

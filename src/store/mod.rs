@@ -20,12 +20,13 @@ use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::stream::BoxStream;
+use uuid::Uuid;
 
 use crate::change::{ChangeSet, Conflict};
 use crate::error::DfOlapError;
 use crate::fragment::Fragment;
-use crate::snapshot::{Snapshot, Table};
-use crate::upkeep::{At, Compaction, Vacuum, VacuumOptions, VersionEntry};
+use crate::snapshot::{Snapshot, Table, Version};
+use crate::upkeep::{At, Compaction, Vacuum, VacuumOptions, Verification, VersionEntry};
 
 pub(crate) use memory::MemoryStore;
 #[cfg(not(target_arch = "wasm32"))]
@@ -75,6 +76,18 @@ pub(crate) trait Upkeep: Send + Sync {
 
     /// Removes what no version names that is to stay.
     async fn vacuum(&self, options: VacuumOptions) -> Result<Vacuum, DfOlapError>;
+
+    /// Takes over what others committed.
+    async fn refresh(&self) -> Result<(), DfOlapError>;
+
+    /// Reads everything that versions name that can be asked for.
+    async fn verify(&self) -> Result<Verification, DfOlapError>;
+
+    /// Fails where storage lets two writers create one object.
+    async fn check_store(&self) -> Result<(), DfOlapError>;
+
+    /// The version that a commit became; `None` where it never did and never will.
+    async fn outcome(&self, id: Uuid) -> Result<Option<Version>, DfOlapError>;
 }
 
 /// Which files of a table are read, and what of them.

@@ -161,3 +161,40 @@ async fn a_newer_format_is_refused_and_named() {
         "{text}"
     );
 }
+
+#[tokio::test]
+async fn verification_reads_everything_and_lists_what_is_damaged() {
+    let folder = database().await;
+    let verify = async || {
+        let engine = DataFusionEngine::with_storage(vortex(&folder)).unwrap();
+        engine.verify().await.unwrap()
+    };
+    let well = verify().await;
+    assert!(well.damages.is_empty(), "{well:?}");
+    assert!(
+        well.files >= 1 && well.bytes > 1000 && well.log_objects > 20,
+        "{well:?}"
+    );
+    let is_file = |file: &&PathBuf| file.extension().is_some_and(|e| e == "vortex");
+    let all = files(&folder);
+    let data = folder.join(all.iter().find(is_file).unwrap());
+    let mut bytes = std::fs::read(&data).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last / 2] ^= 1;
+    std::fs::write(&data, &bytes).unwrap();
+    let damaged = verify().await;
+    let name = data.file_name().unwrap().to_str().unwrap();
+    assert_eq!(damaged.damages.len(), 1, "{damaged:?}");
+    assert!(damaged.damages[0].contains(name), "{damaged:?}");
+    bytes[last / 2] ^= 1;
+    std::fs::write(&data, &bytes).unwrap();
+    // An old entry that opening does not need.
+    let entry = folder.join("_log/00000000000000000003.entry");
+    std::fs::write(&entry, "RHEI").unwrap();
+    let damaged = verify().await;
+    assert_eq!(damaged.damages.len(), 1, "{damaged:?}");
+    assert!(
+        damaged.damages[0].contains("00000000000000000003.entry"),
+        "{damaged:?}"
+    );
+}

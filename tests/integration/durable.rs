@@ -1,8 +1,11 @@
 //! What a database in a folder keeps: everything that was acknowledged, over restarts and between engines.
 
 use std::path::Path;
+use std::time::Duration;
 
-use rhei_datafusion::{DataFusionEngine, ErrorKind, SharedDataFusionEngine, StorageMode};
+use rhei_datafusion::{
+    DataFusionEngine, EngineBuilder, ErrorKind, Refresh, SharedDataFusionEngine, StorageMode,
+};
 
 use crate::common::{fresh_folder, number, refused, rows, run, vortex};
 
@@ -303,4 +306,35 @@ async fn an_error_in_the_middle_of_a_large_insert_ends_it_and_leaves_nothing() {
     assert_eq!(left, 0, "a file was left");
     run(&engine, "INSERT INTO t SELECT value FROM range(30000)").await;
     assert_eq!(number(&engine, "SELECT count(*) FROM t").await, 30_000);
+}
+
+#[tokio::test]
+async fn others_commits_are_seen_when_the_refresh_says_so() {
+    let folder = fresh_folder();
+    let with = |refresh: Refresh| {
+        let builder = EngineBuilder::new().storage(vortex(&folder));
+        builder.refresh(refresh).build().unwrap()
+    };
+    let writer = open(&folder);
+    run(&writer, "CREATE TABLE t (a INT)").await;
+    let by_hand = with(Refresh::Manual);
+    let hourly = with(Refresh::Interval(Duration::from_secs(3600)));
+    let quick = with(Refresh::Interval(Duration::ZERO));
+    let count = async |engine: &DataFusionEngine| number(engine, "SELECT count(*) FROM t").await;
+    for engine in [&by_hand, &hourly, &quick] {
+        assert_eq!(count(engine).await, 0);
+    }
+    run(&writer, "INSERT INTO t VALUES (1)").await;
+    assert_eq!(count(&quick).await, 1);
+    for engine in [&by_hand, &hourly] {
+        assert_eq!(count(engine).await, 0);
+        engine.refresh().await.unwrap();
+        assert_eq!(count(engine).await, 1);
+    }
+    // A write meets what is there, whatever was seen before.
+    run(&writer, "INSERT INTO t VALUES (2)").await;
+    assert_eq!(count(&by_hand).await, 1);
+    run(&by_hand, "INSERT INTO t VALUES (3)").await;
+    assert_eq!(count(&by_hand).await, 3);
+    assert_eq!(count(&writer).await, 3);
 }

@@ -1,7 +1,10 @@
 //! [`Database`]: what the log says, and the one place where entries are put into it.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures::channel::oneshot;
@@ -13,7 +16,7 @@ use super::scan::Scans;
 use super::{checkpoint, entry};
 use crate::change::ChangeSet;
 use crate::error::DfOlapError;
-use crate::runtime;
+use crate::runtime::{self, Instant};
 use crate::snapshot::{Snapshot, Version};
 use crate::store::CommitOutcome;
 use crate::store::log::{Appended, CommitId, Entry, Kind, Log};
@@ -34,6 +37,8 @@ pub(super) struct Database {
     pub compacting: AtomicBool,
     /// Snapshots that someone may be reading.
     live: Mutex<Vec<Weak<Snapshot>>>,
+    /// When the log was last asked for what others did.
+    looked: Mutex<Instant>,
 }
 
 /// What is known of the log.
@@ -48,6 +53,8 @@ pub(super) struct State {
 struct Turn {
     /// A commit that may have taken a version or not.
     unsettled: Option<(u64, CommitId)>,
+    /// What became of those that were settled.
+    settled: HashMap<CommitId, Option<Version>>,
 }
 
 /// A change that wants to be committed.
@@ -79,6 +86,7 @@ impl Database {
             next_checkpoint: AtomicU64::new(CHECKPOINT_EVERY),
             compacting: AtomicBool::new(false),
             live: Mutex::default(),
+            looked: Mutex::new(runtime::now()),
         }
     }
 
@@ -156,8 +164,34 @@ impl Database {
         }
     }
 
+    /// The version that a commit became; `None` where it never did and never will.
+    pub async fn outcome(&self, id: CommitId) -> Result<Option<Version>, DfOlapError> {
+        {
+            let mut turn = self.turn.lock().await;
+            self.settle(&mut turn).await?;
+            if let Some(known) = turn.settled.get(&id) {
+                return Ok(*known);
+            }
+        }
+        self.refresh().await?;
+        let now = self.snapshot();
+        for version in (now.oldest.0..=now.version.0).rev() {
+            let entry = self.log.must(version, Kind::Entry).await?;
+            if entry.id == id {
+                return Ok(Some(Version(version)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// True where the log was not asked for what others did for so long.
+    pub fn looked_before(&self, time: Duration) -> bool {
+        runtime::now().duration_since(*self.looked.lock()) >= time
+    }
+
     /// Takes over what other processes committed.
     pub async fn refresh(&self) -> Result<(), DfOlapError> {
+        *self.looked.lock() = runtime::now();
         let next = self.current.load().snapshot.version.0 + 1;
         if self.log.entry(next).await?.is_none() {
             return Ok(());
@@ -315,12 +349,14 @@ impl Database {
         let Some((version, id)) = turn.unsettled else {
             return Ok(());
         };
-        if self.log.settle(version, id).await.is_none() {
+        let Some(was_made) = self.log.settle(version, id).await else {
             return Err(DfOlapError::Unavailable(format!(
                 "{}: an earlier commit is not settled yet, because storage cannot be reached",
                 self.name
             )));
-        }
+        };
+        turn.settled
+            .insert(id, was_made.then_some(Version(version)));
         turn.unsettled = None;
         self.catch_up().await
     }

@@ -1,6 +1,6 @@
 //! Earlier versions, and the removal of what no version names that is to stay.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -8,13 +8,15 @@ use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::database::{Database, State};
+use super::read::CheckedFile;
 use super::{checkpoint, entry};
 use crate::change::{Action, ChangeSet};
 use crate::error::DfOlapError;
+use crate::fragment::Fragment;
 use crate::snapshot::{Snapshot, Version};
 use crate::store::CommitOutcome;
 use crate::store::log::{Entry, Kind};
-use crate::upkeep::{At, Vacuum, VacuumOptions, VersionEntry};
+use crate::upkeep::{At, Vacuum, VacuumOptions, Verification, VersionEntry};
 
 /// A file that no version is known to have named may be one of a write that goes on: so old it must be to be removed. For as
 /// long entries are kept that a checkpoint covers, so that a very late one cannot take the number of one that was removed.
@@ -170,6 +172,67 @@ impl Database {
         Ok(done)
     }
 
+    pub async fn verify(&self) -> Result<Verification, DfOlapError> {
+        self.refresh().await?;
+        let now = self.snapshot();
+        let mut done = Verification::default();
+        let mut files: HashMap<String, Arc<Fragment>> = HashMap::new();
+        for at in self.log.checkpoints().await? {
+            done.log_objects += 1;
+            let checkpoint = match self.log.must(at, Kind::Checkpoint).await {
+                Ok(checkpoint) => checkpoint,
+                Err(error) => {
+                    done.note(error)?;
+                    continue;
+                }
+            };
+            let decoded = checkpoint::decode(at, &checkpoint.body);
+            if let Err(error) = decoded.map_err(|e| self.damaged(Kind::Checkpoint, at, e)) {
+                done.note(error)?;
+            }
+        }
+        match self.state_of(now.oldest).await {
+            Err(error) => done.note(error)?,
+            Ok(mut state) => {
+                files.extend(fragments_of(&state.snapshot));
+                for version in now.oldest.0 + 1..=now.version.0 {
+                    done.log_objects += 1;
+                    let next = match self.log.must(version, Kind::Entry).await {
+                        Ok(entry) => self.after(Some(&state), &entry),
+                        Err(error) => Err(error),
+                    };
+                    match next {
+                        Ok(next) => state = next,
+                        // What comes after it cannot be told.
+                        Err(error) => {
+                            done.note(error)?;
+                            break;
+                        }
+                    }
+                    files.extend(fragments_of(&state.snapshot));
+                }
+            }
+        }
+        files.extend(fragments_of(&now));
+        for fragment in files.into_values() {
+            let Some(file) = fragment.file() else {
+                continue;
+            };
+            done.files += 1;
+            done.bytes += file.size_bytes;
+            let read = CheckedFile::new(
+                self.scans.files.clone(),
+                Arc::clone(&fragment),
+                self.scans.failures.clone(),
+            );
+            if let Err(error) = read.check_all().await {
+                done.note(error)?;
+            }
+        }
+        done.damages.sort();
+        Ok(done)
+    }
+
     /// The files that were ever named since the oldest version, and those that versions from `kept` on name.
     async fn files_named(
         &self,
@@ -219,9 +282,29 @@ impl Database {
     }
 }
 
-fn files_of(snapshot: &Snapshot) -> impl Iterator<Item = String> + '_ {
+impl Verification {
+    /// Lists a damage; any other error ends the verification.
+    fn note(&mut self, error: DfOlapError) -> Result<(), DfOlapError> {
+        match error {
+            DfOlapError::Corrupt(text) => {
+                self.damages.push(text);
+                Ok(())
+            }
+            error => Err(error),
+        }
+    }
+}
+
+fn fragments_of(snapshot: &Snapshot) -> impl Iterator<Item = (String, Arc<Fragment>)> + '_ {
     let fragments = snapshot.tables.values().flat_map(|table| &table.fragments);
-    fragments.filter_map(|live| Some(live.fragment.file()?.path.clone()))
+    fragments.filter_map(|live| {
+        let path = live.fragment.file()?.path.clone();
+        Some((path, Arc::clone(&live.fragment)))
+    })
+}
+
+fn files_of(snapshot: &Snapshot) -> impl Iterator<Item = String> + '_ {
+    fragments_of(snapshot).map(|(path, _)| path)
 }
 
 fn moment(time_us: i64) -> SystemTime {

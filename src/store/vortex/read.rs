@@ -82,6 +82,9 @@ impl VortexReaderFactory for CheckedReaders {
     }
 }
 
+/// What is read at once to be checked.
+const CHECK_BYTES: u64 = 8 << 20;
+
 /// A file of a fragment.
 #[derive(Clone)]
 pub(super) struct CheckedFile {
@@ -122,33 +125,56 @@ impl CheckedFile {
         let block_bytes = u64::from(file.checksums.block_bytes());
         let first = range.start / block_bytes;
         let last = (range.end - 1) / block_bytes;
-        let mut blocks = first as usize..=last as usize;
+        let blocks = first as usize..=last as usize;
         // What a disk gave once it gives again; what comes over a network is looked at each time.
-        if self.files.is_local() && blocks.clone().all(|block| file.checksums.is_checked(block)) {
+        if self.files.is_local()
+            && blocks
+                .into_iter()
+                .all(|block| file.checksums.is_checked(block))
+        {
             return self.files.read(&file.path, range, alignment).await;
         }
         let start = first * block_bytes;
         let end = ((last + 1) * block_bytes).min(file.size_bytes);
         let read = self.files.read(&file.path, start..end, alignment).await?;
-        let good = read.as_slice().chunks(block_bytes as usize).all(|bytes| {
-            let Some(block) = blocks.next() else {
-                return false;
-            };
-            let good = file.checksums.sums().get(block) == Some(&xxh3_64(bytes));
-            if good {
-                file.checksums.set_checked(block);
-            }
-            good
-        });
-        if !good {
-            return Err(self.damaged("the checksum of a block is wrong"));
-        }
+        self.check(file, first as usize, read.as_slice())?;
         let wanted = (range.start - start) as usize..(range.end - start) as usize;
         let part = &read.as_slice()[wanted.clone()];
         Ok(match alignment.is_ptr_aligned(part.as_ptr()) {
             true => read.slice_unaligned(wanted).aligned(alignment),
             _ => ByteBuffer::copy_from_aligned(part, alignment),
         })
+    }
+
+    /// Holds every block against its checksum, also those that were looked at before.
+    pub async fn check_all(&self) -> Result<(), DfOlapError> {
+        let file = self.file()?;
+        let block_bytes = u64::from(file.checksums.block_bytes());
+        let step = block_bytes * (CHECK_BYTES / block_bytes).max(1);
+        let mut start = 0;
+        while start < file.size_bytes {
+            let end = (start + step).min(file.size_bytes);
+            let first = (start / block_bytes) as usize;
+            let read = self
+                .files
+                .read(&file.path, start..end, Alignment::none())
+                .await?;
+            self.check(file, first, read.as_slice())?;
+            start = end;
+        }
+        Ok(())
+    }
+
+    /// Holds the blocks from `first` on against their checksums.
+    fn check(&self, file: &DataFile, first: usize, bytes: &[u8]) -> Result<(), DfOlapError> {
+        let blocks = bytes.chunks(file.checksums.block_bytes() as usize);
+        for (block, bytes) in (first..).zip(blocks) {
+            if file.checksums.sums().get(block) != Some(&xxh3_64(bytes)) {
+                return Err(self.damaged("the checksum of a block is wrong"));
+            }
+            file.checksums.set_checked(block);
+        }
+        Ok(())
     }
 
     fn damaged(&self, how: &str) -> DfOlapError {

@@ -27,14 +27,14 @@ use super::write::{Writer, check_types};
 use crate::change::{Action, ChangeSet};
 use crate::error::DfOlapError;
 use crate::fragment::Fragment;
-use crate::options::Durability;
-use crate::snapshot::{Snapshot, Table};
+use crate::options::{Durability, Refresh};
+use crate::snapshot::{Snapshot, Table, Version};
 use crate::store::disk::{Disk, Files};
 #[cfg(feature = "cloud-storage")]
 use crate::store::log::ObjectMedium;
-use crate::store::log::{LocalMedium, Log, Patience};
+use crate::store::log::{CommitId, LocalMedium, Log, Patience};
 use crate::store::{CommitOutcome, FileScan, Store, Upkeep};
-use crate::upkeep::{At, Compaction, Vacuum, VacuumOptions, VersionEntry};
+use crate::upkeep::{At, Compaction, Vacuum, VacuumOptions, Verification, VersionEntry};
 
 const LOG_FOLDER: &str = "_log";
 
@@ -42,6 +42,7 @@ const LOG_FOLDER: &str = "_log";
 #[derive(Debug, Clone, Default)]
 pub(crate) struct VortexSettings {
     pub durability: Durability,
+    pub refresh: Refresh,
     #[cfg(feature = "cloud-storage")]
     pub s3: s3::S3Options,
 }
@@ -49,6 +50,7 @@ pub(crate) struct VortexSettings {
 pub(crate) struct VortexStore {
     database: Arc<Database>,
     opened: tokio::sync::OnceCell<()>,
+    refresh: Refresh,
 }
 
 impl std::fmt::Debug for VortexStore {
@@ -78,7 +80,8 @@ impl VortexStore {
         let log = Log::new(Arc::new(medium), name, Patience::default());
         let local = LocalFiles::new(files, folder.to_path_buf(), synced);
         let files = DataFiles::Local(Arc::new(local));
-        Ok(Self::new(folder.display().to_string(), log, files, runtime))
+        let name = folder.display().to_string();
+        Ok(Self::new(name, log, files, settings, runtime))
     }
 
     /// A store in an S3 bucket. `known` is the caller's own client of it, where there is one.
@@ -107,31 +110,24 @@ impl VortexStore {
             log_store,
             prefix,
         } = clients;
-        Ok(Self::object(name, store, log_store, prefix, runtime))
-    }
-
-    /// A store below a prefix of an object store. `log_store` is the same store through a client that retries nothing itself,
-    /// so that every doubt about a commit reaches the log.
-    #[cfg(feature = "cloud-storage")]
-    fn object(
-        name: String,
-        store: Arc<dyn ObjectStore>,
-        log_store: Arc<dyn ObjectStore>,
-        prefix: object_store::path::Path,
-        runtime: &RuntimeEnv,
-    ) -> Self {
+        let name_of_log = format!("{name}/{LOG_FOLDER}");
         let medium = ObjectMedium::new(log_store, prefix.clone().join(LOG_FOLDER));
-        let log_name = format!("{name}/{LOG_FOLDER}");
-        let log = Log::new(Arc::new(medium), log_name, Patience::default());
+        let log = Log::new(Arc::new(medium), name_of_log, Patience::default());
         let files = DataFiles::Object {
             store,
             prefix,
             name: name.as_str().into(),
         };
-        Self::new(name, log, files, runtime)
+        Ok(Self::new(name, log, files, settings, runtime))
     }
 
-    fn new(name: String, log: Log, files: DataFiles, runtime: &RuntimeEnv) -> Self {
+    fn new(
+        name: String,
+        log: Log,
+        files: DataFiles,
+        settings: &VortexSettings,
+        runtime: &RuntimeEnv,
+    ) -> Self {
         let session = VortexSession::default().with_tokio();
         // DataFusion asks for a store by the URL of a scan; the reader of its files asks no one but us.
         let url = ObjectStoreUrl::parse(format!("rhei-files://{}", Uuid::new_v4()))
@@ -147,6 +143,7 @@ impl VortexStore {
         Self {
             database: Arc::new(Database::new(name, log, scans)),
             opened: tokio::sync::OnceCell::new(),
+            refresh: settings.refresh,
         }
     }
 
@@ -195,7 +192,11 @@ fn prepare_folder(folder: &Path, synced: bool) -> Result<(), DfOlapError> {
 impl Store for VortexStore {
     async fn snapshot(&self) -> Result<Arc<Snapshot>, DfOlapError> {
         let database = self.opened().await?;
-        database.refresh().await?;
+        match self.refresh {
+            Refresh::EveryStatement => database.refresh().await?,
+            Refresh::Interval(time) if database.looked_before(time) => database.refresh().await?,
+            Refresh::Interval(_) | Refresh::Manual => {}
+        }
         Ok(database.snapshot())
     }
 
@@ -266,5 +267,21 @@ impl Upkeep for VortexStore {
 
     async fn vacuum(&self, options: VacuumOptions) -> Result<Vacuum, DfOlapError> {
         self.opened().await?.vacuum(options).await
+    }
+
+    async fn refresh(&self) -> Result<(), DfOlapError> {
+        self.opened().await?.refresh().await
+    }
+
+    async fn verify(&self) -> Result<Verification, DfOlapError> {
+        self.opened().await?.verify().await
+    }
+
+    async fn check_store(&self) -> Result<(), DfOlapError> {
+        self.opened().await?.log.check_race().await
+    }
+
+    async fn outcome(&self, id: Uuid) -> Result<Option<Version>, DfOlapError> {
+        self.opened().await?.outcome(CommitId(id)).await
     }
 }

@@ -14,7 +14,7 @@ use rhei_datafusion::{
     DataFusionEngine, DfOlapError, EngineBuilder, ErrorKind, OlapEngine, StorageMode,
 };
 
-use self::store::{Fault, FaultyStore};
+use self::store::{CarelessStore, Fault, FaultyStore};
 use crate::common::{rows, run};
 
 const CHANGES: [&str; 12] = [
@@ -225,4 +225,30 @@ async fn a_lost_or_wrong_answer_at_any_call_neither_loses_nor_doubles_a_change()
         Fault::RefusedAfter,
     ];
     enumerate(&faults, false).await;
+}
+
+#[tokio::test]
+async fn a_store_without_conditional_writes_is_refused_and_left_empty() {
+    let store = CarelessStore::new(false);
+    let refused = engine(Arc::clone(&store) as _).version().await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Invalid, "{refused}");
+    let text = refused.to_string();
+    assert!(
+        text.contains("If-None-Match") && text.contains("s3://bucket/some/database"),
+        "{text}"
+    );
+    let left: Vec<_> = store.list(None).collect().await;
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_store_that_looks_before_it_writes_is_found_out_by_a_race() {
+    let careless = engine(CarelessStore::new(true));
+    run(&careless, "CREATE TABLE t (a INT)").await;
+    let error = careless.check_store().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    assert!(error.to_string().contains("32 writers"), "{error}");
+    let good = engine(Arc::new(InMemory::new()));
+    good.check_store().await.unwrap();
+    run(&good, "CREATE TABLE t (a INT)").await;
 }

@@ -12,7 +12,8 @@ use rhei_datafusion::object_store::memory::InMemory;
 use rhei_datafusion::object_store::path::Path;
 use rhei_datafusion::object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
+    ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+    RenameOptions, Result,
 };
 
 /// What goes wrong.
@@ -169,5 +170,81 @@ impl ObjectStore for FaultyStore {
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
         self.call(self.inner.rename_opts(from, to, options)).await
+    }
+}
+
+/// A store that does not keep two writers from creating one object.
+#[derive(Debug)]
+pub struct CarelessStore {
+    inner: InMemory,
+    /// It looks whether the object is there, and then takes its time: so only those who come at once are all let through.
+    looks_first: bool,
+}
+
+impl CarelessStore {
+    pub fn new(looks_first: bool) -> Arc<Self> {
+        Arc::new(Self {
+            inner: InMemory::new(),
+            looks_first,
+        })
+    }
+}
+
+impl std::fmt::Display for CarelessStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CarelessStore")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for CarelessStore {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult> {
+        if options.mode == PutMode::Create && self.looks_first {
+            if self.inner.head(location).await.is_ok() {
+                return self.inner.put_opts(location, payload, options).await;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        let unconditional = PutOptions {
+            mode: PutMode::Overwrite,
+            ..options
+        };
+        self.inner.put_opts(location, payload, unconditional).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(location, options).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.inner.get_opts(location, options).await
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await
     }
 }

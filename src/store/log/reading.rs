@@ -1,0 +1,157 @@
+//! Finding the newest state of a log and its earlier entries, keeping checkpoints, and removing what they cover.
+
+use std::ops::RangeInclusive;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+
+use super::{Created, Entry, HINT, Kind, Log, checkpoint_name, entry_name, parse_name};
+use crate::error::DfOlapError;
+
+/// Where a reader begins.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// The newest checkpoint, where there is one; otherwise the entries begin with the first.
+    pub checkpoint: Option<Entry>,
+    /// All entries after it.
+    pub entries: Vec<Entry>,
+}
+
+impl Log {
+    /// The newest state that the log tells of; `None` where there is no log.
+    pub async fn open(&self) -> Result<Option<Opened>, DfOlapError> {
+        let hinted = self.hint().await?;
+        let mut found = Found::default();
+        if let Some(version) = hinted {
+            // Names of one version: its checkpoint, then its entry.
+            found.add(self.list(Some(&entry_name(version))).await?);
+            found.checkpoint = found.checkpoint.or(Some(version));
+        }
+        let mut checkpoint = match found.checkpoint {
+            Some(version) => self.checkpoint(version).await?,
+            None => None,
+        };
+        if checkpoint.is_none() {
+            found = Found::default();
+            found.add(self.list(None).await?);
+            checkpoint = match found.checkpoint {
+                Some(version) => Some(self.must(version, Kind::Checkpoint).await?),
+                None => None,
+            };
+        }
+        let first = checkpoint.as_ref().map_or(0, |found| found.version + 1);
+        let last = found.entry;
+        let mut entries = match last {
+            Some(last) if last >= first => self.entries(first..=last).await?,
+            _ => Vec::new(),
+        };
+        let next = entries.last().map_or(first, |entry| entry.version + 1);
+        entries.extend(self.entries_from(next).await?);
+        Ok(match (&checkpoint, entries.is_empty()) {
+            (None, true) => None,
+            _ => Some(Opened {
+                checkpoint,
+                entries,
+            }),
+        })
+    }
+
+    /// The entries of versions that are there.
+    pub async fn entries(&self, versions: RangeInclusive<u64>) -> Result<Vec<Entry>, DfOlapError> {
+        let reads = versions.map(|version| self.must(version, Kind::Entry));
+        let reads = futures::stream::iter(reads).buffered(READS_AT_ONCE);
+        reads.try_collect().await
+    }
+
+    /// The versions that have a checkpoint.
+    pub async fn checkpoints(&self) -> Result<Vec<u64>, DfOlapError> {
+        let names = self.list(None).await?;
+        let found = names.iter().filter_map(|name| match parse_name(name)? {
+            (version, Kind::Checkpoint) => Some(version),
+            (_, Kind::Entry) => None,
+        });
+        Ok(found.collect())
+    }
+
+    /// The names of what is there of versions before this one.
+    pub async fn before(&self, version: u64) -> Result<Vec<String>, DfOlapError> {
+        let mut names = self.list(None).await?;
+        names.retain(|name| parse_name(name).is_some_and(|(at, _)| at < version));
+        Ok(names)
+    }
+
+    /// Removes what is there of versions before this one, which has a checkpoint, and says how much that was.
+    pub async fn remove_before(&self, version: u64) -> Result<u64, DfOlapError> {
+        let mut names = self.before(version).await?;
+        // The oldest last: what is left of a removal that was cut short has no gap that a reader could fall into.
+        names.sort_unstable();
+        for name in names.iter().rev() {
+            let removed = self.medium.remove(name).await;
+            removed.map_err(|error| self.told(error))?;
+        }
+        Ok(names.len() as u64)
+    }
+
+    /// All entries from a version on, each asked for by its number.
+    pub async fn entries_from(&self, mut version: u64) -> Result<Vec<Entry>, DfOlapError> {
+        let mut entries = Vec::new();
+        while let Some(entry) = self.entry(version).await? {
+            entries.push(entry);
+            version += 1;
+        }
+        Ok(entries)
+    }
+
+    /// Keeps the state of a version, so that readers need not begin before it.
+    pub async fn keep(&self, checkpoint: &Entry) -> Result<(), DfOlapError> {
+        let name = checkpoint_name(checkpoint.version);
+        match self.medium.create(&name, checkpoint.encode()).await {
+            // Two of one version say the same.
+            Ok(Created::New | Created::Exists) => {}
+            Err(failed) => return Err(self.told(failed.error)),
+        }
+        let hint = Bytes::from(checkpoint.version.to_string());
+        let replaced = self.medium.replace(HINT, hint).await;
+        replaced.map_err(|error| self.told(error))
+    }
+
+    /// The object of a version that has one.
+    pub async fn must(&self, version: u64, kind: Kind) -> Result<Entry, DfOlapError> {
+        self.read(version, kind).await?.ok_or_else(|| {
+            DfOlapError::Corrupt(format!("{} is missing", self.name_of(kind, version)))
+        })
+    }
+
+    async fn hint(&self) -> Result<Option<u64>, DfOlapError> {
+        let bytes = self.medium.read(HINT).await;
+        let bytes = bytes.map_err(|error| self.told(error))?;
+        Ok(bytes.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok()))
+    }
+
+    async fn list(&self, after: Option<&str>) -> Result<Vec<String>, DfOlapError> {
+        let names = self.medium.list(after).await;
+        names.map_err(|error| self.told(error))
+    }
+}
+
+/// How many entries are asked for at once.
+const READS_AT_ONCE: usize = 16;
+
+/// The newest names of a listing.
+#[derive(Debug, Default)]
+struct Found {
+    checkpoint: Option<u64>,
+    entry: Option<u64>,
+}
+
+impl Found {
+    fn add(&mut self, names: Vec<String>) {
+        for (version, kind) in names.iter().filter_map(|name| parse_name(name)) {
+            let newest = match kind {
+                Kind::Checkpoint => &mut self.checkpoint,
+                Kind::Entry => &mut self.entry,
+            };
+            *newest = (*newest).max(Some(version));
+        }
+    }
+}
