@@ -59,6 +59,10 @@ pub(crate) enum Action {
     Truncate {
         id: RelationId,
     },
+    /// The files of a folder that no version named belong to a table from now on.
+    Adopt {
+        folder: String,
+    },
     /// Versions before this one cannot be asked for any more.
     Forget {
         before: Version,
@@ -218,6 +222,12 @@ impl Next<'_> {
                 let table = self.table(*id)?;
                 table.fragments.clear();
                 table.rows = 0;
+            }
+            Action::Adopt { folder } => {
+                let adopted = Arc::make_mut(&mut self.snapshot.adopted);
+                if !adopted.insert(folder.clone()) {
+                    return Err(Conflict("the folder was taken over"));
+                }
             }
             Action::Forget { before } => {
                 self.snapshot.oldest = self.snapshot.oldest.max(*before);

@@ -249,15 +249,32 @@ impl OlapEngine for DataFusionEngine {
     ) -> Result<(), DfOlapError> {
         let name = identifier("table", table_name)?.to_ascii_lowercase();
         let definition = Arc::new(definition(schema, primary_key)?);
+        let adoptable = self.adoptable(table_name, &name, &definition).await?;
         self.executor
             .change(&name, |base| {
+                let id = RelationId::fresh();
                 let create = Action::CreateTable {
                     name: name.clone(),
-                    id: RelationId::fresh(),
+                    id,
                     definition: Arc::clone(&definition),
                 };
                 match base.relation(&name) {
-                    None => Ok((vec![create], ())),
+                    None => {
+                        let mut actions = vec![create];
+                        if let Some((folder, fragments)) = &adoptable
+                            && !base.adopted.contains(folder)
+                        {
+                            actions.push(Action::Append {
+                                id,
+                                definition: Arc::clone(&definition),
+                                fragments: fragments.clone(),
+                            });
+                            actions.push(Action::Adopt {
+                                folder: folder.clone(),
+                            });
+                        }
+                        Ok((actions, ()))
+                    }
                     Some(Relation::Table(table)) if same_shape(&table.definition, &definition) => {
                         Ok((Vec::new(), ()))
                     }

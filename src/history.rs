@@ -1,12 +1,15 @@
 //! The part of [`DataFusionEngine`] that durable databases have: earlier versions, compaction, vacuum.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 use uuid::Uuid;
 
 use crate::engine::DataFusionEngine;
 use crate::error::DfOlapError;
+use crate::fragment::Fragment;
 use crate::options::StatementOptions;
-use crate::snapshot::Version;
+use crate::snapshot::{TableDefinition, Version};
 use crate::upkeep::{At, Compaction, Vacuum, VacuumOptions, Verification, VersionEntry};
 
 impl DataFusionEngine {
@@ -101,5 +104,24 @@ impl DataFusionEngine {
     /// Of the kind unavailable, where storage still cannot be reached.
     pub async fn commit_outcome(&self, id: Uuid) -> Result<Option<Version>, DfOlapError> {
         self.executor.upkeep().outcome(id).await
+    }
+
+    /// What an older version of this crate wrote for a table that is to be made, by its name as it was given or as SQL reads it.
+    pub(crate) async fn adoptable(
+        &self,
+        given: &str,
+        name: &str,
+        definition: &TableDefinition,
+    ) -> Result<Option<(String, Vec<Arc<Fragment>>)>, DfOlapError> {
+        let snapshot = self.executor.snapshot().await?;
+        if snapshot.relation(name).is_some() {
+            return Ok(None);
+        }
+        let upkeep = self.executor.upkeep();
+        let found = upkeep.adoptable(given, definition).await?;
+        match found {
+            None if name != given => upkeep.adoptable(name, definition).await,
+            found => Ok(found),
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! optional deletion vector (a Roaring bitmap of dead positions). Nothing here does I/O and nothing here changes: a writer
 //! makes the next snapshot from this one (see [`crate::change`]), sharing all that stays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -40,6 +40,8 @@ pub(crate) struct Snapshot {
     pub version: Version,
     /// The oldest version that can still be asked for.
     pub oldest: Version,
+    /// Folders whose files were taken over; they are not taken over again.
+    pub adopted: Arc<BTreeSet<String>>,
     pub names: Arc<BTreeMap<String, RelationId>>,
     pub tables: BTreeMap<RelationId, Arc<Table>>,
     pub views: Arc<BTreeMap<RelationId, Arc<View>>>,

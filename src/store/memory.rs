@@ -107,6 +107,14 @@ impl Upkeep for MemoryStore {
         Ok(Vacuum::default())
     }
 
+    async fn adoptable(
+        &self,
+        _: &str,
+        _: &TableDefinition,
+    ) -> Result<Option<(String, Vec<Arc<Fragment>>)>, DfOlapError> {
+        Ok(None)
+    }
+
     async fn refresh(&self) -> Result<(), DfOlapError> {
         Ok(())
     }

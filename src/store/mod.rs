@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::change::{ChangeSet, Conflict};
 use crate::error::DfOlapError;
 use crate::fragment::Fragment;
-use crate::snapshot::{Snapshot, Table, Version};
+use crate::snapshot::{Snapshot, Table, TableDefinition, Version};
 use crate::upkeep::{At, Compaction, Vacuum, VacuumOptions, Verification, VersionEntry};
 
 pub(crate) use memory::MemoryStore;
@@ -76,6 +76,14 @@ pub(crate) trait Upkeep: Send + Sync {
 
     /// Removes what no version names that is to stay.
     async fn vacuum(&self, options: VacuumOptions) -> Result<Vacuum, DfOlapError>;
+
+    /// The rows of a folder that an older version of this crate wrote for a table of that name, where there is one that was not
+    /// taken over yet: its name, and what they are as fragments.
+    async fn adoptable(
+        &self,
+        name: &str,
+        definition: &TableDefinition,
+    ) -> Result<Option<(String, Vec<Arc<Fragment>>)>, DfOlapError>;
 
     /// Takes over what others committed.
     async fn refresh(&self) -> Result<(), DfOlapError>;

@@ -9,6 +9,7 @@
     reason = "native tests; a panic is how a claim fails"
 )]
 
+mod adoption;
 mod api;
 mod appends;
 mod atomicity;
@@ -29,6 +30,7 @@ mod model;
 mod model_expr;
 mod model_keys;
 mod model_statements;
+mod processes;
 mod races;
 #[cfg(feature = "cloud-storage")]
 mod s3;

@@ -15,7 +15,7 @@ use crate::sql_file::render;
 use crate::sql_files;
 
 /// A prefix that nothing has, in the bucket of the tests. `None` where there is no server.
-fn fresh_url() -> Option<String> {
+pub fn fresh_url() -> Option<String> {
     match std::env::var("S3_TEST_URL") {
         Ok(url) => Some(format!("{url}/{}", uuid::Uuid::new_v4())),
         Err(_) => {

@@ -1,6 +1,6 @@
 //! What a checkpoint says: the whole state of one version, so that a reader need not begin with the first entry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,6 +16,8 @@ use crate::snapshot::{RelationId, Snapshot, Table, Version};
 struct LoggedState {
     database: Uuid,
     oldest: u64,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    adopted: BTreeSet<String>,
     tables: Vec<LoggedTable>,
     views: Vec<LoggedView>,
 }
@@ -50,6 +52,7 @@ pub(super) fn encode(database: Uuid, snapshot: &Snapshot) -> Result<Bytes, Damag
     encoder.finish(LoggedState {
         database,
         oldest: snapshot.oldest.0,
+        adopted: snapshot.adopted.as_ref().clone(),
         tables,
         views,
     })
@@ -114,6 +117,7 @@ pub(super) fn decode(version: u64, body: &Bytes) -> Result<(Uuid, Snapshot), Dam
     let snapshot = Snapshot {
         version: Version(version),
         oldest: Version(state.oldest),
+        adopted: Arc::new(state.adopted),
         names: Arc::new(names),
         tables,
         views: Arc::new(views),

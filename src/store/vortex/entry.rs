@@ -64,6 +64,9 @@ enum LoggedAction {
     Truncate {
         table: Uuid,
     },
+    Adopt {
+        folder: String,
+    },
     Forget {
         before: u64,
     },
@@ -181,6 +184,9 @@ fn encode_action(encoder: &mut Encoder, action: &Action) -> Result<Option<Logged
                 .collect::<Result<_, _>>()?,
         },
         Action::Truncate { id } => LoggedAction::Truncate { table: id.0 },
+        Action::Adopt { folder } => LoggedAction::Adopt {
+            folder: folder.clone(),
+        },
         Action::Forget { before } => LoggedAction::Forget { before: before.0 },
         Action::NoNewRows { .. } => return Ok(None),
     }))
@@ -352,6 +358,7 @@ fn decode_action(
         LoggedAction::Truncate { table } => Action::Truncate {
             id: RelationId(table),
         },
+        LoggedAction::Adopt { folder } => Action::Adopt { folder },
         LoggedAction::Forget { before } => Action::Forget {
             before: Version(before),
         },

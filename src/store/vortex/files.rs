@@ -75,15 +75,21 @@ impl LocalFiles {
             if !folder.is_folder {
                 continue;
             }
-            for file in self.files.entries(&self.root.join(&folder.name))? {
-                found.push(StoredFile {
-                    path: format!("{}/{}", folder.name, file.name),
-                    size_bytes: file.size_bytes,
-                    modified: file.modified,
-                });
-            }
+            found.extend(self.list_folder(&folder.name)?);
         }
         Ok(found)
+    }
+
+    fn list_folder(&self, folder: &str) -> std::io::Result<Vec<StoredFile>> {
+        let files = self.files.entries(&self.root.join(folder))?;
+        let files = files.into_iter().filter(|file| !file.is_folder);
+        Ok(files
+            .map(|file| StoredFile {
+                path: format!("{folder}/{}", file.name),
+                size_bytes: file.size_bytes,
+                modified: file.modified,
+            })
+            .collect())
     }
 }
 
@@ -160,6 +166,40 @@ impl DataFiles {
         };
         let ours = found.into_iter().filter(|file| is_ours(&file.path));
         Ok(ours.collect())
+    }
+
+    /// The Vortex files right in a folder, whoever wrote them; none where there is no such folder.
+    pub async fn list_folder(&self, folder: &str) -> Result<Vec<StoredFile>, DfOlapError> {
+        let shown = self.shown(folder);
+        let mut found = match self {
+            Self::Local(local) => {
+                let (local, folder) = (Arc::clone(local), folder.to_string());
+                let listed = blocking(move || local.list_folder(&folder)).await;
+                match listed.and_then(|listed| listed) {
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+                    listed => listed.map_err(|error| unavailable(&shown, &error))?,
+                }
+            }
+            Self::Object { store, prefix, .. } => {
+                let listed = store
+                    .list_with_delimiter(Some(&object_path(prefix, folder)))
+                    .await;
+                let listed = listed.map_err(|error| unavailable(&shown, &error))?;
+                let name =
+                    |meta: &object_store::ObjectMeta| meta.location.filename().map(str::to_string);
+                let files = listed.objects.into_iter().filter_map(|meta| {
+                    Some(StoredFile {
+                        path: format!("{folder}/{}", name(&meta)?),
+                        size_bytes: meta.size,
+                        modified: meta.last_modified.into(),
+                    })
+                });
+                files.collect()
+            }
+        };
+        found.retain(|file| file.path.ends_with(".vortex"));
+        found.sort_by(|a, b| (a.modified, &a.path).cmp(&(b.modified, &b.path)));
+        Ok(found)
     }
 
     /// Removes a file, if it is there.

@@ -11,6 +11,7 @@
 //! - V3 A commit that was begun is carried to its end in a task of its own, whatever becomes of who asked for it.
 //! - V4 While a commit's outcome is unknown, nothing else is committed: it is settled first.
 
+mod adopt;
 mod checkpoint;
 mod codec;
 mod compact;

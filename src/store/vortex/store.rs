@@ -28,7 +28,7 @@ use crate::change::{Action, ChangeSet};
 use crate::error::DfOlapError;
 use crate::fragment::Fragment;
 use crate::options::{Durability, Refresh};
-use crate::snapshot::{Snapshot, Table, Version};
+use crate::snapshot::{Snapshot, Table, TableDefinition, Version};
 use crate::store::disk::{Disk, Files};
 #[cfg(feature = "cloud-storage")]
 use crate::store::log::ObjectMedium;
@@ -267,6 +267,14 @@ impl Upkeep for VortexStore {
 
     async fn vacuum(&self, options: VacuumOptions) -> Result<Vacuum, DfOlapError> {
         self.opened().await?.vacuum(options).await
+    }
+
+    async fn adoptable(
+        &self,
+        name: &str,
+        definition: &TableDefinition,
+    ) -> Result<Option<(String, Vec<Arc<Fragment>>)>, DfOlapError> {
+        self.opened().await?.adoptable(name, definition).await
     }
 
     async fn refresh(&self) -> Result<(), DfOlapError> {

@@ -17,7 +17,7 @@ use vortex::arrow::ArrowSessionExt;
 use vortex::dtype::DType;
 use vortex::error::{VortexError, VortexResult};
 use vortex::expr::stats::{Precision, Stat};
-use vortex::file::{WriteOptionsSessionExt, WriteSummary};
+use vortex::file::{Footer, WriteOptionsSessionExt};
 use vortex::io::{IoBuf, VortexWrite};
 use vortex::scalar::Scalar;
 use vortex::session::VortexSession;
@@ -37,7 +37,7 @@ const INLINE_BYTES: usize = 1 << 20;
 /// The most rows of a file.
 pub(super) const FILE_ROWS: usize = 1 << 20;
 /// The bytes that one checksum speaks for.
-const BLOCK_BYTES: u32 = 256 << 10;
+pub(super) const BLOCK_BYTES: u32 = 256 << 10;
 
 type Rows<'a> = BoxStream<'a, Result<RecordBatch, DfOlapError>>;
 
@@ -163,7 +163,8 @@ impl Writer<'_> {
             names: names.collect(),
             checksums: Checksums::new(BLOCK_BYTES, sums),
         };
-        let ranges = ranges(&summary, schema);
+        let columns: Vec<usize> = (0..schema.fields().len()).collect();
+        let ranges = ranges(summary.footer(), &columns, schema);
         Ok(Fragment::in_file(
             id,
             Arc::clone(&definition.layout),
@@ -227,19 +228,23 @@ impl Sized<'_> {
     }
 }
 
-/// The ranges of a file's columns by its own statistics, where they are exact and of a type whose order means the same
-/// everywhere.
-fn ranges(summary: &WriteSummary, schema: &SchemaRef) -> Vec<Option<ValueRange>> {
-    let Some(statistics) = summary.footer().statistics() else {
+/// The ranges of the fields of `schema`, which stand at `columns` of a file, by the file's own statistics, where they are exact
+/// and of a type whose order means the same everywhere.
+pub(super) fn ranges(
+    footer: &Footer,
+    columns: &[usize],
+    schema: &SchemaRef,
+) -> Vec<Option<ValueRange>> {
+    let Some(statistics) = footer.statistics() else {
         return vec![None; schema.fields().len()];
     };
-    let columns = schema.fields().iter().enumerate();
-    columns
+    let fields = columns.iter().zip(schema.fields());
+    fields
         .map(|(index, field)| {
             if !has_cheap_order(field.data_type()) {
                 return None;
             }
-            let (stats, dtype) = statistics.get(index);
+            let (stats, dtype) = statistics.get(*index);
             let bound = |stat: Stat| match stats.get(stat) {
                 Precision::Exact(value) => bound(
                     Scalar::try_new(stat.dtype(dtype)?, Some(value)).ok()?,
