@@ -2,7 +2,7 @@
 //!
 //! Names, parameters, types and pruning are those of the planned way; the condition and the new values are the same physical
 //! expressions, evaluated on the same batches. What has a subquery, a join, RETURNING or a function whose value may change
-//! between calls, what would read many rows (the planned way does so on all cores) or files, and whatever fails on the way is
+//! between calls, what would read many rows (the planned way does so on all cores) or many files, and whatever fails on the way is
 //! left to the planned way, which also words the errors.
 
 use std::collections::HashMap;
@@ -27,9 +27,12 @@ use super::run::Run;
 use super::scan::stored_batches;
 use super::target::{Target, assignments};
 use crate::error::DfOlapError;
+use crate::snapshot::row_address;
+use crate::store::Found;
 
-/// The most rows that are looked at one after the other.
+/// The most rows in memory that are looked at one after the other, and the most files.
 const MAX_ROWS: u64 = 1 << 18;
+const MAX_FILES: usize = 4;
 
 /// What a statement matched: the target, the addresses of its rows and, for an UPDATE, the rows as they become.
 pub(crate) struct Matched {
@@ -39,7 +42,7 @@ pub(crate) struct Matched {
 }
 
 /// The rows that `DELETE FROM t WHERE condition` removes; `None` where the statement is anything else.
-pub(crate) fn delete(run: &Run, statement: &ast::Delete) -> Option<Matched> {
+pub(crate) async fn delete(run: &Run, statement: &ast::Delete) -> Option<Matched> {
     let ast::Delete {
         delete_token: _,
         optimizer_hints: _,
@@ -62,11 +65,12 @@ pub(crate) fn delete(run: &Run, statement: &ast::Delete) -> Option<Matched> {
     if !(tables.is_empty() && order_by.is_empty() && table.joins.is_empty()) {
         return None;
     }
-    matched(run, &table.relation, selection, None).ok()?
+    let matched = matched(run, &table.relation, selection, None);
+    matched.await.ok()?
 }
 
 /// The rows that `UPDATE t SET … WHERE condition` changes; `None` where the statement is anything else.
-pub(crate) fn update(run: &Run, statement: &ast::Update) -> Option<Matched> {
+pub(crate) async fn update(run: &Run, statement: &ast::Update) -> Option<Matched> {
     let ast::Update {
         update_token: _,
         optimizer_hints: _,
@@ -86,19 +90,82 @@ pub(crate) fn update(run: &Run, statement: &ast::Update) -> Option<Matched> {
     if !(order_by.is_empty() && table.joins.is_empty()) {
         return None;
     }
-    matched(run, &table.relation, selection, Some(assignments)).ok()?
+    let matched = matched(run, &table.relation, selection, Some(assignments));
+    matched.await.ok()?
 }
 
-fn matched(
+async fn matched(
     run: &Run,
     factor: &ast::TableFactor,
     selection: &ast::Expr,
     assigned: Option<&[ast::Assignment]>,
 ) -> Result<Option<Matched>, DfOlapError> {
+    let Some(Change {
+        target,
+        condition,
+        values,
+    }) = understood(run, factor, selection, assigned)?
+    else {
+        return Ok(None);
+    };
+    let table = Arc::clone(&target.table);
+    let places = prune(
+        &table,
+        &table.definition.schema,
+        Arc::clone(&condition.plain),
+    );
+    let is_in_file = |place: &usize| table.fragments[*place].fragment.file().is_some();
+    let (in_files, in_memory): (Vec<usize>, Vec<usize>) = places.into_iter().partition(is_in_file);
+    let rows: u64 = in_memory
+        .iter()
+        .map(|place| table.fragments[*place].rows())
+        .sum();
+    if rows > MAX_ROWS || in_files.len() > MAX_FILES {
+        return Ok(None);
+    }
+    let mut matched = Matched {
+        target,
+        dead: RoaringTreemap::new(),
+        new: Gathered::new(run.runtime()),
+    };
+    let values = assigned.map(|_| &values);
+    for stored in stored_batches(&table, &in_memory) {
+        run.check_stop()?;
+        let stored = stored?;
+        let alive = stored.live_rows();
+        let address = |index| stored.address(index);
+        matched.take(&stored.batch, alive, address, &condition, values)?;
+    }
+    for place in in_files {
+        run.check_stop()?;
+        let Some(found) = run.store.find(&table, place, &condition.plain).await? else {
+            return Ok(None);
+        };
+        for Found { batch, positions } in found {
+            let address = |index| row_address(place, 0) + positions.value(index);
+            matched.take(&batch, None, address, &condition, values)?;
+        }
+    }
+    Ok(Some(matched))
+}
+
+/// What a statement does, where it is a plain one.
+struct Change {
+    target: Target,
+    condition: Condition,
+    /// The new values of an UPDATE by the places of their columns.
+    values: HashMap<usize, Arc<dyn PhysicalExpr>>,
+}
+
+fn understood(
+    run: &Run,
+    factor: &ast::TableFactor,
+    selection: &ast::Expr,
+    assigned: Option<&[ast::Assignment]>,
+) -> Result<Option<Change>, DfOlapError> {
     let planner = run.planner();
     let target = Target::new(&planner, factor)?;
-    let table = Arc::clone(&target.table);
-    let definition = &table.definition;
+    let definition = &target.table.definition;
     let alias = TableReference::bare(target.alias.clone());
     let schema = DFSchema::try_from_qualified_schema(alias, &definition.schema)?;
     let expressions = Expressions {
@@ -107,7 +174,7 @@ fn matched(
         schema: &schema,
     };
 
-    let Some(Condition { plain, checked }) = expressions.condition(selection)? else {
+    let Some(condition) = expressions.condition(selection)? else {
         return Ok(None);
     };
     let mut values: HashMap<usize, Arc<dyn PhysicalExpr>> = HashMap::new();
@@ -122,41 +189,40 @@ fn matched(
             }
         }
     }
+    Ok(Some(Change {
+        target,
+        condition,
+        values,
+    }))
+}
 
-    let places = prune(&table, &definition.schema, plain);
-    let rows: u64 = places
-        .iter()
-        .map(|place| table.fragments[*place].rows())
-        .sum();
-    let in_file = |place: &usize| table.fragments[*place].fragment.file().is_some();
-    if rows > MAX_ROWS || places.iter().any(in_file) {
-        return Ok(None);
-    }
-    let mut dead = RoaringTreemap::new();
-    let mut new = Gathered::new(run.runtime());
-    for stored in stored_batches(&table, &places) {
-        run.check_stop()?;
-        let stored = stored?;
-        let batch = &stored.batch;
-        let hit = checked.evaluate(batch)?.into_array(batch.num_rows())?;
+impl Matched {
+    /// Takes the rows of a batch for which the condition is true, and what they become.
+    fn take(
+        &mut self,
+        batch: &RecordBatch,
+        alive: Option<BooleanArray>,
+        address: impl Fn(usize) -> u64,
+        condition: &Condition,
+        values: Option<&HashMap<usize, Arc<dyn PhysicalExpr>>>,
+    ) -> Result<(), DfOlapError> {
+        let hit = condition.checked.evaluate(batch)?;
+        let hit = hit.into_array(batch.num_rows())?;
         let mut hit = definite(hit.as_boolean());
         if hit.true_count() == 0 {
-            continue;
+            return Ok(());
         }
-        if let Some(alive) = stored.live_rows() {
+        if let Some(alive) = alive {
             hit = and(&hit, &alive)?;
         }
         let rows = hit.values().set_indices();
-        dead.extend(rows.map(|index| stored.address(index)));
-        if assigned.is_some() {
-            new.push(changed(
-                &target,
-                &filter_record_batch(batch, &hit)?,
-                &values,
-            )?)?;
+        self.dead.extend(rows.map(address));
+        if let Some(values) = values {
+            let rows = filter_record_batch(batch, &hit)?;
+            self.new.push(changed(&self.target, &rows, values)?)?;
         }
+        Ok(())
     }
-    Ok(Some(Matched { target, dead, new }))
 }
 
 /// True where the condition is, false where it is false or NULL.

@@ -32,7 +32,7 @@ pub(crate) async fn delete(
     statement: &ast::Delete,
 ) -> Result<Effect, DfOlapError> {
     if with.is_none()
-        && let Some(matched) = direct::delete(run, statement)
+        && let Some(matched) = direct::delete(run, statement).await
     {
         return matched_effect(run, matched).await;
     }
@@ -113,7 +113,7 @@ pub(crate) async fn update(
     statement: &ast::Update,
 ) -> Result<Effect, DfOlapError> {
     if with.is_none()
-        && let Some(matched) = direct::update(run, statement)
+        && let Some(matched) = direct::update(run, statement).await
     {
         return matched_effect(run, matched).await;
     }

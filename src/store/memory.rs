@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use arrow::compute::BatchCoalescer;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -18,7 +19,7 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::tidy::tidy;
-use super::{CommitOutcome, FileScan, Store, Upkeep};
+use super::{CommitOutcome, FileScan, Found, Store, Upkeep};
 use crate::change::ChangeSet;
 use crate::error::DfOlapError;
 use crate::fragment::Fragment;
@@ -84,6 +85,15 @@ impl Store for MemoryStore {
 
     fn cause(&self, error: DfOlapError) -> DfOlapError {
         error
+    }
+
+    async fn find(
+        &self,
+        _: &Table,
+        _: usize,
+        _: &Arc<dyn PhysicalExpr>,
+    ) -> Result<Option<Vec<Found>>, DfOlapError> {
+        Ok(None)
     }
 
     fn scan(&self, _: FileScan<'_>) -> Result<Arc<dyn ExecutionPlan>, DfOlapError> {

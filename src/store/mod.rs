@@ -15,9 +15,11 @@ mod vortex;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use arrow::array::UInt64Array;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::stream::BoxStream;
 use uuid::Uuid;
@@ -61,8 +63,24 @@ pub(crate) trait Store: Debug + Send + Sync {
     /// The store's own error behind one that came out of a plan, where there is one.
     fn cause(&self, error: DfOlapError) -> DfOlapError;
 
+    /// The live rows of the file at a place in a table's list for which `condition`, over the table's columns, may be true, with
+    /// their positions; `None` where it would take reading much of it.
+    async fn find(
+        &self,
+        table: &Table,
+        place: usize,
+        condition: &Arc<dyn PhysicalExpr>,
+    ) -> Result<Option<Vec<Found>>, DfOlapError>;
+
     /// A plan that reads fragments that lie in this store's files.
     fn scan(&self, files: FileScan<'_>) -> Result<Arc<dyn ExecutionPlan>, DfOlapError>;
+}
+
+/// Rows of a file in the shape of their table, and their positions in the file.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub batch: RecordBatch,
+    pub positions: UInt64Array,
 }
 
 /// The care of a store's data.

@@ -27,7 +27,7 @@ use vortex_datafusion::convert::{
 };
 
 /// The name of a row's position among what a scan yields.
-const ROW_INDEX: &str = "\u{1}row_index";
+pub(super) const ROW_INDEX: &str = "\u{1}row_index";
 
 /// The position of a row in its file, where a Vortex scan evaluates it.
 pub(super) fn row_index() -> Arc<dyn PhysicalExpr> {

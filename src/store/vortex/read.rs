@@ -14,13 +14,14 @@ use vortex::array::buffer::BufferHandle;
 use vortex::buffer::{Alignment, ByteBuffer};
 use vortex::error::{VortexError, VortexResult};
 use vortex::io::{CoalesceConfig, VortexReadAt};
+use vortex::layout::LayoutReaderRef;
 use vortex::session::VortexSession;
 use vortex_datafusion::reader::VortexReaderFactory;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::files::DataFiles;
 use crate::error::DfOlapError;
-use crate::fragment::{DataFile, Fragment};
+use crate::fragment::{DataFile, Fragment, FragmentId};
 
 /// What reading files failed with lately: the errors that come out of a plan carry the text alone.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +48,31 @@ impl Failures {
         let mut newest_first = failures.iter().rev();
         let cause = newest_first.find(|failure| text.contains(&failure.to_string()));
         cause.map_or(error, DfOlapError::again)
+    }
+}
+
+/// Files that were opened lately to look something up: their statistics are there already.
+#[derive(Default)]
+pub(super) struct OpenedFiles(Mutex<VecDeque<(FragmentId, LayoutReaderRef)>>);
+
+impl OpenedFiles {
+    const KEPT: usize = 32;
+
+    pub fn get(&self, id: FragmentId) -> Option<LayoutReaderRef> {
+        let mut opened = self.0.lock();
+        let place = opened.iter().position(|(other, _)| *other == id)?;
+        let found = opened.remove(place)?;
+        let reader = Arc::clone(&found.1);
+        opened.push_back(found);
+        Some(reader)
+    }
+
+    pub fn put(&self, id: FragmentId, reader: &LayoutReaderRef) {
+        let mut opened = self.0.lock();
+        if opened.len() == Self::KEPT {
+            opened.pop_front();
+        }
+        opened.push_back((id, Arc::clone(reader)));
     }
 }
 

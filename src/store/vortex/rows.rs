@@ -4,23 +4,40 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, new_null_array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Fields};
+use arrow::datatypes::{DataType, Field, Fields, UInt64Type};
+use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use vortex::array::VortexSessionExecute;
 use vortex::arrow::ArrowSessionExt;
 use vortex::dtype::Nullability;
 use vortex::error::VortexError;
-use vortex::expr::{get_item, pack, root};
+use vortex::expr::{Expression, and_collect, get_item, pack, root};
 use vortex::file::OpenOptionsSessionExt;
 use vortex::io::VortexReadAt;
+use vortex::layout::LayoutReaderRef;
+use vortex::layout::layouts::row_idx::row_idx;
 use vortex::layout::scan::scan_builder::ScanBuilder;
+use vortex_datafusion::convert::ExpressionConverter;
 
+use super::expr::{Converter, ROW_INDEX};
 use super::read::CheckedFile;
-use super::scan::{Scans, without};
+use super::scan::{Scans, Stored, without};
 use crate::error::DfOlapError;
 use crate::fragment::{ColumnId, DataFile, LiveFragment};
-use crate::snapshot::TableDefinition;
+use crate::snapshot::{Table, TableDefinition};
+use crate::store::Found;
+
+/// More rows than this are not looked up.
+const MAX_FOUND: usize = 1 << 16;
+
+/// What a read asks for beside the columns.
+#[derive(Default)]
+struct Extra {
+    filter: Option<Expression>,
+    /// The rows' positions as a last column.
+    positions: bool,
+}
 
 type Rows = BoxStream<'static, Result<RecordBatch, DfOlapError>>;
 
@@ -42,7 +59,10 @@ impl Scans {
         };
         let stored: Rows = match live.fragment.file() {
             None => stream::iter(live.live_batches()?.into_iter().map(Ok)).boxed(),
-            Some(file) => self.file_rows(definition, live, file, &there).await?,
+            Some(file) => {
+                let reader = self.layout_reader(live, file).await?;
+                self.file_rows(definition, live, file, &there, reader, Extra::default())?
+            }
         };
         let definition = Arc::clone(definition);
         Ok(stored
@@ -50,21 +70,78 @@ impl Scans {
             .boxed())
     }
 
-    /// The columns `there` of a file's live rows.
-    async fn file_rows(
+    /// The live rows of a file for which a condition may be true, with their positions; `None` where no part of the condition
+    /// can be looked up, or they are many.
+    pub async fn find(
         &self,
-        definition: &TableDefinition,
-        live: &LiveFragment,
-        file: &DataFile,
-        there: &[ColumnId],
-    ) -> Result<Rows, DfOlapError> {
+        table: &Table,
+        place: usize,
+        condition: &Arc<dyn PhysicalExpr>,
+    ) -> Result<Option<Vec<Found>>, DfOlapError> {
+        let definition = &table.definition;
+        let live = &table.fragments[place];
+        let Some(file) = live.fragment.file() else {
+            return Ok(None);
+        };
+        let shape = (Arc::clone(&live.fragment.layout), Arc::clone(&file.names));
+        let stored = Stored::new(definition, &shape);
+        let converter = Converter::new(&self.session);
+        let parts = split_conjunction(condition).into_iter().filter_map(|part| {
+            let part = stored.in_file(part)?;
+            converter.try_convert(&part, &stored.schema).ok()?
+        });
+        let Some(filter) = and_collect(parts.collect::<Vec<_>>()) else {
+            return Ok(None);
+        };
+        let reader = match self.opened.get(live.fragment.id) {
+            Some(reader) => reader,
+            None => {
+                let reader = self.layout_reader(live, file).await?;
+                self.opened.put(live.fragment.id, &reader);
+                reader
+            }
+        };
+        let there = stored.columns();
+        let extra = Extra {
+            filter: Some(filter),
+            positions: true,
+        };
+        let mut rows = self.file_rows(definition, live, file, &there, reader, extra)?;
+        let (mut found, mut count) = (Vec::new(), 0);
+        while let Some(batch) = rows.next().await {
+            let batch = batch?;
+            count += batch.num_rows();
+            if count > MAX_FOUND {
+                return Ok(None);
+            }
+            let positions = batch
+                .column(there.len())
+                .as_primitive::<UInt64Type>()
+                .clone();
+            found.push(Found {
+                batch: in_shape(definition, &there, &batch)?,
+                positions,
+            });
+        }
+        Ok(Some(found))
+    }
+
+    fn failed(&self, file: &DataFile) -> impl Fn(VortexError) -> DfOlapError + Send + 'static {
         let shown = self.files.shown(&file.path);
         let failures = self.failures.clone();
-        let failed = move |error: VortexError| {
+        move |error| {
             failures.cause(DfOlapError::Other(format!(
                 "{shown} could not be read: {error}"
             )))
-        };
+        }
+    }
+
+    async fn layout_reader(
+        &self,
+        live: &LiveFragment,
+        file: &DataFile,
+    ) -> Result<LayoutReaderRef, DfOlapError> {
+        let failed = self.failed(file);
         let reader: Arc<dyn VortexReadAt> = Arc::new(CheckedFile::new(
             self.files.clone(),
             Arc::clone(&live.fragment),
@@ -77,6 +154,20 @@ impl Scans {
             .open(reader)
             .await
             .map_err(&failed)?;
+        opened.layout_reader().map_err(failed)
+    }
+
+    /// The columns `there` of a file's live rows, and what else is asked for.
+    fn file_rows(
+        &self,
+        definition: &TableDefinition,
+        live: &LiveFragment,
+        file: &DataFile,
+        there: &[ColumnId],
+        reader: LayoutReaderRef,
+        extra: Extra,
+    ) -> Result<Rows, DfOlapError> {
+        let failed = self.failed(file);
         let names: Vec<&String> = live
             .fragment
             .layout
@@ -87,9 +178,10 @@ impl Scans {
             .collect();
         let read = names
             .iter()
-            .map(|name| (name.as_str(), get_item(name.as_str(), root())));
+            .map(|name| (name.as_str(), get_item(name.as_str(), root())))
+            .chain(extra.positions.then(|| (ROW_INDEX, row_idx())));
         let projection = pack(read, Nullability::NonNullable)
-            .bind(opened.dtype())
+            .bind(reader.dtype())
             .and_then(|projection| projection.optimize_recursive())
             .map_err(&failed)?;
         let natural = self
@@ -97,8 +189,12 @@ impl Scans {
             .arrow()
             .to_arrow_schema(projection.dtype())
             .map_err(&failed)?;
-        let fields = natural.fields().iter().zip(there).map(|(field, id)| {
-            let column = definition.columns.iter().find(|column| column.id == *id);
+        let fields = natural.fields().iter().enumerate().map(|(place, field)| {
+            let id = there.get(place);
+            let column = definition
+                .columns
+                .iter()
+                .find(|column| Some(&column.id) == id);
             match column.map(|column| column.field.data_type()) {
                 Some(data_type) if is_read_as(data_type) => {
                     Arc::new(field.as_ref().clone().with_data_type(data_type.clone()))
@@ -107,12 +203,15 @@ impl Scans {
             }
         });
         let target = Field::new_struct("", fields.collect::<Fields>(), false);
-        let mut scan = ScanBuilder::new(
-            self.session.clone(),
-            opened.layout_reader().map_err(&failed)?,
-        )
-        .with_projection(projection)
-        .with_ordered(true);
+        let filter = extra
+            .filter
+            .map(|filter| filter.bind(reader.dtype())?.optimize_recursive())
+            .transpose()
+            .map_err(&failed)?;
+        let mut scan = ScanBuilder::new(self.session.clone(), reader)
+            .with_projection(projection)
+            .with_some_filter(filter)
+            .with_ordered(true);
         if let Some(deleted) = &live.deleted {
             scan = scan.with_selection(without(deleted));
         }

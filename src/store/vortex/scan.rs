@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::stats::Precision;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{ColumnStatistics, Result, ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource};
@@ -30,7 +31,7 @@ use vortex_datafusion::{VortexAccessPlan, VortexSource};
 
 use super::expr::{Converter, row_index};
 use super::files::DataFiles;
-use super::read::{CheckedReaders, Failures};
+use super::read::{CheckedReaders, Failures, OpenedFiles};
 use crate::fragment::{ColumnId, LiveFragment};
 use crate::snapshot::{TableDefinition, row_address};
 use crate::store::FileScan;
@@ -43,10 +44,11 @@ pub(super) struct Scans {
     pub session: VortexSession,
     pub url: ObjectStoreUrl,
     pub failures: Failures,
+    pub opened: OpenedFiles,
 }
 
 /// The columns of some files, and the names they have there.
-type Shape = (Arc<[ColumnId]>, Arc<[String]>);
+pub(super) type Shape = (Arc<[ColumnId]>, Arc<[String]>);
 
 impl Scans {
     pub fn plan(&self, scan: &FileScan<'_>) -> Result<Arc<dyn ExecutionPlan>> {
@@ -146,16 +148,16 @@ impl Scans {
 }
 
 /// The columns of a table as files of one shape have them.
-struct Stored<'a> {
+pub(super) struct Stored<'a> {
     definition: &'a TableDefinition,
     /// Those that the table still has, under the names they have in the files.
-    schema: SchemaRef,
+    pub schema: SchemaRef,
     /// Where each of them stands there.
     places: BTreeMap<ColumnId, usize>,
 }
 
 impl<'a> Stored<'a> {
-    fn new(definition: &'a TableDefinition, (layout, names): &Shape) -> Self {
+    pub fn new(definition: &'a TableDefinition, (layout, names): &Shape) -> Self {
         let mut fields = Vec::new();
         let mut places = BTreeMap::new();
         for (id, name) in layout.iter().zip(names.iter()) {
@@ -169,6 +171,32 @@ impl<'a> Stored<'a> {
             schema: Arc::new(Schema::new(fields)),
             places,
         }
+    }
+
+    /// Their ids, in the order of the schema.
+    pub fn columns(&self) -> Vec<ColumnId> {
+        let mut columns: Vec<_> = self.places.iter().collect();
+        columns.sort_unstable_by_key(|(_, place)| **place);
+        columns.into_iter().map(|(id, _)| *id).collect()
+    }
+
+    /// An expression over the table's columns as one over those of the files; `None` where they lack one.
+    pub fn in_file(&self, expr: &Arc<dyn PhysicalExpr>) -> Option<Arc<dyn PhysicalExpr>> {
+        let mut lacks = false;
+        let column = |expr: Arc<dyn PhysicalExpr>| {
+            let Some(column) = expr.downcast_ref::<Column>() else {
+                return Ok(Transformed::no(expr));
+            };
+            let id = self.definition.columns.get(column.index()).map(|c| c.id);
+            let Some(place) = id.and_then(|id| self.places.get(&id)) else {
+                lacks = true;
+                return Ok(Transformed::no(expr));
+            };
+            let stored = Column::new(self.schema.field(*place).name(), *place);
+            Ok(Transformed::yes(Arc::new(stored) as _))
+        };
+        let moved = Arc::clone(expr).transform_up(column).ok()?;
+        (!lacks).then_some(moved.data)
     }
 
     fn projection(&self, scan: &FileScan<'_>) -> Result<ProjectionExprs> {

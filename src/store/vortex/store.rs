@@ -7,6 +7,7 @@ use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::stream::BoxStream;
 #[cfg(feature = "cloud-storage")]
@@ -19,7 +20,7 @@ use vortex::session::VortexSession;
 use super::compact::When;
 use super::database::Database;
 use super::files::{DataFiles, LocalFiles};
-use super::read::Failures;
+use super::read::{Failures, OpenedFiles};
 #[cfg(feature = "cloud-storage")]
 use super::s3;
 use super::scan::Scans;
@@ -33,7 +34,7 @@ use crate::store::disk::{Disk, Files};
 #[cfg(feature = "cloud-storage")]
 use crate::store::log::ObjectMedium;
 use crate::store::log::{CommitId, LocalMedium, Log, Patience};
-use crate::store::{CommitOutcome, FileScan, Store, Upkeep};
+use crate::store::{CommitOutcome, FileScan, Found, Store, Upkeep};
 use crate::upkeep::{At, Compaction, Vacuum, VacuumOptions, Verification, VersionEntry};
 
 const LOG_FOLDER: &str = "_log";
@@ -139,6 +140,7 @@ impl VortexStore {
             session,
             url,
             failures: Failures::default(),
+            opened: OpenedFiles::default(),
         };
         Self {
             database: Arc::new(Database::new(name, log, scans)),
@@ -246,6 +248,15 @@ impl Store for VortexStore {
 
     fn cause(&self, error: DfOlapError) -> DfOlapError {
         self.database.scans.failures.cause(error)
+    }
+
+    async fn find(
+        &self,
+        table: &Table,
+        place: usize,
+        condition: &Arc<dyn PhysicalExpr>,
+    ) -> Result<Option<Vec<Found>>, DfOlapError> {
+        self.database.scans.find(table, place, condition).await
     }
 
     fn scan(&self, files: FileScan<'_>) -> Result<Arc<dyn ExecutionPlan>, DfOlapError> {
