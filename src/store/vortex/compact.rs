@@ -13,6 +13,7 @@ use super::database::Database;
 use super::write::{FILE_ROWS, Writer};
 use crate::change::{Action, ChangeSet, Replaced};
 use crate::error::DfOlapError;
+use crate::fragment::LiveFragment;
 use crate::runtime;
 use crate::snapshot::{Snapshot, Table};
 use crate::store::CommitOutcome;
@@ -24,6 +25,9 @@ const SMALL_ROWS: u64 = FILE_ROWS as u64 / 4;
 const SMALL_NEIGHBOURS: usize = 16;
 /// So many rows in memory are written to a file without being asked to.
 const ROWS_IN_MEMORY: u64 = 1 << 13;
+
+/// So many dead rows, and a quarter of all, make a file worth writing again without being asked to.
+const WORN_ROWS: u64 = 1024;
 
 /// When a run of fragments is worth writing again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,45 +122,70 @@ impl Database {
 /// The next neighbours in a table's list that are worth writing again.
 fn next_run(table: &Table, when: When) -> Option<Range<usize>> {
     let fragments = &table.fragments;
-    let wanted = |place: usize| {
-        let live = &fragments[place];
-        let rows = live.rows();
-        let dead = live.deleted.as_ref().map_or(0, |deleted| deleted.len());
-        let worn = match when {
-            When::Due => dead * 4 > u64::from(live.fragment.rows()),
-            When::Possible => dead > 0,
-        };
-        rows < SMALL_ROWS || live.fragment.file().is_none() || worn
-    };
     let mut start = 0;
     while start < fragments.len() {
-        if !wanted(start) {
-            start += 1;
-            continue;
-        }
+        let mut run = Run::default();
         let mut end = start;
-        let (mut rows, mut in_memory, mut dead) = (0, 0, 0);
-        while end < fragments.len() && wanted(end) && rows < FILE_ROWS as u64 {
-            let live = &fragments[end];
-            rows += live.rows();
-            dead += live.deleted.as_ref().map_or(0, |deleted| deleted.len());
-            if live.fragment.file().is_none() {
-                in_memory += live.rows();
-            }
+        while let Some(live) = fragments.get(end)
+            && run.rows < FILE_ROWS as u64
+            && is_wanted(live, when)
+        {
+            run.add(live);
             end += 1;
         }
-        let worth = match when {
-            When::Due => {
-                end - start >= SMALL_NEIGHBOURS
-                    || in_memory >= ROWS_IN_MEMORY
-                    || dead * 4 > rows + dead
-            }
-            When::Possible => end - start > 1 || in_memory > 0 || dead > 0,
-        };
-        if worth {
+        if run.is_worth_it(when) {
             return Some(start..end);
         }
-        start = end;
+        start = end.max(start + 1);
     }
     None
+}
+
+/// Dead rows of a fragment in a file; those in memory are left out by the commits that leave many.
+fn dead_in_file(live: &LiveFragment) -> u64 {
+    match (live.fragment.file(), &live.deleted) {
+        (Some(_), Some(deleted)) => deleted.len(),
+        _ => 0,
+    }
+}
+
+fn is_wanted(live: &LiveFragment, when: When) -> bool {
+    let dead = dead_in_file(live);
+    let is_worn = match when {
+        When::Due => dead >= WORN_ROWS && dead * 4 > u64::from(live.fragment.rows()),
+        When::Possible => dead > 0,
+    };
+    live.rows() < SMALL_ROWS || live.fragment.file().is_none() || is_worn
+}
+
+/// What neighbours come to.
+#[derive(Default)]
+struct Run {
+    fragments: usize,
+    rows: u64,
+    in_memory: u64,
+    dead_in_files: u64,
+}
+
+impl Run {
+    fn add(&mut self, live: &LiveFragment) {
+        self.fragments += 1;
+        self.rows += live.rows();
+        self.dead_in_files += dead_in_file(live);
+        if live.fragment.file().is_none() {
+            self.in_memory += live.rows();
+        }
+    }
+
+    fn is_worth_it(&self, when: When) -> bool {
+        let dead = self.dead_in_files;
+        match when {
+            When::Due => {
+                self.fragments >= SMALL_NEIGHBOURS
+                    || self.in_memory >= ROWS_IN_MEMORY
+                    || (dead >= WORN_ROWS && dead * 4 > self.rows + dead)
+            }
+            When::Possible => self.fragments > 1 || self.in_memory > 0 || dead > 0,
+        }
+    }
 }
