@@ -250,12 +250,17 @@ impl Database {
         });
         let task = Arc::clone(self);
         runtime::spawn(async move { task.commit_waiting().await });
-        answered.await.unwrap_or_else(|_| {
-            Err(DfOlapError::Unavailable(format!(
+        if let Ok(outcome) = answered.await {
+            return outcome;
+        }
+        // The task went with its runtime. What it had begun is in doubt until it is settled.
+        match self.turn.lock().await.unsettled {
+            Some((version, CommitId(id))) => Err(DfOlapError::CommitUnknown { id, version }),
+            None => Err(DfOlapError::Join(format!(
                 "{}: the task that commits ended without an answer; see whether the change is there before it is repeated",
                 self.name
-            )))
-        })
+            ))),
+        }
     }
 
     /// Commits all changes that wait, in one entry. Finds nothing to do where another task was quicker.

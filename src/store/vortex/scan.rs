@@ -110,12 +110,11 @@ impl Scans {
 
         let live = |place: &usize| scan.table.fragments[*place].rows();
         let total: u64 = places.iter().map(live).sum();
-        let mut statistics = Statistics {
+        let statistics = Statistics {
             num_rows: Precision::Exact(usize::try_from(total).unwrap_or(usize::MAX)),
             total_byte_size: Precision::Absent,
             column_statistics: vec![ColumnStatistics::new_unknown(); width],
         };
-        statistics.total_byte_size = Precision::Absent;
         let groups = self.file_groups(scan, &stored, places, addressed)?;
         let config = FileScanConfigBuilder::new(self.url.clone(), source)
             .with_file_groups(groups)
