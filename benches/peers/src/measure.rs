@@ -39,6 +39,15 @@ pub trait Engine: Queries {
     async fn first_batch(&self, sql: &str) -> Result<(usize, Self::Rows), Failure>;
 }
 
+/// The engine with a table `t` of these batches.
+pub async fn filled<E: Engine>(engine: E, batches: &[E::Batch]) -> Result<E, Failure> {
+    engine.create("t").await?;
+    if !batches.is_empty() {
+        engine.append("t", batches).await?;
+    }
+    Ok(engine)
+}
+
 /// One contestant's part of a round: takes the round's number and returns the time it took.
 pub type Operation<'a> =
     Box<dyn FnMut(usize) -> LocalBoxFuture<'a, Result<Duration, Failure>> + 'a>;
@@ -49,6 +58,10 @@ pub struct Rounds {
     /// Rounds before the clock counts.
     pub warm_up: usize,
     pub samples: usize,
+}
+
+pub const fn rounds(warm_up: usize, samples: usize) -> Rounds {
+    Rounds { warm_up, samples }
 }
 
 /// The middle of many samples and how far they spread.
@@ -165,7 +178,7 @@ pub fn append<'a, E: Engine>(
     })
 }
 
-async fn timed<T>(
+pub async fn timed<T>(
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<(Duration, T), Failure> {
     let started = Instant::now();
@@ -173,7 +186,7 @@ async fn timed<T>(
     Ok((started.elapsed(), made))
 }
 
-fn expect(what: &str, subject: &str, expected: usize, found: usize) -> Result<(), Failure> {
+pub fn expect(what: &str, subject: &str, expected: usize, found: usize) -> Result<(), Failure> {
     if found == expected {
         return Ok(());
     }

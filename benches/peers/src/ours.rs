@@ -1,18 +1,32 @@
-//! This engine, and DataFusion's own `MemTable` of the same DataFusion as the yardstick for its scans.
+//! This engine, and DataFusion's own `MemTable` of the same DataFusion as the yardstick for its scans in memory.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use ::ours::arrow::array::RecordBatch;
 use ::ours::datafusion::datasource::MemTable;
 use ::ours::datafusion::prelude::SessionContext;
-use ::ours::{DataFusionEngine, OlapEngine, RecordBatchBoxStream};
+use ::ours::{
+    DataFusionEngine, Durability, EngineBuilder, OlapEngine, RecordBatchBoxStream, StorageMode,
+};
 use futures::{StreamExt, TryStreamExt, future};
 
 use crate::data::arrow_59::schema;
 use crate::measure::{Engine, Failure, Queries};
 
 #[derive(Default)]
-pub struct Ours(DataFusionEngine);
+pub struct Ours(pub DataFusionEngine);
+
+impl Ours {
+    /// An engine whose database is in a folder.
+    pub fn stored(folder: &Path, durability: Durability) -> Result<Self, Failure> {
+        let url = folder.display().to_string();
+        let builder = EngineBuilder::new()
+            .storage(StorageMode::Vortex { url })
+            .durability(durability);
+        Ok(Self(builder.build()?))
+    }
+}
 
 impl Queries for Ours {
     async fn drain(&self, sql: &str) -> Result<usize, Failure> {

@@ -3,8 +3,10 @@
 //! It tells statements apart by their first word, wants a column list after INSERT INTO, and understands conditions of
 //! `column = literal` joined by AND; all statements here keep to that.
 
+use std::path::Path;
+
 use ::arrow58::array::RecordBatch;
-use ::public::DataFusionEngine;
+use ::public::{DataFusionEngine, StorageMode};
 use ::rhei_core::{OlapEngine, RecordBatchBoxStream};
 use futures::{StreamExt, TryStreamExt, future};
 
@@ -12,7 +14,17 @@ use crate::data::arrow_58::schema;
 use crate::measure::{Engine, Failure, Queries};
 
 #[derive(Default)]
-pub struct Public(DataFusionEngine);
+pub struct Public(pub DataFusionEngine);
+
+impl Public {
+    /// An engine whose tables are in a folder. It syncs nothing.
+    pub fn stored(folder: &Path) -> Result<Self, Failure> {
+        let url = folder.display().to_string();
+        Ok(Self(DataFusionEngine::with_storage(StorageMode::Vortex {
+            url,
+        })?))
+    }
+}
 
 impl Queries for Public {
     async fn drain(&self, sql: &str) -> Result<usize, Failure> {

@@ -5,25 +5,69 @@ use std::time::Duration;
 
 use crate::measure::{Failure, Timing};
 
-/// One operation's figures; what was not measured is `None`.
-#[derive(Debug, Default)]
-pub struct Row {
-    pub operation: String,
-    pub public: Option<Timing>,
-    /// DataFusion's `MemTable` in one partition.
-    pub mem_single: Option<Timing>,
-    /// The same with a partition for each core.
-    pub mem_spread: Option<Timing>,
-    pub ours: Option<Timing>,
-    /// `None` where the row is for information.
-    pub bar: Option<Bar>,
+/// What was found of one contestant.
+#[derive(Debug, Clone, Copy)]
+pub enum Figure {
+    Time(Timing),
+    Bytes(u64),
+    Count(u64),
 }
 
-/// A limit on a ratio, and the ratio found.
+impl Figure {
+    /// In seconds, bytes or as it is.
+    fn value(self) -> f64 {
+        match self {
+            Self::Time(timing) => timing.median.as_secs_f64(),
+            Self::Bytes(number) | Self::Count(number) => number as f64,
+        }
+    }
+}
+
+impl From<Timing> for Figure {
+    fn from(timing: Timing) -> Self {
+        Self::Time(timing)
+    }
+}
+
+/// One operation's figures, each under its contestant's name.
+#[derive(Debug)]
+pub struct Row {
+    operation: String,
+    figures: Vec<(&'static str, Figure)>,
+    /// None where the row is for information.
+    bars: Vec<Bar>,
+}
+
+impl Row {
+    pub fn new(operation: impl Into<String>) -> Self {
+        Self {
+            operation: operation.into(),
+            figures: Vec::new(),
+            bars: Vec::new(),
+        }
+    }
+
+    pub fn figure(mut self, contestant: &'static str, figure: impl Into<Figure>) -> Self {
+        self.figures.push((contestant, figure.into()));
+        self
+    }
+
+    pub fn bar(mut self, bar: Bar) -> Self {
+        self.bars.push(bar);
+        self
+    }
+
+    fn of(&self, contestant: &str) -> Option<Figure> {
+        let found = self.figures.iter().find(|(name, _)| *name == contestant);
+        found.map(|(_, figure)| *figure)
+    }
+}
+
+/// A limit on a ratio or a figure, and what was found.
 #[derive(Debug)]
 pub struct Bar {
     rule: String,
-    found: f64,
+    found: String,
     /// `None` where there is a ratio to show and no limit to it.
     holds: Option<bool>,
 }
@@ -33,7 +77,7 @@ impl Bar {
     pub fn noted(name: &str, ours: Timing, other: Timing) -> Self {
         Self {
             rule: format!("ours / {name}"),
-            found: ratio(ours, other),
+            found: format!("{:.3}", ratio(ours, other)),
             holds: None,
         }
     }
@@ -47,18 +91,37 @@ impl Bar {
             } else {
                 format!("ours ≤ {limit} × {name}")
             },
-            found,
+            found: format!("{found:.3}"),
             holds: Some(found <= limit),
         }
     }
 
-    /// The published engine takes at least `limit` times as long as ours.
-    pub fn at_least(limit: f64, public: Timing, ours: Timing) -> Self {
+    /// The published engine takes at least `limit` times as long as `ours`, which the table calls `name`.
+    pub fn at_least(limit: f64, name: &str, public: Timing, ours: Timing) -> Self {
         let found = ratio(public, ours);
         Self {
-            rule: format!("public / ours ≥ {limit}"),
-            found,
+            rule: format!("public / {name} ≥ {limit}"),
+            found: format!("{found:.1}"),
             holds: Some(found >= limit),
+        }
+    }
+
+    /// What ours takes beyond `other`, which the table calls `name`, is at most `limit`.
+    pub fn at_most_beyond(limit: Duration, name: &str, ours: Timing, other: Timing) -> Self {
+        let found = ours.median.saturating_sub(other.median);
+        Self {
+            rule: format!("ours − {name} ≤ {}", duration(limit)),
+            found: duration(found),
+            holds: Some(found <= limit),
+        }
+    }
+
+    /// What was found of `what` is not more than `limit`.
+    pub fn no_more(what: &str, limit: Figure, found: Figure) -> Self {
+        Self {
+            rule: format!("{what} ≤ {}", show(limit)),
+            found: show(found),
+            holds: Some(found.value() <= limit.value()),
         }
     }
 }
@@ -67,15 +130,18 @@ impl Bar {
 #[derive(Debug, Default)]
 pub struct Report {
     preface: Vec<String>,
+    /// The columns, in the order of the table.
+    contestants: &'static [&'static str],
     rows: Vec<Row>,
     failures: Vec<String>,
 }
 
 impl Report {
     /// A table without rows, under these lines.
-    pub fn new(preface: Vec<String>) -> Self {
+    pub fn new(preface: Vec<String>, contestants: &'static [&'static str]) -> Self {
         Self {
             preface,
+            contestants,
             ..Self::default()
         }
     }
@@ -90,19 +156,35 @@ impl Report {
             self.failures.push(format!("FAILED: {group}: {failure}"));
         }
     }
-}
 
-const HEADINGS: [&str; 9] = [
-    "operation",
-    "public",
-    "MemTable, 1 partition",
-    "MemTable, 1 per core",
-    "ours",
-    "public / ours",
-    "bar",
-    "found",
-    "result",
-];
+    fn headings(&self) -> Vec<String> {
+        let names = ["operation"].iter().chain(self.contestants);
+        let names = names.chain(&["bar", "found", "result"]);
+        names.map(|name| name.to_string()).collect()
+    }
+
+    /// A row of the table for each bar; only the first repeats the figures.
+    fn lines(&self, row: &Row) -> Vec<Vec<String>> {
+        let figures = self.contestants.iter().map(|name| row.of(name));
+        let figures = figures.map(|figure| figure.map_or_else(String::new, show));
+        let mut lines = vec![[vec![row.operation.clone()], figures.collect()].concat()];
+        if row.bars.is_empty() {
+            lines[0].extend(["", "", "information"].map(String::from));
+        }
+        for (place, bar) in row.bars.iter().enumerate() {
+            if place > 0 {
+                lines.push(vec![String::new(); self.contestants.len() + 1]);
+            }
+            let result = match bar.holds {
+                Some(true) => "PASS",
+                Some(false) => "MISS",
+                None => "information",
+            };
+            lines[place].extend([bar.rule.clone(), bar.found.clone(), result.into()]);
+        }
+        lines
+    }
+}
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,8 +192,9 @@ impl fmt::Display for Report {
             writeln!(f, "{line}")?;
         }
         writeln!(f)?;
-        let cells: Vec<[String; 9]> = self.rows.iter().map(cells).collect();
-        let widths: Vec<usize> = HEADINGS
+        let headings = self.headings();
+        let cells: Vec<Vec<String>> = self.rows.iter().flat_map(|row| self.lines(row)).collect();
+        let widths: Vec<usize> = headings
             .iter()
             .enumerate()
             .map(|(column, heading)| {
@@ -119,7 +202,7 @@ impl fmt::Display for Report {
                 longest.unwrap_or(0).max(heading.chars().count())
             })
             .collect();
-        line(f, &widths, HEADINGS.iter().copied())?;
+        line(f, &widths, headings.iter())?;
         line(f, &widths, widths.iter().map(|width| "-".repeat(*width)))?;
         for row in &cells {
             line(f, &widths, row.iter())?;
@@ -145,43 +228,20 @@ fn line<S: AsRef<str>>(
     writeln!(f, "|")
 }
 
-fn cells(row: &Row) -> [String; 9] {
-    let time = |timing: Option<Timing>| timing.map_or_else(String::new, show);
-    let against_public = match (row.public, row.ours) {
-        (Some(public), Some(ours)) => format!("{:.2}", ratio(public, ours)),
-        _ => String::new(),
-    };
-    let (rule, found, result) = match &row.bar {
-        None => (String::new(), String::new(), "information"),
-        Some(bar) => (
-            bar.rule.clone(),
-            format!("{:.3}", bar.found),
-            match bar.holds {
-                Some(true) => "PASS",
-                Some(false) => "MISS",
-                None => "information",
-            },
-        ),
-    };
-    [
-        row.operation.clone(),
-        time(row.public),
-        time(row.mem_single),
-        time(row.mem_spread),
-        time(row.ours),
-        against_public,
-        rule,
-        found,
-        result.to_string(),
-    ]
-}
-
 fn ratio(numerator: Timing, denominator: Timing) -> f64 {
     numerator.median.as_secs_f64() / denominator.median.as_secs_f64()
 }
 
+fn show(figure: Figure) -> String {
+    match figure {
+        Figure::Time(timing) => time(timing),
+        Figure::Bytes(bytes) => format!("{} MiB", bytes >> 20),
+        Figure::Count(count) => grouped(count as usize),
+    }
+}
+
 /// The median in a unit that suits it, and the spread in percent of it.
-fn show(timing: Timing) -> String {
+fn time(timing: Timing) -> String {
     let mut text = duration(timing.median);
     if !timing.spread.is_zero() {
         let percent = 100.0 * timing.spread.as_secs_f64() / timing.median.as_secs_f64();
