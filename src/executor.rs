@@ -1,17 +1,17 @@
 //! Statements against the store: a read streams from one snapshot; a write is worked out on one and committed, and worked
 //! out again where another change came between.
 
+mod append;
+
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use chrono::{DateTime, Utc};
 use datafusion::common::ParamValues;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionContext;
-use futures::stream::BoxStream;
-use futures::{FutureExt, StreamExt, TryStreamExt, future, stream};
+use futures::{FutureExt, TryStreamExt, future};
 use parking_lot::{Mutex, RwLock};
 
 use crate::change::{Action, ChangeSet, Conflict};
@@ -22,7 +22,7 @@ use crate::outcome::Outcome;
 use crate::snapshot::{Snapshot, Table, TableDefinition};
 use crate::sql::{
     Created, Effect, Guarded, Limited, Prepared, Run, Session, SnapshotCatalog, Statement, Stop,
-    Write, conform, parse, parse_one,
+    Write, parse, parse_one,
 };
 use crate::store::{CommitOutcome, Store, Upkeep};
 use crate::upkeep::At;
@@ -137,63 +137,6 @@ impl Executor {
             Ok(counts)
         };
         limited.run(work.boxed()).await
-    }
-
-    /// Appends batches to a table, in the shape it has now.
-    pub async fn load(&self, name: &str, batches: &[RecordBatch]) -> Result<u64, DfOlapError> {
-        let mut lost = Conflict("");
-        for _ in 0..MAX_ATTEMPTS {
-            let rows = stream::iter(batches.iter().cloned().map(Ok));
-            match self.append(name, rows.boxed()).await? {
-                Ok(count) => return Ok(count),
-                Err(conflict) => lost = conflict,
-            }
-        }
-        Err(spent(&lost))
-    }
-
-    /// Appends the batches of a stream to a table. The stream can be read once: a change of the table meanwhile is an error.
-    pub async fn load_stream(
-        &self,
-        name: &str,
-        batches: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
-    ) -> Result<u64, DfOlapError> {
-        match self.append(name, batches).await? {
-            Ok(count) => Ok(count),
-            Err(Conflict(why)) => Err(DfOlapError::Conflict(format!(
-                "table {name} was changed while the stream was read: {why}; load it again"
-            ))),
-        }
-    }
-
-    /// Appends commute with all but a change of the table itself.
-    async fn append(
-        &self,
-        name: &str,
-        batches: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
-    ) -> Result<Result<u64, Conflict>, DfOlapError> {
-        let snapshot = self.snapshot().await?;
-        let (name, table) = find(&snapshot, name)?;
-        let definition = Arc::clone(&table.definition);
-        let rows = batches.map(|batch| batch.and_then(|batch| conform(&name, &definition, &batch)));
-        let fragments = self.store.write(&table, rows.boxed()).await?;
-        let count = fragments.iter().map(|f| u64::from(f.rows())).sum();
-        if count == 0 {
-            return Ok(Ok(0));
-        }
-        let change = ChangeSet {
-            actions: vec![Action::Append {
-                id: table.id,
-                definition,
-                fragments,
-            }],
-        };
-        let gate = self.gates.of(&name);
-        let _shared = gate.read().await;
-        match self.store.commit(&snapshot, change).await? {
-            CommitOutcome::Committed(_) => Ok(Ok(count)),
-            CommitOutcome::Conflict(conflict) => Ok(Err(conflict)),
-        }
     }
 
     /// Makes the change of a table that `plan` works out on a snapshot, again on a newer one for as long as others come between.

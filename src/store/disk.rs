@@ -5,14 +5,20 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
+use uuid::Uuid;
+
+/// Names that begin so are left-overs of a crash, or on their way.
+pub(crate) const UNNAMED: &str = ".new-";
+
 /// What a store asks of a file system. Calls block.
 pub(crate) trait Files: Debug + Send + Sync + 'static {
     /// Begins a file that was not there.
     fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>>;
-    /// Gives a file a second name; fails with `AlreadyExists` where the name is taken.
-    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Gives a file another name; fails with `AlreadyExists` where that is taken.
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Makes what happened to the names in a folder last.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    /// The same, whatever had the name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove(&self, path: &Path) -> io::Result<()>;
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
@@ -24,8 +30,25 @@ pub(crate) trait Files: Debug + Send + Sync + 'static {
     fn names(&self, folder: &Path) -> io::Result<Vec<String>>;
     /// Exactly so many bytes of a file.
     fn read_at(&self, path: &Path, offset: u64, bytes: &mut [u8]) -> io::Result<()>;
+    /// The same where the system has the bytes in memory; false where it would have to wait for the disk.
+    fn read_at_once(&self, _: &Path, _offset: u64, _bytes: &mut [u8]) -> io::Result<bool> {
+        Ok(false)
+    }
     /// Makes a folder in one that is there; it may be there itself.
     fn create_folder(&self, path: &Path) -> io::Result<()>;
+
+    /// Writes a file that gets its name when all of it is there, on stable storage where `synced`; fails with `AlreadyExists`
+    /// where the name is taken.
+    fn write_whole(&self, path: &Path, bytes: &[u8], synced: bool) -> io::Result<()> {
+        let unnamed = path.with_file_name(format!("{UNNAMED}{}", Uuid::new_v4()));
+        let written = self.write_new(&unnamed, bytes, synced);
+        let named = written.and_then(|()| self.rename_new(&unnamed, path));
+        if named.is_err() {
+            // Should this fail, vacuum finds it.
+            let _ = self.remove(&unnamed);
+        }
+        named
+    }
 
     /// Writes a file that was not there, and syncs it where `synced`.
     fn write_new(&self, path: &Path, bytes: &[u8], synced: bool) -> io::Result<()> {
@@ -71,8 +94,14 @@ impl Files for Disk {
         Ok(Box::new(options.write(true).create_new(true).open(path)?))
     }
 
-    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        std::fs::hard_link(from, to)
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if let Some(done) = rename_no_replace(from, to) {
+            return done;
+        }
+        std::fs::hard_link(from, to)?;
+        // Should this fail, vacuum finds it.
+        let _ = std::fs::remove_file(from);
+        Ok(())
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
@@ -131,12 +160,39 @@ impl Files for Disk {
         read_exact_at(&std::fs::File::open(path)?, offset, bytes)
     }
 
+    #[cfg(target_os = "linux")]
+    fn read_at_once(&self, path: &Path, offset: u64, bytes: &mut [u8]) -> io::Result<bool> {
+        use rustix::io::{ReadWriteFlags, preadv2};
+        let file = std::fs::File::open(path)?;
+        let wanted = bytes.len();
+        let mut into = [io::IoSliceMut::new(bytes)];
+        // Less than everything comes of a file that is too short, or of one that is in memory in part; who reads again finds out.
+        let read = preadv2(&file, &mut into, offset, ReadWriteFlags::NOWAIT);
+        Ok(read.is_ok_and(|read| read == wanted))
+    }
+
     fn create_folder(&self, path: &Path) -> io::Result<()> {
         match std::fs::create_dir(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
             done => done,
         }
     }
+}
+
+/// One step where the system and the file system have it; `None` where they do not.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn rename_no_replace(from: &Path, to: &Path) -> Option<io::Result<()>> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => None,
+        done => Some(done.map_err(io::Error::from)),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn rename_no_replace(_: &Path, _: &Path) -> Option<io::Result<()>> {
+    None
 }
 
 #[cfg(unix)]

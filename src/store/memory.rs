@@ -43,6 +43,10 @@ impl Store for MemoryStore {
         Ok(self.current.load_full())
     }
 
+    fn known(&self) -> Option<Arc<Snapshot>> {
+        Some(self.current.load_full())
+    }
+
     async fn write(
         &self,
         table: &Table,

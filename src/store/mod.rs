@@ -40,6 +40,9 @@ pub(crate) trait Store: Debug + Send + Sync {
     /// The newest committed snapshot.
     async fn snapshot(&self) -> Result<Arc<Snapshot>, DfOlapError>;
 
+    /// The newest snapshot that is known without asking; `None` where nothing is yet.
+    fn known(&self) -> Option<Arc<Snapshot>>;
+
     /// Writes rows, already in the shape of `table`, as fragments. They belong to no table until a commit names them.
     async fn write(
         &self,

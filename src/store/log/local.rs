@@ -1,8 +1,7 @@
 //! A log on a local disk: an object is on stable storage before it has its name.
 //!
-//! A name is given in five steps: write a file under a name that no one reads, sync it, link it to its name (which fails where
-//! the name is taken), sync the folder, remove the first name. After a loss of power at any point the name is absent, or all
-//! of its bytes are there. A sync that failed is final: after it nothing that was written can be believed, and a second sync
+//! A name is given in four steps: write a file under a name that no one reads, sync it, rename it (which fails where the name is
+//! taken), sync the folder. After a loss of power at any point the name is absent, or all of its bytes are there. A sync that failed is final: after it nothing that was written can be believed, and a second sync
 //! may succeed without having written anything; so a file whose sync failed is dropped, and a folder whose sync failed takes
 //! no more names until the log is opened again.
 //!
@@ -19,7 +18,7 @@ use uuid::Uuid;
 
 use super::medium::{CreateError, Created, Medium};
 use crate::runtime::blocking;
-use crate::store::disk::Files;
+use crate::store::disk::{Files, UNNAMED};
 
 /// A log in one folder.
 #[derive(Debug)]
@@ -35,9 +34,6 @@ struct Shared {
     /// A sync of the folder failed: names given since may be lost.
     failed: AtomicBool,
 }
-
-/// Names that begin so are left-overs of a crash, or on their way.
-const UNNAMED: &str = ".new-";
 
 impl LocalMedium {
     /// A log in `folder`, which is there. Without `synced` nothing is synced: a loss of power may take the last commits, or
@@ -83,16 +79,11 @@ impl Shared {
             ))));
         }
         let path = self.folder.join(name);
-        let unnamed = self.folder.join(format!("{UNNAMED}{}", Uuid::new_v4()));
-        let written = self.files.write_new(&unnamed, bytes, self.synced);
-        let linked = written.and_then(|()| self.files.link(&unnamed, &path));
-        let created = match linked {
+        let named = self.files.write_whole(&path, bytes, self.synced);
+        let created = match named {
             Ok(()) => Created::New,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Created::Exists,
-            Err(error) => {
-                let _ = self.files.remove(&unnamed);
-                return Err(unnamed_yet(error));
-            }
+            Err(error) => return Err(unnamed_yet(error)),
         };
         // A taken name may be that of an earlier try of ours whose folder is still being synced, and it is read as if it were
         // there for good: so it is made to be.
@@ -112,8 +103,6 @@ impl Shared {
                     is_final: false,
                 })?;
         }
-        // Should this fail, vacuum finds it.
-        let _ = self.files.remove(&unnamed);
         Ok(created)
     }
 }

@@ -248,7 +248,9 @@ impl Encoder {
 
 /// Batches as an Arrow IPC stream.
 fn ipc(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Vec<u8>, Damage> {
-    let mut writer = StreamWriter::try_new(Vec::new(), schema)?;
+    let rows: usize = batches.iter().map(|b| b.get_array_memory_size()).sum();
+    let headers = 512 + 128 * schema.fields().len();
+    let mut writer = StreamWriter::try_new(Vec::with_capacity(rows + headers), schema)?;
     for batch in batches {
         // Batches of one table may differ in the metadata of their fields.
         let batch = match batch.schema_ref() == schema {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures::FutureExt;
 use futures::channel::oneshot;
 use parking_lot::Mutex;
 use uuid::Uuid;
@@ -248,8 +249,11 @@ impl Database {
             change,
             answer,
         });
-        let task = Arc::clone(self);
-        runtime::spawn(async move { task.commit_waiting().await });
+        // What need not wait is done at once; the rest goes on whatever becomes of the caller.
+        let mut task = Box::pin(Arc::clone(self).commit_waiting());
+        if task.as_mut().now_or_never().is_none() {
+            runtime::spawn(task);
+        }
         if let Ok(outcome) = answered.await {
             return outcome;
         }

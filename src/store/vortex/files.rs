@@ -23,6 +23,8 @@ use crate::store::disk::{Files, NewFile};
 /// A part of an upload to an object store, and what is gathered before a local file is written to.
 const PART_BYTES: usize = 8 << 20;
 const LOCAL_WRITE_BYTES: usize = 1 << 20;
+/// What is read on the spot, if the system has it in memory.
+const AT_ONCE_BYTES: usize = 1 << 20;
 
 #[derive(Debug, Clone)]
 pub(super) enum DataFiles {
@@ -238,8 +240,16 @@ impl DataFiles {
         match self {
             Self::Local(local) => {
                 let (local, path) = (Arc::clone(local), local.root.join(path));
+                let mut buffer = BufferMut::<u8>::zeroed_aligned(length, alignment);
+                if length <= AT_ONCE_BYTES {
+                    // Another thread costs more than the read. Who fails here fails again below.
+                    let into = buffer.as_mut_slice();
+                    let read = local.files.read_at_once(&path, range.start, into);
+                    if read.unwrap_or(false) {
+                        return Ok(buffer.freeze());
+                    }
+                }
                 let read = move || {
-                    let mut buffer = BufferMut::<u8>::zeroed_aligned(length, alignment);
                     local
                         .files
                         .read_at(&path, range.start, buffer.as_mut_slice())?;

@@ -118,7 +118,12 @@ pub(super) struct CheckedFile {
     fragment: Arc<Fragment>,
     failures: Failures,
     uri: Arc<str>,
+    /// A few rows are read, and what lies between their bytes is not worth reading too.
+    is_sparse: bool,
 }
+
+/// Bytes between two reads of a few rows that are read too.
+const SPARSE_GAP_BYTES: u64 = 16 << 10;
 
 impl CheckedFile {
     pub fn new(files: DataFiles, fragment: Arc<Fragment>, failures: Failures) -> Self {
@@ -128,7 +133,14 @@ impl CheckedFile {
             files,
             fragment,
             failures,
+            is_sparse: false,
         }
+    }
+
+    /// For reading a few rows.
+    pub fn sparse(mut self) -> Self {
+        self.is_sparse = true;
+        self
     }
 
     fn file(&self) -> Result<&DataFile, DfOlapError> {
@@ -214,9 +226,13 @@ impl VortexReadAt for CheckedFile {
     }
 
     fn coalesce_config(&self) -> Option<CoalesceConfig> {
-        Some(match self.files.is_local() {
-            true => CoalesceConfig::file(),
-            false => CoalesceConfig::object_storage(),
+        Some(match (self.files.is_local(), self.is_sparse) {
+            (true, true) => CoalesceConfig {
+                distance: SPARSE_GAP_BYTES,
+                ..CoalesceConfig::file()
+            },
+            (true, false) => CoalesceConfig::file(),
+            (false, _) => CoalesceConfig::object_storage(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! The live rows of fragments, in order and in the shape of their table, for what reads them to write them again.
 
+use std::ops::{BitAnd, Range};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, new_null_array};
@@ -11,13 +12,14 @@ use futures::{StreamExt, TryStreamExt, stream};
 use vortex::array::VortexSessionExecute;
 use vortex::arrow::ArrowSessionExt;
 use vortex::dtype::Nullability;
-use vortex::error::VortexError;
-use vortex::expr::{Expression, and_collect, get_item, pack, root};
+use vortex::error::{VortexError, VortexResult};
+use vortex::expr::{BoundExpression, Expression, and_collect, get_item, pack, root};
 use vortex::file::OpenOptionsSessionExt;
 use vortex::io::VortexReadAt;
 use vortex::layout::LayoutReaderRef;
 use vortex::layout::layouts::row_idx::row_idx;
 use vortex::layout::scan::scan_builder::ScanBuilder;
+use vortex::mask::Mask;
 use vortex_datafusion::convert::ExpressionConverter;
 
 use super::expr::{Converter, ROW_INDEX};
@@ -31,10 +33,14 @@ use crate::store::Found;
 /// More rows than this are not looked up.
 const MAX_FOUND: usize = 1 << 16;
 
+/// How many parts of a file are looked through at once.
+const SPLITS_AT_ONCE: usize = 4;
+
 /// What a read asks for beside the columns.
 #[derive(Default)]
 struct Extra {
-    filter: Option<Expression>,
+    /// With the rows between which all are that it may be true for.
+    filter: Option<(BoundExpression, Range<u64>)>,
     /// The rows' positions as a last column.
     positions: bool,
 }
@@ -60,7 +66,8 @@ impl Scans {
         let stored: Rows = match live.fragment.file() {
             None => stream::iter(live.live_batches()?.into_iter().map(Ok)).boxed(),
             Some(file) => {
-                let reader = self.layout_reader(live, file).await?;
+                let checked = self.checked_file(live);
+                let reader = self.layout_reader(checked, file).await?;
                 self.file_rows(definition, live, file, &there, reader, Extra::default())?
             }
         };
@@ -90,20 +97,27 @@ impl Scans {
             let part = stored.in_file(part)?;
             converter.try_convert(&part, &stored.schema).ok()?
         });
-        let Some(filter) = and_collect(parts.collect::<Vec<_>>()) else {
+        let parts: Vec<Expression> = parts.collect();
+        let Some(filter) = and_collect(parts.iter().cloned()) else {
             return Ok(None);
         };
         let reader = match self.opened.get(live.fragment.id) {
             Some(reader) => reader,
             None => {
-                let reader = self.layout_reader(live, file).await?;
+                let checked = self.checked_file(live).sparse();
+                let reader = self.layout_reader(checked, file).await?;
                 self.opened.put(live.fragment.id, &reader);
                 reader
             }
         };
+        let failed = self.failed(file);
+        let Some(range) = possible(&reader, &parts).await.map_err(&failed)? else {
+            return Ok(Some(Vec::new()));
+        };
+        let filter = bound(filter, &reader).map_err(failed)?;
         let there = stored.columns();
         let extra = Extra {
-            filter: Some(filter),
+            filter: Some((filter, range)),
             positions: true,
         };
         let mut rows = self.file_rows(definition, live, file, &there, reader, extra)?;
@@ -136,17 +150,18 @@ impl Scans {
         }
     }
 
+    fn checked_file(&self, live: &LiveFragment) -> CheckedFile {
+        let fragment = Arc::clone(&live.fragment);
+        CheckedFile::new(self.files.clone(), fragment, self.failures.clone())
+    }
+
     async fn layout_reader(
         &self,
-        live: &LiveFragment,
+        checked: CheckedFile,
         file: &DataFile,
     ) -> Result<LayoutReaderRef, DfOlapError> {
         let failed = self.failed(file);
-        let reader: Arc<dyn VortexReadAt> = Arc::new(CheckedFile::new(
-            self.files.clone(),
-            Arc::clone(&live.fragment),
-            self.failures.clone(),
-        ));
+        let reader: Arc<dyn VortexReadAt> = Arc::new(checked);
         let opened = self
             .session
             .open_options()
@@ -203,31 +218,52 @@ impl Scans {
             }
         });
         let target = Field::new_struct("", fields.collect::<Fields>(), false);
-        let filter = extra
-            .filter
-            .map(|filter| filter.bind(reader.dtype())?.optimize_recursive())
-            .transpose()
-            .map_err(&failed)?;
         let mut scan = ScanBuilder::new(self.session.clone(), reader)
             .with_projection(projection)
-            .with_some_filter(filter)
             .with_ordered(true);
         if let Some(deleted) = &live.deleted {
             scan = scan.with_selection(without(deleted));
         }
         let session = self.session.clone();
-        let batches = scan
-            .map(move |chunk| {
-                let mut context = session.create_execution_ctx();
-                let array = session
-                    .arrow()
-                    .execute_arrow(chunk, Some(&target), &mut context)?;
-                Ok(RecordBatch::from(array.as_struct().clone()))
-            })
-            .into_stream()
-            .map_err(&failed)?;
+        let in_arrow = move |chunk| {
+            let mut context = session.create_execution_ctx();
+            let array = session
+                .arrow()
+                .execute_arrow(chunk, Some(&target), &mut context)?;
+            Ok(RecordBatch::from(array.as_struct().clone()))
+        };
+        let Some((filter, range)) = extra.filter else {
+            let batches = scan.map(in_arrow).into_stream().map_err(&failed)?;
+            return Ok(batches.map_err(failed).boxed());
+        };
+        // A few rows in one place: read here, without tasks of their own.
+        let scan = scan.with_filter(filter).with_row_range(range).map(in_arrow);
+        let parts = scan.prepare().and_then(|scan| scan.execute(None));
+        let batches = stream::iter(parts.map_err(&failed)?).buffered(SPLITS_AT_ONCE);
+        let batches = batches.filter_map(|batch| std::future::ready(batch.transpose()));
         Ok(batches.map_err(failed).boxed())
     }
+}
+
+fn bound(expr: Expression, reader: &LayoutReaderRef) -> VortexResult<BoundExpression> {
+    expr.bind(reader.dtype())?.optimize_recursive()
+}
+
+/// The rows of a file between which all are for which all of `parts` may be true, by the statistics of its zones.
+async fn possible(
+    reader: &LayoutReaderRef,
+    parts: &[Expression],
+) -> VortexResult<Option<Range<u64>>> {
+    let rows = 0..reader.row_count();
+    let length = usize::try_from(rows.end).unwrap_or(usize::MAX);
+    let mut mask = Mask::new_true(length);
+    for part in parts {
+        let part = bound(part.clone(), reader)?;
+        let pruned = reader.pruning_evaluation(&rows, &part, mask.clone())?;
+        mask = mask.bitand(&pruned.await?);
+    }
+    let ends = mask.first().zip(mask.last());
+    Ok(ends.map(|(first, last)| first as u64..last as u64 + 1))
 }
 
 /// True for a type that a scan yields when it is asked to; others are cast afterwards.

@@ -202,6 +202,10 @@ impl Store for VortexStore {
         Ok(database.snapshot())
     }
 
+    fn known(&self) -> Option<Arc<Snapshot>> {
+        self.opened.initialized().then(|| self.database.snapshot())
+    }
+
     async fn write(
         &self,
         table: &Table,

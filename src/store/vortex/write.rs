@@ -8,8 +8,9 @@ use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::ScalarValue;
 use futures::channel::mpsc;
-use futures::stream::BoxStream;
-use futures::{SinkExt, StreamExt};
+use futures::future::{BoxFuture, Either};
+use futures::stream::{BoxStream, FuturesOrdered};
+use futures::{FutureExt, SinkExt, StreamExt};
 use uuid::Uuid;
 use vortex::array::ArrayRef;
 use vortex::array::stream::ArrayStreamAdapter;
@@ -36,6 +37,8 @@ const INLINE_ROWS: usize = 1024;
 const INLINE_BYTES: usize = 1 << 20;
 /// The most rows of a file.
 pub(super) const FILE_ROWS: usize = 1 << 20;
+/// The most files of one write that are not done yet.
+const FILES_AT_ONCE: usize = 2;
 /// The bytes that one checksum speaks for.
 pub(super) const BLOCK_BYTES: u32 = 256 << 10;
 
@@ -96,24 +99,41 @@ impl Writer<'_> {
             .await
     }
 
-    /// All rows into files.
+    /// All rows into files. The end of one is written while the next has begun.
     pub async fn write_files(
         &self,
         definition: &TableDefinition,
         rows: Rows<'_>,
     ) -> Result<Vec<Arc<Fragment>>, DfOlapError> {
         let mut rows = Sized { rows, left: None };
-        let mut fragments = Vec::new();
-        while rows.peek().await?.is_some() {
-            fragments.push(Arc::new(self.write_file(definition, &mut rows).await?));
+        let mut writers = Writers::default();
+        while writers.failed.is_none() {
+            match writers.during(rows.peek()).await {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(error) => {
+                    writers.failed = Some(error);
+                    break;
+                }
+            }
+            while writers.running.len() >= FILES_AT_ONCE {
+                writers.next().await;
+            }
+            let (send, receive) = mpsc::channel(1);
+            let writing = self.write_file(definition, receive);
+            writers.running.push_back(writing.boxed());
+            let feeding = self.feed(&definition.schema, &mut rows, send);
+            if let Err(error) = writers.during(feeding).await {
+                writers.failed = Some(error);
+            }
         }
-        Ok(fragments)
+        writers.finish().await
     }
 
     async fn write_file(
         &self,
         definition: &TableDefinition,
-        rows: &mut Sized<'_>,
+        arrays: mpsc::Receiver<VortexResult<ArrayRef>>,
     ) -> Result<Fragment, DfOlapError> {
         let schema = &definition.schema;
         let id = FragmentId(Uuid::new_v4());
@@ -131,20 +151,11 @@ impl Writer<'_> {
             hashed: 0,
             sums: Vec::new(),
         };
-        let (mut send, receive) = mpsc::channel(1);
-        let arrays = ArrayStreamAdapter::new(dtype, receive);
-        let writing = self.session.write_options().write(&mut sink, arrays);
-        let feeding = async {
-            let fed = self.feed(schema, rows, &mut send, &failed).await;
-            // Without this the writer would wait for more.
-            send.disconnect();
-            fed
-        };
-        let (written, fed) = futures::join!(writing, feeding);
-        let (written, upload_error) = (written.map_err(&failed), sink.error.take());
-        let finished = match (fed, upload_error, written) {
-            (Err(error), _, _) | (_, Some(error), _) | (_, _, Err(error)) => Err(error),
-            (Ok(()), None, Ok(summary)) => Ok(summary),
+        let arrays = ArrayStreamAdapter::new(dtype, arrays);
+        let written = self.session.write_options().write(&mut sink, arrays).await;
+        let finished = match (sink.error.take(), written) {
+            (Some(error), _) => Err(error),
+            (None, written) => written.map_err(&failed),
         };
         let summary = match finished {
             Ok(summary) => summary,
@@ -174,27 +185,84 @@ impl Writer<'_> {
         ))
     }
 
-    /// Hands the rows of one file to its writer.
+    /// Hands the rows of one file to its writer, and an error too, so that it does not take it for the end.
     async fn feed(
         &self,
         schema: &SchemaRef,
         rows: &mut Sized<'_>,
-        writer: &mut mpsc::Sender<VortexResult<ArrayRef>>,
-        failed: &impl Fn(VortexError) -> DfOlapError,
+        mut writer: mpsc::Sender<VortexResult<ArrayRef>>,
     ) -> Result<(), DfOlapError> {
         let mut count = 0;
         while count < FILE_ROWS {
-            let Some(batch) = rows.next(FILE_ROWS - count).await? else {
-                break;
+            let array = match rows.next(FILE_ROWS - count).await {
+                Ok(None) => break,
+                Ok(Some(batch)) => {
+                    count += batch.num_rows();
+                    let array = self.session.arrow().from_arrow_record_batch(batch, schema);
+                    array.map_err(|error| DfOlapError::Other(error.to_string()))
+                }
+                Err(error) => Err(error),
             };
-            count += batch.num_rows();
-            let array = self.session.arrow().from_arrow_record_batch(batch, schema);
+            let (told, error) = match array {
+                Ok(array) => (Ok(array), None),
+                Err(error) => (Err(io::Error::other(error.to_string()).into()), Some(error)),
+            };
             // Where no one receives any more, writing failed and says why.
-            if writer.send(Ok(array.map_err(failed)?)).await.is_err() {
+            let is_gone = writer.send(told).await.is_err();
+            if let Some(error) = error {
+                return Err(error);
+            }
+            if is_gone {
                 break;
             }
         }
         Ok(())
+    }
+}
+
+/// Files that are being written, in the order of their rows.
+#[derive(Default)]
+struct Writers<'a> {
+    running: FuturesOrdered<BoxFuture<'a, Result<Fragment, DfOlapError>>>,
+    written: Vec<Arc<Fragment>>,
+    /// The first error: nothing more is begun, and what runs is brought to an end.
+    failed: Option<DfOlapError>,
+}
+
+impl Writers<'_> {
+    /// Does some work, and meanwhile writes.
+    async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
+        futures::pin_mut!(work);
+        while !self.running.is_empty() {
+            match futures::future::select(work.as_mut(), self.running.next()).await {
+                Either::Left((done, _)) => return done,
+                Either::Right((ended, _)) => self.note(ended),
+            }
+        }
+        work.await
+    }
+
+    async fn next(&mut self) {
+        let ended = self.running.next().await;
+        self.note(ended);
+    }
+
+    fn note(&mut self, ended: Option<Result<Fragment, DfOlapError>>) {
+        match ended {
+            Some(Ok(fragment)) => self.written.push(Arc::new(fragment)),
+            Some(Err(error)) => self.failed = self.failed.take().or(Some(error)),
+            None => {}
+        }
+    }
+
+    async fn finish(mut self) -> Result<Vec<Arc<Fragment>>, DfOlapError> {
+        while !self.running.is_empty() {
+            self.next().await;
+        }
+        match self.failed {
+            Some(error) => Err(error),
+            None => Ok(self.written),
+        }
     }
 }
 

@@ -149,12 +149,12 @@ impl Files for Disk {
         Ok(Box::new(Handle(self.clone(), file)))
     }
 
-    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.step(|state| {
             if state.names.contains_key(to) {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
-            let file = *state.names.get(from).ok_or(io::ErrorKind::NotFound)?;
+            let file = state.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
             state.names.insert(to.to_path_buf(), file);
             Ok(())
         })

@@ -1,0 +1,104 @@
+//! Rows handed over by the program, as batches or as a stream.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use futures::stream::BoxStream;
+use futures::{StreamExt, stream};
+
+use super::{Executor, MAX_ATTEMPTS, find, spent};
+use crate::change::{Action, ChangeSet, Conflict};
+use crate::error::DfOlapError;
+use crate::snapshot::Snapshot;
+use crate::sql::conform;
+use crate::store::CommitOutcome;
+
+/// Rows that were written and wait for a commit to name them.
+struct Append {
+    base: Arc<Snapshot>,
+    name: String,
+    count: u64,
+    action: Action,
+}
+
+impl Executor {
+    /// Appends batches to a table, in the shape it has now.
+    pub async fn load(&self, name: &str, batches: &[RecordBatch]) -> Result<u64, DfOlapError> {
+        let mut lost = Conflict("");
+        // The commit meets what others did; so the table as it was last seen will do at first.
+        let mut known = self.store.known();
+        for _ in 0..MAX_ATTEMPTS {
+            let rows = stream::iter(batches.iter().cloned().map(Ok)).boxed();
+            let append = match known.take() {
+                Some(known) => match self.prepare_append(known, name, rows).await {
+                    Ok(append) => append,
+                    // Others may have changed the table since.
+                    Err(_) => continue,
+                },
+                None => {
+                    let snapshot = self.snapshot().await?;
+                    self.prepare_append(snapshot, name, rows).await?
+                }
+            };
+            match self.append(append).await? {
+                Ok(count) => return Ok(count),
+                Err(conflict) => lost = conflict,
+            }
+        }
+        Err(spent(&lost))
+    }
+
+    /// Appends the batches of a stream to a table. The stream can be read once: a change of the table meanwhile is an error.
+    pub async fn load_stream(
+        &self,
+        name: &str,
+        batches: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
+    ) -> Result<u64, DfOlapError> {
+        let snapshot = self.snapshot().await?;
+        let append = self.prepare_append(snapshot, name, batches).await?;
+        match self.append(append).await? {
+            Ok(count) => Ok(count),
+            Err(Conflict(why)) => Err(DfOlapError::Conflict(format!(
+                "table {name} was changed while the stream was read: {why}; load it again"
+            ))),
+        }
+    }
+
+    async fn prepare_append(
+        &self,
+        base: Arc<Snapshot>,
+        name: &str,
+        batches: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
+    ) -> Result<Append, DfOlapError> {
+        let (name, table) = find(&base, name)?;
+        let definition = Arc::clone(&table.definition);
+        let rows = batches.map(|batch| batch.and_then(|batch| conform(&name, &definition, &batch)));
+        let fragments = self.store.write(&table, rows.boxed()).await?;
+        Ok(Append {
+            base,
+            name,
+            count: fragments.iter().map(|f| u64::from(f.rows())).sum(),
+            action: Action::Append {
+                id: table.id,
+                definition,
+                fragments,
+            },
+        })
+    }
+
+    /// Appends commute with all but a change of the table itself.
+    async fn append(&self, append: Append) -> Result<Result<u64, Conflict>, DfOlapError> {
+        if append.count == 0 {
+            return Ok(Ok(0));
+        }
+        let change = ChangeSet {
+            actions: vec![append.action],
+        };
+        let gate = self.gates.of(&append.name);
+        let _shared = gate.read().await;
+        match self.store.commit(&append.base, change).await? {
+            CommitOutcome::Committed(_) => Ok(Ok(append.count)),
+            CommitOutcome::Conflict(conflict) => Ok(Err(conflict)),
+        }
+    }
+}
