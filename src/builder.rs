@@ -74,6 +74,19 @@ impl EngineBuilder {
         self
     }
 
+    /// How long one answer of storage is waited for while a change is committed, before it is asked again. Default: 10 seconds.
+    pub fn answer_timeout(mut self, time: Duration) -> Self {
+        self.vortex.patience.answer = time;
+        self
+    }
+
+    /// How long it is tried to store a commit, and after that to find out what became of it or to keep it from ever being
+    /// stored, before the error is of kind [`Indeterminate`](crate::ErrorKind::Indeterminate). Default: 30 seconds each.
+    pub fn commit_timeout(mut self, time: Duration) -> Self {
+        self.vortex.patience.settle = time;
+        self
+    }
+
     /// A setting of the S3 client of [`StorageMode::Vortex`], by the name of its environment variable: `AWS_ACCESS_KEY_ID`,
     /// `AWS_ENDPOINT_URL`, … It goes before the variable. Values are not logged.
     #[cfg(feature = "cloud-storage")]
@@ -177,6 +190,8 @@ impl EngineBuilder {
             ("max_sql_bytes", self.limits.text.text_bytes == 0),
             ("max_chain", self.limits.text.chain == 0),
             ("max_plan_nodes", self.limits.plan_nodes == 0),
+            ("answer_timeout", self.vortex.patience.answer.is_zero()),
+            ("commit_timeout", self.vortex.patience.settle.is_zero()),
             (
                 "statement_timeout",
                 self.limits.timeout == Some(Duration::ZERO),

@@ -38,6 +38,8 @@ mod snapshot;
 mod sql;
 pub mod storage;
 mod store;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 
 pub use builder::EngineBuilder;

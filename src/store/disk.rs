@@ -1,5 +1,8 @@
 //! The file system under a local store: [`Files`], so that tests can stand in for a disk that loses power, and [`Disk`].
 
+#[cfg(test)]
+pub(crate) mod simulated;
+
 use std::fmt::Debug;
 use std::io;
 use std::path::Path;

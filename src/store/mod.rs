@@ -4,7 +4,7 @@
 //! that both targets share.
 
 #[cfg(not(target_arch = "wasm32"))]
-mod disk;
+pub(crate) mod disk;
 #[cfg(not(target_arch = "wasm32"))]
 mod log;
 mod memory;
@@ -30,6 +30,8 @@ use crate::fragment::Fragment;
 use crate::snapshot::{Snapshot, Table, TableDefinition, Version};
 use crate::upkeep::{At, Compaction, Vacuum, VacuumOptions, Verification, VersionEntry};
 
+#[cfg(test)]
+pub(crate) use log::Patience;
 pub(crate) use memory::MemoryStore;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use vortex::{VortexSettings, VortexStore};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rhei_datafusion::arrow::array::{ArrayRef, Int64Array, StringArray};
-use rhei_datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use rhei_datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use rhei_datafusion::arrow::record_batch::RecordBatch;
 use rhei_datafusion::{DataFusionEngine, DfOlapError, ErrorKind, OlapEngine, VacuumOptions};
 use vortex::VortexSessionDefault;
@@ -151,4 +151,46 @@ async fn a_folder_that_does_not_fit_is_refused_by_file_and_column() {
     assert_eq!(refused.kind(), ErrorKind::Corrupt, "{refused}");
     assert!(refused.to_string().contains("c.vortex"), "{refused}");
     assert!(engine.tables().await.unwrap().is_empty());
+}
+
+/// `tests/data/version-2.0.0` was written by that version: two appends, an UPDATE, a DELETE and an INSERT. The expected answer is
+/// its own.
+#[tokio::test]
+async fn a_folder_that_version_2_0_0_wrote_has_the_rows_that_it_had_there() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/version-2.0.0/orders");
+    let folder = fresh_folder();
+    let orders = folder.join("orders");
+    std::fs::create_dir(&orders).unwrap();
+    for (path, bytes) in files(&data) {
+        std::fs::write(orders.join(path.file_name().unwrap()), bytes).unwrap();
+    }
+    let before = files(&orders);
+    let engine = DataFusionEngine::with_storage(vortex(&folder)).unwrap();
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("id", DataType::Int64, false),
+        Field::new("name", DataType::Utf8, true),
+        Field::new("price", DataType::Float64, true),
+        Field::new("day", DataType::Date32, true),
+        Field::new("at", DataType::Timestamp(TimeUnit::Microsecond, None), true),
+        Field::new("ok", DataType::Boolean, true),
+    ]));
+    let keys = ["id".to_string()];
+    engine.create_table("orders", &schema, &keys).await.unwrap();
+    let sql = "SELECT count(*), sum(id), count(name), sum(price), min(day), max(at), count(ok) FROM orders";
+    let answer = "100 | 5942 | 80 | 1053.25 | 2024-10-04 | 2023-11-14T22:13:20.000099 | 99";
+    assert_eq!(rows(&engine, sql).await, [answer]);
+    assert_eq!(
+        rows(
+            &engine,
+            "SELECT id, name FROM orders WHERE id IN (7, 8, 1000) ORDER BY id"
+        )
+        .await,
+        ["7 | changed", "1000 | late"]
+    );
+    run(&engine, "UPDATE orders SET price = 0 WHERE id >= 50").await;
+    run(&engine, "DELETE FROM orders WHERE id = 1000").await;
+    engine.compact().await.unwrap();
+    let sql = "SELECT count(*), sum(id) FROM orders";
+    assert_eq!(rows(&engine, sql).await, ["99 | 4942"]);
+    assert_eq!(files(&orders), before);
 }

@@ -30,7 +30,7 @@ use crate::error::DfOlapError;
 use crate::fragment::Fragment;
 use crate::options::{Durability, Refresh};
 use crate::snapshot::{Snapshot, Table, TableDefinition, Version};
-use crate::store::disk::{Disk, Files};
+use crate::store::disk::{Disk, Files, UNNAMED};
 #[cfg(feature = "cloud-storage")]
 use crate::store::log::ObjectMedium;
 use crate::store::log::{CommitId, LocalMedium, Log, Patience};
@@ -44,6 +44,7 @@ const LOG_FOLDER: &str = "_log";
 pub(crate) struct VortexSettings {
     pub durability: Durability,
     pub refresh: Refresh,
+    pub patience: Patience,
     #[cfg(feature = "cloud-storage")]
     pub s3: s3::S3Options,
 }
@@ -72,17 +73,26 @@ impl VortexStore {
         settings: &VortexSettings,
         runtime: &RuntimeEnv,
     ) -> Result<Self, DfOlapError> {
-        let files: Arc<dyn Files> = Arc::new(Disk);
+        prepare_folder(folder, settings.durability == Durability::Synced)?;
+        Ok(Self::on_files(Arc::new(Disk), folder, settings, runtime))
+    }
+
+    /// The same in a folder that is there, with one in it for the log.
+    pub fn on_files(
+        files: Arc<dyn Files>,
+        folder: &Path,
+        settings: &VortexSettings,
+        runtime: &RuntimeEnv,
+    ) -> Self {
         let synced = settings.durability == Durability::Synced;
-        prepare_folder(folder, synced)?;
         let log_folder = folder.join(LOG_FOLDER);
         let name = log_folder.display().to_string();
         let medium = LocalMedium::new(Arc::clone(&files), log_folder, synced);
-        let log = Log::new(Arc::new(medium), name, Patience::default());
+        let log = Log::new(Arc::new(medium), name, settings.patience.clone());
         let local = LocalFiles::new(files, folder.to_path_buf(), synced);
         let files = DataFiles::Local(Arc::new(local));
         let name = folder.display().to_string();
-        Ok(Self::new(name, log, files, settings, runtime))
+        Self::new(name, log, files, settings, runtime)
     }
 
     /// A store in an S3 bucket. `known` is the caller's own client of it, where there is one.
@@ -113,7 +123,7 @@ impl VortexStore {
         } = clients;
         let name_of_log = format!("{name}/{LOG_FOLDER}");
         let medium = ObjectMedium::new(log_store, prefix.clone().join(LOG_FOLDER));
-        let log = Log::new(Arc::new(medium), name_of_log, Patience::default());
+        let log = Log::new(Arc::new(medium), name_of_log, settings.patience.clone());
         let files = DataFiles::Object {
             store,
             prefix,
@@ -183,7 +193,7 @@ fn prepare_folder(folder: &Path, synced: bool) -> Result<(), DfOlapError> {
             }
         }
     }
-    let probe = log.join(format!(".new-{}", Uuid::new_v4()));
+    let probe = log.join(format!("{UNNAMED}{}", Uuid::new_v4()));
     let probed = Disk.write_new(&probe, b"", false);
     probed
         .and_then(|()| Disk.remove(&probe))

@@ -1,0 +1,3 @@
+//! The whole engine on storage that cannot be had through its public API.
+
+mod disk;
