@@ -74,7 +74,8 @@ impl EngineBuilder {
         self
     }
 
-    /// How long one answer of storage is waited for while a change is committed, before it is asked again. Default: 10 seconds.
+    /// How long one answer of storage is waited for where it is about the commit log, before it is asked again; six times as long
+    /// for a part of a data file in a bucket. Default: 10 seconds.
     pub fn answer_timeout(mut self, time: Duration) -> Self {
         self.vortex.patience.answer = time;
         self

@@ -144,15 +144,23 @@ impl Log {
 
     async fn read(&self, version: u64, kind: Kind) -> Result<Option<Entry>, DfOlapError> {
         let name = object_name(kind, version);
+        let Some(bytes) = self.asked(|| self.medium.read(&name)).await? else {
+            return Ok(None);
+        };
+        let shown = format!("{}/{name}", self.name);
+        Entry::decode(&shown, kind, version, &bytes).map(Some)
+    }
+
+    /// Asks for what changes nothing, again and again for as long as there is hope and time.
+    async fn asked<T, F>(&self, ask: impl Fn() -> F) -> Result<T, DfOlapError>
+    where
+        F: Future<Output = object_store::Result<T>>,
+    {
         let mut pause = self.patience.first_pause;
         let begun = runtime::now();
         loop {
-            let error = match self.within(self.medium.read(&name)).await {
-                Some(Ok(Some(bytes))) => {
-                    let shown = format!("{}/{name}", self.name);
-                    return Entry::decode(&shown, kind, version, &bytes).map(Some);
-                }
-                Some(Ok(None)) => return Ok(None),
+            let error = match self.within(ask()).await {
+                Some(Ok(answer)) => return Ok(answer),
                 Some(Err(error)) if is_refusal(&error) => return Err(self.told(error)),
                 Some(Err(error)) => self.told(error),
                 None => self.no_answer(),
@@ -188,19 +196,21 @@ impl Log {
     /// first time is then taken back.
     pub async fn check_creation(&self, entry: &Entry) -> Result<(), DfOlapError> {
         let name = entry_name(entry.version);
-        let again = self.medium.create(&name, entry.encode()).await;
-        match again {
-            Ok(Created::Exists) => Ok(()),
-            Ok(Created::New) => {
-                let removed = self.medium.remove(&name).await;
-                removed.map_err(|error| self.told(error))?;
+        // It is there, so that asking again and again gives nothing away.
+        let again = || async {
+            let created = self.medium.create(&name, entry.encode()).await;
+            created.map_err(|failed| failed.error)
+        };
+        match self.asked(again).await? {
+            Created::Exists => Ok(()),
+            Created::New => {
+                self.asked(|| self.medium.remove(&name)).await?;
                 Err(DfOlapError::StorageConfig(format!(
                     "{} does not keep two writers from creating one object: it ignores conditional writes (If-None-Match: *), \
                      and commits would be lost; use a store that has them",
                     self.name
                 )))
             }
-            Err(failed) => Err(self.told(failed.error)),
         }
     }
 
@@ -210,19 +220,17 @@ impl Log {
         let name = format!(".check-{}", CommitId::fresh());
         let racers = (0..RACERS).map(|racer| {
             let bytes = Bytes::from(racer.to_string());
-            self.medium.create(&name, bytes)
+            self.within(self.medium.create(&name, bytes))
         });
         let answers = futures::future::join_all(racers).await;
-        let removed = self.medium.remove(&name).await;
-        removed.map_err(|error| self.told(error))?;
+        self.asked(|| self.medium.remove(&name)).await?;
         let mut winners = 0;
         for answer in answers {
             match answer {
-                Ok(Created::New) => winners += 1,
-                Ok(Created::Exists) => {}
+                Some(Ok(Created::New)) => winners += 1,
+                Some(Err(failed)) if failed.is_final => return Err(self.told(failed.error)),
                 // A doubtful answer takes no part in the count.
-                Err(failed) if failed.is_final => return Err(self.told(failed.error)),
-                Err(_) => {}
+                Some(Ok(Created::Exists) | Err(_)) | None => {}
             }
         }
         match winners {

@@ -86,8 +86,7 @@ impl Log {
         // The oldest last: what is left of a removal that was cut short has no gap that a reader could fall into.
         names.sort_unstable();
         for name in names.iter().rev() {
-            let removed = self.medium.remove(name).await;
-            removed.map_err(|error| self.told(error))?;
+            self.asked(|| self.medium.remove(name)).await?;
         }
         Ok(names.len() as u64)
     }
@@ -105,14 +104,18 @@ impl Log {
     /// Keeps the state of a version, so that readers need not begin before it.
     pub async fn keep(&self, checkpoint: &Entry) -> Result<(), DfOlapError> {
         let name = checkpoint_name(checkpoint.version);
-        match self.medium.create(&name, checkpoint.encode()).await {
+        let created = self.medium.create(&name, checkpoint.encode());
+        match self.within(created).await {
             // Two of one version say the same.
-            Ok(Created::New | Created::Exists) => {}
-            Err(failed) => return Err(self.told(failed.error)),
+            Some(Ok(Created::New | Created::Exists)) => {}
+            Some(Err(failed)) => return Err(self.told(failed.error)),
+            None => return Err(self.no_answer()),
         }
         let hint = Bytes::from(checkpoint.version.to_string());
-        let replaced = self.medium.replace(HINT, hint).await;
-        replaced.map_err(|error| self.told(error))
+        match self.within(self.medium.replace(HINT, hint)).await {
+            Some(replaced) => replaced.map_err(|error| self.told(error)),
+            None => Err(self.no_answer()),
+        }
     }
 
     /// The object of a version that has one.
@@ -123,14 +126,12 @@ impl Log {
     }
 
     async fn hint(&self) -> Result<Option<u64>, DfOlapError> {
-        let bytes = self.medium.read(HINT).await;
-        let bytes = bytes.map_err(|error| self.told(error))?;
+        let bytes = self.asked(|| self.medium.read(HINT)).await?;
         Ok(bytes.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok()))
     }
 
     async fn list(&self, after: Option<&str>) -> Result<Vec<String>, DfOlapError> {
-        let names = self.medium.list(after).await;
-        names.map_err(|error| self.told(error))
+        self.asked(|| self.medium.list(after)).await
     }
 }
 

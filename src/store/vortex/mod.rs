@@ -20,6 +20,8 @@ mod entry;
 mod expr;
 mod files;
 mod history;
+#[cfg(feature = "cloud-storage")]
+mod patient;
 mod read;
 mod rows;
 #[cfg(feature = "cloud-storage")]

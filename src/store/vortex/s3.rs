@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path;
@@ -23,6 +24,9 @@ impl fmt::Debug for S3Options {
             .finish()
     }
 }
+
+/// How long what is not the log's is tried again.
+const RETRY_TIME: Duration = Duration::from_secs(45);
 
 /// The two clients of a database, for its files and for its log, and the prefix that it lies below.
 pub(super) struct Clients {
@@ -60,7 +64,10 @@ pub(super) fn connect(url: &Url, options: &S3Options) -> Result<Clients, DfOlapE
         })?))
     };
     Ok(Clients {
-        store: build(RetryConfig::default())?,
+        store: build(RetryConfig {
+            retry_timeout: RETRY_TIME,
+            ..RetryConfig::default()
+        })?,
         log_store: build(RetryConfig {
             max_retries: 0,
             ..RetryConfig::default()

@@ -20,6 +20,8 @@ use vortex::session::VortexSession;
 use super::compact::When;
 use super::database::Database;
 use super::files::{DataFiles, LocalFiles};
+#[cfg(feature = "cloud-storage")]
+use super::patient::Patient;
 use super::read::{Failures, OpenedFiles};
 #[cfg(feature = "cloud-storage")]
 use super::s3;
@@ -38,6 +40,9 @@ use crate::store::{CommitOutcome, FileScan, Found, Store, Upkeep};
 use crate::upkeep::{At, Compaction, Vacuum, VacuumOptions, Verification, VersionEntry};
 
 const LOG_FOLDER: &str = "_log";
+/// A part of a data file may take so many times as long as an entry of the log.
+#[cfg(feature = "cloud-storage")]
+const TIMES_FOR_A_PART: u32 = 6;
 
 /// How a durable store behaves.
 #[derive(Debug, Clone, Default)]
@@ -124,8 +129,9 @@ impl VortexStore {
         let name_of_log = format!("{name}/{LOG_FOLDER}");
         let medium = ObjectMedium::new(log_store, prefix.clone().join(LOG_FOLDER));
         let log = Log::new(Arc::new(medium), name_of_log, settings.patience.clone());
+        let limit = settings.patience.answer * TIMES_FOR_A_PART;
         let files = DataFiles::Object {
-            store,
+            store: Arc::new(Patient::new(store, limit)),
             prefix,
             name: name.as_str().into(),
         };

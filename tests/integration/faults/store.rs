@@ -1,19 +1,20 @@
 //! An object store in memory that fails, lies or stops at one of its calls.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use rhei_datafusion::object_store::memory::InMemory;
 use rhei_datafusion::object_store::path::Path;
 use rhei_datafusion::object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
-    RenameOptions, Result,
+    CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload,
+    ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload,
+    PutResult, Result,
 };
 
 /// What goes wrong.
@@ -27,30 +28,86 @@ pub enum Fault {
     Refused,
     /// "It is there already", because it was done just now.
     RefusedAfter,
+    /// An error, and it is done some time later.
+    Late,
+    /// No answer, ever, and nothing was done.
+    Silence,
+    /// No answer, ever, and yet it was done.
+    SilenceAfter,
+    /// Half of what was read, as if that were all.
+    Short,
+    /// What was read, with one bit flipped.
+    Flipped,
+    /// From here on nothing is reached, until it is again.
+    Outage,
+    /// The same, but what is asked is done.
+    OutageAfter,
     /// The program ends before the call has an effect.
     Crash,
     /// The program ends when the call has had its effect.
     CrashAfter,
 }
 
+/// How much later what is late is done.
+const LATE: Duration = Duration::from_millis(30);
+
+/// Nothing to spoil: what is no read is as it was.
+fn whole<T: Send + 'static>(answer: T, _: Fault) -> BoxFuture<'static, Result<T>> {
+    std::future::ready(Ok(answer)).boxed()
+}
+
+fn spoiled(bytes: &Bytes, fault: Fault) -> Bytes {
+    match fault {
+        Fault::Short => bytes.slice(..bytes.len() / 2),
+        _ => {
+            let mut flipped = bytes.to_vec();
+            let place = flipped.len() / 3;
+            if let Some(byte) = flipped.get_mut(place) {
+                *byte ^= 0x10;
+            }
+            flipped.into()
+        }
+    }
+}
+
+fn spoil_read(read: GetResult, fault: Fault) -> BoxFuture<'static, Result<GetResult>> {
+    async move {
+        let (meta, range, attributes) = (
+            read.meta.clone(),
+            read.range.clone(),
+            read.attributes.clone(),
+        );
+        let bytes = spoiled(&read.bytes().await?, fault);
+        Ok(GetResult {
+            payload: GetResultPayload::Stream(futures::stream::iter([Ok(bytes)]).boxed()),
+            meta,
+            range,
+            attributes,
+        })
+    }
+    .boxed()
+}
+
 /// A store whose call number `at` meets `fault`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct FaultyStore {
-    pub inner: InMemory,
+    pub inner: Arc<InMemory>,
     at: usize,
     fault: Fault,
-    calls: AtomicUsize,
-    crashed: AtomicBool,
+    calls: Arc<AtomicUsize>,
+    crashed: Arc<AtomicBool>,
+    mended: Arc<AtomicBool>,
 }
 
 impl FaultyStore {
     pub fn new(inner: InMemory, at: usize, fault: Fault) -> Arc<Self> {
         Arc::new(Self {
-            inner,
+            inner: Arc::new(inner),
             at,
             fault,
-            calls: AtomicUsize::new(0),
-            crashed: AtomicBool::new(false),
+            calls: Arc::default(),
+            crashed: Arc::default(),
+            mended: Arc::default(),
         })
     }
 
@@ -63,11 +120,20 @@ impl FaultyStore {
         self.crashed.load(Ordering::SeqCst)
     }
 
+    /// Ends an outage.
+    pub fn mend(&self) {
+        self.mended.store(true, Ordering::SeqCst);
+    }
+
     pub fn met(&self) -> bool {
         self.calls() >= self.at
     }
 
-    async fn call<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    async fn call<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+        spoil: impl FnOnce(T, Fault) -> BoxFuture<'static, Result<T>>,
+    ) -> Result<T> {
         if self.has_crashed() {
             std::future::pending::<()>().await;
         }
@@ -79,12 +145,19 @@ impl FaultyStore {
             path: "somewhere".into(),
             source: "it is there".into(),
         };
-        if self.calls.fetch_add(1, Ordering::SeqCst) + 1 != self.at {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let is_met = match self.fault {
+            Fault::Outage | Fault::OutageAfter => {
+                call >= self.at && !self.mended.load(Ordering::SeqCst)
+            }
+            _ => call == self.at,
+        };
+        if !is_met {
             return work.await;
         }
         match self.fault {
-            Fault::Before => Err(lost()),
-            Fault::After => {
+            Fault::Before | Fault::Outage => Err(lost()),
+            Fault::After | Fault::OutageAfter => {
                 work.await?;
                 Err(lost())
             }
@@ -93,6 +166,19 @@ impl FaultyStore {
                 work.await?;
                 Err(there())
             }
+            Fault::Late => {
+                tokio::spawn(async {
+                    tokio::time::sleep(LATE).await;
+                    work.await
+                });
+                Err(lost())
+            }
+            Fault::Silence => std::future::pending().await,
+            Fault::SilenceAfter => {
+                work.await?;
+                std::future::pending().await
+            }
+            Fault::Short | Fault::Flipped => spoil(work.await?, self.fault).await,
             Fault::Crash => {
                 self.crashed.store(true, Ordering::SeqCst);
                 std::future::pending().await
@@ -103,6 +189,18 @@ impl FaultyStore {
                 std::future::pending().await
             }
         }
+    }
+}
+
+impl FaultyStore {
+    fn listed(
+        &self,
+        listing: BoxStream<'static, Result<ObjectMeta>>,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        let this = self.clone();
+        let all = async move { this.call(listing.try_collect::<Vec<_>>(), whole).await };
+        let all = futures::stream::once(all).map_ok(|all| futures::stream::iter(all).map(Ok));
+        all.try_flatten().boxed()
     }
 }
 
@@ -120,8 +218,9 @@ impl ObjectStore for FaultyStore {
         payload: PutPayload,
         options: PutOptions,
     ) -> Result<PutResult> {
-        self.call(self.inner.put_opts(location, payload, options))
-            .await
+        let (inner, location) = (Arc::clone(&self.inner), location.clone());
+        let work = async move { inner.put_opts(&location, payload, options).await };
+        self.call(work, whole).await
     }
 
     async fn put_multipart_opts(
@@ -129,27 +228,35 @@ impl ObjectStore for FaultyStore {
         location: &Path,
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        self.call(self.inner.put_multipart_opts(location, options))
-            .await
+        let (inner, location) = (Arc::clone(&self.inner), location.clone());
+        let work = async move { inner.put_multipart_opts(&location, options).await };
+        self.call(work, whole).await
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.call(self.inner.get_opts(location, options)).await
-    }
-
-    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        self.call(self.inner.get_ranges(location, ranges)).await
+        let (inner, location) = (Arc::clone(&self.inner), location.clone());
+        let work = async move { inner.get_opts(&location, options).await };
+        self.call(work, spoil_read).await
     }
 
     fn delete_stream(
         &self,
         locations: BoxStream<'static, Result<Path>>,
     ) -> BoxStream<'static, Result<Path>> {
-        self.inner.delete_stream(locations)
+        let this = self.clone();
+        let deleted = locations.then(move |location| {
+            let this = this.clone();
+            async move {
+                let (inner, location) = (Arc::clone(&this.inner), location?);
+                let work = async move { inner.delete(&location).await.map(|()| location) };
+                this.call(work, whole).await
+            }
+        });
+        deleted.boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.inner.list(prefix).boxed()
+        self.listed(self.inner.list(prefix))
     }
 
     fn list_with_offset(
@@ -157,19 +264,19 @@ impl ObjectStore for FaultyStore {
         prefix: Option<&Path>,
         offset: &Path,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.inner.list_with_offset(prefix, offset)
+        self.listed(self.inner.list_with_offset(prefix, offset))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.call(self.inner.list_with_delimiter(prefix)).await
+        let (inner, prefix) = (Arc::clone(&self.inner), prefix.cloned());
+        let work = async move { inner.list_with_delimiter(prefix.as_ref()).await };
+        self.call(work, whole).await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.call(self.inner.copy_opts(from, to, options)).await
-    }
-
-    async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
-        self.call(self.inner.rename_opts(from, to, options)).await
+        let (inner, from, to) = (Arc::clone(&self.inner), from.clone(), to.clone());
+        let work = async move { inner.copy_opts(&from, &to, options).await };
+        self.call(work, whole).await
     }
 }
 

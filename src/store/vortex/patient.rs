@@ -1,0 +1,145 @@
+//! A client of a bucket that does not wait for ever: an answer, or the next bytes of one, has a time limit.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::{Either, select};
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt, stream};
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload,
+    ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    UploadPart,
+};
+
+use crate::runtime;
+
+#[derive(Debug)]
+pub(super) struct Patient {
+    inner: Arc<dyn ObjectStore>,
+    limit: Duration,
+}
+
+impl Patient {
+    pub fn new(inner: Arc<dyn ObjectStore>, limit: Duration) -> Self {
+        Self { inner, limit }
+    }
+}
+
+async fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let late = runtime::sleep(limit);
+    futures::pin_mut!(work, late);
+    match select(work, late).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right(_) => Err(Error::Generic {
+            store: "storage",
+            source: format!("no answer within {limit:?}").into(),
+        }),
+    }
+}
+
+/// A stream that ends with an error where its next item does not come in time.
+fn patiently<T: Send + 'static>(
+    limit: Duration,
+    items: BoxStream<'static, Result<T>>,
+) -> BoxStream<'static, Result<T>> {
+    stream::unfold(Some(items), move |items| async move {
+        let mut items = items?;
+        let next = async { items.next().await.transpose() };
+        match within(limit, next).await {
+            Ok(Some(item)) => Some((Ok(item), Some(items))),
+            Ok(None) => None,
+            Err(error) => Some((Err(error), None)),
+        }
+    })
+    .boxed()
+}
+
+impl fmt::Display for Patient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Patient {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult> {
+        within(self.limit, self.inner.put_opts(location, payload, options)).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        let begun = self.inner.put_multipart_opts(location, options);
+        Ok(Box::new(PatientUpload {
+            inner: within(self.limit, begun).await?,
+            limit: self.limit,
+        }))
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        let mut read = within(self.limit, self.inner.get_opts(location, options)).await?;
+        if let GetResultPayload::Stream(bytes) = read.payload {
+            read.payload = GetResultPayload::Stream(patiently(self.limit, bytes));
+        }
+        Ok(read)
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
+        patiently(self.limit, self.inner.delete_stream(locations))
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        patiently(self.limit, self.inner.list(prefix))
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        patiently(self.limit, self.inner.list_with_offset(prefix, offset))
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        within(self.limit, self.inner.list_with_delimiter(prefix)).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        within(self.limit, self.inner.copy_opts(from, to, options)).await
+    }
+}
+
+#[derive(Debug)]
+struct PatientUpload {
+    inner: Box<dyn MultipartUpload>,
+    limit: Duration,
+}
+
+#[async_trait]
+impl MultipartUpload for PatientUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        within(self.limit, self.inner.put_part(data)).boxed()
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        within(self.limit, self.inner.complete()).await
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        within(self.limit, self.inner.abort()).await
+    }
+}
