@@ -24,6 +24,12 @@ pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(work);
 }
 
+/// Lets other tasks of the same thread do something.
+#[allow(clippy::disallowed_methods, reason = "the one place for tasks")]
+pub(crate) async fn yield_now() {
+    tokio::task::yield_now().await;
+}
+
 /// The time, for measuring.
 #[allow(clippy::disallowed_methods, reason = "the one place for the clock")]
 pub(crate) fn now() -> Instant {

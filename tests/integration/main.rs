@@ -31,7 +31,11 @@ mod model_expr;
 mod model_keys;
 mod model_statements;
 mod processes;
+#[cfg(feature = "cloud-storage")]
+mod proxy;
 mod races;
+#[cfg(feature = "cloud-storage")]
+mod requests;
 #[cfg(feature = "cloud-storage")]
 mod s3;
 mod safety;
@@ -40,5 +44,6 @@ mod sql_file;
 mod sql_files;
 mod statements;
 mod streaming;
+mod syscalls;
 mod tables;
 mod traps;

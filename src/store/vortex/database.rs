@@ -34,6 +34,8 @@ pub(super) struct Database {
     waiting: Mutex<Vec<Waiting>>,
     /// The version at which the next checkpoint is due.
     next_checkpoint: AtomicU64,
+    /// A checkpoint waits to be made by a task that may need this thread.
+    checkpoint_waits: AtomicBool,
     /// True while a task compacts in the background.
     pub compacting: AtomicBool,
     /// Snapshots that someone may be reading.
@@ -85,6 +87,7 @@ impl Database {
             turn: tokio::sync::Mutex::default(),
             waiting: Mutex::default(),
             next_checkpoint: AtomicU64::new(CHECKPOINT_EVERY),
+            checkpoint_waits: AtomicBool::new(false),
             compacting: AtomicBool::new(false),
             live: Mutex::default(),
             looked: Mutex::new(runtime::now()),
@@ -255,6 +258,9 @@ impl Database {
             runtime::spawn(task);
         }
         if let Ok(outcome) = answered.await {
+            if self.checkpoint_waits.swap(false, Ordering::Relaxed) {
+                runtime::yield_now().await;
+            }
             return outcome;
         }
         // The task went with its runtime. What it had begun is in doubt until it is settled.
@@ -380,6 +386,7 @@ impl Database {
             .store(entry.version + every, Ordering::Relaxed);
         let (shared, state) = (Arc::clone(self), self.current.load_full());
         let (version, id, time_us) = (entry.version, entry.id, entry.time_us);
+        self.checkpoint_waits.store(true, Ordering::Relaxed);
         runtime::spawn(async move {
             let kept = async {
                 let body = checkpoint::encode(state.database, &state.snapshot);

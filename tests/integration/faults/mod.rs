@@ -1,7 +1,7 @@
 //! A durable store under faults, enumerated: every kind of change, at every call to the store, with every kind of fault. A change
 //! is there once or not at all, and whoever asked knows which.
 
-mod store;
+pub mod store;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! An object store in memory that fails, lies or stops at one of its calls.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -88,6 +88,15 @@ fn spoil_read(read: GetResult, fault: Fault) -> BoxFuture<'static, Result<GetRes
     .boxed()
 }
 
+/// The kinds of requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    Put,
+    Get,
+    List,
+    Delete,
+}
+
 /// A store whose call number `at` meets `fault`.
 #[derive(Debug, Clone)]
 pub struct FaultyStore {
@@ -97,6 +106,10 @@ pub struct FaultyStore {
     calls: Arc<AtomicUsize>,
     crashed: Arc<AtomicBool>,
     mended: Arc<AtomicBool>,
+    asked: Arc<Mutex<Vec<(Asked, String)>>>,
+    /// From now on every PUT meets the fault.
+    failing_puts: Arc<AtomicBool>,
+    met_a_put: Arc<AtomicBool>,
 }
 
 impl FaultyStore {
@@ -108,6 +121,9 @@ impl FaultyStore {
             calls: Arc::default(),
             crashed: Arc::default(),
             mended: Arc::default(),
+            asked: Arc::default(),
+            failing_puts: Arc::default(),
+            met_a_put: Arc::default(),
         })
     }
 
@@ -120,9 +136,23 @@ impl FaultyStore {
         self.crashed.load(Ordering::SeqCst)
     }
 
+    /// What was asked for since the last call, and of which object.
+    pub fn take_asked(&self) -> Vec<(Asked, String)> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+
+    pub fn fail_puts(&self) {
+        self.failing_puts.store(true, Ordering::SeqCst);
+    }
+
+    pub fn has_met_a_put(&self) -> bool {
+        self.met_a_put.load(Ordering::SeqCst)
+    }
+
     /// Ends an outage.
     pub fn mend(&self) {
         self.mended.store(true, Ordering::SeqCst);
+        self.failing_puts.store(false, Ordering::SeqCst);
     }
 
     pub fn met(&self) -> bool {
@@ -131,6 +161,8 @@ impl FaultyStore {
 
     async fn call<T: Send + 'static>(
         &self,
+        asked: Asked,
+        path: &Path,
         work: impl Future<Output = Result<T>> + Send + 'static,
         spoil: impl FnOnce(T, Fault) -> BoxFuture<'static, Result<T>>,
     ) -> Result<T> {
@@ -145,10 +177,15 @@ impl FaultyStore {
             path: "somewhere".into(),
             source: "it is there".into(),
         };
+        self.asked.lock().unwrap().push((asked, path.to_string()));
         let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         let is_met = match self.fault {
             Fault::Outage | Fault::OutageAfter => {
                 call >= self.at && !self.mended.load(Ordering::SeqCst)
+            }
+            _ if asked == Asked::Put && self.failing_puts.load(Ordering::SeqCst) => {
+                self.met_a_put.store(true, Ordering::SeqCst);
+                true
             }
             _ => call == self.at,
         };
@@ -198,7 +235,10 @@ impl FaultyStore {
         listing: BoxStream<'static, Result<ObjectMeta>>,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
         let this = self.clone();
-        let all = async move { this.call(listing.try_collect::<Vec<_>>(), whole).await };
+        let all = async move {
+            let all = listing.try_collect::<Vec<_>>();
+            this.call(Asked::List, &Path::default(), all, whole).await
+        };
         let all = futures::stream::once(all).map_ok(|all| futures::stream::iter(all).map(Ok));
         all.try_flatten().boxed()
     }
@@ -218,9 +258,9 @@ impl ObjectStore for FaultyStore {
         payload: PutPayload,
         options: PutOptions,
     ) -> Result<PutResult> {
-        let (inner, location) = (Arc::clone(&self.inner), location.clone());
-        let work = async move { inner.put_opts(&location, payload, options).await };
-        self.call(work, whole).await
+        let (inner, path) = (Arc::clone(&self.inner), location.clone());
+        let work = async move { inner.put_opts(&path, payload, options).await };
+        self.call(Asked::Put, location, work, whole).await
     }
 
     async fn put_multipart_opts(
@@ -228,15 +268,15 @@ impl ObjectStore for FaultyStore {
         location: &Path,
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        let (inner, location) = (Arc::clone(&self.inner), location.clone());
-        let work = async move { inner.put_multipart_opts(&location, options).await };
-        self.call(work, whole).await
+        let (inner, path) = (Arc::clone(&self.inner), location.clone());
+        let work = async move { inner.put_multipart_opts(&path, options).await };
+        self.call(Asked::Put, location, work, whole).await
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        let (inner, location) = (Arc::clone(&self.inner), location.clone());
-        let work = async move { inner.get_opts(&location, options).await };
-        self.call(work, spoil_read).await
+        let (inner, path) = (Arc::clone(&self.inner), location.clone());
+        let work = async move { inner.get_opts(&path, options).await };
+        self.call(Asked::Get, location, work, spoil_read).await
     }
 
     fn delete_stream(
@@ -247,9 +287,10 @@ impl ObjectStore for FaultyStore {
         let deleted = locations.then(move |location| {
             let this = this.clone();
             async move {
-                let (inner, location) = (Arc::clone(&this.inner), location?);
-                let work = async move { inner.delete(&location).await.map(|()| location) };
-                this.call(work, whole).await
+                let (inner, path) = (Arc::clone(&this.inner), location?);
+                let shown = path.clone();
+                let work = async move { inner.delete(&path).await.map(|()| path) };
+                this.call(Asked::Delete, &shown, work, whole).await
             }
         });
         deleted.boxed()
@@ -268,15 +309,16 @@ impl ObjectStore for FaultyStore {
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        let (inner, prefix) = (Arc::clone(&self.inner), prefix.cloned());
-        let work = async move { inner.list_with_delimiter(prefix.as_ref()).await };
-        self.call(work, whole).await
+        let (inner, path) = (Arc::clone(&self.inner), prefix.cloned());
+        let shown = path.clone().unwrap_or_default();
+        let work = async move { inner.list_with_delimiter(path.as_ref()).await };
+        self.call(Asked::List, &shown, work, whole).await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        let (inner, from, to) = (Arc::clone(&self.inner), from.clone(), to.clone());
-        let work = async move { inner.copy_opts(&from, &to, options).await };
-        self.call(work, whole).await
+        let (inner, old, new) = (Arc::clone(&self.inner), from.clone(), to.clone());
+        let work = async move { inner.copy_opts(&old, &new, options).await };
+        self.call(Asked::Put, to, work, whole).await
     }
 }
 

@@ -1,0 +1,125 @@
+//! What a durable database asks of a bucket, request by request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rhei_datafusion::object_store::memory::InMemory;
+use rhei_datafusion::{DataFusionEngine, DfOlapError, EngineBuilder, OlapEngine, StorageMode};
+
+use crate::common::{number, run};
+use crate::faults::store::{Asked, Fault, FaultyStore};
+
+fn open(store: &Arc<FaultyStore>) -> DataFusionEngine {
+    let url = "s3://bucket/database".to_string();
+    EngineBuilder::new()
+        .storage(StorageMode::Vortex { url })
+        .object_store("s3://bucket".parse().unwrap(), Arc::clone(store) as _)
+        .build()
+        .unwrap()
+}
+
+fn counting(inner: InMemory) -> Arc<FaultyStore> {
+    FaultyStore::new(inner, usize::MAX, Fault::Before)
+}
+
+#[tokio::test]
+async fn a_small_commit_is_one_put_and_lists_nothing() {
+    let store = counting(InMemory::new());
+    let engine = open(&store);
+    run(&engine, "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)").await;
+    run(&engine, "INSERT INTO t SELECT value, 0 FROM range(50000)").await;
+    for sql in [
+        "INSERT INTO t VALUES (-1, 0), (-2, 0)",
+        "UPDATE t SET n = 1 WHERE id = 25000",
+        "DELETE FROM t WHERE id = 30000",
+        "INSERT INTO t VALUES (7, 70) ON CONFLICT (id) DO UPDATE SET n = excluded.n",
+        "CREATE VIEW v AS SELECT * FROM t",
+        "ALTER TABLE t ADD COLUMN x INT",
+    ] {
+        store.take_asked();
+        run(&engine, sql).await;
+        let asked = store.take_asked();
+        let count = |what: Asked| asked.iter().filter(|(kind, _)| *kind == what).count();
+        assert_eq!(count(Asked::Put), 1, "{sql}: {asked:?}");
+        assert_eq!(count(Asked::List), 0, "{sql}: {asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn counting_all_rows_opens_no_file() {
+    let store = counting(InMemory::new());
+    let engine = open(&store);
+    run(&engine, "CREATE TABLE t (id BIGINT, n BIGINT)").await;
+    run(&engine, "INSERT INTO t SELECT value, 0 FROM range(50000)").await;
+    run(&engine, "DELETE FROM t WHERE id % 100 = 7").await;
+    run(&engine, "INSERT INTO t VALUES (-1, 0)").await;
+    let engine = open(&store);
+    number(&engine, "SELECT count(*) FROM t").await;
+    store.take_asked();
+    assert_eq!(number(&engine, "SELECT count(*) FROM t").await, 49_501);
+    let asked = store.take_asked();
+    assert!(
+        asked.iter().all(|(_, path)| !path.ends_with(".vortex")),
+        "{asked:?}"
+    );
+}
+
+#[tokio::test]
+async fn opening_a_database_of_many_commits_reads_few_objects() {
+    let store = counting(InMemory::new());
+    let engine = open(&store);
+    run(&engine, "CREATE TABLE t (id BIGINT, n BIGINT)").await;
+    for n in 0..1000 {
+        run(&engine, &format!("INSERT INTO t VALUES ({n}, 0)")).await;
+    }
+    drop(engine);
+    let engine = open(&store);
+    store.take_asked();
+    assert_eq!(number(&engine, "SELECT count(*) FROM t").await, 1000);
+    let asked = store.take_asked();
+    assert!(asked.len() <= 20, "{}: {asked:?}", asked.len());
+}
+
+/// The program's runtime ends while a commit waits for storage: who asked from outside of it learns that it is in doubt.
+#[test]
+fn a_commit_whose_runtime_ends_is_in_doubt() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let filled = InMemory::new();
+    let first = counting(filled);
+    runtime.block_on(async {
+        let engine = open(&first);
+        run(&engine, "CREATE TABLE t (id BIGINT)").await;
+    });
+    // The next PUT gets no answer.
+    let store = FaultyStore::new(first.inner.fork(), usize::MAX, Fault::Silence);
+    let engine = Arc::new(open(&store));
+    let ended = std::thread::scope(|scope| {
+        let handle = runtime.handle().clone();
+        let asked = scope.spawn({
+            let (engine, store) = (Arc::clone(&engine), Arc::clone(&store));
+            move || {
+                handle.block_on(async {
+                    number(&engine, "SELECT count(*) FROM t").await;
+                    store.fail_puts();
+                    engine.execute("INSERT INTO t VALUES (1)").await
+                })
+            }
+        });
+        while !store.has_met_a_put() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        runtime.shutdown_background();
+        asked.join().unwrap()
+    });
+    let Err(DfOlapError::CommitUnknown { id, .. }) = ended else {
+        panic!("{ended:?}");
+    };
+    // Another runtime finds out.
+    store.mend();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let outcome = engine.commit_outcome(id).await.unwrap();
+        let rows = number(&engine, "SELECT count(*) FROM t").await;
+        assert_eq!(rows, i64::from(outcome.is_some()));
+    });
+}
