@@ -14,7 +14,7 @@ use url::Url;
 use crate::engine::DataFusionEngine;
 use crate::error::DfOlapError;
 use crate::executor::Executor;
-use crate::options::{Durability, Refresh};
+use crate::options::{CompactionPolicy, Durability, Refresh};
 use crate::runtime;
 use crate::sql::{ClosedRegistry, Limits, Session};
 use crate::storage::{StorageMode, VortexLocation};
@@ -71,6 +71,12 @@ impl EngineBuilder {
     /// When an engine on [`StorageMode::Vortex`] looks for what others committed. Default: before every statement.
     pub fn refresh(mut self, refresh: Refresh) -> Self {
         self.vortex.refresh = refresh;
+        self
+    }
+
+    /// When durable tables are compacted without being asked to. Default: where there is much to do.
+    pub fn compaction(mut self, policy: CompactionPolicy) -> Self {
+        self.vortex.compaction = policy;
         self
     }
 
@@ -191,6 +197,10 @@ impl EngineBuilder {
             ("max_sql_bytes", self.limits.text.text_bytes == 0),
             ("max_chain", self.limits.text.chain == 0),
             ("max_plan_nodes", self.limits.plan_nodes == 0),
+            (
+                "small_neighbours of the compaction policy",
+                self.vortex.compaction.small_neighbours == 0,
+            ),
             ("answer_timeout", self.vortex.patience.answer.is_zero()),
             ("commit_timeout", self.vortex.patience.settle.is_zero()),
             (

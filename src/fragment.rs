@@ -122,6 +122,7 @@ pub(crate) struct Fragment {
     content: Content,
     rows: u32,
     ranges: Vec<OnceLock<Option<ValueRange>>>,
+    memory_bytes: OnceLock<u64>,
 }
 
 #[derive(Debug)]
@@ -210,6 +211,7 @@ impl Fragment {
             layout,
             content: Content::Rows(batches),
             rows: u32::try_from(rows).unwrap_or(u32::MAX),
+            memory_bytes: OnceLock::new(),
         }
     }
 
@@ -227,6 +229,7 @@ impl Fragment {
             content: Content::File(file),
             rows,
             ranges: ranges.into_iter().map(OnceLock::from).collect(),
+            memory_bytes: OnceLock::new(),
         }
     }
 
@@ -240,6 +243,16 @@ impl Fragment {
             Content::Rows(batches) => batches,
             Content::File(_) => &[],
         }
+    }
+
+    /// What the rows take where they are in memory.
+    pub fn memory_bytes(&self) -> u64 {
+        *self.memory_bytes.get_or_init(|| {
+            let batches = self.batches().iter();
+            batches
+                .map(|batch| batch.get_array_memory_size() as u64)
+                .sum()
+        })
     }
 
     /// The file that holds the rows, where they are in none of this process's batches.

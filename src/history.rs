@@ -10,7 +10,9 @@ use crate::error::DfOlapError;
 use crate::fragment::Fragment;
 use crate::options::StatementOptions;
 use crate::snapshot::{TableDefinition, Version};
-use crate::upkeep::{At, Compaction, Vacuum, VacuumOptions, Verification, VersionEntry};
+use crate::upkeep::{
+    At, Compaction, CompactionProgress, Vacuum, VacuumOptions, Verification, VersionEntry,
+};
 
 impl DataFusionEngine {
     /// Runs a query on an earlier state of the database and gathers its rows.
@@ -53,13 +55,24 @@ impl DataFusionEngine {
     }
 
     /// Puts small fragments of all tables together, leaves out what was deleted, and writes to files what still lies in the log.
-    /// The rows stay what they are, and statements run on meanwhile. It happens by itself where there is much to do; in memory
-    /// there is nothing to do.
+    /// The rows stay what they are, and statements run on meanwhile. It happens by itself where there is much to do (see
+    /// [`CompactionPolicy`](crate::CompactionPolicy)); in memory there is nothing to do.
     ///
     /// # Errors
     /// Of the kinds unavailable and corrupt, where storage cannot be used. What was done until then stays done.
     pub async fn compact(&self) -> Result<Compaction, DfOlapError> {
-        self.executor.upkeep().compact().await
+        self.compact_with(|_| {}).await
+    }
+
+    /// The same, and `progress` is told how far it is: at the beginning of each run of rows and after each batch.
+    ///
+    /// # Errors
+    /// As [`compact`](Self::compact).
+    pub async fn compact_with(
+        &self,
+        progress: impl Fn(CompactionProgress<'_>) + Send + Sync,
+    ) -> Result<Compaction, DfOlapError> {
+        self.executor.upkeep().compact(&progress).await
     }
 
     /// Removes the files that no version names that is to stay, and the part of the log that is not needed any more. Never a file

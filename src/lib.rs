@@ -46,10 +46,12 @@ pub use builder::EngineBuilder;
 pub use engine::{DataFusionEngine, SharedDataFusionEngine};
 pub use error::{DfOlapError, ErrorKind};
 pub use olap::{OlapEngine, RecordBatchBoxStream};
-pub use options::{CancelHandle, Durability, Refresh, StatementOptions};
+pub use options::{CancelHandle, CompactionPolicy, Durability, Refresh, StatementOptions};
 pub use snapshot::Version;
 pub use storage::StorageMode;
-pub use upkeep::{At, Compaction, Vacuum, VacuumOptions, Verification, VersionEntry};
+pub use upkeep::{
+    At, Compaction, CompactionProgress, Vacuum, VacuumOptions, Verification, VersionEntry,
+};
 
 pub use {arrow, datafusion, object_store};
 

@@ -1,4 +1,4 @@
-//! [`StatementOptions`]: what one statement brings along; [`CancelHandle`]: how it is stopped.
+//! [`StatementOptions`]: what one statement brings along; [`CancelHandle`]: how it is stopped; and how a durable store behaves.
 
 use std::time::Duration;
 
@@ -83,6 +83,54 @@ pub enum Durability {
     /// The last commits, or the whole database: nothing is synced, so a write returns sooner. A crash of the program alone takes
     /// nothing.
     LostOnPowerFailure,
+}
+
+/// When tables of [`StorageMode::Vortex`](crate::StorageMode::Vortex) are compacted without being asked to: after a commit of this
+/// engine, in the background, where one of the limits is reached. What is asked for by
+/// [`compact`](crate::DataFusionEngine::compact) is done whatever this says.
+///
+/// ```
+/// use rhei_datafusion::{CompactionPolicy, EngineBuilder};
+///
+/// let seldom = CompactionPolicy {
+///     small_neighbours: 64,
+///     ..CompactionPolicy::default()
+/// };
+/// let builder = EngineBuilder::new().compaction(seldom);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompactionPolicy {
+    /// False: never. Rows of small commits then stay in the log's state, which every process holds in memory. Default: true.
+    pub automatic: bool,
+    /// So many neighbours with few rows become one file. Default: 16.
+    pub small_neighbours: usize,
+    /// So many rows of one table that still lie in the log go to a file. Default: 8192.
+    pub rows_in_log: u64,
+    /// Or so many bytes of them, as they are in memory. Default: 4 MiB.
+    pub bytes_in_log: u64,
+    /// A file is written again when more than so many percent of its rows, and at least 1024, were deleted. Default: 25.
+    pub deleted_percent: u8,
+}
+
+impl CompactionPolicy {
+    /// Nothing is compacted without being asked to.
+    pub const MANUAL: Self = Self {
+        automatic: false,
+        ..Self::DEFAULT
+    };
+    const DEFAULT: Self = Self {
+        automatic: true,
+        small_neighbours: 16,
+        rows_in_log: 8192,
+        bytes_in_log: 4 << 20,
+        deleted_percent: 25,
+    };
+}
+
+impl Default for CompactionPolicy {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
 }
 
 /// When an engine on [`StorageMode::Vortex`](crate::StorageMode::Vortex) looks for what others committed. Its own commits it

@@ -16,6 +16,21 @@ pub struct Compaction {
     pub rows: u64,
 }
 
+/// How far a compaction is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CompactionProgress<'a> {
+    /// The table whose rows are being written.
+    pub table: &'a str,
+    /// Rows that were written so far, in all tables.
+    pub rows_done: u64,
+    /// Rows that there were to write when it began; more may have come since.
+    pub rows_in_all: u64,
+}
+
+/// Who is told how far it is.
+pub(crate) type OnProgress<'a> = &'a (dyn Fn(CompactionProgress<'_>) + Send + Sync);
+
 /// A state of the database in the past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum At {

@@ -24,7 +24,9 @@ use crate::change::ChangeSet;
 use crate::error::DfOlapError;
 use crate::fragment::Fragment;
 use crate::snapshot::{Snapshot, Table, TableDefinition, Version};
-use crate::upkeep::{At, Compaction, Vacuum, VacuumOptions, Verification, VersionEntry};
+use crate::upkeep::{
+    At, Compaction, OnProgress, Vacuum, VacuumOptions, Verification, VersionEntry,
+};
 
 /// Rows of a batch that is put together from smaller ones.
 const BATCH_ROWS: usize = 8192;
@@ -107,7 +109,7 @@ impl Store for MemoryStore {
 
 #[async_trait]
 impl Upkeep for MemoryStore {
-    async fn compact(&self) -> Result<Compaction, DfOlapError> {
+    async fn compact(&self, _: OnProgress<'_>) -> Result<Compaction, DfOlapError> {
         // Commits keep tables tidy as they go.
         Ok(Compaction::default())
     }

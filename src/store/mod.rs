@@ -28,7 +28,9 @@ use crate::change::{ChangeSet, Conflict};
 use crate::error::DfOlapError;
 use crate::fragment::Fragment;
 use crate::snapshot::{Snapshot, Table, TableDefinition, Version};
-use crate::upkeep::{At, Compaction, Vacuum, VacuumOptions, Verification, VersionEntry};
+use crate::upkeep::{
+    At, Compaction, OnProgress, Vacuum, VacuumOptions, Verification, VersionEntry,
+};
 
 #[cfg(test)]
 pub(crate) use log::Patience;
@@ -92,7 +94,7 @@ pub(crate) struct Found {
 #[async_trait]
 pub(crate) trait Upkeep: Send + Sync {
     /// Puts small fragments together and leaves out what is dead, in all tables.
-    async fn compact(&self) -> Result<Compaction, DfOlapError>;
+    async fn compact(&self, progress: OnProgress<'_>) -> Result<Compaction, DfOlapError>;
 
     /// The versions that can be asked for, oldest first.
     async fn versions(&self) -> Result<Vec<VersionEntry>, DfOlapError>;

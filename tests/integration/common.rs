@@ -48,6 +48,14 @@ pub fn fresh_folder() -> PathBuf {
     folder
 }
 
+/// How many data files there are in a database's folder.
+pub fn data_files(folder: &Path) -> usize {
+    let tables = std::fs::read_dir(folder).unwrap().flatten();
+    let tables = tables.filter(|entry| entry.file_name() != "_log" && entry.path().is_dir());
+    let files = tables.flat_map(|table| std::fs::read_dir(table.path()).unwrap());
+    files.count()
+}
+
 /// The one BIGINT of a query's one row.
 pub async fn number(engine: &DataFusionEngine, sql: &str) -> i64 {
     let rows = engine

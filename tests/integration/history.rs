@@ -8,7 +8,7 @@ use rhei_datafusion::{
     VacuumOptions, Version,
 };
 
-use crate::common::{fresh_folder, number, run, vortex};
+use crate::common::{data_files, fresh_folder, number, run, vortex};
 use crate::sql_file::render;
 
 const NOW: VacuumOptions = VacuumOptions {
@@ -23,13 +23,6 @@ fn open(folder: &Path) -> SharedDataFusionEngine {
 async fn at(engine: &DataFusionEngine, sql: &str, at: impl Into<At>) -> Vec<String> {
     let rows = engine.query_at(sql, at, StatementOptions::new()).await;
     render(&rows.unwrap_or_else(|error| panic!("{sql}: {error}")))
-}
-
-fn data_files(folder: &Path) -> usize {
-    let tables = std::fs::read_dir(folder).unwrap().flatten();
-    let tables = tables.filter(|entry| entry.file_name() != "_log" && entry.path().is_dir());
-    let files = tables.flat_map(|table| std::fs::read_dir(table.path()).unwrap());
-    files.count()
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod api;
 mod appends;
 mod atomicity;
 mod common;
+mod compaction;
 mod corruption;
 mod deletions;
 mod durable;

@@ -1,12 +1,16 @@
 //! Where the objects of a log lie: [`Medium`], and the one on an object store.
 
 use std::fmt::Debug;
+#[cfg(feature = "cloud-storage")]
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+#[cfg(feature = "cloud-storage")]
 use futures::TryStreamExt;
+#[cfg(feature = "cloud-storage")]
 use object_store::path::Path;
+#[cfg(feature = "cloud-storage")]
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
 /// What became of [`Medium::create`].
@@ -49,17 +53,20 @@ pub(crate) trait Medium: Debug + Send + Sync {
 
 /// Objects below a prefix of an object store. The store must not retry by itself: every doubt belongs to the log.
 #[derive(Debug)]
+#[cfg(feature = "cloud-storage")]
 pub(crate) struct ObjectMedium {
     store: Arc<dyn ObjectStore>,
     prefix: Path,
 }
 
+#[cfg(feature = "cloud-storage")]
 impl ObjectMedium {
     pub fn new(store: Arc<dyn ObjectStore>, prefix: Path) -> Self {
         Self { store, prefix }
     }
 }
 
+#[cfg(feature = "cloud-storage")]
 #[async_trait]
 impl Medium for ObjectMedium {
     async fn create(&self, name: &str, bytes: Bytes) -> Result<Created, CreateError> {

@@ -40,8 +40,10 @@ pub(crate) use entry::{Entry, Kind};
 pub(crate) use local::LocalMedium;
 #[cfg(test)]
 pub(crate) use medium::CreateError;
+#[cfg(feature = "cloud-storage")]
+pub(crate) use medium::ObjectMedium;
 use medium::is_refusal;
-pub(crate) use medium::{Created, Medium, ObjectMedium};
+pub(crate) use medium::{Created, Medium};
 
 use crate::error::DfOlapError;
 use crate::runtime;

@@ -14,19 +14,15 @@ use super::write::{FILE_ROWS, Writer};
 use crate::change::{Action, ChangeSet, Replaced};
 use crate::error::DfOlapError;
 use crate::fragment::LiveFragment;
+use crate::options::CompactionPolicy;
 use crate::runtime;
 use crate::snapshot::{Snapshot, Table};
 use crate::store::CommitOutcome;
-use crate::upkeep::Compaction;
+use crate::upkeep::{Compaction, CompactionProgress, OnProgress};
 
 /// Fewer live rows than this make a fragment small.
 const SMALL_ROWS: u64 = FILE_ROWS as u64 / 4;
-/// So many small neighbours are put together without being asked to.
-const SMALL_NEIGHBOURS: usize = 16;
-/// So many rows in memory are written to a file without being asked to.
-const ROWS_IN_MEMORY: u64 = 1 << 13;
-
-/// So many dead rows, and a quarter of all, make a file worth writing again without being asked to.
+/// Fewer dead rows than this never make a file worth writing again without being asked to.
 const WORN_ROWS: u64 = 1024;
 
 /// When a run of fragments is worth writing again.
@@ -38,22 +34,55 @@ pub(super) enum When {
     Possible,
 }
 
+/// Rows that were written, and who is told.
+struct Progress<'a> {
+    tell: OnProgress<'a>,
+    rows_done: u64,
+    rows_in_all: u64,
+}
+
+impl Progress<'_> {
+    fn add(&mut self, table: &str, rows: u64) {
+        self.rows_done += rows;
+        self.rows_in_all = self.rows_in_all.max(self.rows_done);
+        (self.tell)(CompactionProgress {
+            table,
+            rows_done: self.rows_done,
+            rows_in_all: self.rows_in_all,
+        });
+    }
+}
+
 impl Database {
     /// Compacts all tables, one run of fragments after the other.
-    pub async fn compact(self: &Arc<Self>, when: When) -> Result<Compaction, DfOlapError> {
+    pub async fn compact(
+        self: &Arc<Self>,
+        when: When,
+        tell: OnProgress<'_>,
+    ) -> Result<Compaction, DfOlapError> {
         let mut done = Compaction::default();
         self.refresh().await?;
-        let tables: Vec<_> = self.snapshot().tables.keys().copied().collect();
-        for id in tables {
+        let begun = self.snapshot();
+        let rows = begun
+            .tables
+            .values()
+            .map(|table| self.rows_to_write(table, when));
+        let mut progress = Progress {
+            tell,
+            rows_done: 0,
+            rows_in_all: rows.sum(),
+        };
+        for id in begun.tables.keys() {
             loop {
                 let snapshot = self.snapshot();
-                let Some(table) = snapshot.tables.get(&id) else {
+                let Some(table) = snapshot.tables.get(id) else {
                     break;
                 };
-                let Some(run) = next_run(table, when) else {
+                let Some(run) = self.next_run(table, 0, when) else {
                     break;
                 };
-                if !self.rewrite(&snapshot, table, run, &mut done).await? {
+                let rewritten = self.rewrite(&snapshot, table, run, &mut done, &mut progress);
+                if !rewritten.await? {
                     break;
                 }
             }
@@ -61,21 +90,50 @@ impl Database {
         Ok(done)
     }
 
+    fn rows_to_write(&self, table: &Table, when: When) -> u64 {
+        let (mut rows, mut start) = (0, 0);
+        while let Some(run) = self.next_run(table, start, when) {
+            start = run.end;
+            let live = table.fragments[run].iter();
+            rows += live.map(LiveFragment::rows).sum::<u64>();
+        }
+        rows
+    }
+
     /// Compacts what is due, in the background.
     pub fn compact_if_due(self: &Arc<Self>) {
-        let snapshot = self.snapshot();
-        let is_due = |table: &Arc<Table>| next_run(table, When::Due).is_some();
-        if !snapshot.tables.values().any(is_due) || self.compacting.swap(true, Ordering::AcqRel) {
+        if !self.policy.automatic {
+            return;
+        }
+        if !self.is_due() || self.compacting.swap(true, Ordering::AcqRel) {
             return;
         }
         let database = Arc::clone(self);
         runtime::spawn(async move {
-            let done = database.compact(When::Due).await;
-            database.compacting.store(false, Ordering::Release);
-            if let Err(error) = done {
-                tracing::warn!(database = database.name, %error, "compaction failed");
+            loop {
+                let done = database.compact(When::Due, &|_| {}).await;
+                database.compacting.store(false, Ordering::Release);
+                match done {
+                    // What was committed meanwhile found this task at work.
+                    Ok(done) if done.fragments_before > 0 => {
+                        if !database.is_due() || database.compacting.swap(true, Ordering::AcqRel) {
+                            return;
+                        }
+                    }
+                    Ok(_) => return,
+                    Err(error) => {
+                        tracing::warn!(database = database.name, %error, "compaction failed");
+                        return;
+                    }
+                }
             }
         });
+    }
+
+    fn is_due(&self) -> bool {
+        let snapshot = self.snapshot();
+        let mut tables = snapshot.tables.values();
+        tables.any(|table| self.next_run(table, 0, When::Due).is_some())
     }
 
     /// Writes the rows of some neighbours again; false where others rewrote them meanwhile.
@@ -85,13 +143,19 @@ impl Database {
         table: &Arc<Table>,
         run: Range<usize>,
         done: &mut Compaction,
+        progress: &mut Progress<'_>,
     ) -> Result<bool, DfOlapError> {
         let old = &table.fragments[run];
+        let mut names = snapshot.names.iter();
+        let name = names.find(|(_, id)| **id == table.id);
+        let name = name.map_or("", |(name, _)| name.as_str());
+        progress.add(name, 0);
         let read = old.to_vec();
         let (scans, definition) = (&self.scans, &table.definition);
         let rows = stream::iter(read)
             .then(move |live| async move { scans.live_rows(definition, &live).await })
-            .try_flatten();
+            .try_flatten()
+            .inspect_ok(|batch| progress.add(name, batch.num_rows() as u64));
         let writer = Writer {
             files: &self.scans.files,
             session: &self.scans.session,
@@ -119,26 +183,27 @@ impl Database {
     }
 }
 
-/// The next neighbours in a table's list that are worth writing again.
-fn next_run(table: &Table, when: When) -> Option<Range<usize>> {
-    let fragments = &table.fragments;
-    let mut start = 0;
-    while start < fragments.len() {
-        let mut run = Run::default();
-        let mut end = start;
-        while let Some(live) = fragments.get(end)
-            && run.rows < FILE_ROWS as u64
-            && is_wanted(live, when)
-        {
-            run.add(live);
-            end += 1;
+impl Database {
+    /// The next neighbours in a table's list, from a place on, that are worth writing again.
+    fn next_run(&self, table: &Table, mut start: usize, when: When) -> Option<Range<usize>> {
+        let fragments = &table.fragments;
+        while start < fragments.len() {
+            let mut run = Run::default();
+            let mut end = start;
+            while let Some(live) = fragments.get(end)
+                && run.rows < FILE_ROWS as u64
+                && is_wanted(live, when, &self.policy)
+            {
+                run.add(live);
+                end += 1;
+            }
+            if run.is_worth_it(when, &self.policy) {
+                return Some(start..end);
+            }
+            start = end.max(start + 1);
         }
-        if run.is_worth_it(when) {
-            return Some(start..end);
-        }
-        start = end.max(start + 1);
+        None
     }
-    None
 }
 
 /// Dead rows of a fragment in a file; those in memory are left out by the commits that leave many.
@@ -149,10 +214,15 @@ fn dead_in_file(live: &LiveFragment) -> u64 {
     }
 }
 
-fn is_wanted(live: &LiveFragment, when: When) -> bool {
+/// True where so many of all rows are dead that they are worth leaving out.
+fn is_worn(dead: u64, all: u64, policy: &CompactionPolicy) -> bool {
+    dead >= WORN_ROWS && dead * 100 > all * u64::from(policy.deleted_percent)
+}
+
+fn is_wanted(live: &LiveFragment, when: When, policy: &CompactionPolicy) -> bool {
     let dead = dead_in_file(live);
     let is_worn = match when {
-        When::Due => dead >= WORN_ROWS && dead * 4 > u64::from(live.fragment.rows()),
+        When::Due => is_worn(dead, u64::from(live.fragment.rows()), policy),
         When::Possible => dead > 0,
     };
     live.rows() < SMALL_ROWS || live.fragment.file().is_none() || is_worn
@@ -164,6 +234,7 @@ struct Run {
     fragments: usize,
     rows: u64,
     in_memory: u64,
+    bytes_in_memory: u64,
     dead_in_files: u64,
 }
 
@@ -174,16 +245,18 @@ impl Run {
         self.dead_in_files += dead_in_file(live);
         if live.fragment.file().is_none() {
             self.in_memory += live.rows();
+            self.bytes_in_memory += live.fragment.memory_bytes();
         }
     }
 
-    fn is_worth_it(&self, when: When) -> bool {
+    fn is_worth_it(&self, when: When, policy: &CompactionPolicy) -> bool {
         let dead = self.dead_in_files;
         match when {
             When::Due => {
-                self.fragments >= SMALL_NEIGHBOURS
-                    || self.in_memory >= ROWS_IN_MEMORY
-                    || (dead >= WORN_ROWS && dead * 4 > self.rows + dead)
+                self.fragments >= policy.small_neighbours.max(2)
+                    || self.in_memory >= policy.rows_in_log.max(1)
+                    || self.bytes_in_memory >= policy.bytes_in_log.max(1)
+                    || is_worn(dead, self.rows + dead, policy)
             }
             When::Possible => self.fragments > 1 || self.in_memory > 0 || dead > 0,
         }

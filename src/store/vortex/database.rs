@@ -17,6 +17,7 @@ use super::scan::Scans;
 use super::{checkpoint, entry};
 use crate::change::ChangeSet;
 use crate::error::DfOlapError;
+use crate::options::CompactionPolicy;
 use crate::runtime::{self, Instant};
 use crate::snapshot::{Snapshot, Version};
 use crate::store::CommitOutcome;
@@ -28,6 +29,7 @@ pub(super) struct Database {
     pub name: String,
     pub log: Log,
     pub scans: Scans,
+    pub policy: CompactionPolicy,
     current: ArcSwap<State>,
     /// Who holds this may put an entry into the log, or take over what others put there.
     turn: tokio::sync::Mutex<Turn>,
@@ -73,7 +75,7 @@ const SMALL_CHECKPOINT_BYTES: u64 = 1 << 20;
 const MAX_CHECKPOINT_EVERY: u64 = 1024;
 
 impl Database {
-    pub fn new(name: String, log: Log, scans: Scans) -> Self {
+    pub fn new(name: String, log: Log, scans: Scans, policy: CompactionPolicy) -> Self {
         let state = State {
             database: Uuid::nil(),
             snapshot: Arc::default(),
@@ -83,6 +85,7 @@ impl Database {
             name,
             log,
             scans,
+            policy,
             current: ArcSwap::from_pointee(state),
             turn: tokio::sync::Mutex::default(),
             waiting: Mutex::default(),

@@ -29,6 +29,10 @@ const AT_ONCE_BYTES: usize = 1 << 20;
 #[derive(Debug, Clone)]
 pub(super) enum DataFiles {
     Local(Arc<LocalFiles>),
+    #[cfg_attr(
+        not(feature = "cloud-storage"),
+        expect(dead_code, reason = "only that feature knows of buckets")
+    )]
     Object {
         store: Arc<dyn ObjectStore>,
         prefix: object_store::path::Path,

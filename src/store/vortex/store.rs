@@ -30,14 +30,16 @@ use super::write::{Writer, check_types};
 use crate::change::{Action, ChangeSet};
 use crate::error::DfOlapError;
 use crate::fragment::Fragment;
-use crate::options::{Durability, Refresh};
+use crate::options::{CompactionPolicy, Durability, Refresh};
 use crate::snapshot::{Snapshot, Table, TableDefinition, Version};
 use crate::store::disk::{Disk, Files, UNNAMED};
 #[cfg(feature = "cloud-storage")]
 use crate::store::log::ObjectMedium;
 use crate::store::log::{CommitId, LocalMedium, Log, Patience};
 use crate::store::{CommitOutcome, FileScan, Found, Store, Upkeep};
-use crate::upkeep::{At, Compaction, Vacuum, VacuumOptions, Verification, VersionEntry};
+use crate::upkeep::{
+    At, Compaction, OnProgress, Vacuum, VacuumOptions, Verification, VersionEntry,
+};
 
 const LOG_FOLDER: &str = "_log";
 /// A part of a data file may take so many times as long as an entry of the log.
@@ -50,6 +52,7 @@ pub(crate) struct VortexSettings {
     pub durability: Durability,
     pub refresh: Refresh,
     pub patience: Patience,
+    pub compaction: CompactionPolicy,
     #[cfg(feature = "cloud-storage")]
     pub s3: s3::S3Options,
 }
@@ -159,7 +162,7 @@ impl VortexStore {
             opened: OpenedFiles::default(),
         };
         Self {
-            database: Arc::new(Database::new(name, log, scans)),
+            database: Arc::new(Database::new(name, log, scans, settings.compaction)),
             opened: tokio::sync::OnceCell::new(),
             refresh: settings.refresh,
         }
@@ -286,8 +289,9 @@ impl Store for VortexStore {
 
 #[async_trait]
 impl Upkeep for VortexStore {
-    async fn compact(&self) -> Result<Compaction, DfOlapError> {
-        self.opened().await?.compact(When::Possible).await
+    async fn compact(&self, progress: OnProgress<'_>) -> Result<Compaction, DfOlapError> {
+        let database = self.opened().await?;
+        database.compact(When::Possible, progress).await
     }
 
     async fn versions(&self) -> Result<Vec<VersionEntry>, DfOlapError> {

@@ -272,6 +272,7 @@ async fn of_many_who_want_a_number_one_gets_it_and_the_others_learn_who() {
     }
 }
 
+#[cfg(feature = "cloud-storage")]
 #[tokio::test]
 async fn a_log_on_an_object_store_is_the_same_log() {
     let store = Arc::new(object_store::memory::InMemory::new());

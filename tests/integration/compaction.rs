@@ -1,0 +1,97 @@
+//! When small fragments are put together, and what is told of it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rhei_datafusion::{CompactionPolicy, DataFusionEngine, EngineBuilder};
+
+use crate::common::{data_files, fresh_folder, number, run, vortex};
+
+fn open(folder: &Path, policy: CompactionPolicy) -> DataFusionEngine {
+    let builder = EngineBuilder::new().storage(vortex(folder));
+    builder.compaction(policy).build().unwrap()
+}
+
+/// Commits of 999 rows, each small enough for the log.
+async fn fill(engine: &DataFusionEngine, commits: u32) {
+    run(engine, "CREATE TABLE t (id BIGINT)").await;
+    for n in 1..=commits {
+        let sql = format!("INSERT INTO t SELECT value FROM range({n}000, {n}999)");
+        run(engine, &sql).await;
+    }
+}
+
+/// Waits until the background writes nothing any more.
+async fn quiet(folder: &Path) {
+    let mut seen = (usize::MAX, 0);
+    loop {
+        let now = (
+            data_files(folder),
+            std::fs::read_dir(folder.join("_log")).unwrap().count(),
+        );
+        if now == seen {
+            return;
+        }
+        seen = now;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_compaction_policy_is_kept_and_progress_is_told() {
+    let folder = fresh_folder();
+    let lazy = open(&folder, CompactionPolicy::MANUAL);
+    fill(&lazy, 26).await;
+    quiet(&folder).await;
+    assert_eq!(data_files(&folder), 0);
+    let told = std::sync::Mutex::new(Vec::new());
+    let done = lazy.compact_with(|at| {
+        told.lock()
+            .unwrap()
+            .push((at.table.to_string(), at.rows_done, at.rows_in_all));
+    });
+    let done = done.await.unwrap();
+    assert_eq!(done.rows, 26 * 999);
+    let told = told.into_inner().unwrap();
+    assert_eq!(told.first().unwrap(), &("t".to_string(), 0, 26 * 999));
+    assert_eq!(told.last().unwrap(), &("t".to_string(), 26 * 999, 26 * 999));
+    assert!(told.is_sorted_by_key(|(_, rows, _)| *rows), "{told:?}");
+
+    // Each commit goes to a file, and each second file to one with the first.
+    let folder = fresh_folder();
+    let eager = open(
+        &folder,
+        CompactionPolicy {
+            rows_in_log: 1,
+            small_neighbours: 2,
+            ..CompactionPolicy::default()
+        },
+    );
+    fill(&eager, 6).await;
+    quiet(&folder).await;
+    assert!(data_files(&folder) > 0);
+    assert_eq!(eager.compact().await.unwrap().fragments_before, 0);
+    assert_eq!(number(&eager, "SELECT count(*) FROM t").await, 6 * 999);
+}
+
+#[tokio::test]
+async fn wide_rows_do_not_pile_up_in_the_log() {
+    let folder = fresh_folder();
+    let engine = DataFusionEngine::with_storage(vortex(&folder)).unwrap();
+    run(&engine, "CREATE TABLE t (id BIGINT, text TEXT)").await;
+    for n in 0..12 {
+        let sql = format!(
+            "INSERT INTO t SELECT value, repeat('x', 2000) || value FROM range({n}00, {n}99)"
+        );
+        run(&engine, &sql).await;
+    }
+    // Each is below a megabyte and few rows; together they are more than a checkpoint should hold.
+    for n in 0..12 {
+        let sql = format!(
+            "INSERT INTO t SELECT value, repeat('y', 4000) || value FROM range({n}00, {n}99)"
+        );
+        run(&engine, &sql).await;
+    }
+    quiet(&folder).await;
+    assert!(data_files(&folder) > 0, "all rows are still in the log");
+}
