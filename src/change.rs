@@ -107,6 +107,19 @@ impl ChangeSet {
         self.actions.is_empty()
     }
 
+    /// What its rows in memory and its deletions take, in bytes.
+    pub fn memory_bytes(&self) -> u64 {
+        let actions = self.actions.iter().map(|action| match action {
+            Action::Append { fragments, .. } => fragments
+                .iter()
+                .map(|fragment| fragment.memory_bytes())
+                .sum(),
+            Action::Delete { rows, .. } => rows.serialized_size() as u64,
+            _ => 0,
+        });
+        actions.sum()
+    }
+
     /// The snapshot after this change, made on top of `current`, which is `base` or a later one.
     pub fn apply(&self, base: &Snapshot, current: &Snapshot) -> Result<Snapshot, Conflict> {
         self.apply_as(Version(current.version.0 + 1), base, current)

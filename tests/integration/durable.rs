@@ -7,7 +7,7 @@ use rhei_datafusion::{
     DataFusionEngine, EngineBuilder, ErrorKind, Refresh, SharedDataFusionEngine, StorageMode,
 };
 
-use crate::common::{fresh_folder, number, refused, rows, run, vortex};
+use crate::common::{at_once, fresh_folder, number, refused, rows, run, vortex};
 
 fn open(folder: &Path) -> SharedDataFusionEngine {
     SharedDataFusionEngine::new(DataFusionEngine::with_storage(vortex(folder)).unwrap())
@@ -337,4 +337,32 @@ async fn others_commits_are_seen_when_the_refresh_says_so() {
     run(&by_hand, "INSERT INTO t VALUES (3)").await;
     assert_eq!(count(&by_hand).await, 3);
     assert_eq!(count(&writer).await, 3);
+}
+
+/// Each change is small enough for the log; together they would make one very large entry.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_changes_that_wait_together_do_not_make_one_huge_entry() {
+    const WRITERS: usize = 60;
+    let folder = fresh_folder();
+    let engine = open(&folder);
+    run(&engine, "CREATE TABLE t (writer BIGINT, text TEXT)").await;
+    at_once(WRITERS, |writer| {
+        let engine = engine.clone();
+        async move {
+            let sql = format!("INSERT INTO t SELECT {writer}, repeat('x', 1000) FROM range(600)");
+            run(&engine, &sql).await
+        }
+    })
+    .await;
+    let count = number(&engine, "SELECT count(*) FROM t").await;
+    assert_eq!(count, 600 * WRITERS as i64);
+    let entries = std::fs::read_dir(folder.join("_log")).unwrap().flatten();
+    let entries = entries.filter(|entry| entry.path().extension().is_some_and(|e| e == "entry"));
+    let largest = entries.map(|entry| entry.metadata().unwrap().len()).max();
+    let largest = largest.unwrap();
+    assert!(
+        largest > 1 << 20,
+        "no changes went together: {largest} bytes"
+    );
+    assert!(largest < 9 << 20, "{largest} bytes");
 }

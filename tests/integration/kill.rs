@@ -1,6 +1,6 @@
 //! A process that writes is killed at any moment, again and again: what it was told is done is there, and nothing is half there.
 //!
-//! `KILLS=300` in the environment makes it a long run.
+//! `KILLS=300` in the environment makes it a long run (of nextest, with `--profile long`).
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

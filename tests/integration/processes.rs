@@ -1,7 +1,7 @@
 //! Several processes that write to one database at once: nothing is lost, nothing is doubled, and no one is told of an error for
 //! changes that commute.
 //!
-//! `COMMITS=1000` in the environment makes it a long run.
+//! `COMMITS=1000` in the environment makes it a long run (of nextest, with `--profile long`).
 
 use std::process::{Child, Command, Stdio};
 

@@ -74,6 +74,19 @@ const CHECKPOINT_EVERY: u64 = 16;
 const SMALL_CHECKPOINT_BYTES: u64 = 1 << 20;
 const MAX_CHECKPOINT_EVERY: u64 = 1024;
 
+/// More than this is not put into one entry for the changes of several writers.
+const MAX_TOGETHER_BYTES: u64 = 8 << 20;
+
+/// How many of those who wait, the first of them in any case, fit into one entry.
+fn together(waiting: &[Waiting]) -> usize {
+    let mut bytes = 0;
+    let fit = waiting.iter().take_while(|waiting| {
+        bytes += waiting.change.memory_bytes();
+        bytes <= MAX_TOGETHER_BYTES
+    });
+    fit.count().max(1).min(waiting.len())
+}
+
 impl Database {
     pub fn new(name: String, log: Log, scans: Scans, policy: CompactionPolicy) -> Self {
         let state = State {
@@ -276,10 +289,15 @@ impl Database {
         }
     }
 
-    /// Commits all changes that wait, in one entry. Finds nothing to do where another task was quicker.
+    /// Commits the changes that wait, as many as one entry may hold: those that are left have a task each. Finds nothing to do where
+    /// another task was quicker.
     async fn commit_waiting(self: Arc<Self>) {
         let mut turn = self.turn.lock().await;
-        let mut waiting = std::mem::take(&mut *self.waiting.lock());
+        let mut waiting: Vec<Waiting> = {
+            let mut all = self.waiting.lock();
+            let together = together(&all);
+            all.drain(..together).collect()
+        };
         if waiting.is_empty() {
             return;
         }
