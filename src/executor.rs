@@ -30,7 +30,7 @@ use crate::upkeep::At;
 /// After this many lost races a write lets no other in until it is done.
 const SHARED_ATTEMPTS: usize = 4;
 /// After this many it gives up: only writers in other processes can still come between.
-const MAX_ATTEMPTS: usize = 64;
+const MAX_ATTEMPTS: usize = 256;
 
 #[derive(Debug)]
 pub(crate) struct Executor {
@@ -375,7 +375,11 @@ impl Executor {
                     alone.push(gate.write().await);
                 }
             }
-            let base = self.snapshot().await?;
+            // Who lost a race has just learnt of what is new; to ask again would be to lose the next one too.
+            let base = match self.store.known().filter(|_| attempt > 0) {
+                Some(known) => known,
+                None => self.snapshot().await?,
+            };
             let (change, made) = work(Arc::clone(&base)).await?;
             if change.is_empty() {
                 return Ok((base, made));

@@ -164,7 +164,10 @@ impl Log {
             let error = match self.within(ask()).await {
                 Some(Ok(answer)) => return Ok(answer),
                 Some(Err(error)) if is_refusal(&error) => return Err(self.told(error)),
-                Some(Err(error)) => self.told(error),
+                Some(Err(error)) => match self.told(error) {
+                    error @ DfOlapError::Unavailable(_) => error,
+                    refusal => return Err(refusal),
+                },
                 None => self.no_answer(),
             };
             if runtime::now().duration_since(begun) >= self.patience.settle {

@@ -319,6 +319,7 @@ impl Database {
     ) -> Result<Arc<Snapshot>, DfOlapError> {
         self.settle(turn).await?;
         let id = CommitId::fresh();
+        let mut is_behind = false;
         loop {
             let state = self.current.load_full();
             let mut next = state.snapshot.as_ref().clone();
@@ -369,7 +370,11 @@ impl Database {
                 Ok(Appended::Lost(other)) => {
                     turn.unsettled = None;
                     self.publish(self.after(Some(&state), &other)?);
-                    self.catch_up().await?;
+                    // Mostly it was one entry; then the next number is tried at once, or another would be quicker again.
+                    if is_behind {
+                        self.catch_up().await?;
+                    }
+                    is_behind = true;
                 }
                 Err(error @ DfOlapError::CommitUnknown { .. }) => return Err(error),
                 Err(error) => {
