@@ -124,3 +124,55 @@ pub async fn small_table(engine: &DataFusionEngine) {
     run(engine, "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)").await;
     run(engine, "INSERT INTO t VALUES (1, 10), (2, 20), (3, NULL)").await;
 }
+
+/// Several engines on one database, each in a task of its own, `each` steps long: counters add up, every row is there that was not
+/// deleted, for each of them and for one that is opened afterwards.
+pub async fn engines_write_at_once(
+    open: impl Fn() -> SharedDataFusionEngine,
+    writers: i64,
+    each: i64,
+) {
+    let engines: Vec<_> = (0..writers).map(|_| open()).collect();
+    run(&engines[0], "CREATE TABLE counters (id BIGINT, n BIGINT)").await;
+    run(&engines[0], "CREATE TABLE events (writer BIGINT, i BIGINT)").await;
+    run(&engines[0], "INSERT INTO counters VALUES (0, 0)").await;
+    let tasks = engines.iter().enumerate().map(|(writer, engine)| {
+        let engine = engine.clone();
+        tokio::spawn(async move {
+            for i in 0..each {
+                run(&engine, "UPDATE counters SET n = n + 1").await;
+                run(
+                    &engine,
+                    &format!("INSERT INTO events VALUES ({writer}, {i})"),
+                )
+                .await;
+                if i % 2 == 1 {
+                    let gone = format!(
+                        "DELETE FROM events WHERE writer = {writer} AND i = {}",
+                        i - 1
+                    );
+                    assert_eq!(run(&engine, &gone).await, 1);
+                }
+            }
+        })
+    });
+    for writer in tasks.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    for engine in engines.iter().chain([&open()]) {
+        assert_eq!(
+            number(engine, "SELECT n FROM counters").await,
+            writers * each
+        );
+        assert_eq!(
+            rows(
+                engine,
+                "SELECT writer, count(*), sum(i) FROM events GROUP BY writer ORDER BY writer"
+            )
+            .await,
+            (0..writers)
+                .map(|w| format!("{w} | {} | {}", each / 2, (each / 2).pow(2)))
+                .collect::<Vec<_>>()
+        );
+    }
+}

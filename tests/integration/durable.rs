@@ -7,7 +7,9 @@ use rhei_datafusion::{
     DataFusionEngine, EngineBuilder, ErrorKind, Refresh, SharedDataFusionEngine, StorageMode,
 };
 
-use crate::common::{at_once, fresh_folder, number, refused, rows, run, vortex};
+use crate::common::{
+    at_once, engines_write_at_once, fresh_folder, number, refused, rows, run, vortex,
+};
 
 fn open(folder: &Path) -> SharedDataFusionEngine {
     SharedDataFusionEngine::new(DataFusionEngine::with_storage(vortex(folder)).unwrap())
@@ -127,48 +129,8 @@ async fn two_engines_on_one_folder_see_each_other() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn engines_that_write_at_once_lose_nothing() {
-    const EACH: i64 = 60;
     let folder = fresh_folder();
-    let engines: Vec<_> = (0..3).map(|_| open(&folder)).collect();
-    run(&engines[0], "CREATE TABLE counters (id BIGINT, n BIGINT)").await;
-    run(&engines[0], "CREATE TABLE events (writer BIGINT, i BIGINT)").await;
-    run(&engines[0], "INSERT INTO counters VALUES (0, 0)").await;
-    let writers = engines.iter().enumerate().map(|(writer, engine)| {
-        let engine = engine.clone();
-        tokio::spawn(async move {
-            for i in 0..EACH {
-                run(&engine, "UPDATE counters SET n = n + 1").await;
-                run(
-                    &engine,
-                    &format!("INSERT INTO events VALUES ({writer}, {i})"),
-                )
-                .await;
-                if i % 2 == 1 {
-                    let gone = format!(
-                        "DELETE FROM events WHERE writer = {writer} AND i = {}",
-                        i - 1
-                    );
-                    assert_eq!(run(&engine, &gone).await, 1);
-                }
-            }
-        })
-    });
-    for writer in writers.collect::<Vec<_>>() {
-        writer.await.unwrap();
-    }
-    for engine in engines.iter().chain([&open(&folder)]) {
-        assert_eq!(number(engine, "SELECT n FROM counters").await, 3 * EACH);
-        assert_eq!(
-            rows(
-                engine,
-                "SELECT writer, count(*), sum(i) FROM events GROUP BY writer ORDER BY writer"
-            )
-            .await,
-            (0..3)
-                .map(|w| format!("{w} | {} | {}", EACH / 2, EACH / 2 * EACH / 2))
-                .collect::<Vec<_>>()
-        );
-    }
+    engines_write_at_once(|| open(&folder), 3, 60).await;
 }
 
 #[tokio::test]

@@ -181,7 +181,6 @@ async fn no_trouble_between_here_and_a_server_loses_or_doubles_a_change() {
             let engine = open(&url, Some(&endpoint));
             let place = format!("{trouble:?} at request {at}, change {n}");
             let done = change(&engine, n).await;
-            let rows = || number(&direct, "SELECT count(*) FROM t");
             let there = format!("SELECT count(*) FROM t WHERE n = {n}");
             let expected = if n % 3 == 1 { 3000 } else { 1 };
             if let Err(error) = done {
@@ -191,7 +190,6 @@ async fn no_trouble_between_here_and_a_server_loses_or_doubles_a_change() {
                 again.unwrap_or_else(|error| panic!("{place}, again: {error}"));
             }
             assert_eq!(number(&direct, &there).await, expected, "{place}");
-            assert!(rows().await > 0);
             if !proxy.met() {
                 break;
             }

@@ -10,7 +10,7 @@ use rhei_datafusion::{
     StatementOptions, StorageMode, VacuumOptions, Version,
 };
 
-use crate::common::{number, rows, run};
+use crate::common::{engines_write_at_once, number, rows, run};
 use crate::sql_file::render;
 use crate::sql_files;
 
@@ -79,39 +79,8 @@ async fn a_database_in_a_bucket_is_there_for_whoever_opens_it_next() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn engines_that_write_to_one_bucket_at_once_lose_nothing() {
-    const EACH: i64 = 12;
     let Some(url) = fresh_url() else { return };
-    let engines: Vec<_> = (0..4).map(|_| open(&url)).collect();
-    run(&engines[0], "CREATE TABLE counters (id BIGINT, n BIGINT)").await;
-    run(&engines[0], "CREATE TABLE events (writer BIGINT, i BIGINT)").await;
-    run(&engines[0], "INSERT INTO counters VALUES (0, 0)").await;
-    let writers = engines.iter().enumerate().map(|(writer, engine)| {
-        let engine = engine.clone();
-        tokio::spawn(async move {
-            for i in 0..EACH {
-                run(&engine, "UPDATE counters SET n = n + 1").await;
-                run(
-                    &engine,
-                    &format!("INSERT INTO events VALUES ({writer}, {i})"),
-                )
-                .await;
-            }
-        })
-    });
-    for writer in writers.collect::<Vec<_>>() {
-        writer.await.unwrap();
-    }
-    for engine in engines.iter().chain([&open(&url)]) {
-        assert_eq!(number(engine, "SELECT n FROM counters").await, 4 * EACH);
-        assert_eq!(
-            rows(
-                engine,
-                "SELECT count(*), count(DISTINCT writer * 1000 + i) FROM events"
-            )
-            .await,
-            [format!("{0} | {0}", 4 * EACH)]
-        );
-    }
+    engines_write_at_once(|| open(&url), 4, 12).await;
 }
 
 #[tokio::test]

@@ -59,6 +59,8 @@ struct State {
     power_goes: Option<(usize, bool)>,
     is_off: bool,
     failing_sync: bool,
+    /// The next rename is done, and yet an error is told.
+    lying_rename: bool,
     /// The next sync of a folder takes this long.
     slow_sync: Option<Duration>,
     /// From this operation on there is no room for another byte or name.
@@ -106,6 +108,10 @@ impl SimulatedDisk {
 
     pub fn fail_syncs_of_folders(&self, fail: bool) {
         self.state.lock().failing_sync = fail;
+    }
+
+    pub fn lie_about_the_next_rename(&self) {
+        self.state.lock().lying_rename = true;
     }
 
     pub fn delay_the_next_sync_of_a_folder(&self, time: Duration) {
@@ -254,7 +260,10 @@ impl Files for SimulatedDisk {
             let file = state.file(from)?;
             state.names.remove(from);
             state.names.insert(to.to_path_buf(), Some(file));
-            Ok(())
+            match std::mem::take(&mut state.lying_rename) {
+                true => Err(io::Error::other("input/output error")),
+                false => Ok(()),
+            }
         })
     }
 

@@ -1,9 +1,10 @@
 //! A log on a local disk: an object is on stable storage before it has its name.
 //!
 //! A name is given in four steps: write a file under a name that no one reads, sync it, rename it (which fails where the name is
-//! taken), sync the folder. After a loss of power at any point the name is absent, or all of its bytes are there. A sync that failed is final: after it nothing that was written can be believed, and a second sync
-//! may succeed without having written anything; so a file whose sync failed is dropped, and a folder whose sync failed takes
-//! no more names until the log is opened again.
+//! taken), sync the folder. After a loss of power at any point the name is absent, or all of its bytes are there. A sync that
+//! failed is final: after it nothing that was written can be believed, and a second sync may succeed without having written
+//! anything; so a file whose sync failed is dropped, and a folder whose sync failed takes no more names until the log is opened
+//! again.
 //!
 //! The steps are those of [`Files`], so that tests can stand in for a disk that loses power.
 
@@ -83,7 +84,17 @@ impl Shared {
         let created = match named {
             Ok(()) => Created::New,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Created::Exists,
-            Err(error) => return Err(unnamed_yet(error)),
+            // An error may come after the name was given; only the folder tells.
+            Err(error) => match self.files.exists(&path) {
+                Ok(false) => return Err(unnamed_yet(error)),
+                Ok(true) => Created::Exists,
+                Err(_) => {
+                    return Err(CreateError {
+                        error: generic(error),
+                        is_final: false,
+                    });
+                }
+            },
         };
         // A taken name may be that of an earlier try of ours whose folder is still being synced, and it is read as if it were
         // there for good: so it is made to be.

@@ -113,6 +113,17 @@ async fn after_a_failed_sync_of_the_folder_nothing_is_acknowledged() {
 }
 
 #[tokio::test]
+async fn a_rename_that_is_done_and_yet_fails_is_no_failed_commit() {
+    let disk = Arc::new(SimulatedDisk::default());
+    disk.lie_about_the_next_rename();
+    let change = entry(0, "change");
+    let appended = log(&disk, true).append(&change).await;
+    assert!(matches!(appended, Ok(Appended::Won)), "{appended:?}");
+    let there = log(&disk, true).entry(0).await.unwrap();
+    assert_eq!(there.as_ref(), Some(&change));
+}
+
+#[tokio::test]
 async fn left_overs_of_a_crash_are_no_entries() {
     let disk = Arc::new(SimulatedDisk::default());
     disk.lose_power(3, false);
