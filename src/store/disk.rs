@@ -5,7 +5,7 @@ pub(crate) mod simulated;
 
 use std::fmt::Debug;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use uuid::Uuid;
@@ -43,9 +43,27 @@ pub(crate) trait Files: Debug + Send + Sync + 'static {
     /// Writes a file that gets its name when all of it is there, on stable storage where `synced`; fails with `AlreadyExists`
     /// where the name is taken.
     fn write_whole(&self, path: &Path, bytes: &[u8], synced: bool) -> io::Result<()> {
-        let unnamed = path.with_file_name(format!("{UNNAMED}{}", Uuid::new_v4()));
-        let written = self.write_new(&unnamed, bytes, synced);
-        let named = written.and_then(|()| self.rename_new(&unnamed, path));
+        let folder = path.parent().unwrap_or(path);
+        self.finish(self.begin(folder)?, path, bytes, synced)
+    }
+
+    /// Begins a file in `folder` that has no name yet.
+    fn begin(&self, folder: &Path) -> io::Result<Unnamed> {
+        let path = folder.join(format!("{UNNAMED}{}", Uuid::new_v4()));
+        let file = self.create(&path)?;
+        Ok(Unnamed { path, file })
+    }
+
+    /// Writes a file that was begun, and names it as [`write_whole`](Self::write_whole) does.
+    fn finish(&self, begun: Unnamed, path: &Path, bytes: &[u8], synced: bool) -> io::Result<()> {
+        let Unnamed {
+            path: unnamed,
+            mut file,
+        } = begun;
+        let written = file.write(bytes);
+        let synced = written.and_then(|()| if synced { file.sync() } else { Ok(()) });
+        drop(file);
+        let named = synced.and_then(|()| self.rename_new(&unnamed, path));
         if named.is_err() {
             // Should this fail, vacuum finds it.
             let _ = self.remove(&unnamed);
@@ -59,6 +77,13 @@ pub(crate) trait Files: Debug + Send + Sync + 'static {
         file.write(bytes)?;
         if synced { file.sync() } else { Ok(()) }
     }
+}
+
+/// A file that no one reads before it is named.
+#[derive(Debug)]
+pub(crate) struct Unnamed {
+    pub path: PathBuf,
+    file: Box<dyn NewFile>,
 }
 
 /// What a folder holds.

@@ -1,6 +1,6 @@
 //! What a database in a folder keeps: everything that was acknowledged, over restarts and between engines.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rhei_datafusion::{
@@ -327,4 +327,42 @@ async fn many_changes_that_wait_together_do_not_make_one_huge_entry() {
         "no changes went together: {largest} bytes"
     );
     assert!(largest < 9 << 20, "{largest} bytes");
+}
+
+/// A log that is written to often has files ready that have no name yet.
+#[tokio::test]
+async fn files_begun_ahead_are_used_may_vanish_and_go_with_the_engine() {
+    let folder = fresh_folder();
+    let unnamed = || {
+        let entries = std::fs::read_dir(folder.join("_log")).unwrap().flatten();
+        let paths = entries.map(|entry| entry.path());
+        let is_unnamed = |path: &PathBuf| path.to_string_lossy().contains("/.new-");
+        paths.filter(is_unnamed).collect::<Vec<_>>()
+    };
+    let engine = open(&folder);
+    run(&engine, "CREATE TABLE t (id BIGINT)").await;
+    let mut rows = 0;
+    let mut insert = async |engine: &DataFusionEngine| {
+        run(engine, "INSERT INTO t VALUES (1)").await;
+        rows += 1;
+        rows
+    };
+    while unnamed().is_empty() {
+        insert(&engine).await;
+    }
+    // Another program's vacuum may take them for what a crash left.
+    for path in unnamed() {
+        let _ = std::fs::remove_file(path);
+    }
+    let mut rows = 0;
+    for _ in 0..100 {
+        rows = insert(&engine).await;
+    }
+    let sql = "SELECT count(*) FROM t";
+    assert_eq!(number(&engine, sql).await, rows);
+    assert_eq!(number(&open(&folder), sql).await, rows);
+    drop(engine);
+    while !unnamed().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }

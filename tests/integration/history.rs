@@ -1,6 +1,6 @@
 //! Earlier versions of a durable database, and what vacuum leaves of them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rhei_datafusion::{
@@ -151,6 +151,89 @@ async fn vacuum_removes_what_no_kept_version_names_and_nothing_else() {
     assert_eq!(engine.vacuum(NOW).await.unwrap().files, 0);
     run(&engine, "INSERT INTO t VALUES (1, 1)").await;
     assert_eq!(number(&open(&folder), "SELECT count(*) FROM t").await, 7997);
+}
+
+/// Moves an object of the log to an earlier time, as `docs/format.md` says where it stands.
+fn make_older(path: &Path, by: Duration) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let end = bytes.len() - 8;
+    let time_us = i64::from_le_bytes(bytes[32..40].try_into().unwrap());
+    let time_us = time_us - i64::try_from(by.as_micros()).unwrap();
+    bytes[32..40].copy_from_slice(&time_us.to_le_bytes());
+    let checksum = xxhash_rust::xxh3::xxh3_64(&bytes[..end]);
+    bytes[end..].copy_from_slice(&checksum.to_le_bytes());
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn vacuum_shortens_a_log_that_is_old_enough() {
+    const DAYS: Duration = Duration::from_secs(2 * 86_400);
+    let folder = fresh_folder();
+    let engine = open(&folder);
+    run(&engine, "CREATE TABLE t (id BIGINT)").await;
+    for id in 0..60 {
+        run(&engine, &format!("INSERT INTO t VALUES ({id})")).await;
+    }
+    let log = folder.join("_log");
+    let objects = || {
+        let entries = std::fs::read_dir(&log).unwrap().flatten();
+        let mut names: Vec<_> = entries.map(|entry| entry.path()).collect();
+        names.sort();
+        names
+    };
+    // Checkpoints are made beside the commits.
+    while !log.join("00000000000000000048.checkpoint").exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(engine);
+
+    let engine = open(&folder);
+    let young = engine.vacuum(NOW).await.unwrap();
+    assert_eq!(young.log_objects, 0, "{young:?}");
+    drop(engine);
+    let is_object = |path: &&PathBuf| {
+        let kind = path.extension().and_then(|kind| kind.to_str());
+        matches!(kind, Some("entry" | "checkpoint"))
+    };
+    for path in objects().iter().filter(is_object) {
+        make_older(path, DAYS);
+    }
+    let left_over = log.join(".new-of-a-crash");
+    let old = std::fs::File::create(&left_over).unwrap();
+    old.set_modified(SystemTime::now() - DAYS).unwrap();
+    let on_its_way = log.join(".new-of-someone");
+    std::fs::write(&on_its_way, "half").unwrap();
+
+    let engine = open(&folder);
+    let before = objects();
+    let dry = VacuumOptions {
+        dry_run: true,
+        ..NOW
+    };
+    let would = engine.vacuum(dry).await.unwrap();
+    // The left-over, and all before the newest checkpoint.
+    let newest = before
+        .iter()
+        .rfind(|path| path.extension() == Some("checkpoint".as_ref()));
+    let first_kept = newest.unwrap().with_extension("entry");
+    let earlier = before
+        .iter()
+        .filter(is_object)
+        .filter(|path| **path < first_kept);
+    let earlier: Vec<_> = earlier.filter(|path| Some(*path) != newest).collect();
+    assert!(earlier.len() > 48, "{before:?}");
+    assert_eq!(would.log_objects, 1 + earlier.len() as u64);
+    assert_eq!(objects(), before);
+    assert_eq!(engine.vacuum(NOW).await.unwrap(), would);
+    assert!(!left_over.exists() && on_its_way.exists());
+    assert!(!earlier.iter().any(|path| path.exists()));
+    assert!(first_kept.exists() && newest.unwrap().exists());
+    for engine in [&engine, &open(&folder)] {
+        assert_eq!(number(engine, "SELECT sum(id) FROM t").await, 59 * 60 / 2);
+        assert!(engine.verify().await.unwrap().damages.is_empty());
+    }
+    run(&engine, "INSERT INTO t VALUES (1000)").await;
+    assert_eq!(number(&open(&folder), "SELECT count(*) FROM t").await, 61);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -7,11 +7,34 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
+use crate::MILLION;
+
 /// The rows of a batch in a bulk load: DataFusion's own default.
 pub const BATCH_ROWS: usize = 8192;
 
 /// `grp` takes this many values.
 pub const GROUPS: i32 = 100;
+
+/// What is asked of a table `t` of [`MILLION`] rows, each with the number of rows that it returns.
+pub const QUERIES: [(&str, &str, usize); 5] = [
+    ("sum", "SELECT sum(amount) FROM t", 1),
+    (
+        "filtered count",
+        "SELECT count(*) FROM t WHERE amount > 500.0",
+        1,
+    ),
+    (
+        "group by",
+        "SELECT grp, count(*), sum(amount) FROM t GROUP BY grp",
+        GROUPS as usize,
+    ),
+    (
+        "order by, limit 10",
+        "SELECT * FROM t ORDER BY amount DESC LIMIT 10",
+        10,
+    ),
+    ("SELECT *, drained", "SELECT * FROM t", MILLION),
+];
 
 /// The order in which the keys are loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::data::{self, BATCH_ROWS, Order, arrow_58, arrow_59, key};
+use crate::data::{BATCH_ROWS, Order, QUERIES, arrow_58, arrow_59, key};
 use crate::measure::{
     Engine, Failure, Rounds, Timing, append, change_one, drain, filled, first_batch, interleave,
     rounds,
@@ -76,26 +76,6 @@ pub async fn measure(quick: bool) -> Report {
 /// Queries over a million rows: ours against `MemTable`s over the very same batches, the published engine for information.
 async fn scans(effort: &Effort, report: &mut Report) -> Result<(), Failure> {
     const FIRST_BATCH: &str = "SELECT * FROM t";
-    // Each with the number of rows that it returns.
-    let queries: [(&str, &str, usize); 5] = [
-        ("sum", "SELECT sum(amount) FROM t", 1),
-        (
-            "filtered count",
-            "SELECT count(*) FROM t WHERE amount > 500.0",
-            1,
-        ),
-        (
-            "group by",
-            "SELECT grp, count(*), sum(amount) FROM t GROUP BY grp",
-            data::GROUPS as usize,
-        ),
-        (
-            "order by, limit 10",
-            "SELECT * FROM t ORDER BY amount DESC LIMIT 10",
-            10,
-        ),
-        ("SELECT *, drained", "SELECT * FROM t", MILLION),
-    ];
 
     let public: Public = loaded(&arrow_58::batches(MILLION, BATCH_ROWS, Order::Ascending)).await?;
     let batches = arrow_59::batches(MILLION, BATCH_ROWS, Order::Ascending);
@@ -103,7 +83,7 @@ async fn scans(effort: &Effort, report: &mut Report) -> Result<(), Failure> {
     let mem_single = PlainMemTable::new("t", &batches, 1)?;
     let mem_spread = PlainMemTable::new("t", &batches, cores())?;
 
-    for (name, sql, rows) in queries {
+    for (name, sql, rows) in QUERIES {
         progress(name);
         let [public, single, spread, ours] = interleave(
             effort.scans,

@@ -9,16 +9,18 @@
 //! The steps are those of [`Files`], so that tests can stand in for a disk that loses power.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use uuid::Uuid;
 
 use super::medium::{CreateError, Created, Medium};
-use crate::runtime::blocking;
+use super::spares::Spares;
+use crate::runtime::{self, blocking};
 use crate::store::disk::{Files, UNNAMED};
 
 /// A log in one folder.
@@ -32,6 +34,7 @@ struct Shared {
     files: Arc<dyn Files>,
     folder: PathBuf,
     synced: bool,
+    spares: Spares,
     /// A sync of the folder failed: names given since may be lost.
     failed: AtomicBool,
 }
@@ -42,6 +45,7 @@ impl LocalMedium {
     pub fn new(files: Arc<dyn Files>, folder: PathBuf, synced: bool) -> Self {
         Self {
             shared: Arc::new(Shared {
+                spares: Spares::new(Arc::clone(&files), &folder),
                 files,
                 folder,
                 synced,
@@ -80,8 +84,7 @@ impl Shared {
             ))));
         }
         let path = self.folder.join(name);
-        let named = self.files.write_whole(&path, bytes, self.synced);
-        let created = match named {
+        let created = match self.write_whole(&path, bytes) {
             Ok(()) => Created::New,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Created::Exists,
             // An error may come after the name was given; only the folder tells.
@@ -116,11 +119,29 @@ impl Shared {
         }
         Ok(created)
     }
+
+    fn write_whole(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        if let Some(spare) = self.spares.take() {
+            match self.files.finish(spare, path, bytes, self.synced) {
+                // It lay there for so long that vacuum took it for one that a crash left.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                done => return done,
+            }
+        }
+        self.files.write_whole(path, bytes, self.synced)
+    }
 }
 
 #[async_trait]
 impl Medium for LocalMedium {
     async fn create(&self, name: &str, bytes: Bytes) -> Result<Created, CreateError> {
+        if self.shared.spares.are_due() {
+            let shared = Arc::clone(&self.shared);
+            runtime::spawn(async move {
+                // Without them a commit takes a little longer.
+                let _ = blocking(move || shared.spares.fill()).await;
+            });
+        }
         if !self.shared.synced {
             // Nothing here waits for the disk, and a thread of its own costs more.
             return self.shared.create(name, &bytes);
@@ -178,5 +199,15 @@ impl Medium for LocalMedium {
             _ => Ok(()),
         };
         self.on_disk(remove).await
+    }
+
+    async fn left_over(&self, before: SystemTime) -> object_store::Result<Vec<String>> {
+        let found = self
+            .on_disk(|disk| disk.files.entries(&disk.folder))
+            .await?;
+        let left = found.into_iter().filter(|entry| {
+            entry.name.starts_with(UNNAMED) && !entry.is_folder && entry.modified < before
+        });
+        Ok(left.map(|entry| entry.name).collect())
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 #[cfg(feature = "cloud-storage")]
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -49,6 +50,11 @@ pub(crate) trait Medium: Debug + Send + Sync {
 
     /// Removes an object, if it is there.
     async fn remove(&self, name: &str) -> object_store::Result<()>;
+
+    /// What a crash before `time` left, which has no name that a reader would ask for.
+    async fn left_over(&self, _before: SystemTime) -> object_store::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
 }
 
 /// Objects below a prefix of an object store. The store must not retry by itself: every doubt belongs to the log.

@@ -27,6 +27,7 @@ mod entry;
 mod local;
 mod medium;
 mod reading;
+mod spares;
 #[cfg(test)]
 mod tests;
 

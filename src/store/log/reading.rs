@@ -1,6 +1,7 @@
 //! Finding the newest state of a log and its earlier entries, keeping checkpoints, and removing what they cover.
 
 use std::ops::RangeInclusive;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
@@ -80,15 +81,19 @@ impl Log {
         Ok(names)
     }
 
-    /// Removes what is there of versions before this one, which has a checkpoint, and says how much that was.
-    pub async fn remove_before(&self, version: u64) -> Result<u64, DfOlapError> {
-        let mut names = self.before(version).await?;
+    /// What a crash before `time` left.
+    pub async fn left_over(&self, before: SystemTime) -> Result<Vec<String>, DfOlapError> {
+        self.asked(|| self.medium.left_over(before)).await
+    }
+
+    /// Removes objects that no reader needs.
+    pub async fn remove(&self, mut names: Vec<String>) -> Result<(), DfOlapError> {
         // The oldest last: what is left of a removal that was cut short has no gap that a reader could fall into.
         names.sort_unstable();
         for name in names.iter().rev() {
             self.asked(|| self.medium.remove(name)).await?;
         }
-        Ok(names.len() as u64)
+        Ok(())
     }
 
     /// All entries from a version on, each asked for by its number.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::codec::{Blob, Damage, Decoder, Encoder, LoggedDefinition, LoggedFragment, damage};
 use super::entry::LoggedView;
+use super::ipc::Ipc;
 use crate::fragment::LiveFragment;
 use crate::snapshot::{RelationId, Snapshot, Table, Version};
 
@@ -39,8 +40,8 @@ struct LoggedLive {
     deleted: Option<Blob>,
 }
 
-pub(super) fn encode(database: Uuid, snapshot: &Snapshot) -> Result<Bytes, Damage> {
-    let mut encoder = Encoder::default();
+pub(super) fn encode(ipc: &Ipc, database: Uuid, snapshot: &Snapshot) -> Result<Bytes, Damage> {
+    let mut encoder = Encoder::new(ipc);
     let (mut tables, mut views) = (Vec::new(), Vec::new());
     for (name, id) in snapshot.names.iter() {
         if let Some(table) = snapshot.tables.get(id) {
@@ -58,7 +59,11 @@ pub(super) fn encode(database: Uuid, snapshot: &Snapshot) -> Result<Bytes, Damag
     })
 }
 
-fn encode_table(encoder: &mut Encoder, name: &str, table: &Table) -> Result<LoggedTable, Damage> {
+fn encode_table(
+    encoder: &mut Encoder<'_>,
+    name: &str,
+    table: &Table,
+) -> Result<LoggedTable, Damage> {
     let mut fragments = Vec::with_capacity(table.fragments.len());
     for live in &table.fragments {
         fragments.push(LoggedLive {

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, RecordBatch, UInt64Array};
 use arrow::datatypes::{Field, Schema, SchemaRef, UInt64Type};
 use arrow::ipc::reader::StreamReader;
-use arrow::ipc::writer::StreamWriter;
 use bytes::{BufMut, Bytes, BytesMut};
 use datafusion::common::ScalarValue;
 use roaring::RoaringBitmap;
@@ -24,6 +23,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::ipc::Ipc;
 use crate::fragment::{Checksums, ColumnId, DataFile, Fragment, FragmentId, ValueRange};
 use crate::snapshot::{Column, RelationId, TableDefinition};
 
@@ -119,8 +119,8 @@ struct Shape {
 }
 
 /// Writes a body.
-#[derive(Default)]
-pub(super) struct Encoder {
+pub(super) struct Encoder<'a> {
+    ipc: &'a Ipc,
     blobs: Vec<Bytes>,
     shapes: Vec<Shape>,
     places: HashMap<ShapeKey, u32>,
@@ -128,12 +128,21 @@ pub(super) struct Encoder {
 
 type ShapeKey = (RelationId, Arc<[ColumnId]>, Arc<[String]>);
 
-impl Encoder {
+impl<'a> Encoder<'a> {
+    pub fn new(ipc: &'a Ipc) -> Self {
+        Self {
+            ipc,
+            blobs: Vec::new(),
+            shapes: Vec::new(),
+            places: HashMap::new(),
+        }
+    }
+
     pub fn finish<T: Serialize>(mut self, content: T) -> Result<Bytes, Damage> {
         let mut shapes = Vec::with_capacity(self.shapes.len());
         for shape in std::mem::take(&mut self.shapes) {
             let ranges = match encode_ranges(&shape)? {
-                Some(batch) => Some(self.blob(ipc(&batch.schema(), &[batch])?)),
+                Some(batch) => Some(self.batches(&batch.schema(), &[batch])?),
                 None => None,
             };
             shapes.push(LoggedShape {
@@ -162,6 +171,11 @@ impl Encoder {
         Blob(self.blobs.len() as u32 - 1)
     }
 
+    fn batches(&mut self, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Blob, Damage> {
+        let bytes = self.ipc.stream(schema, batches)?;
+        Ok(self.blob(bytes))
+    }
+
     pub fn rows(&mut self, rows: &RoaringBitmap) -> Result<Blob, Damage> {
         let mut bytes = Vec::with_capacity(rows.serialized_size());
         rows.serialize_into(&mut bytes)?;
@@ -169,7 +183,7 @@ impl Encoder {
     }
 
     pub fn definition(&mut self, definition: &TableDefinition) -> Result<LoggedDefinition, Damage> {
-        let schema = self.blob(ipc(&definition.schema, &[])?);
+        let schema = self.batches(&definition.schema, &[])?;
         let mut columns = Vec::with_capacity(definition.columns.len());
         for column in &definition.columns {
             let initial = match &column.initial {
@@ -193,7 +207,7 @@ impl Encoder {
     fn scalar(&mut self, value: &ScalarValue) -> Result<Blob, Damage> {
         let schema = Schema::new(vec![Field::new("value", value.data_type(), true)]);
         let batch = RecordBatch::try_new(Arc::new(schema), vec![value.to_array()?])?;
-        Ok(self.blob(ipc(&batch.schema(), &[batch])?))
+        self.batches(&batch.schema(), &[batch])
     }
 
     pub fn fragment(
@@ -221,7 +235,7 @@ impl Encoder {
                     Some(first) => first.schema(),
                     None => Arc::new(Schema::empty()),
                 };
-                inline = Some(self.blob(ipc(&schema, fragment.batches())?));
+                inline = Some(self.batches(&schema, fragment.batches())?);
             }
         }
         Ok(LoggedFragment {
@@ -244,22 +258,6 @@ impl Encoder {
             self.shapes.len() as u32 - 1
         })
     }
-}
-
-/// Batches as an Arrow IPC stream.
-fn ipc(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Vec<u8>, Damage> {
-    let rows: usize = batches.iter().map(|b| b.get_array_memory_size()).sum();
-    let headers = 512 + 128 * schema.fields().len();
-    let mut writer = StreamWriter::try_new(Vec::with_capacity(rows + headers), schema)?;
-    for batch in batches {
-        // Batches of one table may differ in the metadata of their fields.
-        let batch = match batch.schema_ref() == schema {
-            true => batch.clone(),
-            false => batch.clone().with_schema(Arc::clone(schema))?,
-        };
-        writer.write(&batch)?;
-    }
-    Ok(writer.into_inner()?)
 }
 
 /// A row for each file of a shape, with three columns for each of the shape's whose range is known somewhere: its least value,

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::codec::Damage;
+use super::ipc::Ipc;
 use super::scan::Scans;
 use super::{checkpoint, entry};
 use crate::change::ChangeSet;
@@ -30,6 +31,7 @@ pub(super) struct Database {
     pub log: Log,
     pub scans: Scans,
     pub policy: CompactionPolicy,
+    ipc: Ipc,
     current: ArcSwap<State>,
     /// Who holds this may put an entry into the log, or take over what others put there.
     turn: tokio::sync::Mutex<Turn>,
@@ -99,6 +101,7 @@ impl Database {
             log,
             scans,
             policy,
+            ipc: Ipc::default(),
             current: ArcSwap::from_pointee(state),
             turn: tokio::sync::Mutex::default(),
             waiting: Mutex::default(),
@@ -148,7 +151,8 @@ impl Database {
 
     async fn begin(&self) -> Result<(), DfOlapError> {
         let database = Uuid::new_v4();
-        let body = entry::encode_birth(database).map_err(|Damage(e)| DfOlapError::Other(e))?;
+        let body = entry::encode_birth(&self.ipc, database);
+        let body = body.map_err(|Damage(error)| DfOlapError::Other(error))?;
         let first = Entry {
             kind: Kind::Entry,
             version: 0,
@@ -345,7 +349,7 @@ impl Database {
                 merges.extend(tidy(&mut next, &change.change)?);
             }
             let changes = waiting.iter().map(|change| &change.change);
-            let body = entry::encode(changes, &merges);
+            let body = entry::encode(&self.ipc, changes, &merges);
             let entry = Entry {
                 kind: Kind::Entry,
                 version: version.0,
@@ -415,7 +419,7 @@ impl Database {
         self.checkpoint_waits.store(true, Ordering::Relaxed);
         runtime::spawn(async move {
             let kept = async {
-                let body = checkpoint::encode(state.database, &state.snapshot);
+                let body = checkpoint::encode(&shared.ipc, state.database, &state.snapshot);
                 let body = body.map_err(|Damage(error)| DfOlapError::Other(error))?;
                 shared.checkpointed(version, body.len() as u64);
                 let checkpoint = Entry {

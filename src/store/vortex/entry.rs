@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::codec::{Blob, Damage, Decoder, Encoder, LoggedDefinition, LoggedFragment, damage};
+use super::ipc::Ipc;
 use crate::change::{Action, ChangeSet, Replaced};
 use crate::fragment::FragmentId;
 use crate::snapshot::{RelationId, Snapshot, TableDefinition, Version, View};
@@ -99,8 +100,8 @@ struct LoggedMerge {
 }
 
 /// The body of the first entry.
-pub(super) fn encode_birth(database: Uuid) -> Result<Bytes, Damage> {
-    Encoder::default().finish(Logged {
+pub(super) fn encode_birth(ipc: &Ipc, database: Uuid) -> Result<Bytes, Damage> {
+    Encoder::new(ipc).finish(Logged {
         database: Some(database),
         actions: Vec::new(),
         merges: Vec::new(),
@@ -109,10 +110,11 @@ pub(super) fn encode_birth(database: Uuid) -> Result<Bytes, Damage> {
 
 /// The body of an entry: `changes` in order, and the merges that came with them.
 pub(super) fn encode<'a>(
+    ipc: &Ipc,
     changes: impl Iterator<Item = &'a ChangeSet>,
     merges: &[Merge],
 ) -> Result<Bytes, Damage> {
-    let mut encoder = Encoder::default();
+    let mut encoder = Encoder::new(ipc);
     let mut actions = Vec::new();
     for action in changes.flat_map(|change| &change.actions) {
         actions.extend(encode_action(&mut encoder, action)?);
@@ -132,7 +134,10 @@ pub(super) fn encode<'a>(
     })
 }
 
-fn encode_action(encoder: &mut Encoder, action: &Action) -> Result<Option<LoggedAction>, Damage> {
+fn encode_action(
+    encoder: &mut Encoder<'_>,
+    action: &Action,
+) -> Result<Option<LoggedAction>, Damage> {
     Ok(Some(match action {
         Action::CreateTable {
             name,

@@ -140,11 +140,12 @@ impl Database {
             bytes: unnamed.iter().map(|file| file.size_bytes).sum(),
             log_objects: 0,
         };
-        let trimmed = self.covered_since(kept, young).await?;
+        let mut trimmed = self.log.left_over(young).await?;
+        if let Some(version) = self.covered_since(kept, young).await? {
+            trimmed.extend(self.log.before(version).await?);
+        }
+        done.log_objects = trimmed.len() as u64;
         if options.dry_run {
-            if let Some(version) = trimmed {
-                done.log_objects = self.log.before(version).await?.len() as u64;
-            }
             return Ok(done);
         }
         if kept > now.oldest {
@@ -166,9 +167,7 @@ impl Database {
         removals
             .try_for_each(|()| std::future::ready(Ok(())))
             .await?;
-        if let Some(version) = trimmed {
-            done.log_objects = self.log.remove_before(version).await?;
-        }
+        self.log.remove(trimmed).await?;
         Ok(done)
     }
 

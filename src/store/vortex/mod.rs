@@ -20,6 +20,7 @@ mod entry;
 mod expr;
 mod files;
 mod history;
+mod ipc;
 #[cfg(feature = "cloud-storage")]
 mod patient;
 mod read;

@@ -5,7 +5,7 @@ use ::ours::{Durability, OlapEngine};
 use super::loads::{LINEITEM, lineitem};
 use super::yardsticks::Listing;
 use super::{PUBLIC, UNSYNCED, YARDSTICK};
-use crate::data::{self, BATCH_ROWS, Order, arrow_58, arrow_59};
+use crate::data::{BATCH_ROWS, Order, QUERIES, arrow_58, arrow_59};
 use crate::measure::{Failure, Queries, Rounds, drain, filled, interleave};
 use crate::ours::Ours;
 use crate::public::Public;
@@ -41,25 +41,7 @@ async fn million(rounds: Rounds, report: &mut Report) -> Result<(), Failure> {
             0 => (SCAN_LIMIT, ""),
             _ => (DELETED_LIMIT, ", 1 % deleted"),
         };
-        for (name, sql, rows) in [
-            ("sum", "SELECT sum(amount) FROM t", 1),
-            (
-                "filtered count",
-                "SELECT count(*) FROM t WHERE amount > 500.0",
-                1,
-            ),
-            (
-                "group by",
-                "SELECT grp, count(*), sum(amount) FROM t GROUP BY grp",
-                data::GROUPS as usize,
-            ),
-            (
-                "order by, limit 10",
-                "SELECT * FROM t ORDER BY amount DESC LIMIT 10",
-                10,
-            ),
-            ("SELECT *, drained", "SELECT * FROM t", MILLION),
-        ] {
+        for (name, sql, rows) in QUERIES {
             progress(name);
             let left = if rows == MILLION {
                 MILLION - deleted

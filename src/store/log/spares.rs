@@ -1,0 +1,68 @@
+//! Files of a local log that are begun before there is anything to write.
+//!
+//! To make a file takes a file system longer than to write a small one and to name it. So a log that is written to often begins
+//! some at a time, in the background, and who commits finds one.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::store::disk::{Files, Unnamed};
+
+/// How many are begun at a time, and after how many commits: a program that commits less has none.
+const SPARES: usize = 16;
+
+#[derive(Debug)]
+pub(super) struct Spares {
+    files: Arc<dyn Files>,
+    folder: PathBuf,
+    ready: Mutex<Vec<Unnamed>>,
+    taken: AtomicU64,
+}
+
+impl Spares {
+    pub fn new(files: Arc<dyn Files>, folder: &Path) -> Self {
+        Self {
+            files,
+            folder: folder.to_path_buf(),
+            ready: Mutex::default(),
+            taken: AtomicU64::new(0),
+        }
+    }
+
+    pub fn take(&self) -> Option<Unnamed> {
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        self.ready.lock().pop()
+    }
+
+    /// True once after so many were taken.
+    pub fn are_due(&self) -> bool {
+        let due = |taken: u64| taken.checked_sub(SPARES as u64);
+        let taken = self
+            .taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, due);
+        taken.is_ok()
+    }
+
+    /// Begins as many as are missing. Blocks.
+    pub fn fill(&self) {
+        while self.ready.lock().len() < SPARES {
+            // Who commits will see for itself what is wrong.
+            let Ok(begun) = self.files.begin(&self.folder) else {
+                return;
+            };
+            self.ready.lock().push(begun);
+        }
+    }
+}
+
+impl Drop for Spares {
+    fn drop(&mut self) {
+        for spare in self.ready.get_mut().drain(..) {
+            // Should this fail, vacuum finds it.
+            let _ = self.files.remove(&spare.path);
+        }
+    }
+}

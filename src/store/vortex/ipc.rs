@@ -1,0 +1,92 @@
+//! Rows and schemas as Arrow IPC streams, the form that they have in a body.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::error::ArrowError;
+use arrow::ipc::writer::{
+    DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions, StreamWriter,
+    write_message,
+};
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+/// The mark and the length of the message that ends a stream.
+const END: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
+
+/// How many schemas are kept.
+const KEPT: usize = 16;
+
+/// Writes streams. The message that begins one is kept: for a small commit, to describe the columns takes longer than to write
+/// the rows.
+#[derive(Debug, Default)]
+pub(super) struct Ipc {
+    begun: Mutex<VecDeque<(SchemaRef, Begun)>>,
+    /// The buffers of who wrote last.
+    context: Mutex<IpcWriteContext>,
+}
+
+/// What begins a stream of a schema.
+#[derive(Debug, Clone)]
+enum Begun {
+    Message(Bytes),
+    /// It has dictionaries, which are numbered while the message is written.
+    Dictionaries,
+}
+
+impl Ipc {
+    /// `batches`, whose columns have the types of `schema`, as a stream.
+    pub fn stream(
+        &self,
+        schema: &SchemaRef,
+        batches: &[RecordBatch],
+    ) -> Result<Vec<u8>, ArrowError> {
+        let Begun::Message(begun) = self.begin(schema)? else {
+            return with_dictionaries(schema, batches);
+        };
+        let options = IpcWriteOptions::default();
+        let mut context = std::mem::take(&mut *self.context.lock());
+        let mut none = DictionaryTracker::new(false);
+        let rows: usize = batches.iter().map(|b| b.get_array_memory_size()).sum();
+        let headers = (256 + 64 * schema.fields().len()) * batches.len();
+        let mut bytes = Vec::with_capacity(begun.len() + headers + rows + END.len());
+        bytes.extend_from_slice(&begun);
+        let generator = IpcDataGenerator::default();
+        for batch in batches {
+            let (_, rows) = generator.encode(batch, &mut none, &options, &mut context)?;
+            write_message(&mut bytes, rows, &options)?;
+        }
+        bytes.extend_from_slice(&END);
+        *self.context.lock() = context;
+        Ok(bytes)
+    }
+
+    fn begin(&self, schema: &SchemaRef) -> Result<Begun, ArrowError> {
+        let mut all = self.begun.lock();
+        if let Some((_, begun)) = all.iter().find(|(kept, _)| kept == schema) {
+            return Ok(begun.clone());
+        }
+        let mut fields = schema.flattened_fields().into_iter();
+        let begun = match fields.any(|field| matches!(field.data_type(), DataType::Dictionary(..)))
+        {
+            true => Begun::Dictionaries,
+            false => {
+                let writer = StreamWriter::try_new(Vec::new(), schema)?;
+                Begun::Message(Bytes::copy_from_slice(writer.get_ref()))
+            }
+        };
+        all.truncate(KEPT - 1);
+        all.push_front((Arc::clone(schema), begun.clone()));
+        Ok(begun)
+    }
+}
+
+fn with_dictionaries(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Vec<u8>, ArrowError> {
+    let mut writer = StreamWriter::try_new(Vec::new(), schema)?;
+    for batch in batches {
+        writer.write(batch)?;
+    }
+    writer.into_inner()
+}
