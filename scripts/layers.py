@@ -16,7 +16,7 @@ from pathlib import Path
 SRC = Path(__file__).resolve().parent.parent / "src"
 # The modules of src/ from the ground up.
 LEAVES = ["error", "olap", "options", "storage"]
-LAYERS = [LEAVES, ["runtime"], ["change", "fragment", "snapshot", "upkeep"], ["store"], ["sql"], ["gates", "outcome"], ["executor"], ["engine"], ["history"], ["builder"], ["tests"]]
+LAYERS = [LEAVES, ["runtime"], ["change", "fragment", "snapshot", "upkeep"], ["store"], ["sql"], ["gates", "outcome"], ["executor"], ["engine"], ["history"], ["builder"], ["wasm", "tests"]]
 LEVEL = {module: level for level, layer in enumerate(LAYERS) for module in layer}
 TARGET_FILES = ["lib.rs", "runtime/mod.rs", "store/mod.rs"]
 MAX_LINES = 500

@@ -17,8 +17,8 @@ use crate::executor::Executor;
 use crate::options::{CompactionPolicy, Durability, Refresh};
 use crate::runtime;
 use crate::sql::{ClosedRegistry, Limits, Session};
-use crate::storage::{StorageMode, VortexLocation};
-use crate::store::{MemoryStore, Store, VortexSettings, VortexStore};
+use crate::storage::StorageMode;
+use crate::store::{self, MemoryStore, Store, VortexSettings};
 
 /// Sets up a [`DataFusionEngine`].
 ///
@@ -224,8 +224,12 @@ impl EngineBuilder {
                     builder =
                         builder.with_object_store_registry(Arc::new(ClosedRegistry::default()));
                 }
-                if let Some(path) = self.spill_directory {
-                    let mode = DiskManagerMode::Directories(vec![path]);
+                let spill = match self.spill_directory {
+                    _ if !runtime::HAS_DISK => Some(DiskManagerMode::Disabled),
+                    Some(path) => Some(DiskManagerMode::Directories(vec![path])),
+                    None => None,
+                };
+                if let Some(mode) = spill {
                     builder = builder
                         .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(mode));
                 }
@@ -247,28 +251,13 @@ impl EngineBuilder {
         let store: Arc<dyn Store> = match self.storage.classify() {
             Err(error) => return Err(DfOlapError::StorageConfig(error)),
             Ok(None) => Arc::new(MemoryStore::default()),
-            Ok(Some(VortexLocation::Local { base_path })) => {
-                Arc::new(VortexStore::local(&base_path, &self.vortex, runtime)?)
-            }
-            #[cfg(feature = "cloud-storage")]
-            Ok(Some(VortexLocation::S3 { url })) => {
-                let known = known_store(&self.object_stores, &url);
-                Arc::new(VortexStore::s3(&url, &self.vortex, known, runtime)?)
+            Ok(Some(location)) => {
+                store::open(&location, &self.vortex, &self.object_stores, runtime)?
             }
         };
         let executor = Executor::new(session, store);
         Ok(DataFusionEngine::from_parts(self.storage, executor))
     }
-}
-
-/// The store that was made known under the bucket of a URL.
-#[cfg(feature = "cloud-storage")]
-fn known_store(stores: &[(Url, Arc<dyn ObjectStore>)], url: &str) -> Option<Arc<dyn ObjectStore>> {
-    let url = Url::parse(url).ok()?;
-    let same = |known: &Url| known.scheme() == url.scheme() && known.host() == url.host();
-    let mut newest_first = stores.iter().rev();
-    let (_, store) = newest_first.find(|(known, _)| same(known))?;
-    Some(Arc::clone(store))
 }
 
 impl Default for DataFusionEngine {

@@ -22,6 +22,11 @@
 //! SQL from a stranger reaches no file and no network, and every statement runs within limits on memory, text and plan size;
 //! [`EngineBuilder`] sets them. Errors are [`DfOlapError`]; [`DfOlapError::kind`] says what to do next.
 
+#![cfg_attr(
+    target_arch = "wasm32",
+    allow(dead_code, reason = "what only the durable store uses")
+)]
+
 mod builder;
 mod change;
 pub mod engine;
@@ -41,12 +46,16 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+#[cfg(all(target_arch = "wasm32", feature = "javascript"))]
+mod wasm;
 
 pub use builder::EngineBuilder;
 pub use engine::{DataFusionEngine, SharedDataFusionEngine};
 pub use error::{DfOlapError, ErrorKind};
 pub use olap::{OlapEngine, RecordBatchBoxStream};
 pub use options::{CancelHandle, CompactionPolicy, Durability, Refresh, StatementOptions};
+#[cfg(target_arch = "wasm32")]
+pub use runtime::drive;
 pub use snapshot::Version;
 pub use storage::StorageMode;
 pub use upkeep::{

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, UInt64Array};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, future, stream};
 
@@ -24,9 +24,9 @@ pub(crate) enum Outcome {
 impl Outcome {
     /// All rows. A write without RETURNING has one: its count.
     pub async fn collect(self) -> Result<Vec<RecordBatch>, DfOlapError> {
+        let schema = self.schema();
         match self {
             Self::Rows(rows) => {
-                let schema = Arc::clone(rows.schema());
                 let batches: Vec<RecordBatch> = rows.try_collect().await?;
                 Ok(match batches.is_empty() {
                     true => vec![RecordBatch::new_empty(schema)],
@@ -34,6 +34,21 @@ impl Outcome {
                 })
             }
             done => done.stream().try_collect().await,
+        }
+    }
+
+    /// The columns of [`stream`](Self::stream).
+    pub fn schema(&self) -> SchemaRef {
+        match self {
+            Self::Rows(rows) => Arc::clone(rows.schema()),
+            Self::Done {
+                returning: Some(batches),
+                ..
+            } => batches
+                .first()
+                .map_or_else(|| Arc::new(Schema::empty()), RecordBatch::schema),
+            Self::Done { counts: false, .. } => Arc::new(Schema::empty()),
+            Self::Done { .. } => count_schema(),
         }
     }
 
@@ -46,9 +61,8 @@ impl Outcome {
             } => stream::iter(batches.into_iter().map(Ok)).boxed(),
             Self::Done { counts: false, .. } => stream::empty().boxed(),
             Self::Done { rows, .. } => {
-                let schema = Schema::new(vec![Field::new("count", DataType::UInt64, false)]);
                 let counts = Arc::new(UInt64Array::from(vec![rows]));
-                let batch = RecordBatch::try_new(Arc::new(schema), vec![counts]);
+                let batch = RecordBatch::try_new(count_schema(), vec![counts]);
                 stream::once(future::ready(batch.map_err(DfOlapError::from))).boxed()
             }
         }
@@ -64,4 +78,9 @@ impl Outcome {
             Self::Done { rows, counts, .. } => Ok(if counts { rows } else { 0 }),
         }
     }
+}
+
+fn count_schema() -> SchemaRef {
+    let count = Field::new("count", DataType::UInt64, false);
+    Arc::new(Schema::new(vec![count]))
 }

@@ -135,11 +135,22 @@ impl StorageMode {
 /// `file://` with its percent escapes undone; the public crate's lenient `file://relative` keeps working.
 fn local_path(url: &str) -> Result<PathBuf, String> {
     match url::Url::parse(url) {
-        Ok(parsed) if parsed.host_str().is_none() => parsed
-            .to_file_path()
-            .map_err(|()| format!("'{url}' is not the URL of a local folder")),
+        Ok(parsed) if parsed.host_str().is_none() => {
+            file_path(&parsed).ok_or_else(|| format!("'{url}' is not the URL of a local folder"))
+        }
         _ => Ok(PathBuf::from(&url["file://".len()..])),
     }
+}
+
+#[cfg(any(unix, windows))]
+fn file_path(url: &url::Url) -> Option<PathBuf> {
+    url.to_file_path().ok()
+}
+
+/// There are no folders.
+#[cfg(not(any(unix, windows)))]
+fn file_path(_: &url::Url) -> Option<PathBuf> {
+    None
 }
 
 #[cfg(test)]

@@ -2,8 +2,20 @@
 
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
+#[cfg(target_arch = "wasm32")]
+mod wasm;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use native::{
-    Instant, blocking, default_memory_limit_bytes, now, sleep, spawn, with_deep_stack, yield_now,
+    HAS_DISK, Instant, PROBE_ROWS, blocking, check_room, default_memory_limit_bytes, now, sleep,
+    spawn, with_deep_stack, yield_now,
 };
+#[cfg(target_arch = "wasm32")]
+pub use wasm::drive;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use wasm::{
+    HAS_DISK, Instant, PROBE_ROWS, check_room, default_memory_limit_bytes, now, sleep,
+    with_deep_stack,
+};
+#[cfg(all(target_arch = "wasm32", feature = "javascript"))]
+pub(crate) use wasm::{HEAP, Slice, Slices};

@@ -3,6 +3,8 @@
 use std::time::Duration;
 pub(crate) use std::time::Instant;
 
+use crate::error::DfOlapError;
+
 /// Completes after `duration`.
 #[allow(clippy::disallowed_methods, reason = "the one place for tokio's timer")]
 pub(crate) async fn sleep(duration: Duration) {
@@ -63,3 +65,14 @@ pub(crate) fn default_memory_limit_bytes() -> usize {
 
 /// Where the system tells nothing of its memory.
 const FALLBACK_MEMORY_BYTES: u64 = 2 << 30;
+
+/// Fails where there is no room for so many bytes more; tables are not counted here.
+pub(crate) fn check_room(_: usize) -> Result<(), DfOlapError> {
+    Ok(())
+}
+
+/// The rows that a join compares without a pause for others: no limit, they have threads of their own.
+pub(crate) const PROBE_ROWS: Option<usize> = None;
+
+/// Whether statements can spill to a disk.
+pub(crate) const HAS_DISK: bool = true;

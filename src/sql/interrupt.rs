@@ -16,11 +16,13 @@ use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::joins::utils::JoinFilter;
 use datafusion::physical_plan::joins::{NestedLoopJoinExec, NestedLoopJoinExecBuilder};
 use futures::future;
 use tokio_util::sync::CancellationToken;
 
+use super::paced::PacedExec;
 use crate::error::DfOlapError;
 use crate::runtime::{self, Instant};
 
@@ -103,9 +105,23 @@ pub(crate) fn interruptible(
             Some(join) if !stop.is_never() => with_question(join, stop)?.unwrap_or(plan),
             _ => plan,
         };
+        let plan = paced(plan)?;
         Ok(Transformed::yes(Arc::new(CooperativeExec::new(plan)) as _))
     })
     .map(|transformed| transformed.data)
+}
+
+/// The same where others have no thread of their own: with pauses in the middle of a nested loop join.
+fn paced(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let (Some(rows), Some(join)) = (
+        runtime::PROBE_ROWS,
+        plan.downcast_ref::<NestedLoopJoinExec>(),
+    ) else {
+        return Ok(plan);
+    };
+    let probe = Arc::new(PacedExec::new(Arc::clone(join.right()), rows));
+    let children = vec![Arc::clone(join.left()), probe as _];
+    replace_children_if_necessary(plan, children)
 }
 
 fn with_question(

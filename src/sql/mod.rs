@@ -22,6 +22,7 @@ mod literal;
 mod merge;
 mod names;
 mod nulls;
+mod paced;
 mod parse;
 mod past;
 mod planner;

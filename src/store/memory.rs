@@ -23,6 +23,7 @@ use super::{CommitOutcome, FileScan, Found, Store, Upkeep};
 use crate::change::ChangeSet;
 use crate::error::DfOlapError;
 use crate::fragment::Fragment;
+use crate::runtime;
 use crate::snapshot::{Snapshot, Table, TableDefinition, Version};
 use crate::upkeep::{
     At, Compaction, OnProgress, Vacuum, VacuumOptions, Verification, VersionEntry,
@@ -58,6 +59,7 @@ impl Store for MemoryStore {
         while let Some(batch) = rows.next().await {
             let batch = batch?;
             if batch.num_rows() > 0 {
+                runtime::check_room(0)?;
                 batches.push(batch);
             }
         }

@@ -8,7 +8,11 @@ pub(crate) mod disk;
 #[cfg(not(target_arch = "wasm32"))]
 mod log;
 mod memory;
+mod settings;
 mod tidy;
+#[cfg(target_arch = "wasm32")]
+#[path = "no_vortex.rs"]
+mod vortex;
 #[cfg(not(target_arch = "wasm32"))]
 mod vortex;
 
@@ -32,11 +36,13 @@ use crate::upkeep::{
     At, Compaction, OnProgress, Vacuum, VacuumOptions, Verification, VersionEntry,
 };
 
-#[cfg(test)]
-pub(crate) use log::Patience;
 pub(crate) use memory::MemoryStore;
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) use vortex::{VortexSettings, VortexStore};
+#[cfg(test)]
+pub(crate) use settings::Patience;
+pub(crate) use settings::VortexSettings;
+#[cfg(test)]
+pub(crate) use vortex::VortexStore;
+pub(crate) use vortex::open;
 
 /// The seam between the engine and what keeps its data.
 #[async_trait]

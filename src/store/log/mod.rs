@@ -48,6 +48,7 @@ pub(crate) use medium::{Created, Medium};
 
 use crate::error::DfOlapError;
 use crate::runtime;
+use crate::store::settings::Patience;
 
 /// How an append ended.
 #[derive(Debug)]
@@ -56,29 +57,6 @@ pub(crate) enum Appended {
     Won,
     /// Another entry has the number.
     Lost(Entry),
-}
-
-/// How long is tried.
-#[derive(Debug, Clone)]
-pub(crate) struct Patience {
-    /// For one answer.
-    pub answer: Duration,
-    /// For settling what became of a commit; the fence has as long again.
-    pub settle: Duration,
-    /// Before the second try; it doubles with each one.
-    pub first_pause: Duration,
-    pub longest_pause: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            answer: Duration::from_secs(10),
-            settle: Duration::from_secs(30),
-            first_pause: Duration::from_millis(20),
-            longest_pause: Duration::from_secs(2),
-        }
-    }
 }
 
 /// A log on a medium.

@@ -31,4 +31,6 @@ mod scan;
 mod store;
 mod write;
 
-pub(crate) use store::{VortexSettings, VortexStore};
+#[cfg(test)]
+pub(crate) use store::VortexStore;
+pub(crate) use store::open;

@@ -1,7 +1,6 @@
 //! Clients of S3-compatible stores, by object_store's conventions: the environment's `AWS_…` variables, and settings of the
 //! caller's that go before them.
 
-use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,18 +11,7 @@ use object_store::{ObjectStore, RetryConfig};
 use url::Url;
 
 use crate::error::DfOlapError;
-
-/// Settings by name, as `aws_access_key_id` or `AWS_ENDPOINT_URL`. Their values are shown to no one.
-#[derive(Clone, Default)]
-pub(crate) struct S3Options(pub Vec<(String, String)>);
-
-impl fmt::Debug for S3Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.0.iter().map(|(key, _)| key))
-            .finish()
-    }
-}
+use crate::store::settings::S3Options;
 
 /// How long what is not the log's is tried again.
 const RETRY_TIME: Duration = Duration::from_secs(45);

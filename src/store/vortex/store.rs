@@ -10,8 +10,8 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::stream::BoxStream;
-#[cfg(feature = "cloud-storage")]
 use object_store::ObjectStore;
+use url::Url;
 use uuid::Uuid;
 use vortex::VortexSessionDefault;
 use vortex::io::session::RuntimeSessionExt;
@@ -30,12 +30,14 @@ use super::write::{Writer, check_types};
 use crate::change::{Action, ChangeSet};
 use crate::error::DfOlapError;
 use crate::fragment::Fragment;
-use crate::options::{CompactionPolicy, Durability, Refresh};
+use crate::options::{Durability, Refresh};
 use crate::snapshot::{Snapshot, Table, TableDefinition, Version};
+use crate::storage::VortexLocation;
 use crate::store::disk::{Disk, Files, UNNAMED};
 #[cfg(feature = "cloud-storage")]
 use crate::store::log::ObjectMedium;
-use crate::store::log::{CommitId, LocalMedium, Log, Patience};
+use crate::store::log::{CommitId, LocalMedium, Log};
+use crate::store::settings::VortexSettings;
 use crate::store::{CommitOutcome, FileScan, Found, Store, Upkeep};
 use crate::upkeep::{
     At, Compaction, OnProgress, Vacuum, VacuumOptions, Verification, VersionEntry,
@@ -46,15 +48,38 @@ const LOG_FOLDER: &str = "_log";
 #[cfg(feature = "cloud-storage")]
 const TIMES_FOR_A_PART: u32 = 6;
 
-/// How a durable store behaves.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct VortexSettings {
-    pub durability: Durability,
-    pub refresh: Refresh,
-    pub patience: Patience,
-    pub compaction: CompactionPolicy,
-    #[cfg(feature = "cloud-storage")]
-    pub s3: s3::S3Options,
+/// Opens the database at `location`. `stores` are the object stores that the caller made known, under the URLs of their buckets.
+///
+/// # Errors
+/// Where the location or a setting cannot be used.
+pub(crate) fn open(
+    location: &VortexLocation,
+    settings: &VortexSettings,
+    stores: &[(Url, Arc<dyn ObjectStore>)],
+    runtime: &RuntimeEnv,
+) -> Result<Arc<dyn Store>, DfOlapError> {
+    match location {
+        VortexLocation::Local { base_path } => {
+            // Folders need no client.
+            let _ = stores;
+            Ok(Arc::new(VortexStore::local(base_path, settings, runtime)?))
+        }
+        #[cfg(feature = "cloud-storage")]
+        VortexLocation::S3 { url } => {
+            let known = known_store(stores, url);
+            Ok(Arc::new(VortexStore::s3(url, settings, known, runtime)?))
+        }
+    }
+}
+
+/// The store that was made known under the bucket of a URL.
+#[cfg(feature = "cloud-storage")]
+fn known_store(stores: &[(Url, Arc<dyn ObjectStore>)], url: &str) -> Option<Arc<dyn ObjectStore>> {
+    let url = Url::parse(url).ok()?;
+    let same = |known: &Url| known.scheme() == url.scheme() && known.host() == url.host();
+    let mut newest_first = stores.iter().rev();
+    let (_, store) = newest_first.find(|(known, _)| same(known))?;
+    Some(Arc::clone(store))
 }
 
 pub(crate) struct VortexStore {
@@ -114,7 +139,7 @@ impl VortexStore {
         known: Option<Arc<dyn ObjectStore>>,
         runtime: &RuntimeEnv,
     ) -> Result<Self, DfOlapError> {
-        let parsed = url::Url::parse(url)?;
+        let parsed = Url::parse(url)?;
         let clients = match known {
             Some(store) => s3::Clients {
                 log_store: Arc::clone(&store),

@@ -1,0 +1,65 @@
+// Builds the package into dist/: the engine for wasm32, its glue, the modules and their types.
+//
+//     node scripts/build.mjs            in minutes, for tests
+//     node scripts/build.mjs --release  small and fast, for the registry; prints the sizes
+import { execFileSync } from "node:child_process";
+import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { brotliCompressSync, constants } from "node:zlib";
+import { build } from "esbuild";
+
+const root = join(import.meta.dirname, "..");
+const crate = join(root, "..");
+const release = process.argv.includes("--release");
+const profile = release ? "npm" : "dev";
+const bin = (name) => join(root, "node_modules", ".bin", name);
+
+function run(command, args, options = {}) {
+  execFileSync(command, args, { stdio: "inherit", cwd: root, ...options });
+}
+
+// The environment in which Rust builds for wasm32 here, as need_wasm prints it.
+const exported = execFileSync(join(crate, "scripts/need_wasm"), { encoding: "utf8" });
+const env = { ...process.env };
+for (const [, name, value] of exported.matchAll(/^export (\w+)=(.*)$/gm)) env[name] = value;
+
+const features = ["--no-default-features", "--features", "javascript"];
+const target = ["--target", "wasm32-unknown-unknown"];
+run("cargo", ["rustc", "--lib", "--crate-type", "cdylib", "--profile", profile, ...target, ...features], { cwd: crate, env });
+const metadata = JSON.parse(
+  execFileSync("cargo", ["metadata", "--format-version", "1", "--no-deps"], { cwd: crate, env, encoding: "utf8" }),
+);
+const folder = release ? "npm" : "debug";
+const built = join(metadata.target_directory, "wasm32-unknown-unknown", folder, "rhei_datafusion.wasm");
+
+rmSync(join(root, "wasm"), { recursive: true, force: true });
+run("wasm-bindgen", [built, "--target", "no-modules", "--omit-default-module-path", "--out-dir", "wasm", "--out-name", "rhei_datafusion"], { env });
+// The glue holds one instance. As a function it makes as many as are asked for, and none goes down with another.
+const glue = join(root, "wasm", "rhei_datafusion");
+const code = readFileSync(`${glue}.js`, "utf8");
+writeFileSync(`${glue}.js`, `export function instance() {\n${code}\nreturn wasm_bindgen;\n}\n`);
+appendFileSync(`${glue}.d.ts`, "\nexport function instance(): typeof wasm_bindgen;\n");
+const wasm = join(root, "wasm", "rhei_datafusion_bg.wasm");
+if (release) {
+  run(bin("wasm-opt"), [wasm, "-o", wasm, "-O2", "--all-features", "--strip-producers"]);
+}
+
+const dist = join(root, "dist");
+rmSync(dist, { recursive: true, force: true });
+mkdirSync(dist);
+cpSync(wasm, join(dist, "rhei_datafusion.wasm"));
+const common = { bundle: true, format: "esm", target: "es2022", outdir: dist, splitting: true, external: ["apache-arrow"] };
+const source = (name) => join(root, "src", `${name}.ts`);
+await build({ ...common, platform: "browser", entryPoints: ["index", "worker"].map(source), chunkNames: "browser-[hash]" });
+await build({ ...common, platform: "node", entryPoints: ["node", "worker-node"].map(source), chunkNames: "node-[hash]" });
+run(bin("tsc"), ["-p", "."]);
+for (const name of ["LICENSE"]) {
+  if (existsSync(join(crate, name))) cpSync(join(crate, name), join(root, name));
+}
+
+if (release) {
+  const bytes = readFileSync(wasm);
+  const small = brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_LGWIN]: 24 } });
+  const mb = (count) => `${(count / 1e6).toFixed(2)} MB`;
+  console.log(`rhei_datafusion.wasm: ${mb(statSync(wasm).size)}, ${mb(small.length)} with brotli`);
+}

@@ -1,0 +1,307 @@
+import type { Backend, Progress, WasmSource } from "./backend.js";
+import { EngineError } from "./errors.js";
+import type { ScalarFunction } from "./functions.js";
+import {
+  bytesOf,
+  cancelled,
+  columnsOf,
+  isArrowTable,
+  type ArrowSchemaLike,
+  type ArrowTableLike,
+  type Column,
+  type FileSource,
+} from "./inputs.js";
+import { Batch, Result } from "./result.js";
+
+export interface EngineOptions {
+  /** Whether the engine runs in a worker of its own. Default: true. */
+  worker?: boolean;
+  /** Where its WebAssembly is. Default: beside this module. */
+  wasm?: WasmSource;
+  /** What tables and statements may use together, in bytes; more is an error of code `resources_exhausted`. Default: 2 GiB. */
+  memoryLimitBytes?: number;
+  /** The longest that a statement may take, in milliseconds. Default: no limit. */
+  statementTimeoutMs?: number;
+}
+
+export interface CallOptions {
+  /** Stops the call, which then fails with code `cancelled` and has changed nothing. */
+  signal?: AbortSignal | undefined;
+  /** The longest that it may take, in milliseconds, in place of the engine's. */
+  timeoutMs?: number | undefined;
+}
+
+export interface QueryOptions extends CallOptions {
+  /** Told from time to time how much of the result is there. */
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+export interface CsvOptions extends CallOptions {
+  /** Whether the first line names the columns. Default: true. */
+  header?: boolean;
+  /** One ASCII character. Default: a comma. */
+  delimiter?: string;
+  /** The text that stands for NULL, beside an empty field. */
+  null?: string;
+}
+
+/** The values of `$1`, `$2` … as a list, or of `$name` as an object. */
+export type Params = readonly unknown[] | Readonly<Record<string, unknown>>;
+
+/** The bytes that a stream asks for at a time. */
+const BATCH_BYTES = 256 * 1024;
+
+/** An in-memory SQL engine. Calls may be made at once, as many as one likes; a query sees the tables as they were when it began. */
+export class Engine {
+  /** @internal */
+  readonly backend: Backend;
+  #ids = 0;
+
+  /** @internal */
+  constructor(backend: Backend) {
+    this.backend = backend;
+  }
+
+  /** Runs a statement and gathers its rows. */
+  async query(sql: string, params?: Params, options: QueryOptions = {}): Promise<Result> {
+    const args = [sql, params, options.timeoutMs ?? 0];
+    return new Result((await this.#call("query", args, options)) as Uint8Array);
+  }
+
+  /** Runs a statement and hands its rows over as they are made, no faster than they are read. */
+  stream(sql: string, params?: Params, options: CallOptions = {}): ResultStream {
+    return new ResultStream(this.backend, () => ++this.#ids, sql, params, options);
+  }
+
+  /** Runs a statement for its effect. Returns the number of rows affected, 0 for DDL. */
+  async execute(sql: string, params?: Params, options: CallOptions = {}): Promise<number> {
+    return (await this.#call("execute", [sql, params, options.timeoutMs ?? 0], options)) as number;
+  }
+
+  /** Runs statements, separated by semicolons, all or none. Returns the number of rows affected by each. */
+  async executeBatch(sql: string, params?: Params, options: CallOptions = {}): Promise<number[]> {
+    return (await this.#call("executeBatch", [sql, params, options.timeoutMs ?? 0], options)) as number[];
+  }
+
+  /** Creates a table. One that exists with the same schema is left as it is; with another it is an error. */
+  async createTable(
+    table: string,
+    schema: readonly Column[] | ArrowSchemaLike,
+    options: { primaryKey?: readonly string[] } = {},
+  ): Promise<void> {
+    await this.#call("createTable", [table, columnsOf(schema), [...(options.primaryKey ?? [])]]);
+  }
+
+  /**
+   * Appends an Arrow IPC stream or file, or a table of `apache-arrow`, to a table, which is made if it is not there. Returns the
+   * number of rows.
+   */
+  async loadArrow(table: string, source: FileSource | ArrowTableLike, options: CallOptions = {}): Promise<number> {
+    const bytes = isArrowTable(source) ? await serialized(source) : source;
+    return this.#load("loadArrow", table, bytes, [], options);
+  }
+
+  /** The same with a Parquet file. */
+  loadParquet(table: string, source: FileSource, options: CallOptions = {}): Promise<number> {
+    return this.#load("loadParquet", table, source, [], options);
+  }
+
+  /** The same with a CSV file. Its types are those of the table, or are found by looking at its first rows. */
+  async loadCsv(table: string, source: FileSource, options: CsvOptions = {}): Promise<number> {
+    const delimiter = options.delimiter ?? ",";
+    if (delimiter.length !== 1 || delimiter.charCodeAt(0) > 127) {
+      throw new EngineError("invalid", `the delimiter is one ASCII character, and not '${delimiter}'`);
+    }
+    const args = [options.header ?? true, delimiter.charCodeAt(0), options.null];
+    return this.#load("loadCsv", table, source, args, options);
+  }
+
+  /** The same with a JSON file: one object after the other, or a list of objects. */
+  loadJson(table: string, source: FileSource, options: CallOptions = {}): Promise<number> {
+    return this.#load("loadJson", table, source, [], options);
+  }
+
+  /** All rows of a table as an Arrow IPC stream. */
+  async exportArrow(table: string, options: QueryOptions = {}): Promise<Uint8Array> {
+    return (await this.query(`SELECT * FROM ${quoted(table)}`, [], options)).ipc;
+  }
+
+  /** All rows of a table as a Parquet file. */
+  async exportParquet(table: string, options: CallOptions = {}): Promise<Uint8Array> {
+    return (await this.#call("exportParquet", [`SELECT * FROM ${quoted(table)}`, []], options)) as Uint8Array;
+  }
+
+  /** The names of all tables, sorted. */
+  async tables(): Promise<string[]> {
+    return (await this.#call("tables", [])) as string[];
+  }
+
+  /** The columns of a table or view, with their Arrow types. */
+  async tableSchema(table: string): Promise<Required<Column>[]> {
+    return (await this.#call("tableSchema", [table])) as Required<Column>[];
+  }
+
+  async tableExists(table: string): Promise<boolean> {
+    return (await this.#call("tableExists", [table])) as boolean;
+  }
+
+  /** Adds a column, NULL in all rows. */
+  async addColumn(table: string, column: string, type: string): Promise<void> {
+    await this.#call("addColumn", [table, { name: column, type }]);
+  }
+
+  async dropColumn(table: string, column: string): Promise<void> {
+    await this.#call("dropColumn", [table, column]);
+  }
+
+  async dropTable(table: string): Promise<void> {
+    await this.#call("dropTable", [table]);
+  }
+
+  /**
+   * Makes a function known to SQL, in lists of SELECT and in conditions. It is called with the values of one row, converted as
+   * {@link Value} says, and returns one, or a promise of one.
+   */
+  async registerFunction(
+    name: string,
+    fn: ScalarFunction,
+    types: { args: readonly string[]; returns: string },
+  ): Promise<void> {
+    await this.backend.register(++this.#ids, name, [...types.args], types.returns, fn);
+  }
+
+  /** How many changes were committed. */
+  async version(): Promise<number> {
+    return (await this.#call("version", [])) as number;
+  }
+
+  /** What tables and statements use together, the most that they did, and the limit, in bytes. */
+  async memory(): Promise<{ usedBytes: number; peakBytes: number; limitBytes: number }> {
+    return (await this.#call("memory", [])) as { usedBytes: number; peakBytes: number; limitBytes: number };
+  }
+
+  /** Ends the engine and frees its memory. What is in flight fails with code `engine_closed`. */
+  close(): void {
+    this.backend.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+
+  async #load(
+    method: "loadArrow" | "loadParquet" | "loadCsv" | "loadJson",
+    table: string,
+    source: FileSource,
+    args: unknown[],
+    options: CallOptions,
+  ): Promise<number> {
+    if (options.signal?.aborted) throw cancelled(options.signal);
+    const bytes = await bytesOf(source, options.signal);
+    return (await this.#call(method, [table, bytes, ...args], options, [bytes.buffer])) as number;
+  }
+
+  #call(
+    method: Parameters<Backend["call"]>[1],
+    args: unknown[],
+    options: QueryOptions = {},
+    transfer: ArrayBuffer[] = [],
+  ): Promise<unknown> {
+    const id = ++this.#ids;
+    return abortable(this.backend, id, options.signal, () =>
+      this.backend.call(id, method, args, { onProgress: options.onProgress, transfer }),
+    );
+  }
+}
+
+/** Makes a call that a signal stops. */
+async function abortable(
+  backend: Backend,
+  id: number,
+  signal: AbortSignal | undefined,
+  call: () => Promise<unknown>,
+): Promise<unknown> {
+  if (!signal) return call();
+  if (signal.aborted) throw cancelled(signal);
+  const abort = () => backend.cancel(id);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await call();
+  } catch (error) {
+    throw error instanceof EngineError && error.code === "cancelled" ? cancelled(signal) : error;
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+/** A result that is read piece by piece, once. */
+export class ResultStream implements AsyncIterable<Batch> {
+  #backend: Backend;
+  #nextId: () => number;
+  #open: { sql: string; params: Params | undefined; options: CallOptions };
+  #used = false;
+
+  /** @internal */
+  constructor(backend: Backend, nextId: () => number, sql: string, params: Params | undefined, options: CallOptions) {
+    this.#backend = backend;
+    this.#nextId = nextId;
+    this.#open = { sql, params, options };
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Batch, void, undefined> {
+    if (this.#used) throw new EngineError("invalid", "a stream can be read once");
+    this.#used = true;
+    const { sql, params, options } = this.#open;
+    const result = this.#nextId();
+    const call = (id: number, work: () => Promise<unknown>) => abortable(this.#backend, id, options.signal, work);
+    const head = (await call(result, () =>
+      this.#backend.call(result, "open", [sql, params, options.timeoutMs ?? 0]),
+    )) as Uint8Array;
+    let isEnd = false;
+    try {
+      while (!isEnd) {
+        const id = this.#nextId();
+        const pulled = await call(result, () => this.#backend.call(id, "pull", [result, BATCH_BYTES]));
+        const [bytes, rows, end] = pulled as [Uint8Array, number, boolean];
+        isEnd = end;
+        if (rows > 0) yield new Batch(joined(head, bytes), rows);
+      }
+    } finally {
+      if (!isEnd) this.#backend.closeResult(result);
+    }
+  }
+
+  /** The same as a stream of the web platform. */
+  toReadableStream(): ReadableStream<Batch> {
+    const batches = this[Symbol.asyncIterator]();
+    return new ReadableStream<Batch>(
+      {
+        async pull(controller) {
+          const next = await batches.next();
+          if (next.done) controller.close();
+          else controller.enqueue(next.value);
+        },
+        async cancel() {
+          await batches.return();
+        },
+      },
+      { highWaterMark: 0 },
+    );
+  }
+}
+
+function joined(head: Uint8Array, rest: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(head.length + rest.length);
+  bytes.set(head);
+  bytes.set(rest, head.length);
+  return bytes;
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+async function serialized(table: ArrowTableLike): Promise<Uint8Array> {
+  const { tableToIPC } = await import("apache-arrow");
+  return tableToIPC(table as never, "stream");
+}

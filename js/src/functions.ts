@@ -1,0 +1,16 @@
+/** A function that SQL may call, with the values of one row; it may return a promise. */
+export type ScalarFunction = (...values: any[]) => unknown;
+
+/** What a function made of a batch. */
+export type Answered = { values: unknown[] } | { error: string };
+
+/** Calls a function for every row of a batch, whose arguments are given as columns. */
+export async function evaluate(fn: ScalarFunction, columns: unknown[][], rows: number): Promise<Answered> {
+  try {
+    const values: unknown[] = new Array(rows);
+    for (let row = 0; row < rows; row++) values[row] = fn(...columns.map((column) => column[row]));
+    return { values: await Promise.all(values) };
+  } catch (error) {
+    return { error: error instanceof Error ? error.message : String(error) };
+  }
+}

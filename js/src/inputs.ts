@@ -1,0 +1,116 @@
+import { EngineError } from "./errors.js";
+
+/** Something that holds a file: its bytes, a `File` or `Blob`, a response, or a URL to fetch. */
+export type FileSource = Uint8Array | ArrayBuffer | Blob | Response | URL | string;
+
+/** The bytes of a file, which the engine may keep. */
+export async function bytesOf(source: FileSource, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+  if (source instanceof Uint8Array) return source.slice();
+  if (source instanceof ArrayBuffer) return new Uint8Array(source.slice(0));
+  if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
+  const response = source instanceof Response ? source : await fetched(String(source), signal);
+  if (!response.ok) {
+    throw new EngineError("unavailable", `${response.url} cannot be read: status ${response.status}`);
+  }
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+async function fetched(url: string, signal?: AbortSignal): Promise<Response> {
+  try {
+    return await fetch(url, signal ? { signal } : {});
+  } catch (cause) {
+    if (signal?.aborted) throw cancelled(signal);
+    throw new EngineError("unavailable", `${url} cannot be fetched`, { cause });
+  }
+}
+
+export function cancelled(signal: AbortSignal): EngineError {
+  return new EngineError("cancelled", "the call was aborted", { cause: signal.reason });
+}
+
+/** A table of `apache-arrow`, of whatever version: it is recognised by what it can do. */
+export interface ArrowTableLike {
+  readonly schema: unknown;
+  readonly batches: readonly unknown[];
+}
+
+export function isArrowTable(value: unknown): value is ArrowTableLike {
+  return typeof value === "object" && value !== null && "schema" in value && "batches" in value;
+}
+
+/** A column of a table. `type` is a type of SQL (`BIGINT`, `DECIMAL(10, 2)`) or of Arrow (`Int64`, `Timestamp(Millisecond, None)`). */
+export interface Column {
+  name: string;
+  type: string;
+  /** Default: true. */
+  nullable?: boolean;
+}
+
+/** A schema of `apache-arrow`, of whatever version. */
+export interface ArrowSchemaLike {
+  readonly fields: readonly { readonly name: string; readonly type: unknown; readonly nullable: boolean }[];
+}
+
+export function columnsOf(schema: readonly Column[] | ArrowSchemaLike): Column[] {
+  if (!("fields" in schema)) return schema.map((column) => ({ ...column }));
+  return schema.fields.map(({ name, type, nullable }) => ({ name, type: arrowType(type, name), nullable }));
+}
+
+interface ArrowTypeLike {
+  typeId: number;
+  bitWidth?: number;
+  isSigned?: boolean;
+  precision?: number;
+  scale?: number;
+  unit?: number;
+  timezone?: string | null;
+  byteWidth?: number;
+  listSize?: number;
+  children?: readonly { name: string; type: unknown }[] | null;
+  dictionary?: unknown;
+}
+
+const UNITS = ["Second", "Millisecond", "Microsecond", "Nanosecond"];
+
+/** A type of apache-arrow by the name that the engine knows it by. */
+function arrowType(given: unknown, column: string): string {
+  const type = given as ArrowTypeLike;
+  const unit = () => UNITS[type.unit ?? 1];
+  // Numbers below -1 are those of classes for one width or unit.
+  switch (type.typeId) {
+    case 1:
+      return "Null";
+    case 2:
+      return `${type.isSigned ? "Int" : "UInt"}${type.bitWidth}`;
+    case 3:
+      return `Float${[16, 32, 64][type.precision ?? 2]}`;
+    case 4:
+      return "Binary";
+    case 5:
+      return "Utf8";
+    case 6:
+      return "Boolean";
+    case 7:
+      return `Decimal${type.bitWidth ?? 128}(${type.precision}, ${type.scale})`;
+    case 8:
+      return type.unit === 0 ? "Date32" : "Date64";
+    case 9:
+      return `Time${type.bitWidth}(${unit()})`;
+    case 10:
+      return `Timestamp(${unit()}, ${type.timezone ? `Some("${type.timezone}")` : "None"})`;
+    case 12:
+      return `List(${arrowType(type.children![0]!.type, column)})`;
+    case 15:
+      return `FixedSizeBinary(${type.byteWidth})`;
+    case 18:
+      return `Duration(${unit()})`;
+    case 19:
+      return "LargeBinary";
+    case 20:
+      return "LargeUtf8";
+    case -1:
+      return arrowType(type.dictionary, column);
+    default:
+      throw new EngineError("unsupported", `column '${column}': a table cannot be made of the type ${String(given)} this way; give its name`);
+  }
+}

@@ -1,0 +1,116 @@
+import { tableFromIPC, Type, type DataType, type StructType } from "@uwdata/flechette";
+
+/**
+ * What `rows()` makes of a value:
+ *
+ * | SQL | JavaScript |
+ * |---|---|
+ * | NULL | `null` |
+ * | BOOLEAN | `boolean` |
+ * | TINYINT … INT, also unsigned; REAL, DOUBLE | `number` |
+ * | BIGINT, also unsigned | `bigint` |
+ * | DECIMAL | `string`, exact |
+ * | TEXT | `string` |
+ * | BYTEA | `Uint8Array` |
+ * | DATE, TIMESTAMP | `Date`, to the millisecond; without a time zone it is UTC |
+ * | TIME | `string`, `hh:mm:ss` and a fraction where there is one |
+ * | INTERVAL, durations | `string` of Arrow's parts, as `1 months 2 days 3 ns` |
+ * | lists | `Array` |
+ * | structs | plain object |
+ * | maps | `Array` of `[key, value]` |
+ */
+export type Value = null | boolean | number | bigint | string | Uint8Array | Date | Value[] | { [name: string]: Value };
+
+export type Row = Record<string, Value>;
+
+/** The rows of an Arrow IPC stream as plain objects. */
+export function* rowsOf(ipc: Uint8Array): Generator<Row> {
+  const table = tableFromIPC(ipc, { useBigInt: true, useDecimalInt: true, useDate: false });
+  const names = table.schema.fields.map((field) => field.name);
+  const converters = table.schema.fields.map((field) => converter(field.type));
+  const columns = names.map((_, at) => table.getChildAt(at));
+  for (let row = 0; row < table.numRows; row++) {
+    const object: Row = {};
+    for (let at = 0; at < names.length; at++) {
+      // Not by assignment: a column may be called __proto__.
+      const value = columns[at]!.get(row);
+      const converted = value === null || value === undefined ? null : converters[at]!(value);
+      if (names[at] === "__proto__") Object.defineProperty(object, names[at]!, { value: converted, enumerable: true });
+      else object[names[at]!] = converted;
+    }
+    yield object;
+  }
+}
+
+type Converter = (value: any) => Value;
+
+const asIs: Converter = (value) => value;
+
+function nullable(convert: Converter): Converter {
+  return (value) => (value === null || value === undefined ? null : convert(value));
+}
+
+function converter(type: DataType): Converter {
+  switch (type.typeId) {
+    case Type.Decimal:
+      return (value) => decimal(BigInt(value), type.scale);
+    case Type.Date:
+    case Type.Timestamp:
+      return (value) => new Date(Number(value));
+    case Type.Time:
+      return (value) => time(BigInt(value), type.unit);
+    case Type.Interval:
+      return (value) => interval(value);
+    case Type.Duration:
+      return (value) => `${value} ${["s", "ms", "us", "ns"][type.unit]}`;
+    case Type.List:
+    case Type.LargeList:
+    case Type.FixedSizeList:
+    case Type.ListView:
+    case Type.LargeListView: {
+      const convert = nullable(converter(type.children[0]!.type));
+      return (value) => Array.from(value as Iterable<unknown>, convert);
+    }
+    case Type.Struct: {
+      const parts = type.children.map((part) => ({ name: part.name, convert: nullable(converter(part.type)) }));
+      return (value) => {
+        const pairs = parts.map(({ name, convert }): [string, Value] => [name, convert(value[name])]);
+        return Object.fromEntries(pairs);
+      };
+    }
+    case Type.Map: {
+      const entries = type.children[0]!.type as StructType;
+      const [key, item] = entries.children.map((part) => nullable(converter(part.type)));
+      return (value) => Array.from(value as Iterable<[unknown, unknown]>, ([k, v]) => [key!(k), item!(v)]);
+    }
+    case Type.Dictionary:
+      return converter(type.dictionary);
+    default:
+      return asIs;
+  }
+}
+
+/** A decimal's integer with its point, exact. */
+function decimal(digits: bigint, scale: number): string {
+  if (scale <= 0) return (digits * 10n ** BigInt(-scale)).toString();
+  const sign = digits < 0n ? "-" : "";
+  const text = (digits < 0n ? -digits : digits).toString().padStart(scale + 1, "0");
+  return `${sign}${text.slice(0, -scale)}.${text.slice(-scale)}`;
+}
+
+function time(value: bigint, unit: number): string {
+  const perSecond = 1000n ** BigInt(unit);
+  const seconds = value / perSecond;
+  const two = (part: bigint) => part.toString().padStart(2, "0");
+  const clock = `${two(seconds / 3600n)}:${two((seconds / 60n) % 60n)}:${two(seconds % 60n)}`;
+  const fraction = (value % perSecond).toString().padStart(3 * unit, "0").replace(/0+$/, "");
+  return fraction === "" || unit === 0 ? clock : `${clock}.${fraction}`;
+}
+
+function interval(value: number | ArrayLike<number>): string {
+  if (typeof value === "number") return `${value} months`;
+  const parts = Array.from(value);
+  const names = parts.length === 2 ? ["days", "ms"] : ["months", "days", "ns"];
+  const shown = parts.map((part, at) => `${part} ${names[at]}`).filter((_, at) => parts[at] !== 0);
+  return shown.join(" ") || "0 days";
+}

@@ -1,0 +1,29 @@
+import type { Backend, Start, WasmSource } from "./backend.js";
+import type { EngineOptions } from "./engine.js";
+import { EngineError } from "./errors.js";
+import { Remote, type WorkerLike } from "./remote.js";
+
+/** What differs between a page and Node.js. */
+export interface Platform {
+  createWorker(): WorkerLike;
+  /** Where the package's WebAssembly is, or what it is. */
+  wasm(given: WasmSource | undefined): Promise<WasmSource>;
+}
+
+/** Starts the instance of an engine. */
+export async function start(platform: Platform, options: EngineOptions = {}): Promise<Backend> {
+  const told: Start = {
+    wasm: await platform.wasm(options.wasm),
+    memoryLimitBytes: positive("memoryLimitBytes", options.memoryLimitBytes),
+    statementTimeoutMs: positive("statementTimeoutMs", options.statementTimeoutMs),
+  };
+  if (options.worker ?? true) return Remote.start(platform.createWorker(), told);
+  const { Host } = await import("./host.js");
+  return Host.start(told);
+}
+
+function positive(name: string, value: number | undefined): number {
+  if (value === undefined) return 0;
+  if (!(value > 0)) throw new EngineError("invalid", `${name} must be more than 0`);
+  return value;
+}

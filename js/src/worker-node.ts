@@ -1,0 +1,7 @@
+import { parentPort } from "node:worker_threads";
+import { serve, type Request } from "./serve.js";
+
+serve({
+  post: (answer, transfer) => parentPort!.postMessage(answer, transfer),
+  listen: (listener) => parentPort!.on("message", (request: Request) => listener(request)),
+});

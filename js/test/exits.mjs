@@ -1,0 +1,5 @@
+// A program that ends although its engine is open.
+import { Engine } from "rhei-datafusion";
+
+const db = await Engine.create();
+await db.query("SELECT 1");

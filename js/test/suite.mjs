@@ -1,0 +1,346 @@
+// Claims about the package, for Node.js and for a page alike: each is given the package and how to open an engine.
+
+export function assert(condition, message = "it does not hold") {
+  if (!condition) throw new Error(message);
+}
+
+export function equal(found, expected, message = "") {
+  const text = (value) =>
+    JSON.stringify(value, (_, part) => (typeof part === "bigint" ? `${part}n` : part instanceof Uint8Array ? [...part] : part));
+  assert(text(found) === text(expected), `${message} found ${text(found)}, expected ${text(expected)}`);
+}
+
+export async function fails(work, code, text = "") {
+  let error;
+  try {
+    await work();
+  } catch (thrown) {
+    error = thrown;
+  }
+  assert(error, `it did not fail with ${code}`);
+  assert(error instanceof Error, "what is thrown is no Error");
+  assert(error.code === code, `it failed with ${error.code} (${error.message}), and not with ${code}`);
+  assert(error.message.includes(text), `"${error.message}" does not say "${text}"`);
+  return error;
+}
+
+const LONG = "SELECT count(*) FROM range(100000) a, range(1000000) b WHERE a.value + b.value = -1";
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+export const tests = {
+  async "statements return counts, and queries rows"({ open }) {
+    const db = await open();
+    equal(await db.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, x DOUBLE, name TEXT)"), 0);
+    equal(await db.execute("INSERT INTO t VALUES (1, 0.5, 'one'), (2, NULL, 'two')"), 2);
+    equal(await db.execute("UPDATE t SET x = $1 WHERE id = $2", [1, 2n]), 1);
+    const result = await db.query("SELECT * FROM t ORDER BY id");
+    equal(result.rows(), [
+      { id: 1n, x: 0.5, name: "one" },
+      { id: 2n, x: 1, name: "two" },
+    ]);
+    equal([...result].length, 2);
+    equal((await db.query("SELECT * FROM t WHERE id = $id", { id: 1 })).rows().length, 1);
+    equal(await db.executeBatch("DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (3, 3, 'three')"), [1, 1]);
+    await fails(() => db.executeBatch("DELETE FROM t; INSERT INTO nowhere VALUES (1)"), "invalid", "nowhere");
+    equal((await db.query("SELECT count(*) AS n FROM t")).rows(), [{ n: 2n }]);
+    equal((await db.query("SELECT 1 AS one WHERE false")).rows(), []);
+    db.close();
+  },
+
+  async "every type crosses as it is documented"({ open }) {
+    const db = await open();
+    const sql = `SELECT CAST(NULL AS INT) AS none, true AS yes, CAST(1 AS TINYINT) AS tiny, 7 AS big, 0.25::DOUBLE AS half,
+      CAST(-12345.678 AS DECIMAL(12, 3)) AS exact, CAST(-0.05 AS DECIMAL(5, 2)) AS small, 'ä€𝄞' AS text, x'00ff' AS bytes,
+      DATE '2026-02-28' AS day, TIMESTAMP '2026-02-28T12:34:56.789' AS at, CAST('12:34:56.5' AS TIME) AS clock,
+      [1, 2, NULL] AS list, {a: 1, b: 'x'} AS part, arrow_cast('d', 'Dictionary(Int32, Utf8)') AS dict,
+      CAST(18446744073709551615 AS BIGINT UNSIGNED) AS huge, INTERVAL '1 month 2 days' AS span`;
+    const [row] = (await db.query(sql)).rows();
+    equal(row.none, null);
+    equal([row.yes, row.tiny, row.big, row.half], [true, 1, 7n, 0.25]);
+    equal([row.exact, row.small, row.text], ["-12345.678", "-0.05", "ä€𝄞"]);
+    equal([...row.bytes], [0, 255]);
+    assert(row.day instanceof Date && row.at instanceof Date, "dates are Dates");
+    equal([row.day.toISOString(), row.at.toISOString()], ["2026-02-28T00:00:00.000Z", "2026-02-28T12:34:56.789Z"]);
+    equal(row.clock, "12:34:56.5");
+    equal([row.list, row.part, row.dict, row.huge], [[1n, 2n, null], { a: 1n, b: "x" }, "d", 18446744073709551615n]);
+    equal(row.span, "1 months 2 days");
+    db.close();
+  },
+
+  async "parameters have the types that they look like"({ open }) {
+    const db = await open();
+    const types = await db.query(
+      "SELECT arrow_typeof($1) a, arrow_typeof($2) b, arrow_typeof($3) c, arrow_typeof($4) d, arrow_typeof($5) e, arrow_typeof($6) f, $7 IS NULL AS g",
+      [1, 1.5, 2n ** 63n, "x", true, new Date(0), null],
+    );
+    const [row] = types.rows();
+    equal(row, { a: "Int64", b: "Float64", c: "UInt64", d: "Utf8", e: "Boolean", f: "Timestamp(ms)", g: true });
+    const back = (await db.query("SELECT $1 AS at, $2 AS bytes, $3 AS list", [new Date(1234), new Uint8Array([1, 2]), [1, 2.5]])).rows();
+    equal([back[0].at.getTime(), [...back[0].bytes], back[0].list], [1234, [1, 2], [1, 2.5]]);
+    await fails(() => db.query("SELECT $1", [2n ** 64n]), "invalid", "64 bits");
+    await fails(() => db.query("SELECT $1", [{}]), "invalid", "$1");
+    await fails(() => db.query("SELECT $1", [new Date(NaN)]), "invalid");
+    db.close();
+  },
+
+  async "errors are Errors with a code, and the engine goes on"({ open, rhei }) {
+    const db = await open();
+    const error = await fails(() => db.query("SELEC 1"), "invalid");
+    assert(error instanceof rhei.EngineError, "it is an EngineError");
+    await fails(() => db.query("SELECT * FROM nowhere"), "invalid", "nowhere");
+    await fails(() => db.query("SELECT * FROM 'file.parquet'"), "denied");
+    await fails(() => db.query("SELECT nope FROM (SELECT 1 AS a)"), "invalid", "nope");
+    await fails(() => db.dropTable("nowhere"), "invalid", "nowhere");
+    await fails(() => db.execute("COPY (SELECT 1) TO 'x.csv'"), "denied");
+    equal((await db.query("SELECT 1 AS a")).rows(), [{ a: 1n }]);
+    db.close();
+  },
+
+  async "tables can be made, described, changed and dropped"({ open }) {
+    const db = await open();
+    await db.createTable(
+      "t",
+      [
+        { name: "id", type: "BIGINT", nullable: false },
+        { name: "price", type: "DECIMAL(10, 2)" },
+        { name: "at", type: "Timestamp(Millisecond, None)" },
+      ],
+      { primaryKey: ["id"] },
+    );
+    const schema = await db.tableSchema("t");
+    equal(schema.map((column) => column.name), ["id", "price", "at"]);
+    equal(schema[0], { name: "id", type: "Int64", nullable: false });
+    equal(await db.tableExists("t"), true);
+    equal(await db.tableExists("u"), false);
+    await db.addColumn("t", "note", "TEXT");
+    await db.dropColumn("t", "at");
+    equal((await db.tableSchema("t")).map((column) => column.name), ["id", "price", "note"]);
+    const version = await db.version();
+    await db.execute("INSERT INTO t VALUES (1, 1.5, 'x')");
+    equal(await db.version(), version + 1);
+    await db.execute("CREATE VIEW v AS SELECT id FROM t");
+    equal(await db.tables(), ["t"]);
+    await db.execute("DROP VIEW v");
+    await db.dropTable("t");
+    equal(await db.tables(), []);
+    await fails(() => db.createTable("x", [{ name: "a", type: "NOPE" }]), "invalid", "NOPE");
+    await fails(() => db.createTable("x", [{ name: "a", type: "BIGINT); DROP TABLE t --" }]), "invalid");
+    db.close();
+  },
+
+  async "files are loaded and written"({ open }) {
+    const db = await open();
+    const text = new TextEncoder();
+    equal(await db.loadCsv("c", text.encode("id,name,x\n1,one,1.5\n2,,\n")), 2);
+    equal((await db.query("SELECT * FROM c ORDER BY id")).rows(), [
+      { id: 1n, name: "one", x: 1.5 },
+      { id: 2n, name: null, x: null },
+    ]);
+    equal(await db.loadCsv("c", text.encode("3;drei;NA\n"), { header: false, delimiter: ";", null: "NA" }), 1);
+    equal((await db.query("SELECT count(*) AS n FROM c")).rows(), [{ n: 3n }]);
+    equal(await db.loadJson("j", text.encode('[{"a": 1, "b": "x"}, {"a": 2}]')), 2);
+    equal(await db.loadJson("j", new Blob(['{"a": 3, "b": "z"}\n{"a": 4}\n'])), 2);
+    equal((await db.query("SELECT sum(a) AS s, count(b) AS n FROM j")).rows(), [{ s: 10n, n: 2n }]);
+
+    const parquet = await db.exportParquet("c");
+    equal(new TextDecoder().decode(parquet.subarray(0, 4)), "PAR1");
+    equal(await db.loadParquet("p", parquet), 3);
+    equal((await db.query("SELECT * FROM p ORDER BY id")).rows(), (await db.query("SELECT * FROM c ORDER BY id")).rows());
+    const arrow = await db.exportArrow("j");
+    equal(await db.loadArrow("a", arrow), 4);
+    equal(await db.loadArrow("a", arrow), 4);
+    equal((await db.query("SELECT count(*) AS n FROM a")).rows(), [{ n: 8n }]);
+
+    await fails(() => db.loadParquet("broken", text.encode("PAR1 nonsense PAR1")), "invalid", "Parquet");
+    await fails(() => db.loadCsv("c", text.encode("id,name,x\nnot a number,a,b\n")), "invalid");
+    await fails(() => db.loadArrow("broken", text.encode("nonsense")), "invalid");
+    await fails(() => db.loadCsv("c", text.encode(""), { delimiter: "ab" }), "invalid", "delimiter");
+    equal(await db.tables(), ["a", "c", "j", "p"]);
+    equal((await db.query("SELECT count(*) AS n FROM c")).rows(), [{ n: 3n }]);
+    db.close();
+  },
+
+  async "a signal stops a query, and only that"({ open }) {
+    const db = await open();
+    const stop = new AbortController();
+    const long = fails(() => db.query(LONG, [], { signal: stop.signal }), "cancelled");
+    const other = db.query("SELECT 1 AS a");
+    equal((await other).rows(), [{ a: 1n }]);
+    await sleep(20);
+    const begun = performance.now();
+    stop.abort(new Error("enough"));
+    const error = await long;
+    assert(performance.now() - begun < 1000, `it took ${performance.now() - begun} ms`);
+    equal([error.name, error.cause.message], ["AbortError", "enough"]);
+    await fails(() => db.query("SELECT 1", [], { signal: AbortSignal.abort() }), "cancelled");
+    await fails(() => db.execute(`INSERT INTO nowhere ${LONG}`), "invalid");
+    await fails(() => db.query(LONG, [], { timeoutMs: 50 }), "timeout");
+    equal((await db.query("SELECT 2 AS a")).rows(), [{ a: 2n }]);
+    db.close();
+  },
+
+  async "two queries at once both go on"({ open }) {
+    const db = await open();
+    await db.execute("CREATE TABLE t AS SELECT value AS id FROM range(200000)");
+    const sums = await Promise.all(
+      [1, 2, 3, 4].map(async (factor) => (await db.query(`SELECT sum(id * ${factor}) AS s FROM t`)).rows()[0].s),
+    );
+    equal(sums, [1, 2, 3, 4].map((factor) => 19999900000n * BigInt(factor)));
+    let counted = 0;
+    await Promise.all([
+      (async () => {
+        for (let i = 0; i < 50; i++) counted += await db.execute("UPDATE t SET id = id + 1 WHERE id < 100");
+      })(),
+      db.query("SELECT count(*) FROM t a JOIN t b ON a.id = b.id"),
+    ]);
+    assert(counted > 0);
+    db.close();
+  },
+
+  async "progress is told"({ open }) {
+    const db = await open();
+    const told = [];
+    await db.query("SELECT value FROM range(100000)", [], { onProgress: (progress) => told.push(progress) });
+    assert(told.length >= 5, `${told.length} times`);
+    equal(told.at(-1).rows, 100000);
+    assert(told.every((progress, at) => at === 0 || progress.bytes >= told[at - 1].bytes));
+    db.close();
+  },
+
+  async "a stream is read as far as one likes"({ open, rhei }) {
+    const db = await open();
+    let rows = 0;
+    for await (const batch of db.stream("SELECT value FROM range(300000)")) {
+      equal(batch.rows().length, batch.numRows);
+      rows += batch.numRows;
+    }
+    equal(rows, 300000);
+    // Without an end: so nothing runs ahead of the reader.
+    let batches = 0;
+    for await (const batch of db.stream("SELECT a.value FROM range(1000000) a, range(1000000) b")) {
+      assert(batch instanceof rhei.Batch);
+      if (++batches === 3) break;
+    }
+    const before = (await db.memory()).usedBytes;
+    await sleep(50);
+    assert((await db.memory()).usedBytes <= before + (1 << 20), "it went on without a reader");
+    const reader = db.stream("SELECT value FROM range(50000)").toReadableStream().getReader();
+    let count = 0;
+    for (let next = await reader.read(); !next.done; next = await reader.read()) count += next.value.numRows;
+    equal(count, 50000);
+    const once = db.stream("SELECT 1");
+    for await (const _ of once);
+    await fails(async () => {
+      for await (const _ of once);
+    }, "invalid", "once");
+    const stop = new AbortController();
+    setTimeout(() => stop.abort(), 30);
+    await fails(async () => {
+      for await (const _ of db.stream(LONG, [], { signal: stop.signal })) assert(false, "it had rows");
+    }, "cancelled");
+    await fails(async () => {
+      for await (const _ of db.stream("SELECT * FROM nowhere"));
+    }, "invalid", "nowhere");
+    db.close();
+  },
+
+  async "a stream keeps its snapshot"({ open }) {
+    const db = await open();
+    await db.execute("CREATE TABLE t AS SELECT value AS id FROM range(200000)");
+    let rows = 0;
+    for await (const batch of db.stream("SELECT * FROM t")) {
+      if (rows === 0) await db.execute("DELETE FROM t");
+      rows += batch.numRows;
+    }
+    equal(rows, 200000);
+    equal((await db.query("SELECT count(*) AS n FROM t")).rows(), [{ n: 0n }]);
+    db.close();
+  },
+
+  async "200 MB of results stream in bounded memory"({ open }) {
+    const db = await open();
+    let bytes = 0;
+    let most = 0;
+    for await (const batch of db.stream("SELECT value, value * 2 AS twice, CAST(value AS TEXT) AS text FROM range(9000000)")) {
+      bytes += batch.ipc.length;
+      most = Math.max(most, (await db.memory()).usedBytes);
+    }
+    assert(bytes > 200e6, `${bytes} bytes`);
+    assert(most < 64e6, `${most} bytes were in use`);
+    db.close();
+  },
+
+  async "a limit on memory is an error, and the engine goes on"({ open }) {
+    const db = await open({ memoryLimitBytes: 96 << 20 });
+    const sort = "SELECT count(*) FROM (SELECT DISTINCT value * 7919 % 20000003 AS a, CAST(value AS TEXT) AS b FROM range(20000000))";
+    await fails(() => db.query(sort), "resources_exhausted");
+    await fails(() => db.execute("CREATE TABLE t AS SELECT value, CAST(value AS TEXT) AS text FROM range(20000000)"), "resources_exhausted", "memory");
+    await fails(() => db.query("SELECT value, CAST(value AS TEXT) AS text FROM range(20000000)"), "resources_exhausted");
+    equal(await db.tables(), []);
+    equal((await db.query("SELECT sum(value) AS s FROM range(1000)")).rows(), [{ s: 499500n }]);
+    const { usedBytes, limitBytes } = await db.memory();
+    assert(usedBytes < 48 << 20 && limitBytes === 96 << 20, `${usedBytes} bytes are in use`);
+    db.close();
+  },
+
+  async "functions of JavaScript are called"({ open }) {
+    const db = await open();
+    await db.registerFunction("twice", (x) => (x === null ? null : x * 2), { args: ["DOUBLE"], returns: "DOUBLE" });
+    equal((await db.query("SELECT twice(1.5) AS a, twice(NULL) AS b")).rows(), [{ a: 3, b: null }]);
+    await db.registerFunction("shout", async (text, times) => text.toUpperCase() + "!".repeat(Number(times)), {
+      args: ["TEXT", "BIGINT"],
+      returns: "TEXT",
+    });
+    await db.execute("CREATE TABLE t AS SELECT value AS id, 'row ' || value AS name FROM range(10000)");
+    const rows = (await db.query("SELECT count(*) AS n FROM t WHERE shout(name, 1) = 'ROW 77!'")).rows();
+    equal(rows, [{ n: 1n }]);
+    equal(await db.execute("UPDATE t SET name = shout(name, id % 3) WHERE id < 5"), 5);
+    equal((await db.query("SELECT name FROM t WHERE id = 2")).rows(), [{ name: "ROW 2!!" }]);
+    await db.registerFunction("broken", () => { throw new Error("no such luck"); }, { args: [], returns: "INT" });
+    await fails(() => db.query("SELECT broken()"), "invalid", "no such luck");
+    equal((await db.query("SELECT 1 AS a")).rows(), [{ a: 1n }]);
+    db.close();
+  },
+
+  async "what is in flight fails when the engine is closed"({ open }) {
+    const db = await open();
+    const long = fails(() => db.query(LONG), "engine_closed");
+    await sleep(10);
+    db.close();
+    await long;
+    await fails(() => db.query("SELECT 1"), "engine_closed");
+    db.close();
+  },
+
+  async "a crash rejects what is in flight, and another engine works"({ open, crash }) {
+    const db = await open();
+    const long = fails(() => db.query(LONG), "engine_crashed");
+    await sleep(10);
+    await fails(() => crash(db), "engine_crashed");
+    await long;
+    await fails(() => db.query("SELECT 1"), "engine_crashed");
+    const other = await open();
+    equal((await other.query("SELECT 1 AS a")).rows(), [{ a: 1n }]);
+    other.close();
+  },
+
+  async "apache-arrow takes results and gives tables"({ open, arrow }) {
+    if (!arrow) return;
+    const db = await open();
+    const result = await db.query("SELECT value AS id, 'row ' || value AS name FROM range(3)");
+    const table = arrow.tableFromIPC(result.ipc);
+    equal(table.numRows, 3);
+    equal(table.get(2).toJSON(), { id: 2n, name: "row 2" });
+    equal(await db.loadArrow("t", arrow.tableFromArrays({ a: Int32Array.of(1, 2, 3), b: ["x", "y", null] })), 3);
+    equal((await db.query("SELECT * FROM t WHERE a = 2")).rows(), [{ a: 2, b: "y" }]);
+    const { Schema, Field, Int64, Utf8, Decimal, TimestampMillisecond, Float32, Bool, DateDay } = arrow;
+    const schema = new Schema([
+      new Field("i", new Int64(), false), new Field("s", new Utf8(), true), new Field("d", new Decimal(2, 10), true),
+      new Field("t", new TimestampMillisecond(), true), new Field("f", new Float32(), true), new Field("b", new Bool(), true),
+      new Field("day", new DateDay(), true),
+    ]);
+    await db.createTable("u", schema, { primaryKey: ["i"] });
+    equal((await db.tableSchema("u")).map((c) => c.type), ["Int64", "Utf8", "Decimal128(10, 2)", "Timestamp(ms)", "Float32", "Boolean", "Date32"]);
+    db.close();
+  },
+};

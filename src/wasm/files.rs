@@ -1,0 +1,156 @@
+//! Files in memory as batches: Arrow IPC, Parquet, CSV, JSON.
+
+use std::io::{Cursor, Seek};
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, RecordBatchReader};
+use arrow::csv::reader::Format;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use arrow::ipc::reader::{FileReader, StreamReader};
+use arrow::json::reader::infer_json_schema;
+use bytes::Bytes;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::Compression;
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+
+use super::error::invalid;
+use crate::error::DfOlapError;
+
+type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>;
+
+/// A file that was opened: its schema, and its rows as they are asked for.
+pub struct Opened {
+    pub schema: SchemaRef,
+    pub batches: Batches,
+}
+
+/// What of a text file has to be said.
+pub struct CsvOptions {
+    pub header: bool,
+    pub delimiter: u8,
+    pub null: Option<String>,
+}
+
+/// How many rows of a text file are looked at for its types.
+const LOOKED_AT: usize = 10_000;
+
+impl Opened {
+    /// An Arrow IPC stream, or a file, which begins with its own mark.
+    pub fn arrow(bytes: Bytes) -> Result<Self, DfOlapError> {
+        let unreadable = |error| invalid(format!("this is no Arrow IPC that can be read: {error}"));
+        if bytes.starts_with(b"ARROW1") {
+            let reader = FileReader::try_new(Cursor::new(bytes), None);
+            return Ok(Self::of(reader.map_err(unreadable)?));
+        }
+        let reader = StreamReader::try_new(Cursor::new(bytes), None);
+        Ok(Self::of(reader.map_err(unreadable)?))
+    }
+
+    pub fn parquet(bytes: Bytes, batch_rows: usize) -> Result<Self, DfOlapError> {
+        let unreadable =
+            |error| invalid(format!("this is no Parquet file that can be read: {error}"));
+        let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(unreadable)?;
+        let reader = builder.with_batch_size(batch_rows).build();
+        Ok(Self::of(reader.map_err(unreadable)?))
+    }
+
+    pub fn csv(
+        bytes: Bytes,
+        options: &CsvOptions,
+        known: Option<SchemaRef>,
+        batch_rows: usize,
+    ) -> Result<Self, DfOlapError> {
+        let mut format = Format::default()
+            .with_header(options.header)
+            .with_delimiter(options.delimiter);
+        if let Some(null) = &options.null {
+            let exactly = regex::Regex::new(&format!("^{}$", regex::escape(null)));
+            format = format.with_null_regex(exactly.map_err(|error| invalid(error.to_string()))?);
+        }
+        let schema = match known {
+            Some(schema) => schema,
+            None => {
+                let (schema, _) = format.infer_schema(Cursor::new(&bytes), Some(LOOKED_AT))?;
+                Arc::new(schema)
+            }
+        };
+        let reader = arrow::csv::ReaderBuilder::new(Arc::clone(&schema))
+            .with_format(format)
+            .with_batch_size(batch_rows);
+        let batches = Box::new(reader.build(Cursor::new(bytes))?);
+        Ok(Self { schema, batches })
+    }
+
+    /// One object after the other, or one list of objects.
+    pub fn json(
+        bytes: Bytes,
+        known: Option<SchemaRef>,
+        batch_rows: usize,
+    ) -> Result<Self, DfOlapError> {
+        let mut text = Cursor::new(lines(bytes)?);
+        let schema = match known {
+            Some(schema) => schema,
+            None => Arc::new(infer_json_schema(&mut text, Some(LOOKED_AT))?.0),
+        };
+        text.rewind()?;
+        let reader =
+            arrow::json::ReaderBuilder::new(Arc::clone(&schema)).with_batch_size(batch_rows);
+        let batches = Box::new(reader.build(text)?);
+        Ok(Self { schema, batches })
+    }
+
+    fn of(reader: impl RecordBatchReader + Send + 'static) -> Self {
+        Self {
+            schema: reader.schema(),
+            batches: Box::new(reader),
+        }
+    }
+}
+
+/// A list of objects as one object after the other.
+fn lines(bytes: Bytes) -> Result<Bytes, DfOlapError> {
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
+        return Ok(bytes);
+    }
+    let objects: Vec<&serde_json::value::RawValue> = serde_json::from_slice(&bytes)
+        .map_err(|error| invalid(format!("this is no list of JSON objects: {error}")))?;
+    let mut text = Vec::with_capacity(bytes.len());
+    for object in objects {
+        text.extend_from_slice(object.get().as_bytes());
+        text.push(b'\n');
+    }
+    Ok(text.into())
+}
+
+/// A Parquet file that is being written in memory.
+pub struct ParquetFile {
+    schema: SchemaRef,
+    writer: ArrowWriter<Vec<u8>>,
+}
+
+impl ParquetFile {
+    pub fn new(schema: SchemaRef) -> Result<Self, DfOlapError> {
+        let properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
+        let writer =
+            ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties.build()));
+        let writer = writer.map_err(unwritable)?;
+        Ok(Self { schema, writer })
+    }
+
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<(), DfOlapError> {
+        // Batches of one result may differ in the metadata of their fields.
+        let batch = batch.clone().with_schema(Arc::clone(&self.schema))?;
+        self.writer.write(&batch).map_err(unwritable)
+    }
+
+    pub fn finish(self) -> Result<Vec<u8>, DfOlapError> {
+        self.writer.into_inner().map_err(unwritable)
+    }
+}
+
+fn unwritable(error: ParquetError) -> DfOlapError {
+    DfOlapError::Unsupported(format!("this cannot be written to a Parquet file: {error}"))
+}

@@ -1,0 +1,159 @@
+//! What the runtime of the browser promises.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use rhei_datafusion::datafusion::common::ScalarValue;
+use rhei_datafusion::{
+    CancelHandle, DataFusionEngine, EngineBuilder, ErrorKind, OlapEngine, StatementOptions,
+    StorageMode, drive,
+};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_test::wasm_bindgen_test;
+
+fn spread() -> DataFusionEngine {
+    EngineBuilder::new().target_partitions(4).build().unwrap()
+}
+
+async fn number(engine: &DataFusionEngine, sql: &str) -> i64 {
+    let rows = drive(engine.query(sql)).await.unwrap();
+    match ScalarValue::try_from_array(rows[0].column(0), 0).unwrap() {
+        ScalarValue::Int64(Some(number)) => number,
+        other => panic!("{sql}: {other:?}"),
+    }
+}
+
+/// Plans whose parts run as tasks of their own.
+#[wasm_bindgen_test]
+async fn plans_that_spawn_tasks_run() {
+    let engine = spread();
+    drive(
+        engine
+            .execute("CREATE TABLE t AS SELECT value AS id, value % 7 AS seven FROM range(50000)"),
+    )
+    .await
+    .unwrap();
+    let union = "SELECT count(*) FROM (SELECT id FROM t UNION ALL SELECT seven FROM t)";
+    assert_eq!(number(&engine, union).await, 100_000);
+    let join = "SELECT count(*) FROM t a JOIN t b ON a.id = b.id WHERE b.seven = 3";
+    assert_eq!(number(&engine, join).await, 7143);
+    let sorted = "SELECT max(r) FROM (SELECT row_number() OVER (PARTITION BY seven ORDER BY id) AS r FROM t)";
+    assert_eq!(number(&engine, sorted).await, 7143);
+    let plan = drive(engine.query("EXPLAIN ANALYZE SELECT seven, count(*) FROM t GROUP BY seven"));
+    assert_eq!(plan.await.unwrap()[0].num_rows(), 1);
+}
+
+/// Counts the turns that timers of the page get.
+fn ticking() -> (Rc<Cell<u32>>, impl Drop) {
+    struct Interval(i32, #[allow(dead_code)] Closure<dyn FnMut()>);
+    impl Drop for Interval {
+        fn drop(&mut self) {
+            clear_interval(self.0);
+        }
+    }
+    let count = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&count);
+    let tick = Closure::<dyn FnMut()>::new(move || counted.set(counted.get() + 1));
+    let id = set_interval(&tick, 5);
+    (count, Interval(id, tick))
+}
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_name = setInterval)]
+    fn set_interval(callback: &Closure<dyn FnMut()>, milliseconds: i32) -> i32;
+    #[wasm_bindgen(js_name = clearInterval)]
+    fn clear_interval(id: i32);
+}
+
+const LONG: &str =
+    "SELECT count(*) FROM range(100000) a, range(1000000) b WHERE a.value + b.value = -1";
+
+#[wasm_bindgen_test]
+async fn the_page_has_its_turns_while_a_query_runs_and_a_deadline_stops_it() {
+    let engine = spread();
+    let (turns, _interval) = ticking();
+    let options = StatementOptions::new().timeout(Duration::from_millis(400));
+    let stopped = drive(engine.query_with(LONG, options)).await.unwrap_err();
+    assert_eq!(stopped.kind(), ErrorKind::Timeout, "{stopped}");
+    assert!(turns.get() >= 10, "{} turns in 400 ms", turns.get());
+    assert_eq!(number(&engine, "SELECT 7").await, 7);
+}
+
+#[wasm_bindgen_test]
+async fn a_handle_stops_a_query_while_another_goes_on() {
+    let engine = spread();
+    let cancel = CancelHandle::new();
+    let long = drive(engine.query_with(LONG, StatementOptions::new().cancel(&cancel)));
+    let others = async {
+        for round in 0..5 {
+            let sql = format!("SELECT sum(value) + {round} FROM range(1000)");
+            assert_eq!(number(&engine, &sql).await, 499_500 + round);
+        }
+        cancel.cancel();
+    };
+    let (stopped, ()) = futures::future::join(long, others).await;
+    assert_eq!(stopped.unwrap_err().kind(), ErrorKind::Cancelled);
+}
+
+#[wasm_bindgen_test]
+async fn a_stream_that_is_not_read_makes_nothing() {
+    let engine = spread();
+    let sql = "SELECT a.value FROM range(1000000) a, range(1000000) b";
+    let mut rows = drive(engine.query_stream(sql)).await.unwrap();
+    let first = drive(rows.next()).await.unwrap().unwrap();
+    assert!(first.num_rows() > 0);
+    assert_eq!(number(&engine, "SELECT count(*) FROM range(10)").await, 10);
+    drop(rows);
+}
+
+#[wasm_bindgen_test]
+async fn clocks_and_chance_work() {
+    let engine = spread();
+    let year = number(&engine, "SELECT CAST(extract(year FROM now()) AS BIGINT)").await;
+    assert!((2025..2200).contains(&year), "{year}");
+    let different = "SELECT count(DISTINCT random()) FROM range(100)";
+    assert!(number(&engine, different).await > 90);
+    assert_eq!(
+        number(&engine, "SELECT count(DISTINCT uuid()) FROM range(100)").await,
+        100
+    );
+}
+
+#[wasm_bindgen_test]
+async fn a_statement_nested_too_deep_is_an_error_and_no_trap() {
+    let engine = DataFusionEngine::new();
+    for (sql, what) in [
+        (
+            format!("SELECT {}1{}", "(".repeat(5000), ")".repeat(5000)),
+            "parentheses",
+        ),
+        (format!("SELECT 1{}", " + 1".repeat(5000)), "a sum"),
+        (
+            format!("SELECT true{}", " AND true".repeat(5000)),
+            "a chain of AND",
+        ),
+        (
+            format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(2000)),
+            "a union",
+        ),
+        (
+            format!("SELECT {}1{}", "abs(".repeat(300), ")".repeat(300)),
+            "calls",
+        ),
+    ] {
+        if let Err(error) = drive(engine.query(&sql)).await {
+            assert_ne!(error.kind(), ErrorKind::Internal, "{what}: {error}");
+        }
+        assert_eq!(number(&engine, "SELECT 7").await, 7, "after {what}");
+    }
+}
+
+#[wasm_bindgen_test]
+async fn durable_storage_is_refused_by_name() {
+    let url = "/tmp/db".to_string();
+    let refused = DataFusionEngine::with_storage(StorageMode::Vortex { url }).unwrap_err();
+    assert!(refused.to_string().contains("InMemory"), "{refused}");
+}
