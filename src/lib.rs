@@ -43,7 +43,7 @@ mod snapshot;
 mod sql;
 pub mod storage;
 mod store;
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests;
 mod upkeep;
 #[cfg(all(target_arch = "wasm32", feature = "javascript"))]

@@ -33,7 +33,8 @@ const folder = release ? "npm" : "debug";
 const built = join(metadata.target_directory, "wasm32-unknown-unknown", folder, "rhei_datafusion.wasm");
 
 rmSync(join(root, "wasm"), { recursive: true, force: true });
-run("wasm-bindgen", [built, "--target", "no-modules", "--omit-default-module-path", "--out-dir", "wasm", "--out-name", "rhei_datafusion"], { env });
+const names = release ? ["--remove-name-section"] : [];
+run("wasm-bindgen", [built, ...names, "--target", "no-modules", "--omit-default-module-path", "--out-dir", "wasm", "--out-name", "rhei_datafusion"], { env });
 // The glue holds one instance. As a function it makes as many as are asked for, and none goes down with another.
 const glue = join(root, "wasm", "rhei_datafusion");
 const code = readFileSync(`${glue}.js`, "utf8");
@@ -41,7 +42,7 @@ writeFileSync(`${glue}.js`, `export function instance() {\n${code}\nreturn wasm_
 appendFileSync(`${glue}.d.ts`, "\nexport function instance(): typeof wasm_bindgen;\n");
 const wasm = join(root, "wasm", "rhei_datafusion_bg.wasm");
 if (release) {
-  run(bin("wasm-opt"), [wasm, "-o", wasm, "-O2", "--all-features", "--strip-producers"]);
+  run(bin("wasm-opt"), [wasm, "-o", wasm, "-Os", "--all-features", "--strip-producers"]);
 }
 
 const dist = join(root, "dist");

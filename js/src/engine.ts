@@ -2,6 +2,7 @@ import type { Backend, Progress, WasmSource } from "./backend.js";
 import { EngineError } from "./errors.js";
 import type { ScalarFunction } from "./functions.js";
 import {
+  apacheArrow,
   bytesOf,
   cancelled,
   columnsOf,
@@ -302,6 +303,6 @@ function quoted(name: string): string {
 }
 
 async function serialized(table: ArrowTableLike): Promise<Uint8Array> {
-  const { tableToIPC } = await import("apache-arrow");
+  const { tableToIPC } = await apacheArrow();
   return tableToIPC(table as never, "stream");
 }

@@ -38,6 +38,16 @@ export function isArrowTable(value: unknown): value is ArrowTableLike {
   return typeof value === "object" && value !== null && "schema" in value && "batches" in value;
 }
 
+/** The package `apache-arrow`, where it is installed. */
+export async function apacheArrow(): Promise<typeof import("apache-arrow")> {
+  try {
+    return await import("apache-arrow");
+  } catch (cause) {
+    const why = "apache-arrow is not installed, or this page has no import map for it; take and give Arrow IPC bytes instead";
+    throw new EngineError("unsupported", why, { cause });
+  }
+}
+
 /** A column of a table. `type` is a type of SQL (`BIGINT`, `DECIMAL(10, 2)`) or of Arrow (`Int64`, `Timestamp(Millisecond, None)`). */
 export interface Column {
   name: string;

@@ -1,3 +1,4 @@
+import { apacheArrow } from "./inputs.js";
 import { rowsOf, type Row } from "./rows.js";
 
 /** All rows of a statement. */
@@ -16,7 +17,7 @@ export class Result {
 
   /** The rows as a table of `apache-arrow`, which has to be installed beside this package. */
   async toTable(): Promise<import("apache-arrow").Table> {
-    const { tableFromIPC } = await import("apache-arrow");
+    const { tableFromIPC } = await apacheArrow();
     return tableFromIPC(this.ipc);
   }
 

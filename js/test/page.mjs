@@ -12,7 +12,7 @@ for (const worker of [true, false]) {
   for (const [name, claim] of Object.entries(tests)) {
     globalThis.count++;
     try {
-      await claim({ rhei, open, arrow, crash });
+      await claim({ rhei, open, arrow, crash, hasNames: false });
     } catch (error) {
       failures.push(`${worker ? "in a worker" : "in the page"}: ${name}: ${error.stack ?? error}`);
     }

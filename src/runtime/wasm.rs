@@ -22,13 +22,15 @@ use crate::error::DfOlapError;
 
 /// How long a slice lasts before the event loop has a turn.
 const SLICE: Duration = Duration::from_millis(8);
-/// How often spawned tasks have a turn before a call that waits is taken to wait for the event loop.
-const TURNS: usize = 4;
+/// How often a spawned task is polled before a call that waits is taken to wait for the event loop.
+const TURNS: usize = 64;
 /// How long a call that waits is left alone before its tasks are looked at again.
 const REST: Duration = Duration::from_millis(4);
 
 thread_local! {
     static RUNTIME: tokio::runtime::Runtime = tokio::runtime::Builder::new_current_thread()
+        // After each poll of a task it is seen whether the slice is over.
+        .event_interval(1)
         .build()
         .expect("a runtime without timers and I/O needs nothing of the system");
     static TURN: RefCell<Option<Turn>> = const { RefCell::new(None) };
@@ -86,11 +88,16 @@ impl Slices {
                     }
                     // Always once: what yielded in that poll is woken there, and forgotten where the runtime is left before.
                     let mut turns = 0;
-                    while turns == 0 || (!woken.is_set() && turns < TURNS) {
+                    let is_over = || now().duration_since(begun) >= SLICE;
+                    loop {
                         tokio::task::yield_now().await;
                         turns += 1;
+                        let has_tasks = runtime.metrics().num_alive_tasks() > 0;
+                        if woken.is_set() || !has_tasks || turns == TURNS || is_over() {
+                            break;
+                        }
                     }
-                    if now().duration_since(begun) >= SLICE {
+                    if is_over() {
                         return Slice::Busy;
                     }
                     if !woken.is_set() {

@@ -1,5 +1,11 @@
 //! The claims of the SQL files and of the runtime, in a real browser.
 #![cfg(target_arch = "wasm32")]
+#![allow(
+    missing_docs,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "browser tests; a panic is how a claim fails"
+)]
 
 #[path = "../integration/sql_file.rs"]
 mod sql_file;

@@ -1,5 +1,6 @@
-//! All integration tests, in one binary: DataFusion is linked once.
+//! All native integration tests, in one binary: DataFusion is linked once.
 
+#![cfg(not(target_arch = "wasm32"))]
 #![allow(
     missing_docs,
     clippy::disallowed_methods,
