@@ -25,9 +25,12 @@ export interface EngineOptions {
   statementTimeoutMs?: number;
 }
 
-export interface CallOptions {
+export interface LoadOptions {
   /** Stops the call, which then fails with code `cancelled` and has changed nothing. */
   signal?: AbortSignal | undefined;
+}
+
+export interface CallOptions extends LoadOptions {
   /** The longest that it may take, in milliseconds, in place of the engine's. */
   timeoutMs?: number | undefined;
 }
@@ -37,7 +40,7 @@ export interface QueryOptions extends CallOptions {
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-export interface CsvOptions extends CallOptions {
+export interface CsvOptions extends LoadOptions {
   /** Whether the first line names the columns. Default: true. */
   header?: boolean;
   /** One ASCII character. Default: a comma. */
@@ -97,13 +100,13 @@ export class Engine {
    * Appends an Arrow IPC stream or file, or a table of `apache-arrow`, to a table, which is made if it is not there. Returns the
    * number of rows.
    */
-  async loadArrow(table: string, source: FileSource | ArrowTableLike, options: CallOptions = {}): Promise<number> {
+  async loadArrow(table: string, source: FileSource | ArrowTableLike, options: LoadOptions = {}): Promise<number> {
     const bytes = isArrowTable(source) ? await serialized(source) : source;
     return this.#load("loadArrow", table, bytes, [], options);
   }
 
   /** The same with a Parquet file. */
-  loadParquet(table: string, source: FileSource, options: CallOptions = {}): Promise<number> {
+  loadParquet(table: string, source: FileSource, options: LoadOptions = {}): Promise<number> {
     return this.#load("loadParquet", table, source, [], options);
   }
 
@@ -118,7 +121,7 @@ export class Engine {
   }
 
   /** The same with a JSON file: one object after the other, or a list of objects. */
-  loadJson(table: string, source: FileSource, options: CallOptions = {}): Promise<number> {
+  loadJson(table: string, source: FileSource, options: LoadOptions = {}): Promise<number> {
     return this.#load("loadJson", table, source, [], options);
   }
 
@@ -128,7 +131,7 @@ export class Engine {
   }
 
   /** All rows of a table as a Parquet file. */
-  async exportParquet(table: string, options: CallOptions = {}): Promise<Uint8Array> {
+  async exportParquet(table: string, options: LoadOptions = {}): Promise<Uint8Array> {
     return (await this.#call("exportParquet", [`SELECT * FROM ${quoted(table)}`, []], options)) as Uint8Array;
   }
 
@@ -195,7 +198,7 @@ export class Engine {
     table: string,
     source: FileSource,
     args: unknown[],
-    options: CallOptions,
+    options: LoadOptions,
   ): Promise<number> {
     if (options.signal?.aborted) throw cancelled(options.signal);
     const bytes = await bytesOf(source, options.signal);

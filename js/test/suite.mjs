@@ -180,6 +180,24 @@ export const tests = {
     db.close();
   },
 
+  async "a signal stops a load, and the table is as it was"({ open }) {
+    const db = await open();
+    const lines = Array.from({ length: 400_000 }, (_, at) => `${at},row ${at},${at / 4}`);
+    const text = new TextEncoder().encode(`id,name,x\n${lines.join("\n")}\n`);
+    for (const known of [[], ["t"]]) {
+      const stop = new AbortController();
+      const loading = fails(() => db.loadCsv("t", text, { signal: stop.signal }), "cancelled");
+      await sleep(25);
+      stop.abort();
+      await loading;
+      equal(await db.tables(), known);
+      if (known.length) equal((await db.query("SELECT count(*) AS n FROM t")).rows(), [{ n: 0n }]);
+      else await db.execute("CREATE TABLE t (id BIGINT, name TEXT, x DOUBLE)");
+    }
+    equal(await db.loadCsv("t", text), 400_000);
+    db.close();
+  },
+
   async "two queries at once both go on"({ open }) {
     const db = await open();
     await db.execute("CREATE TABLE t AS SELECT value AS id FROM range(200000)");

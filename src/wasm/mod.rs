@@ -430,8 +430,9 @@ impl RawEngine {
         table: String,
         open: impl FnOnce(Option<SchemaRef>) -> Result<Opened, DfOlapError> + 'static,
     ) {
-        let engine = self.engine.clone();
+        let (engine, cancels) = (self.engine.clone(), Rc::clone(&self.cancels));
         self.begin(call, async move {
+            let cancel = Self::cancel_of(&cancels, call);
             let known = match engine.table_exists(&table).await? {
                 true => Some(engine.table_schema(&table).await?),
                 false => None,
@@ -442,9 +443,12 @@ impl RawEngine {
                 engine.create_table(&table, &opened.schema, &[]).await?;
             }
             // Each batch is decoded in one go; between them others have their turn.
-            let batches = stream::iter(opened.batches).then(|batch| async move {
+            let batches = stream::iter(opened.batches).then(|batch| async {
                 tokio::task::yield_now().await;
-                batch.map_err(DfOlapError::from)
+                match cancel.is_cancelled() {
+                    true => Err(DfOlapError::Cancelled),
+                    false => batch.map_err(DfOlapError::from),
+                }
             });
             let loaded = engine.load_stream(&table, batches).await;
             if is_new && loaded.is_err() {
