@@ -191,6 +191,30 @@ impl DataFusionEngine {
         self.executor.load_stream(table, batches.boxed()).await
     }
 
+    /// Creates a table that holds the rows of a stream, in one commit: no one sees it without them, and after an error it is not
+    /// there. Returns the number of rows.
+    ///
+    /// # Errors
+    /// Of kind invalid where the name is taken, a name or type cannot be used, or a batch does not fit; the stream's own.
+    pub async fn create_table_from<S, E>(
+        &self,
+        table: &str,
+        schema: &SchemaRef,
+        primary_key: &[String],
+        batches: S,
+    ) -> Result<u64, DfOlapError>
+    where
+        S: Stream<Item = Result<RecordBatch, E>> + Send,
+        E: Into<DfOlapError>,
+    {
+        let name = identifier("table", table)?.to_ascii_lowercase();
+        let definition = definition(schema, primary_key)?;
+        let batches = batches.map(|batch| batch.map_err(Into::into)).boxed();
+        self.executor
+            .create_filled(&name, definition, batches)
+            .await
+    }
+
     /// A [`SessionContext`] on the current snapshot, for DataFrames and for what else DataFusion offers to Rust code. It reads;
     /// tables change through the engine alone. It is not bound by the engine's limits on SQL text.
     pub async fn session_context(&self) -> Result<SessionContext, DfOlapError> {

@@ -77,7 +77,7 @@ export class Host implements Backend {
   close(): void {
     if (this.#ended) return;
     this.#end(new EngineError("engine_closed", "the engine was closed"));
-    // Inside of a turn it is in use, and freed with its memory.
+    // While it works it is in use; the work frees it at its end.
     if (!this.#works) this.#raw.free();
   }
 
@@ -139,6 +139,8 @@ export class Host implements Backend {
       if (ended[0] === WAITS) await this.#rest();
     }
     this.#works = false;
+    // Closed inside of a turn, where it could not be freed.
+    if (this.#ended?.code === "engine_closed") this.#raw.free();
   }
 
   #rest(): Promise<void> {

@@ -43,6 +43,7 @@ export class Remote implements Backend {
           const error = new EngineError("engine_crashed", `the engine's worker ended: ${why}`);
           reject(error);
           remote.#end(error);
+          worker.terminate();
         },
       );
       worker.post({ kind: "start", start }, []);

@@ -80,6 +80,9 @@ export const tests = {
     equal([back[0].at.getTime(), [...back[0].bytes], back[0].list], [1234, [1, 2], [1, 2.5]]);
     await fails(() => db.query("SELECT $1", [2n ** 64n]), "invalid", "64 bits");
     await fails(() => db.query("SELECT $1", [{}]), "invalid", "$1");
+    for (const list of [["1", 2], [true, 1], [new Date(0), 1], [2n ** 63n, 1n]]) {
+      await fails(() => db.query("SELECT $1", [list]), "invalid", "one type");
+    }
     await fails(() => db.query("SELECT $1", [new Date(NaN)]), "invalid");
     db.close();
   },

@@ -9,7 +9,7 @@ use futures::{StreamExt, stream};
 use super::{Executor, MAX_ATTEMPTS, find, spent};
 use crate::change::{Action, ChangeSet, Conflict};
 use crate::error::DfOlapError;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{RelationId, Snapshot, Table, TableDefinition, Version};
 use crate::sql::conform;
 use crate::store::CommitOutcome;
 
@@ -61,6 +61,44 @@ impl Executor {
             Err(Conflict(why)) => Err(DfOlapError::Conflict(format!(
                 "table {name} was changed while the stream was read: {why}; load it again"
             ))),
+        }
+    }
+
+    /// Creates a table that holds the rows of a stream, in one commit.
+    pub async fn create_filled(
+        &self,
+        name: &str,
+        definition: TableDefinition,
+        batches: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
+    ) -> Result<u64, DfOlapError> {
+        let taken = || DfOlapError::Invalid(format!("table '{name}' already exists"));
+        let base = self.snapshot().await?;
+        if base.relation(name).is_some() {
+            return Err(taken());
+        }
+        let (id, definition) = (RelationId::fresh(), Arc::new(definition));
+        let table = Table::empty(id, Arc::clone(&definition), Version::default());
+        let rows = batches.map(|batch| batch.and_then(|batch| conform(name, &definition, &batch)));
+        let fragments = self.store.write(&table, rows.boxed()).await?;
+        let count = fragments.iter().map(|f| u64::from(f.rows())).sum();
+        let create = Action::CreateTable {
+            name: name.to_string(),
+            id,
+            definition: Arc::clone(&definition),
+        };
+        let append = Action::Append {
+            id,
+            definition: Arc::clone(&definition),
+            fragments,
+        };
+        let change = ChangeSet {
+            actions: vec![create, append],
+        };
+        let gate = self.gates.of(name);
+        let _shared = gate.read().await;
+        match self.store.commit(&base, change).await? {
+            CommitOutcome::Committed(_) => Ok(count),
+            CommitOutcome::Conflict(_) => Err(taken()),
         }
     }
 

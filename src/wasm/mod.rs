@@ -439,9 +439,6 @@ impl RawEngine {
             };
             let is_new = known.is_none();
             let opened = open(known)?;
-            if is_new {
-                engine.create_table(&table, &opened.schema, &[]).await?;
-            }
             // Each batch is decoded in one go; between them others have their turn.
             let batches = stream::iter(opened.batches).then(|batch| async {
                 tokio::task::yield_now().await;
@@ -450,11 +447,15 @@ impl RawEngine {
                     false => batch.map_err(DfOlapError::from),
                 }
             });
-            let loaded = engine.load_stream(&table, batches).await;
-            if is_new && loaded.is_err() {
-                engine.drop_table(&table).await?;
-            }
-            Ok((loaded? as f64).into())
+            let loaded = match is_new {
+                true => {
+                    engine
+                        .create_table_from(&table, &opened.schema, &[], batches)
+                        .await?
+                }
+                false => engine.load_stream(&table, batches).await?,
+            };
+            Ok((loaded as f64).into())
         });
     }
 }

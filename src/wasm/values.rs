@@ -1,5 +1,6 @@
 //! Values of JavaScript as SQL parameters.
 
+use arrow::datatypes::DataType;
 use datafusion::common::{ParamValues, ScalarValue};
 use js_sys::{Array, BigInt, Date, Object, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
@@ -93,14 +94,18 @@ fn list(values: &Array, name: &str) -> Result<ScalarValue, DfOlapError> {
             "{name}: a list needs a value that is not null"
         )));
     };
-    // Whole and other numbers may be mixed.
-    let target = match types.any(|other| other != first) {
-        false => first,
-        true => arrow::datatypes::DataType::Float64,
-    };
+    // Whole and other numbers may be mixed; nothing else is made into something else.
+    let is_number = |found: &DataType| matches!(found, DataType::Int64 | DataType::Float64);
+    let mixed = || invalid(format!("{name}: the values of a list have one type"));
+    let mut target = first.clone();
+    for other in types.filter(|other| *other != first) {
+        if !is_number(&first) || !is_number(&other) {
+            return Err(mixed());
+        }
+        target = DataType::Float64;
+    }
     for item in &mut items {
-        let fits = item.cast_to(&target);
-        *item = fits.map_err(|_| invalid(format!("{name}: the values of a list have one type")))?;
+        *item = item.cast_to(&target).map_err(|_| mixed())?;
     }
     Ok(ScalarValue::List(ScalarValue::new_list_nullable(
         &items, &target,

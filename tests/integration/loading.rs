@@ -401,3 +401,40 @@ async fn every_type_comes_back_as_it_was_loaded() {
         assert_eq!(&back[0].columns()[1..], &made.columns()[1..], "{store}");
     }
 }
+
+#[tokio::test]
+async fn a_table_made_of_a_stream_is_there_with_all_of_its_rows_or_not_at_all() {
+    let columns = schema(&[
+        ("id", DataType::Int64, false),
+        ("name", DataType::Utf8, true),
+    ]);
+    let piece = |from: i64| {
+        let ids: Vec<i64> = (from..from + 1000).collect();
+        batch(vec![("id", ints(&ids)), ("name", texts(&["x"; 1000]))])
+    };
+    for (store, engine) in engines() {
+        let version = engine.version().await.unwrap().0;
+        let whole = stream::iter((0..3).map(|i| Ok::<_, ArrowError>(piece(i * 1000))));
+        let key = ["id".to_string()];
+        let made = engine.create_table_from("t", &columns, &key, whole).await;
+        assert_eq!(made.unwrap(), 3000, "{store}");
+        assert_eq!(engine.version().await.unwrap().0, version + 1, "{store}");
+        assert_eq!(rows(&engine, "SELECT count(*) FROM t").await, ["3000"]);
+
+        let broken = [Ok(piece(0)), Err(ArrowError::CsvError("torn".into()))];
+        let broken = engine.create_table_from("u", &columns, &[], stream::iter(broken));
+        let error = broken.await.unwrap_err();
+        assert!(error.to_string().contains("torn"), "{error}");
+        assert!(!engine.table_exists("u").await.unwrap(), "{store}");
+
+        // Another makes it while the stream is read: its rows stay.
+        let slow = stream::once(async {
+            run(&engine, "CREATE TABLE v (id BIGINT)").await;
+            run(&engine, "INSERT INTO v VALUES (7)").await;
+            Ok::<_, ArrowError>(piece(0))
+        });
+        let late = engine.create_table_from("v", &columns, &[], Box::pin(slow));
+        assert_eq!(late.await.unwrap_err().kind(), ErrorKind::Invalid);
+        assert_eq!(rows(&engine, "SELECT * FROM v").await, ["7"], "{store}");
+    }
+}

@@ -37,12 +37,23 @@ enum Begun {
 }
 
 impl Ipc {
-    /// `batches`, whose columns have the types of `schema`, as a stream.
+    /// `batches` as a stream of `schema`.
+    ///
+    /// # Errors
+    /// Where a batch has other columns.
     pub fn stream(
         &self,
         schema: &SchemaRef,
         batches: &[RecordBatch],
     ) -> Result<Vec<u8>, ArrowError> {
+        // Batches of one table may differ in the metadata of their fields, and in nothing else.
+        let same = batches
+            .iter()
+            .map(|batch| match batch.schema_ref() == schema {
+                true => Ok(batch.clone()),
+                false => batch.clone().with_schema(Arc::clone(schema)),
+            });
+        let batches = &same.collect::<Result<Vec<_>, _>>()?[..];
         let Begun::Message(begun) = self.begin(schema)? else {
             return with_dictionaries(schema, batches);
         };
