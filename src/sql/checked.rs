@@ -26,6 +26,7 @@ use datafusion::physical_expr::expressions::{BinaryExpr as PhysicalBinary, Colum
 use datafusion::prelude::lit;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
+use super::decimal;
 use super::estimates::{joined, refuse_over};
 use super::rewrite::rewrite;
 
@@ -39,7 +40,7 @@ pub(crate) fn check_constants(plan: LogicalPlan) -> Result<LogicalPlan> {
     )
 }
 
-/// After the optimizer: all arithmetic of whole numbers.
+/// After the optimizer: all arithmetic of whole numbers, and that of decimals, which has a shorter way of its own.
 pub(crate) fn check_plan(plan: LogicalPlan) -> Result<LogicalPlan> {
     rewrite(plan, is_arithmetic, |expr, plan| {
         let schema = merge_schema(&plan.inputs());
@@ -104,34 +105,64 @@ fn check_one(
     }
     Ok(match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-            match (whole(&left, schema), whole(&right, schema)) {
-                (Some(made), Some(same)) if made == same => {
+            match (made_of(&left, schema), made_of(&right, schema)) {
+                (Some(made), Some(same)) if made.is_integer() && made == same => {
                     Transformed::yes(chained(*left, op, *right, Some(made)))
+                }
+                (Some(one), Some(other)) if is_decimal(&one) && is_decimal(&other) => {
+                    decimals(*left, op, *right, &one, &other)?
                 }
                 _ => Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
             }
         }
-        Expr::Negative(inner) => match whole(&inner, schema) {
-            Some(made) => {
+        Expr::Negative(inner) => match made_of(&inner, schema) {
+            Some(made) if made.is_integer() => {
                 let negated = Checked::new(Operation::Negate, Some(made));
                 Transformed::yes(negated.call(vec![*inner]))
             }
-            None => Transformed::no(Expr::Negative(inner)),
+            _ => Transformed::no(Expr::Negative(inner)),
         },
         other => Transformed::no(other),
     })
 }
 
-/// The type of an operand, if it is a whole number. What has no type here (a column of an outer query) is none.
-fn whole(expr: &Expr, schema: &DFSchema) -> Option<DataType> {
-    let data_type = match as_checked(expr) {
+/// The type of an operand. What has no type here (a column of an outer query) has none.
+fn made_of(expr: &Expr, schema: &DFSchema) -> Option<DataType> {
+    match as_checked(expr) {
         // Asked of a chain of operators, each would ask all those below it.
         Some(Checked {
             made: Some(made), ..
-        }) => made.clone(),
-        _ => expr.get_type(schema).ok()?,
+        }) => Some(made.clone()),
+        _ => expr.get_type(schema).ok(),
+    }
+}
+
+fn is_decimal(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Decimal128(..))
+}
+
+/// One operator between decimals. Within a long chain the operators stay as they are: each would be a call within a call.
+fn decimals(
+    left: Expr,
+    op: Operator,
+    right: Expr,
+    one: &DataType,
+    other: &DataType,
+) -> Result<Transformed<Expr>> {
+    let depth = |expr: &Expr| match as_checked(expr).map(|checked| &checked.operation) {
+        Some(Operation::Decimals { depth, .. }) => *depth,
+        _ => 0,
     };
-    data_type.is_integer().then_some(data_type)
+    let depth = 1 + depth(&left).max(depth(&right));
+    if depth > MAX_DECIMALS {
+        let plain = BinaryExpr::new(Box::new(left), op, Box::new(right));
+        return Ok(Transformed::no(Expr::BinaryExpr(plain)));
+    }
+    let made = BinaryTypeCoercer::new(one, &op, other).get_result_type()?;
+    let operation = Operation::Decimals { op, depth };
+    Ok(Transformed::yes(
+        Checked::new(operation, Some(made)).call(vec![left, right]),
+    ))
 }
 
 fn as_checked(expr: &Expr) -> Option<&Checked> {
@@ -169,7 +200,10 @@ fn is_concat(ops: &[Operator]) -> bool {
 /// A condition whose checked parts are evaluated only for rows of which the others are true: in `i < 1000 AND i * i < 5000`
 /// no row may fail for which the first part says no.
 fn in_turn(condition: Expr) -> Expr {
-    let may_fail = |part: &Expr| as_checked(part).is_some_and(|checked| checked.made.is_some());
+    let may_fail = |part: &Expr| {
+        as_checked(part)
+            .is_some_and(|checked| checked.made.as_ref().is_some_and(DataType::is_integer))
+    };
     let is_checked = |expr: &Expr| expr.exists(|part| Ok(may_fail(part)));
     let parts = split_conjunction_owned(condition);
     let (checked, plain): (Vec<_>, Vec<_>) = parts
@@ -209,13 +243,21 @@ enum Operation {
     /// From left to right: one operator between each two operands.
     Chain(Vec<Operator>),
     Negate,
+    /// One operator between two decimals, and how many such calls stand within one another.
+    Decimals {
+        op: Operator,
+        depth: usize,
+    },
 }
+
+/// How many operators between decimals are calls within calls.
+const MAX_DECIMALS: usize = 16;
 
 /// Operators whose result fits, or there is an error.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Checked {
     operation: Operation,
-    /// The type of arithmetic, which is that of all operands; texts find theirs when the operands are known.
+    /// The type of arithmetic, which is that of all operands but for decimals; texts find theirs when the operands are known.
     made: Option<DataType>,
     signature: Signature,
 }
@@ -244,6 +286,9 @@ impl Checked {
                 }
                 text
             }
+            (Operation::Decimals { op, .. }, [left, right]) => {
+                format!("{} {op} {}", operand(left), operand(right))
+            }
             _ => self.name().to_string(),
         }
     }
@@ -253,7 +298,7 @@ impl ScalarUDFImpl for Checked {
     fn name(&self) -> &'static str {
         match &self.operation {
             Operation::Chain(ops) if is_concat(ops) => "||",
-            Operation::Chain(_) => "arithmetic",
+            Operation::Chain(_) | Operation::Decimals { .. } => "arithmetic",
             Operation::Negate => "-",
         }
     }
@@ -275,6 +320,9 @@ impl ScalarUDFImpl for Checked {
     }
 
     fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
+        if matches!(self.operation, Operation::Decimals { .. }) {
+            return Ok(arg_types.to_vec());
+        }
         let made = self.return_type(arg_types)?;
         Ok(vec![made; arg_types.len()])
     }
@@ -323,6 +371,15 @@ impl ScalarUDFImpl for Checked {
                 .iter()
                 .zip(operands)
                 .try_fold(first, |left, (op, right)| evaluate(left, *op, right, rows)),
+            Operation::Decimals { op, .. } => {
+                let Some(second) = operands.next() else {
+                    return plan_err!("{} takes operands", self.name());
+                };
+                match decimal::arithmetic(&first, *op, &second, args.return_field.data_type()) {
+                    Some(made) => Ok(ColumnarValue::Array(made)),
+                    None => evaluate(first, *op, second, rows),
+                }
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ mod catalog;
 mod checked;
 mod column;
 mod ddl;
+mod decimal;
 mod direct;
 mod dml;
 mod estimates;
