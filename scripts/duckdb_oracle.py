@@ -19,7 +19,7 @@ The first line after it states what must happen:
 
 Directives on the lines right before a statement say what DuckDB is asked:
 
-    --@ duckdb: SQL             this, in the place of the statement
+    --@ duckdb: SQL             this, in the place of the statement, whose text {statement} stands for
     --@ duckdb: fails           the statement, and DuckDB must fail whatever the expectation says
     --@ duckdb: skip REASON     nothing: the expectation is written by hand
 
@@ -39,6 +39,7 @@ import datetime as dt
 import math
 import struct
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -47,7 +48,8 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-SQL_DIR = Path(__file__).resolve().parent.parent / "tests" / "sql"
+ROOT = Path(__file__).resolve().parent.parent
+OpenDatabase = Callable[[], duckdb.DuckDBPyConnection]
 DIRECTIVE = "--@ duckdb:"
 ERROR_KINDS = ("invalid", "unsupported", "denied", "resources_exhausted")
 
@@ -142,14 +144,20 @@ def read_case(line: int, sql: str, directive: str, expectation: str, at: int) ->
     elif directive == "fails":
         must_fail = True
     elif directive:
-        ask = directive.removesuffix(";")
+        ask = directive.removesuffix(";").replace("{statement}", sql)
     return Case(line, sql, ask, must_fail, kind, argument.strip(), at)
 
 
 def connect() -> duckdb.DuckDBPyConnection:
-    """A fresh database that reaches no file, network or Python variable."""
-    connection = duckdb.connect(config={"threads": "1", "enable_external_access": "false"})
+    """A fresh database."""
+    connection = duckdb.connect(config={"threads": "1"})
     connection.execute("SET python_enable_replacements = false; SET TimeZone = 'UTC'")
+    return connection
+
+
+def sealed(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """The same database, which from now on reaches no file and no network."""
+    connection.execute("SET enable_external_access = false")
     return connection
 
 
@@ -244,12 +252,12 @@ def difference(case: Case, answer: Answer) -> str | None:
     return None
 
 
-def run(path: Path, write: bool) -> tuple[int, int]:
+def run(path: Path, write: bool, open_database: OpenDatabase) -> tuple[int, int]:
     """The numbers of statements and of differences (with `write`: of those that remain)."""
     lines = path.read_text(encoding="utf-8").split("\n")
     cases = parse(lines)
     differences, changes = 0, []
-    with connect() as connection:
+    with open_database() as connection:
         for case in cases:
             if case.ask is None:
                 continue
@@ -273,19 +281,20 @@ def run(path: Path, write: bool) -> tuple[int, int]:
     return len(cases), differences
 
 
-def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(about: str, folder: Path, open_database: OpenDatabase) -> int:
+    """The command line, for the files of a folder, each on a database of its own."""
+    arguments = argparse.ArgumentParser(description=about.splitlines()[0])
     mode = arguments.add_mutually_exclusive_group()
     mode.add_argument("--check", action="store_true", help="only compare (the default)")
     mode.add_argument("--write", action="store_true", help="write DuckDB's rows and counts")
-    arguments.add_argument("files", nargs="*", type=Path, help="instead of all of tests/sql")
+    arguments.add_argument("files", nargs="*", type=Path, help=f"instead of all of {folder}")
     options = arguments.parse_args()
-    files = options.files or sorted(SQL_DIR.glob("*.sql"))
+    files = options.files or sorted((ROOT / folder).glob("*.sql"))
     statements = differences = 0
     for path in files:
         ran, differed = 0, 1
         try:
-            ran, differed = run(path, options.write)
+            ran, differed = run(path, options.write, open_database)
         except FormatError as error:
             print(f"{path.name}: {error}\n")
         statements += ran
@@ -296,4 +305,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, Path("tests/sql"), lambda: sealed(connect())))

@@ -27,6 +27,7 @@ mod paced;
 mod parse;
 mod past;
 mod planner;
+mod plans;
 mod provider;
 mod rewrite;
 mod rows;

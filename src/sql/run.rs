@@ -123,13 +123,25 @@ impl Run {
         plan: LogicalPlan,
     ) -> Result<SendableRecordBatchStream, DfOlapError> {
         guard::check(&plan, self.limits().plan_nodes, self.limits().writes)?;
-        let plan = with_deep_stack(|| {
-            let plan = self.optimize(nulls::respect(plan)?)?;
-            bound_constants(check_plan(plan)?)
-        })?;
+        let plan = with_deep_stack(|| self.optimize(plan))?;
+        self.start(&plan).await
+    }
+
+    /// The same for a query, whose optimized plan is kept where it comes again.
+    pub async fn stream_query(
+        &self,
+        plan: LogicalPlan,
+    ) -> Result<SendableRecordBatchStream, DfOlapError> {
+        guard::check(&plan, self.limits().plan_nodes, self.limits().writes)?;
+        let plans = &self.session.plans;
+        let plan = with_deep_stack(|| plans.optimized(plan, |plan| self.optimize(plan)))?;
+        self.start(&plan).await
+    }
+
+    async fn start(&self, plan: &LogicalPlan) -> Result<SendableRecordBatchStream, DfOlapError> {
         let planner = self.state().query_planner();
         let plan = planner
-            .create_physical_plan(&plan, self.state().as_ref())
+            .create_physical_plan(plan, self.state().as_ref())
             .await?;
         let rows = execute_stream(
             interruptible(plan, &self.stop)?,
@@ -150,6 +162,12 @@ impl Run {
     }
 
     fn optimize(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
+        let plan = self.rewritten(nulls::respect(plan)?)?;
+        bound_constants(check_plan(plan)?)
+    }
+
+    /// What DataFusion's analyzer and optimizer make of a plan.
+    fn rewritten(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
         let state = self.state();
         if matches!(plan, LogicalPlan::Explain(_)) {
             return with_clock(state, self.now).optimize(&plan);

@@ -23,6 +23,7 @@ use url::Url;
 
 use super::functions::bound_functions;
 use super::parse::TextLimits;
+use super::plans::Plans;
 use crate::error::DfOlapError;
 
 /// What a statement may use, and what it may reach.
@@ -101,6 +102,8 @@ pub(crate) struct Session {
     pub task: Arc<TaskContext>,
     pub limits: Arc<Limits>,
     pub externals: Arc<Externals>,
+    /// Plans of queries that came before, for these functions and options.
+    pub plans: Arc<Plans>,
 }
 
 impl Session {
@@ -119,12 +122,14 @@ impl Session {
             task,
             limits: Arc::new(limits),
             externals: Arc::default(),
+            plans: Arc::default(),
         }
     }
 
     /// Takes `state` for all statements that start from now on.
     pub fn set_state(&mut self, state: SessionState) {
         (self.state, self.task) = parts(state);
+        self.plans = Arc::default();
     }
 }
 

@@ -289,7 +289,10 @@ impl Run {
         statement: &Statement,
     ) -> Result<SendableRecordBatchStream, DfOlapError> {
         let plan = self.plan(statement).map_err(hide_row_address)?;
-        self.stream(plan).await
+        match statement {
+            Statement::Query(_) => self.stream_query(plan).await,
+            _ => self.stream(plan).await,
+        }
     }
 
     fn plan(

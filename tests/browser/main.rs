@@ -11,6 +11,7 @@
 mod sql_file;
 
 mod runtime;
+mod tpch;
 
 use include_dir::{Dir, include_dir};
 use rhei_datafusion::{DataFusionEngine, drive};

@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""Check, or fill in, the expected answers of tests/tpch/*.sql with DuckDB.
+
+    pip install -r scripts/requirements.txt
+    scripts/tpch_oracle.py            # print every difference, exit 1 if there is one
+    scripts/tpch_oracle.py --write    # take the rows from DuckDB, in place
+
+The tables are those of TPC-H at scale factor 0.01. tpchgen-cli makes them, the command of the crate
+`tpchgen` that the tests fill theirs with; so both have the same rows. duckdb_oracle.py describes
+the format of the files.
+"""
+
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+import duckdb
+from duckdb_oracle import connect, main, sealed
+
+SCALE_FACTOR = "0.01"
+
+
+def filled() -> duckdb.DuckDBPyConnection:
+    """A database that holds the eight tables."""
+    connection = connect()
+    generator = Path(sysconfig.get_path("scripts")) / "tpchgen-cli"
+    with tempfile.TemporaryDirectory() as folder:
+        make = [generator, "parquet", "--quiet", "-s", SCALE_FACTOR, "-o", folder]
+        subprocess.run(make, check=True)
+        for file in sorted(Path(folder).glob("*.parquet")):
+            connection.execute(f"CREATE TABLE {file.stem} AS FROM '{file}'")
+    return sealed(connection)
+
+
+if __name__ == "__main__":
+    database = filled()
+    # Nothing that is asked changes the tables, so all files may have the same ones.
+    sys.exit(main(__doc__, Path("tests/tpch"), database.cursor))
