@@ -9,6 +9,7 @@ use std::fmt;
 use arrow::error::ArrowError;
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
+use datafusion::sql::sqlparser::parser::ParserError;
 
 /// What the caller of a failed call does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -210,6 +211,13 @@ impl From<DataFusionError> for DfOlapError {
                 ours => ours,
             },
             DataFusionError::Diagnostic(_, inner) => Self::from(*inner),
+            // The parser's words, without the name that its error has in Rust.
+            DataFusionError::SQL(inner, trace) => match *inner {
+                ParserError::ParserError(text) | ParserError::TokenizerError(text) => {
+                    Self::Invalid(format!("SQL error: {text}"))
+                }
+                other => Self::DataFusion(DataFusionError::SQL(Box::new(other), trace)),
+            },
             DataFusionError::ArrowError(inner, trace) => match Self::from(*inner) {
                 Self::Arrow(inner) => {
                     Self::DataFusion(DataFusionError::ArrowError(Box::new(inner), trace))

@@ -7,14 +7,14 @@ mod wasm;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use native::{
-    HAS_DISK, Instant, PROBE_ROWS, blocking, check_room, default_memory_limit_bytes, now, sleep,
-    spawn, with_deep_stack, yield_now,
+    DIRECT_ROWS, HAS_DISK, Instant, PROBE_ROWS, blocking, check_room, default_memory_limit_bytes,
+    now, sleep, spawn, with_deep_stack, yield_now,
 };
 #[cfg(target_arch = "wasm32")]
 pub use wasm::drive;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use wasm::{
-    HAS_DISK, Instant, PROBE_ROWS, check_room, default_memory_limit_bytes, now, sleep,
+    DIRECT_ROWS, HAS_DISK, Instant, PROBE_ROWS, check_room, default_memory_limit_bytes, now, sleep,
     with_deep_stack,
 };
 #[cfg(all(target_arch = "wasm32", feature = "javascript"))]

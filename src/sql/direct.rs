@@ -20,6 +20,7 @@ use datafusion::sql::sqlparser::ast;
 use roaring::RoaringTreemap;
 
 use super::checked::{check_condition, check_expr};
+use super::paced::Pace;
 use super::planner::Planner;
 use super::provider::prune;
 use super::rows::{Gathered, shape};
@@ -27,11 +28,11 @@ use super::run::Run;
 use super::scan::stored_batches;
 use super::target::{Target, assignments};
 use crate::error::DfOlapError;
+use crate::runtime;
 use crate::snapshot::row_address;
 use crate::store::Found;
 
-/// The most rows in memory that are looked at one after the other, and the most files.
-const MAX_ROWS: u64 = 1 << 18;
+/// The most files that are looked at one after the other; of rows in memory the runtime says how many.
 const MAX_FILES: usize = 4;
 
 /// What a statement matched: the target, the addresses of its rows and, for an UPDATE, the rows as they become.
@@ -120,7 +121,7 @@ async fn matched(
         .iter()
         .map(|place| table.fragments[*place].rows())
         .sum();
-    if rows > MAX_ROWS || in_files.len() > MAX_FILES {
+    if rows > runtime::DIRECT_ROWS || in_files.len() > MAX_FILES {
         return Ok(None);
     }
     let mut matched = Matched {
@@ -129,8 +130,10 @@ async fn matched(
         new: Gathered::new(run.runtime()),
     };
     let values = assigned.map(|_| &values);
+    let mut pace = Pace::new();
     for stored in stored_batches(&table, &in_memory) {
         run.check_stop()?;
+        pace.keep().await;
         let stored = stored?;
         let alive = stored.live_rows();
         let address = |index| stored.address(index);

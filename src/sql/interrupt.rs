@@ -1,6 +1,6 @@
 //! Stopping a statement in the middle of its work: [`Stop`] is when, [`interruptible`] puts the question into a plan.
 //!
-//! DataFusion's sources give other tasks their turn. A join may not ask its sources for a long time, so behind each operator
+//! DataFusion's sources give other tasks their turn; where there is one thread for all, after some milliseconds. A join may not ask its sources for a long time, so behind each operator
 //! that makes many rows of few stands one that yields, and the condition of a nested loop join asks by itself whether to go on.
 
 use std::fmt;
@@ -98,6 +98,9 @@ pub(crate) fn interruptible(
         "UnnestExec",
     ];
     plan.transform_up(|plan| {
+        if plan.children().is_empty() && runtime::PROBE_ROWS.is_some() {
+            return Ok(Transformed::yes(Arc::new(PacedExec::new(plan, None)) as _));
+        }
         if !MULTIPLY.contains(&plan.name()) {
             return Ok(Transformed::no(plan));
         }
@@ -119,7 +122,7 @@ fn paced(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     ) else {
         return Ok(plan);
     };
-    let probe = Arc::new(PacedExec::new(Arc::clone(join.right()), rows));
+    let probe = Arc::new(PacedExec::new(Arc::clone(join.right()), Some(rows)));
     let children = vec![Arc::clone(join.left()), probe as _];
     replace_children_if_necessary(plan, children)
 }

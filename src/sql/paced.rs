@@ -1,7 +1,8 @@
-//! [`PacedExec`]: an input in small pieces, with a pause for others between them.
+//! [`PacedExec`]: an input with pauses for others, where one thread does everything.
 //!
-//! A nested loop join compares a batch of its probe side to all rows of the other without a pause. Where one thread does
-//! everything, a call that wants to stop it would never be heard.
+//! DataFusion's sources pause after so many batches, and not after so much time: a call that wants to stop a query would be
+//! heard late, and a page would stand still. A nested loop join compares a batch of its probe side to all rows of the other
+//! without a pause, so it gets that batch in small pieces.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -17,7 +18,7 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, TryStreamExt, future, stream};
 
-use crate::runtime;
+use crate::runtime::{self, Instant};
 
 /// The longest without a pause, if a piece does not take longer.
 const PACE: Duration = Duration::from_millis(4);
@@ -25,19 +26,22 @@ const PACE: Duration = Duration::from_millis(4);
 #[derive(Debug)]
 pub(super) struct PacedExec {
     input: Arc<dyn ExecutionPlan>,
-    /// The rows of a piece.
-    rows: usize,
+    /// The rows of a piece; whole batches without.
+    rows: Option<usize>,
 }
 
 impl PacedExec {
-    pub fn new(input: Arc<dyn ExecutionPlan>, rows: usize) -> Self {
+    pub fn new(input: Arc<dyn ExecutionPlan>, rows: Option<usize>) -> Self {
         Self { input, rows }
     }
 }
 
 impl DisplayAs for PacedExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "PacedExec: rows={}", self.rows)
+        match self.rows {
+            Some(rows) => write!(f, "PacedExec: rows={rows}"),
+            None => write!(f, "PacedExec"),
+        }
     }
 }
 
@@ -81,9 +85,10 @@ impl ExecutionPlan for PacedExec {
         let input = self.input.execute(partition, context)?;
         let (schema, rows) = (input.schema(), self.rows);
         let pieces = input.map_ok(move |batch| {
-            let starts = (0..batch.num_rows()).step_by(rows);
-            let piece = move |from| batch.slice(from, rows.min(batch.num_rows() - from));
-            stream::iter(starts.map(piece).map(Ok))
+            let all = batch.num_rows();
+            let rows = rows.unwrap_or(all).max(1);
+            let piece = move |from| batch.slice(from, rows.min(all - from));
+            stream::iter((0..all).step_by(rows).map(piece).map(Ok))
         });
         let begun = runtime::now();
         let paced = pieces.try_flatten().scan(begun, |paused, piece| {
@@ -102,6 +107,27 @@ impl ExecutionPlan for PacedExec {
             schema,
             paced.boxed(),
         )))
+    }
+}
+
+/// The same for a loop that is no plan.
+pub(super) struct Pace {
+    paused: Instant,
+}
+
+impl Pace {
+    pub fn new() -> Self {
+        Self {
+            paused: runtime::now(),
+        }
+    }
+
+    /// Pauses where it is time, and there is one thread for all.
+    pub async fn keep(&mut self) {
+        if runtime::PROBE_ROWS.is_some() && runtime::now().duration_since(self.paused) >= PACE {
+            pause().await;
+            self.paused = runtime::now();
+        }
     }
 }
 

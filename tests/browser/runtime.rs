@@ -83,6 +83,18 @@ async fn the_page_has_its_turns_while_a_query_runs_and_a_deadline_stops_it() {
 }
 
 #[wasm_bindgen_test]
+async fn the_page_has_its_turns_while_rows_are_read() {
+    let engine = spread();
+    let (turns, _interval) = ticking();
+    let sql = "SELECT count(*) FROM range(5000000) WHERE value % 7 = 3 AND value % 11 = 5";
+    let begun = web_time::Instant::now();
+    assert_eq!(number(&engine, sql).await, 64_935);
+    let took = begun.elapsed().as_millis();
+    let (turns, due) = (u128::from(turns.get()), took / 100);
+    assert!(due > 0 && turns >= due, "{turns} turns in {took} ms");
+}
+
+#[wasm_bindgen_test]
 async fn a_handle_stops_a_query_while_another_goes_on() {
     let engine = spread();
     let cancel = CancelHandle::new();
