@@ -14,8 +14,8 @@ const TYPES = {
   ".wasm": "application/wasm",
 };
 
-/** Serves a folder on this machine alone, with a content security policy where one is given. */
-export async function serve(folder, policy) {
+/** Serves a folder on this machine alone, with a content security policy where one is given, and more headers. */
+export async function serve(folder, policy, more = {}) {
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
     let file = join(folder, normalize(path));
@@ -24,7 +24,7 @@ export async function serve(folder, policy) {
       response.writeHead(404).end();
       return;
     }
-    const headers = { "content-type": TYPES[extname(file)] ?? "application/octet-stream" };
+    const headers = { "content-type": TYPES[extname(file)] ?? "application/octet-stream", ...more };
     if (policy) headers["content-security-policy"] = policy;
     response.writeHead(200, headers);
     createReadStream(file).pipe(response);
@@ -43,13 +43,14 @@ const ARGUMENTS = [
   "--disable-sync",
 ];
 
-/** Opens a page in the Chromium that is installed. */
-export async function openPage(url, options = {}) {
+/** Opens a page in the Chromium that is installed; with the folder of a profile, caches are on disk as in everyday use. */
+export async function openPage(url, { profile, ...options } = {}) {
   const known = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/google-chrome", "/usr/bin/chromium-browser"];
   const executablePath = known.find((path) => path && existsSync(path));
   if (!executablePath) throw new Error("Chromium is not installed; name it in CHROMIUM");
-  const browser = await chromium.launch({ executablePath, args: ARGUMENTS });
-  const page = await browser.newPage(options);
+  const launch = { executablePath, args: ARGUMENTS };
+  const browser = await (profile ? chromium.launchPersistentContext(profile, { ...launch, ...options }) : chromium.launch(launch));
+  const page = await browser.newPage(profile ? undefined : options);
   page.on("console", (message) => message.type() === "error" && console.error(`in the page: ${message.text()}`));
   page.on("pageerror", (error) => console.error(`in the page: ${error.stack ?? error}`));
   await page.goto(url);

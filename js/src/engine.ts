@@ -13,6 +13,7 @@ import {
   type FileSource,
 } from "./inputs.js";
 import { Batch, Result } from "./result.js";
+import type { ResultColumn } from "./rows.js";
 
 export interface EngineOptions {
   /** Whether the engine runs in a worker of its own. Default: true. */
@@ -244,12 +245,18 @@ export class ResultStream implements AsyncIterable<Batch> {
   #nextId: () => number;
   #open: { sql: string; params: Params | undefined; options: CallOptions };
   #used = false;
+  #columns: readonly ResultColumn[] | undefined;
 
   /** @internal */
   constructor(backend: Backend, nextId: () => number, sql: string, params: Params | undefined, options: CallOptions) {
     this.#backend = backend;
     this.#nextId = nextId;
     this.#open = { sql, params, options };
+  }
+
+  /** The columns, without values. They are known as soon as the first batch, or the end, is there. */
+  get columns(): readonly Pick<ResultColumn, "name" | "type" | "nullable">[] | undefined {
+    return this.#columns;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Batch, void, undefined> {
@@ -261,6 +268,7 @@ export class ResultStream implements AsyncIterable<Batch> {
     const head = (await call(result, () =>
       this.#backend.call(result, "open", [sql, params, options.timeoutMs ?? 0]),
     )) as Uint8Array;
+    this.#columns = new Result(head).columns;
     let isEnd = false;
     try {
       while (!isEnd) {

@@ -5,4 +5,4 @@ export { EngineError, type ErrorCode } from "./errors.js";
 export type { ScalarFunction } from "./functions.js";
 export type { ArrowSchemaLike, ArrowTableLike, Column, FileSource } from "./inputs.js";
 export { Batch, Result } from "./result.js";
-export type { Row, Value } from "./rows.js";
+export type { ResultColumn, Row, Value } from "./rows.js";

@@ -1,18 +1,29 @@
 import { apacheArrow } from "./inputs.js";
-import { rowsOf, type Row } from "./rows.js";
+import { decoded, rowOf, type ResultColumn, type Row } from "./rows.js";
 
 /** All rows of a statement. */
 export class Result {
   /** The rows as an Arrow IPC stream, which every version of every Arrow reader takes. */
   readonly ipc: Uint8Array;
+  #decoded?: ReturnType<typeof decoded>;
 
   constructor(ipc: Uint8Array) {
     this.ipc = ipc;
   }
 
+  /** How many rows there are. */
+  get numRows(): number {
+    return this.#table().numRows;
+  }
+
+  /** The columns, each with its name, its type and its values. */
+  get columns(): readonly ResultColumn[] {
+    return this.#table().columns;
+  }
+
   /** The rows as plain objects; {@link Value} says how values are converted. */
   rows<T = Row>(): T[] {
-    return [...rowsOf(this.ipc)] as T[];
+    return [...this] as T[];
   }
 
   /** The rows as a table of `apache-arrow`, which has to be installed beside this package. */
@@ -21,18 +32,26 @@ export class Result {
     return tableFromIPC(this.ipc);
   }
 
-  [Symbol.iterator](): Generator<Row> {
-    return rowsOf(this.ipc);
+  *[Symbol.iterator](): Generator<Row> {
+    const { numRows, columns } = this.#table();
+    for (let row = 0; row < numRows; row++) yield rowOf(columns, row);
+  }
+
+  #table(): ReturnType<typeof decoded> {
+    return (this.#decoded ??= decoded(this.ipc));
   }
 }
 
 /** Some rows of a result that is read as a stream: an Arrow IPC stream of its own. */
 export class Batch extends Result {
-  /** How many rows there are. */
-  readonly numRows: number;
+  readonly #numRows: number;
 
   constructor(ipc: Uint8Array, numRows: number) {
     super(ipc);
-    this.numRows = numRows;
+    this.#numRows = numRows;
+  }
+
+  override get numRows(): number {
+    return this.#numRows;
   }
 }

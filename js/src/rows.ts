@@ -1,4 +1,5 @@
-import { tableFromIPC, Type, type DataType, type StructType } from "@uwdata/flechette";
+import { tableFromIPC, Type, type Column, type DataType, type Field, type StructType } from "@uwdata/flechette";
+import { typeName } from "./types.js";
 
 /**
  * What `rows()` makes of a value:
@@ -23,23 +24,40 @@ export type Value = null | boolean | number | bigint | string | Uint8Array | Dat
 
 export type Row = Record<string, Value>;
 
-/** The rows of an Arrow IPC stream as plain objects. */
-export function* rowsOf(ipc: Uint8Array): Generator<Row> {
-  const table = tableFromIPC(ipc, { useBigInt: true, useDecimalInt: true, useDate: false });
-  const names = table.schema.fields.map((field) => field.name);
-  const converters = table.schema.fields.map((field) => converter(field.type));
-  const columns = names.map((_, at) => table.getChildAt(at));
-  for (let row = 0; row < table.numRows; row++) {
-    const object: Row = {};
-    for (let at = 0; at < names.length; at++) {
-      // Not by assignment: a column may be called __proto__.
-      const value = columns[at]!.get(row);
-      const converted = value === null || value === undefined ? null : converters[at]!(value);
-      if (names[at] === "__proto__") Object.defineProperty(object, names[at]!, { value: converted, enumerable: true });
-      else object[names[at]!] = converted;
-    }
-    yield object;
+/** A column of a result. */
+export class ResultColumn {
+  readonly name: string;
+  /** Its Arrow type, as `tableSchema` names it. */
+  readonly type: string;
+  readonly nullable: boolean;
+  /** The value in a row, counted from 0. */
+  readonly get: (row: number) => Value;
+
+  constructor(field: Field, values: Column<unknown>) {
+    this.name = field.name;
+    this.type = typeName(field.type);
+    this.nullable = field.nullable;
+    const convert = nullable(converter(field.type));
+    this.get = (row) => convert(values.at(row));
   }
+}
+
+/** An Arrow IPC stream, column by column. */
+export function decoded(ipc: Uint8Array): { numRows: number; columns: ResultColumn[] } {
+  const table = tableFromIPC(ipc, { useBigInt: true, useDecimalInt: true, useDate: false });
+  const columns = table.schema.fields.map((field, at) => new ResultColumn(field, table.getChildAt(at)));
+  return { numRows: table.numRows, columns };
+}
+
+/** The row as a plain object. */
+export function rowOf(columns: readonly ResultColumn[], row: number): Row {
+  const object: Row = {};
+  for (const { name, get } of columns) {
+    // Not by assignment: a column may be called __proto__.
+    if (name === "__proto__") Object.defineProperty(object, name, { value: get(row), enumerable: true });
+    else object[name] = get(row);
+  }
+  return object;
 }
 
 type Converter = (value: any) => Value;

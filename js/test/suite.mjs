@@ -68,6 +68,27 @@ export const tests = {
     db.close();
   },
 
+  async "columns have names, types and values"({ open }) {
+    const db = await open();
+    const values = ["true", "1", "CAST(1 AS SMALLINT UNSIGNED)", "1.5::REAL", "1.25", "'x'", "x'00'", "DATE '2026-02-28'",
+      "TIMESTAMP '2026-02-28T12:34:56'", "CAST('12:34:56' AS TIME)", "[1, NULL]", "{a: 1, b: 'x'}", "NULL", "INTERVAL '1 day'",
+      "arrow_cast(0, 'Timestamp(Microsecond, Some(\"UTC\"))')", "arrow_cast('d', 'Dictionary(Int32, Utf8)')",
+      "MAP {'a': 1}", "arrow_cast([1, 2], 'FixedSizeList(2, Int32)')", "arrow_cast(5, 'Duration(Second)')"];
+    const { columns, numRows } = await db.query(`SELECT ${values.map((value, at) => `${value} AS c${at}`)}`);
+    const types = (await db.query(`SELECT ${values.map((value, at) => `arrow_typeof(${value}) AS c${at}`)}`)).columns;
+    equal(columns.map((column) => column.name), values.map((_, at) => `c${at}`));
+    // Results carry no views: readers of Arrow that do not know them are many.
+    equal(columns.map((column) => column.type), types.map((column) => column.get(0).replaceAll("View", "")));
+    equal([numRows, columns[5].get(0), columns[12].get(0)], [1, "x", null]);
+    const stream = db.stream("SELECT 1 AS a, 'x' AS b WHERE false");
+    equal(stream.columns, undefined);
+    for await (const batch of stream) assert(false, `no rows, and not ${batch.numRows}`);
+    equal(stream.columns.map((column) => column.name), ["a", "b"]);
+    await db.execute("CREATE TABLE t (id BIGINT, x TEXT)");
+    equal((await db.query("UPDATE t SET x = 'y' RETURNING id, x")).columns.map((column) => column.name), ["id", "x"]);
+    db.close();
+  },
+
   async "parameters have the types that they look like"({ open }) {
     const db = await open();
     const types = await db.query(
@@ -145,6 +166,15 @@ export const tests = {
     equal(await db.loadJson("j", text.encode('[{"a": 1, "b": "x"}, {"a": 2}]')), 2);
     equal(await db.loadJson("j", new Blob(['{"a": 3, "b": "z"}\n{"a": 4}\n'])), 2);
     equal((await db.query("SELECT sum(a) AS s, count(b) AS n FROM j")).rows(), [{ s: 10n, n: 2n }]);
+    const many = [{ z: 1, m: { y: "x", b: [{ q: 1, a: null }] } }, { z: 2.5, early: true, m: { y: null, b: [{ q: 2, a: "a" }] } }];
+    equal(await db.loadJson("k", text.encode(JSON.stringify(many, null, 2))), 2);
+    equal(await db.loadJson("k", text.encode(many.map((object) => JSON.stringify(object, null, 1)).join(" "))), 2);
+    const { columns } = await db.query("SELECT * FROM k ORDER BY z LIMIT 1");
+    equal(columns.map((column) => column.name), ["z", "m", "early"], "columns stand as they first appear");
+    equal(columns[1].get(0), { y: "x", b: [{ q: 1n, a: null }] });
+    await fails(() => db.loadJson("l", text.encode("{\"a\": 1}\n{\"a\": ")), "invalid", "JSON");
+    await fails(() => db.loadJson("l", text.encode("[{\"a\": 1}")), "invalid", "JSON");
+    equal(await db.tableExists("l"), false);
 
     const parquet = await db.exportParquet("c");
     equal(new TextDecoder().decode(parquet.subarray(0, 4)), "PAR1");

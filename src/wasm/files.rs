@@ -1,6 +1,6 @@
 //! Files in memory as batches: Arrow IPC, Parquet, CSV, JSON.
 
-use std::io::{Cursor, Seek};
+use std::io::Cursor;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchReader};
@@ -8,7 +8,6 @@ use arrow::csv::reader::Format;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::{FileReader, StreamReader};
-use arrow::json::reader::infer_json_schema;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -17,6 +16,7 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
 use super::error::invalid;
+use super::json;
 use crate::error::DfOlapError;
 
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>;
@@ -90,15 +90,14 @@ impl Opened {
         known: Option<SchemaRef>,
         batch_rows: usize,
     ) -> Result<Self, DfOlapError> {
-        let mut text = Cursor::new(lines(bytes)?);
+        let text = json::objects(bytes)?;
         let schema = match known {
             Some(schema) => schema,
-            None => Arc::new(infer_json_schema(&mut text, Some(LOOKED_AT))?.0),
+            None => Arc::new(json::schema(&text, LOOKED_AT)?),
         };
-        text.rewind()?;
         let reader =
             arrow::json::ReaderBuilder::new(Arc::clone(&schema)).with_batch_size(batch_rows);
-        let batches = Box::new(reader.build(text)?);
+        let batches = Box::new(reader.build(Cursor::new(text))?);
         Ok(Self { schema, batches })
     }
 
@@ -108,21 +107,6 @@ impl Opened {
             batches: Box::new(reader),
         }
     }
-}
-
-/// A list of objects as one object after the other.
-fn lines(bytes: Bytes) -> Result<Bytes, DfOlapError> {
-    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
-        return Ok(bytes);
-    }
-    let objects: Vec<&serde_json::value::RawValue> = serde_json::from_slice(&bytes)
-        .map_err(|error| invalid(format!("this is no list of JSON objects: {error}")))?;
-    let mut text = Vec::with_capacity(bytes.len());
-    for object in objects {
-        text.extend_from_slice(object.get().as_bytes());
-        text.push(b'\n');
-    }
-    Ok(text.into())
 }
 
 /// A Parquet file that is being written in memory.

@@ -9,6 +9,7 @@ mod calls;
 mod error;
 mod files;
 mod functions;
+mod json;
 mod memory;
 mod results;
 mod schema;
