@@ -1,0 +1,22 @@
+// Builds what is missing of the engine and of the page, and serves the page on this machine.
+//
+//     npm start [-- --port 4173]
+//
+// Needs cargo, npm and clang. The engine is built for tests, in minutes; after `scripts/npm_package` it is the small and fast one.
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+const www = join(import.meta.dirname, "..");
+const js = join(www, "../js");
+const { values } = parseArgs({ options: { port: { type: "string", default: "4173" } } });
+
+const run = (cwd, command, ...args) => execFileSync(command, args, { stdio: "inherit", cwd });
+
+for (const folder of [js, www]) {
+  if (!existsSync(join(folder, "node_modules"))) run(folder, "npm", "ci");
+}
+if (!existsSync(join(js, "dist/rhei_datafusion.wasm"))) run(js, "npm", "run", "build");
+run(www, "npm", "run", "build");
+run(www, "npx", "vite", "preview", "--port", values.port, "--strictPort");
