@@ -172,6 +172,7 @@ export const tests = {
     const { columns } = await db.query("SELECT * FROM k ORDER BY z LIMIT 1");
     equal(columns.map((column) => column.name), ["z", "m", "early"], "columns stand as they first appear");
     equal(columns[1].get(0), { y: "x", b: [{ q: 1n, a: null }] });
+    await db.dropTable("k");
     await fails(() => db.loadJson("l", text.encode("{\"a\": 1}\n{\"a\": ")), "invalid", "JSON");
     await fails(() => db.loadJson("l", text.encode("[{\"a\": 1}")), "invalid", "JSON");
     equal(await db.tableExists("l"), false);

@@ -37,10 +37,10 @@ use crate::upkeep::{
 };
 
 pub(crate) use memory::MemoryStore;
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 pub(crate) use settings::Patience;
 pub(crate) use settings::VortexSettings;
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 pub(crate) use vortex::VortexStore;
 pub(crate) use vortex::open;
 
