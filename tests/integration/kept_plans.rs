@@ -1,10 +1,10 @@
 //! A query that comes again answers for the tables as they are now, though its optimized plan is kept.
 
 use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
+use rhei_datafusion::DataFusionEngine;
 use rhei_datafusion::arrow::datatypes::DataType;
 use rhei_datafusion::datafusion;
 use rhei_datafusion::datafusion::common::ScalarValue;
-use rhei_datafusion::{DataFusionEngine, OlapEngine};
 
 use crate::common::{engines, refused, rows, run, vortex};
 
