@@ -1,14 +1,20 @@
 //! The native side: tokio's timers, and a stack that grows.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 pub(crate) use std::time::Instant;
+
+use futures::FutureExt;
 
 use crate::error::DfOlapError;
 
 /// Completes after `duration`.
 #[allow(clippy::disallowed_methods, reason = "the one place for tokio's timer")]
 pub(crate) async fn sleep(duration: Duration) {
-    tokio::time::sleep(duration).await;
+    // A timer panics while its runtime is being shut down: there is nothing left to wait for.
+    let _ = AssertUnwindSafe(tokio::time::sleep(duration))
+        .catch_unwind()
+        .await;
 }
 
 /// Runs `work`, which may block, where it holds up no other task.
@@ -72,7 +78,7 @@ pub(crate) fn check_room(_: usize) -> Result<(), DfOlapError> {
 }
 
 /// The most rows that one thread looks at by itself; where there are more, a plan has them looked at by all.
-pub(crate) const DIRECT_ROWS: u64 = 1 << 18;
+pub(crate) const DIRECT_ROWS: Option<u64> = Some(1 << 18);
 
 /// The rows that a join compares without a pause for others: no limit, they have threads of their own.
 pub(crate) const PROBE_ROWS: Option<usize> = None;

@@ -121,7 +121,7 @@ async fn matched(
         .iter()
         .map(|place| table.fragments[*place].rows())
         .sum();
-    if rows > runtime::DIRECT_ROWS || in_files.len() > MAX_FILES {
+    if runtime::DIRECT_ROWS.is_some_and(|most| rows > most) || in_files.len() > MAX_FILES {
         return Ok(None);
     }
     let mut matched = Matched {
