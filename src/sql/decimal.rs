@@ -28,7 +28,8 @@ pub(super) fn arithmetic(
     let (left, right) = (Operand::of(left)?, Operand::of(right)?);
     let values: Vec<i128> = match op {
         Operator::Multiply if left.scale.checked_add(right.scale)? == scale => {
-            if left.bits() + right.bits() > WORD {
+            // The product of two negative ends, −2ᵃ and −2ᵇ, takes one bit more than both.
+            if left.bits() + right.bits() >= WORD {
                 return None;
             }
             each(&left, &right, |left, right| left * right)?
@@ -259,6 +260,27 @@ mod tests {
                         assert_eq!(&found, &arrow.unwrap());
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn products_at_the_edge_of_a_word_are_exact() {
+        let made = DataType::Decimal128(DECIMAL128_MAX_PRECISION, 0);
+        let column = |value: i128| -> ArrayRef {
+            let values = Decimal128Array::from_iter_values([value]);
+            Arc::new(
+                values
+                    .with_precision_and_scale(DECIMAL128_MAX_PRECISION, 0)
+                    .unwrap(),
+            )
+        };
+        for length in 0..=63 {
+            let (left, right) = (-(1_i128 << length), -(1_i128 << (63 - length)));
+            let operands = [left, right].map(|value| ColumnarValue::Array(column(value)));
+            let found = arithmetic(&operands[0], Operator::Multiply, &operands[1], &made);
+            if let Some(found) = found {
+                assert_eq!(&found, &column(left * right), "{left} * {right}");
             }
         }
     }

@@ -74,3 +74,16 @@ SELECT * FROM t ORDER BY id;
 --> rows
 -- 3 | 7.00 | -1.0001 | -5
 -- 5 | 20.00 | 0.5000 | 12345678901234567890
+
+-- A product that takes one bit more than a word has.
+CREATE TABLE ends (a DECIMAL(19, 0), b DECIMAL(19, 0));
+--> ok
+
+INSERT INTO ends VALUES (-4294967296, -2147483648), (4294967296, -2147483648), (4294967295, 2147483647);
+--> count 3
+
+SELECT a * b FROM ends ORDER BY a, b;
+--> rows
+-- 9223372036854775808
+-- 9223372030412324865
+-- -9223372036854775808
