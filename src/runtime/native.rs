@@ -11,10 +11,12 @@ use crate::error::DfOlapError;
 /// Completes after `duration`.
 #[allow(clippy::disallowed_methods, reason = "the one place for tokio's timer")]
 pub(crate) async fn sleep(duration: Duration) {
-    // A timer panics while its runtime is being shut down: there is nothing left to wait for.
-    let _ = AssertUnwindSafe(tokio::time::sleep(duration))
-        .catch_unwind()
-        .await;
+    let slept = AssertUnwindSafe(tokio::time::sleep(duration)).catch_unwind();
+    if slept.await.is_err() {
+        // A timer panics while its runtime is being shut down. A task ends here, where it gives up its turn; whoever waits
+        // outside of the runtime goes on without the timer.
+        yield_now().await;
+    }
 }
 
 /// Runs `work`, which may block, where it holds up no other task.
