@@ -7,7 +7,9 @@ import { counted, isNumber, isTime } from "./values.js";
 export class Chart {
   #parent = byId("chart");
   #rows: Rows | undefined;
+  /** What was chosen for the columns that were seen last; the same query, run again, is drawn in the same way. */
   #choice: Choice | undefined;
+  #names = "";
 
   constructor() {
     new ResizeObserver(() => this.#isSeen() && this.#draw()).observe(this.#parent);
@@ -15,9 +17,11 @@ export class Chart {
 
   /** Rows of a new result. */
   show(rows: Rows | undefined): void {
-    const same = rows && this.#rows && names(rows) === names(this.#rows);
     this.#rows = rows;
-    if (!same) this.#choice = rows && rows.columns.length > 0 ? chosen(rows) : undefined;
+    if (rows && names(rows) !== this.#names) {
+      this.#names = names(rows);
+      this.#choice = rows.columns.length > 0 ? chosen(rows) : undefined;
+    }
     this.redraw();
   }
 

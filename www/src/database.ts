@@ -31,10 +31,6 @@ export class Database {
     return new Database(await Engine.create());
   }
 
-  close(): void {
-    this.#engine.close();
-  }
-
   stream(sql: string, signal: AbortSignal): ResultStream {
     return this.#engine.stream(sql, [], { signal });
   }

@@ -1,7 +1,7 @@
 import { EngineError } from "rhei-datafusion";
 import { Chart } from "./chart.js";
 import { csvOf } from "./csv.js";
-import { Database, identifier } from "./database.js";
+import { Database, identifier, SAMPLE } from "./database.js";
 import { byId, element, oncePerFrame } from "./dom.js";
 import { Editor, type Statement } from "./editor.js";
 import { Grid, type Cell } from "./grid.js";
@@ -77,7 +77,7 @@ async function busy(work: (signal: AbortSignal) => Promise<void>): Promise<boole
     if (running === mine) await failed(error as Error);
     return false;
   } finally {
-    await refresh();
+    await refresh().catch(failed);
     if (running === mine) {
       running = undefined;
       setBusy(false);
@@ -114,7 +114,7 @@ async function refresh(): Promise<void> {
   const all = await database.tables();
   tables.show(all);
   editor.complete(Object.fromEntries(all.map(({ name, columns }) => [name, columns.map((column) => column.name)])));
-  sampleButton.disabled = all.some(({ name }) => name === "flights");
+  sampleButton.disabled = all.some(({ name }) => name === SAMPLE);
   const { usedBytes, peakBytes, limitBytes } = await database.memory();
   byId("memory").textContent = `memory ${size(usedBytes)}, at most ${size(peakBytes)} of ${size(limitBytes)}`;
 }
@@ -130,7 +130,9 @@ async function runAll(statements: Statement[]): Promise<void> {
   let current = statements[0]!;
   let last: Outcome | undefined;
   editor.mark();
+  let mine: AbortSignal | undefined;
   await busy(async (signal) => {
+    mine = signal;
     for (current of statements) {
       clear();
       last = await run(database, current, signal, {
@@ -144,6 +146,8 @@ async function runAll(statements: Statement[]): Promise<void> {
     }
     if (statements.length > 1) status.textContent += ` · ${statements.length} statements in ${duration(performance.now() - begun)}`;
   });
+  // What is shown belongs to another, if this one was stopped by it.
+  if (running && running.signal !== mine) return;
   grow();
   if (!message.hidden) mark(current);
   const error = message.hidden ? undefined : message.textContent!;

@@ -3,7 +3,7 @@ import type { Statement } from "./editor.js";
 import { Rows } from "./rows.js";
 
 /** After how many rows reading waits until it is told to go on. */
-export const PAGE = 1_000_000;
+const PAGE = 1_000_000;
 
 /** What has become of a statement so far. Times are counted from its start, in milliseconds. */
 export interface Outcome {

@@ -231,6 +231,9 @@ claim("a result is a chart in one click, and another in a second", async (page) 
   await shot(page, "chart-bars");
   await page.selectOption("#chart label:has-text('Chart') select", { label: "dot" });
   await page.waitForFunction(() => document.querySelectorAll("#chart svg [aria-label=dot] circle").length === 20);
+  await page.click("#run");
+  await status(page, /^Done: 20 rows/);
+  await page.waitForFunction(() => document.querySelectorAll("#chart svg [aria-label=dot] circle").length === 20);
   await runs(page, "SELECT CAST(date_trunc('day', date) AS DATE) AS day, count(*) AS flights FROM flights GROUP BY 1 ORDER BY 1");
   await page.waitForSelector("#chart svg [aria-label=line] path");
   await shot(page, "chart-line");
