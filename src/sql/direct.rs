@@ -22,7 +22,7 @@ use roaring::RoaringTreemap;
 use super::checked::{check_condition, check_expr};
 use super::paced::Pace;
 use super::planner::Planner;
-use super::provider::prune;
+use super::prune::prune;
 use super::rows::{Gathered, shape};
 use super::run::Run;
 use super::scan::stored_batches;

@@ -1,9 +1,10 @@
 //! Optimized plans of queries that come again.
 //!
 //! Over small tables planning a query takes as long as running it, and programs ask the same few again and again. What the
-//! optimizer makes of a plan depends on that plan, on the schemas in it and on the session, and not on any row. So it is kept,
-//! without the tables, and is given those of the snapshot that the next statement reads. Not kept is what a function makes that
-//! reads a clock or throws dice, and what reads anything but tables of a snapshot (a view, a file, a table as it was).
+//! optimizer makes of a plan is right for all rows, for it depends on that plan, on the schemas in it and on the session. So it
+//! is kept, without the tables, and is given those of the snapshot that the next statement reads. The order of its joins was
+//! chosen for tables of some size, so it is made anew where one has grown or shrunk much. Not kept is what a function
+//! makes that reads a clock or throws dice, and what reads anything but tables of a snapshot (a view, a file, a table as it was).
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -30,10 +31,20 @@ const LARGEST: usize = 1000;
 /// The bytes of the longest literal in one.
 const LONGEST: usize = 4096;
 
+/// How many times the rows of a table a plan is still good for, more or fewer.
+const SIMILAR: u64 = 4;
+
+#[derive(Debug, Clone)]
+struct Kept {
+    plan: LogicalPlan,
+    /// The rows of each table when it was made.
+    rows: HashMap<TableReference, u64>,
+}
+
 /// The plans of one session: another has other functions and options.
 #[derive(Debug)]
 pub(crate) struct Plans {
-    kept: Mutex<LruCache<LogicalPlan, LogicalPlan>>,
+    kept: Mutex<LruCache<LogicalPlan, Kept>>,
     seen: Mutex<LruCache<u64, ()>>,
     hashes: RandomState,
 }
@@ -58,9 +69,10 @@ impl Plans {
         let Some(tables) = tables_of(&plan)? else {
             return optimize(plan);
         };
+        let rows = rows_of(&tables);
         let known = self.kept.lock().get(&plan).cloned();
-        if let Some(known) = known {
-            return with_sources(known, |name, unbound| {
+        if let Some(known) = known.filter(|known| are_similar(&known.rows, &rows)) {
+            return with_sources(known.plan, |name, unbound| {
                 tables.get(name).unwrap_or(unbound).clone()
             });
         }
@@ -72,14 +84,35 @@ impl Plans {
         let key = comes_again.then(|| plan.clone());
         let made = optimize(plan)?;
         if let Some(key) = key {
-            let (key, kept) = (without_tables(key)?, without_tables(made.clone())?);
-            self.kept.lock().put(key, kept);
+            let (key, plan) = (without_tables(key)?, without_tables(made.clone())?);
+            self.kept.lock().put(key, Kept { plan, rows });
         }
         Ok(made)
     }
 }
 
 type Sources = HashMap<TableReference, Arc<dyn TableSource>>;
+
+fn rows_of(tables: &Sources) -> HashMap<TableReference, u64> {
+    let rows = |source| {
+        let provider = source_as_provider(source).ok()?;
+        Some(provider.downcast_ref::<SnapshotTable>()?.rows())
+    };
+    let tables = tables.iter();
+    tables
+        .map(|(name, source)| (name.clone(), rows(source).unwrap_or_default()))
+        .collect()
+}
+
+/// Whether each table has about as many rows as it had.
+fn are_similar(then: &HashMap<TableReference, u64>, now: &HashMap<TableReference, u64>) -> bool {
+    // Some rows more or less make no difference in a small table.
+    let weight = |rows: Option<&u64>| rows.copied().unwrap_or_default().saturating_add(1000);
+    now.iter().all(|(name, now)| {
+        let (then, now) = (weight(then.get(name)), weight(Some(now)));
+        then.max(now) / then.min(now) < SIMILAR
+    })
+}
 
 /// The tables that a plan reads, if what is made of it may be kept.
 fn tables_of(plan: &LogicalPlan) -> Result<Option<Sources>> {

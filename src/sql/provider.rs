@@ -4,24 +4,22 @@
 //! loses conditions. Writing goes through [`crate::sql::dml`]. The primary key is not shown to the optimizer as a
 //! constraint: it is identity, not a promise that no two rows share it.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::compute::concat_batches;
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::pruning::PruningStatistics;
-use datafusion::common::{Column, DFSchema, Result, ScalarValue};
+use datafusion::common::{ColumnStatistics, DFSchema, Result};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::union::UnionExec;
 
-use super::scan::{FragmentSource, with_row_address};
-use crate::fragment::{ColumnId, ValueRange};
+use super::prune::prune;
+use super::scan::{FragmentSource, stored_batches, with_row_address};
+use super::statistics::column_statistics;
 use crate::snapshot::Table;
 use crate::store::{FileScan, Store};
 
@@ -51,6 +49,53 @@ impl SnapshotTable {
         }
     }
 
+    pub fn rows(&self) -> u64 {
+        self.table.rows
+    }
+
+    /// What is known of a column without reading rows.
+    pub fn column_statistics(&self, name: &str) -> Option<ColumnStatistics> {
+        let column = self.table.definition.column(name)?;
+        let fragments: Vec<_> = self.table.fragments.iter().collect();
+        Some(column_statistics(&fragments, column))
+    }
+
+    /// Some rows from all over the table, deleted ones among them; `None` where they are not in memory.
+    pub fn sample(&self) -> Option<RecordBatch> {
+        const ROWS: usize = 4096;
+        const PIECES: usize = 64;
+        let fragments = &self.table.fragments;
+        if fragments.iter().any(|live| live.fragment.file().is_some()) {
+            return None;
+        }
+        let rows: usize = fragments
+            .iter()
+            .map(|live| live.fragment.rows() as usize)
+            .sum();
+        let (piece, step) = match rows <= ROWS {
+            true => (rows, rows.max(1)),
+            false => (ROWS / PIECES, rows / PIECES),
+        };
+        let places: Vec<usize> = (0..fragments.len()).collect();
+        let (mut pieces, mut start, mut next) = (Vec::new(), 0, 0);
+        for stored in stored_batches(&self.table, &places) {
+            let batch = stored.ok()?.batch;
+            let end = start + batch.num_rows();
+            if rows <= ROWS {
+                pieces.push(batch);
+            } else {
+                while next < end {
+                    let from = next - start;
+                    pieces.push(batch.slice(from, piece.min(batch.num_rows() - from)));
+                    next += step;
+                }
+            }
+            start = end;
+        }
+        let sample = concat_batches(&self.table.definition.schema, &pieces).ok()?;
+        (sample.num_rows() > 0).then_some(sample)
+    }
+
     /// The places of the fragments that may hold a row for which all of `filters` are true.
     fn fragments_for(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<usize>> {
         let all = (0..self.table.fragments.len()).collect();
@@ -65,32 +110,6 @@ impl SnapshotTable {
             return Ok(all);
         };
         Ok(prune(&self.table, &self.schema, predicate))
-    }
-}
-
-/// Which fragments may hold a row for which `predicate` is true; all where that cannot be told.
-pub(crate) fn prune(
-    table: &Table,
-    schema: &SchemaRef,
-    predicate: Arc<dyn PhysicalExpr>,
-) -> Vec<usize> {
-    let all = 0..table.fragments.len();
-    let Ok(predicate) = PruningPredicateBuilder::new()
-        .with_file_schema(Arc::clone(schema))
-        .try_build(predicate)
-    else {
-        return all.collect();
-    };
-    if predicate.always_true() {
-        return all.collect();
-    }
-    match predicate.prune(&FragmentRanges(table)) {
-        Ok(kept) => all
-            .zip(kept)
-            .filter(|(_, keep)| *keep)
-            .map(|(i, _)| i)
-            .collect(),
-        Err(_) => all.collect(),
     }
 }
 
@@ -163,61 +182,5 @@ impl TableProvider for SnapshotTable {
                 }
             })
             .collect())
-    }
-}
-
-/// The fragments' value ranges, in the form that pruning asks for. Ranges count deleted rows too, so they can only be wide.
-struct FragmentRanges<'a>(&'a Table);
-
-impl FragmentRanges<'_> {
-    fn column_id(&self, column: &Column) -> Option<(ColumnId, &DataType)> {
-        let column = self.0.definition.column(&column.name)?;
-        Some((column.id, column.field.data_type()))
-    }
-
-    fn values(
-        &self,
-        column: &Column,
-        value: impl Fn(&ValueRange) -> ScalarValue,
-    ) -> Option<ArrayRef> {
-        let (id, data_type) = self.column_id(column)?;
-        let unknown = ScalarValue::try_from(data_type).ok()?;
-        let values = self
-            .0
-            .fragments
-            .iter()
-            .map(|live| live.fragment.range(id).map_or(unknown.clone(), &value));
-        ScalarValue::iter_to_array(values).ok()
-    }
-}
-
-impl PruningStatistics for FragmentRanges<'_> {
-    fn min_values(&self, column: &Column) -> Option<ArrayRef> {
-        self.values(column, |range| range.min.clone())
-    }
-
-    fn max_values(&self, column: &Column) -> Option<ArrayRef> {
-        self.values(column, |range| range.max.clone())
-    }
-
-    fn num_containers(&self) -> usize {
-        self.0.fragments.len()
-    }
-
-    fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
-        let (id, _) = self.column_id(column)?;
-        let counts = self.0.fragments.iter();
-        let counts = counts.map(|live| live.fragment.range(id).map(|range| range.nulls));
-        Some(Arc::new(UInt64Array::from_iter(counts)))
-    }
-
-    fn row_counts(&self) -> Option<ArrayRef> {
-        let counts = self.0.fragments.iter();
-        let counts = counts.map(|live| u64::from(live.fragment.rows()));
-        Some(Arc::new(UInt64Array::from_iter_values(counts)))
-    }
-
-    fn contained(&self, _: &Column, _: &HashSet<ScalarValue>) -> Option<BooleanArray> {
-        None
     }
 }

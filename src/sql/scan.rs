@@ -6,26 +6,32 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use arrow::array::{ArrayRef, BooleanArray, UInt64Array, new_null_array};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, Statistics};
+use datafusion::common::{ColumnStatistics, Result, Statistics};
 use datafusion::datasource::source::{DataSource, DataSourceExec};
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::projection::ProjectionExprs;
-use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_expr::{
+    DynamicFilterTracking, EquivalenceProperties, Partitioning, PhysicalExpr,
+};
 use datafusion::physical_plan::DisplayFormatType;
 use datafusion::physical_plan::coop::cooperative;
 use datafusion::physical_plan::execution_plan::SchedulingType;
+use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, PushedDown};
 use datafusion::physical_plan::projection::{all_alias_free_columns, new_projections_for_columns};
 use futures::Stream;
 
+use super::runtime_filter::RuntimeFilter;
+use super::statistics::column_statistics;
 use crate::fragment::LiveFragment;
 use crate::snapshot::{Table, TableDefinition, row_address};
 
@@ -43,6 +49,10 @@ pub(crate) struct FragmentSource {
     /// The schema of what comes out.
     schema: SchemaRef,
     fetch: Option<usize>,
+    /// Filters over `schema` that come to be while the query runs.
+    filters: Vec<Arc<dyn PhysicalExpr>>,
+    /// Of all partitions and each column, worked out when first asked for.
+    columns: OnceLock<Vec<ColumnStatistics>>,
 }
 
 impl FragmentSource {
@@ -63,6 +73,24 @@ impl FragmentSource {
             table,
             projection,
             fetch,
+            filters: Vec::new(),
+            columns: OnceLock::new(),
+        })
+    }
+
+    /// What is known of the columns over all partitions.
+    fn column_statistics(&self) -> &[ColumnStatistics] {
+        self.columns.get_or_init(|| {
+            let places = self.partitions.iter().flatten();
+            let fragments: Vec<_> = places.map(|p| &self.table.fragments[*p]).collect();
+            let columns = &self.table.definition.columns;
+            self.projection
+                .iter()
+                .map(|index| match columns.get(*index) {
+                    Some(column) => column_statistics(&fragments, column),
+                    None => ColumnStatistics::new_unknown(),
+                })
+                .collect()
         })
     }
 
@@ -116,10 +144,14 @@ impl DataSource for FragmentSource {
             self.partitions.len(),
             self.rows(None),
         )?;
-        match self.fetch {
-            Some(fetch) => write!(f, ", fetch={fetch}"),
-            None => Ok(()),
+        if let Some(fetch) = self.fetch {
+            write!(f, ", fetch={fetch}")?;
         }
+        for (index, filter) in self.filters.iter().enumerate() {
+            let before = if index == 0 { ", filter=" } else { " AND " };
+            write!(f, "{before}{filter}")?;
+        }
+        Ok(())
     }
 
     fn output_partitioning(&self) -> Partitioning {
@@ -148,6 +180,11 @@ impl DataSource for FragmentSource {
             }
         };
         statistics.total_byte_size = estimated_bytes(&self.schema, rows);
+        statistics.column_statistics = self.column_statistics().to_vec();
+        // Some of the rows: the whole table's values are bounds.
+        if partition.is_some() || self.fetch.is_some() || !self.filters.is_empty() {
+            statistics = statistics.to_inexact();
+        }
         Ok(Arc::new(statistics))
     }
 
@@ -162,12 +199,36 @@ impl DataSource for FragmentSource {
         self.fetch
     }
 
+    fn try_pushdown_filters(
+        &self,
+        filters: Vec<Arc<dyn PhysicalExpr>>,
+        _: &ConfigOptions,
+    ) -> Result<FilterPushdownPropagation<Arc<dyn DataSource>>> {
+        // Who offers one applies it as well: `No` says that it is no more than a help here.
+        let answer = FilterPushdownPropagation::with_parent_pushdown_result(vec![
+            PushedDown::No;
+            filters.len()
+        ]);
+        let is_dynamic = |filter: &Arc<dyn PhysicalExpr>| {
+            DynamicFilterTracking::classify(filter).contains_dynamic_filter()
+        };
+        let dynamic: Vec<_> = filters.into_iter().filter(is_dynamic).collect();
+        // A limit counts the rows before a filter that came later.
+        if dynamic.is_empty() || self.fetch.is_some() {
+            return Ok(answer);
+        }
+        let mut filtered = self.clone();
+        filtered.filters.extend(dynamic);
+        Ok(answer.with_updated_node(Arc::new(filtered)))
+    }
+
     fn try_swapping_with_projection(
         &self,
         projection: &ProjectionExprs,
     ) -> Result<Option<Arc<dyn DataSource>>> {
         let exprs: Vec<_> = projection.iter().cloned().collect();
-        if !all_alias_free_columns(&exprs) {
+        // The filters speak of the columns as they are.
+        if !all_alias_free_columns(&exprs) || !self.filters.is_empty() {
             return Ok(None);
         }
         let chosen = new_projections_for_columns(&exprs, &self.projection);
@@ -176,14 +237,20 @@ impl DataSource for FragmentSource {
         Ok(Some(Arc::new(Self {
             projection: chosen,
             schema: Arc::new(self.schema.project(&kept)?),
+            columns: OnceLock::new(),
             ..self.clone()
         })))
     }
 
     fn apply_expressions(
         &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
+        for filter in &self.filters {
+            if f(filter)? == TreeNodeRecursion::Stop {
+                return Ok(TreeNodeRecursion::Stop);
+            }
+        }
         Ok(TreeNodeRecursion::Continue)
     }
 }
@@ -279,12 +346,17 @@ struct FragmentStream {
     /// The position in the fragment at which the next batch starts.
     position: u32,
     left: usize,
+    filter: Option<RuntimeFilter>,
+    /// The fragments that may hold a row that the filter wants; all without.
+    wanted: Option<Vec<usize>>,
 }
 
 impl FragmentStream {
     fn new(source: FragmentSource, partition: usize) -> Self {
         Self {
             left: source.fetch.unwrap_or(usize::MAX),
+            filter: RuntimeFilter::new(&source.filters),
+            wanted: None,
             source,
             partition,
             fragment: 0,
@@ -296,6 +368,10 @@ impl FragmentStream {
     fn next_batch(&mut self) -> Option<Result<RecordBatch>> {
         loop {
             let place = *self.source.partitions[self.partition].get(self.fragment)?;
+            if self.batch == 0 && !self.is_wanted(place) {
+                self.fragment += 1;
+                continue;
+            }
             let live = &self.source.table.fragments[place];
             let Some(batch) = live.fragment.batches().get(self.batch) else {
                 self.fragment += 1;
@@ -326,6 +402,21 @@ impl FragmentStream {
         }
     }
 
+    /// Whether a fragment may hold a row that the filter wants, as far as is known now.
+    fn is_wanted(&mut self, place: usize) -> bool {
+        let Some(filter) = &mut self.filter else {
+            return true;
+        };
+        let (table, schema) = (&self.source.table, &self.source.schema);
+        if table.fragments.len() > 1
+            && let Some(places) = filter.changed_places(table, schema)
+        {
+            self.wanted = Some(places);
+        }
+        let wanted = self.wanted.as_ref();
+        wanted.is_none_or(|wanted| wanted.binary_search(&place).is_ok())
+    }
+
     fn read(
         &self,
         place: usize,
@@ -351,8 +442,12 @@ impl FragmentStream {
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch =
             RecordBatch::try_new_with_options(Arc::clone(&self.source.schema), columns, &options)?;
-        match live.live_rows(start, rows) {
-            Some(keep) => Ok(filter_record_batch(&batch, &keep)?),
+        let batch = match live.live_rows(start, rows) {
+            Some(keep) => filter_record_batch(&batch, &keep)?,
+            None => batch,
+        };
+        match &self.filter {
+            Some(filter) => filter.apply(batch),
             None => Ok(batch),
         }
     }

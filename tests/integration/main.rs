@@ -24,6 +24,7 @@ mod faults;
 mod forerunner;
 mod history;
 mod isolation;
+mod join_order;
 mod kept_plans;
 mod kill;
 mod literals;

@@ -1,0 +1,304 @@
+//! The cheapest order of joins, by what each is expected to hold and to make.
+//!
+//! Up to [`EXACT_RELATIONS`] relations every order is compared, bushy ones too (dynamic programming over sets of relations, as in
+//! Selinger et al., "Access Path Selection in a Relational Database Management System", and Moerkotte and Neumann, "Analysis
+//! of Two Existing and One New Dynamic Programming Algorithm"); more are joined greedily, cheapest first (Fegaras, "A New
+//! Heuristic for Optimizing Large Queries").
+
+/// Some relations, a bit for each.
+pub(super) type Set = u64;
+
+/// The most relations of which every order is compared.
+const EXACT_RELATIONS: usize = 10;
+/// The most that are ordered at all.
+pub(super) const MAX_RELATIONS: usize = 32;
+/// What a row costs that is put into a hash table, looked up in one, and made.
+const BUILD: f64 = 4.0;
+const PROBE: f64 = 1.0;
+const MADE: f64 = 2.0;
+/// The rows that pass a condition of which nothing is known.
+const PASSING: f64 = 0.3;
+
+pub(super) struct Relation {
+    /// Rows that are joined.
+    pub rows: f64,
+    /// Rows before any condition.
+    pub all_rows: f64,
+    pub kind: Kind,
+}
+
+pub(super) enum Kind {
+    /// Its rows are part of what is made.
+    Joined,
+    /// The right side of a semi or anti join: of the rows of the others, `kept` are left. Can be joined once `needs` are there.
+    Filters { needs: Set, kept: f64 },
+}
+
+/// `left = right`, of disjoint sets.
+pub(super) struct Edge {
+    pub left: Set,
+    pub right: Set,
+    /// The two columns by number, where both sides are plain ones.
+    pub columns: Option<(usize, usize)>,
+    /// How many different values the two sides have in common.
+    pub domain: f64,
+}
+
+impl Edge {
+    fn all(&self) -> Set {
+        self.left | self.right
+    }
+
+    pub fn connects(&self, one: Set, other: Set) -> bool {
+        let within = |part: Set, whole: Set| part & !whole == 0;
+        within(self.left, one) && within(self.right, other)
+            || within(self.left, other) && within(self.right, one)
+    }
+}
+
+pub(super) struct Problem {
+    pub relations: Vec<Relation>,
+    pub edges: Vec<Edge>,
+    /// What other conditions read.
+    pub conditions: Vec<Set>,
+}
+
+/// An order: relations by number.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Tree {
+    Leaf(usize),
+    Join(Box<Tree>, Box<Tree>),
+}
+
+impl Tree {
+    pub fn set(&self) -> Set {
+        match self {
+            Self::Leaf(relation) => 1 << relation,
+            Self::Join(left, right) => left.set() | right.set(),
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Candidate {
+    set: Set,
+    cost: f64,
+    rows: f64,
+    tree: Tree,
+}
+
+impl Problem {
+    /// The rows that the relations of a set make, whatever their order.
+    pub fn rows(&self, set: Set) -> f64 {
+        let mut rows = 1.0;
+        for (index, relation) in self.relations.iter().enumerate() {
+            if set & 1 << index != 0 {
+                rows *= match relation.kind {
+                    Kind::Joined => relation.rows,
+                    Kind::Filters { kept, .. } => kept,
+                };
+            }
+        }
+        // a = b and b = c say that a = c; said once more it keeps no fewer.
+        let mut same = Classes::default();
+        let mut pairs: Vec<(Set, f64)> = Vec::new();
+        for edge in &self.edges {
+            let is_inside = edge.all() & !set == 0;
+            if !is_inside || edge.columns.is_some_and(|(a, b)| !same.unite(&a, &b)) {
+                continue;
+            }
+            match pairs.iter_mut().find(|(both, _)| *both == edge.all()) {
+                Some((_, domain)) => *domain *= edge.domain,
+                None => pairs.push((edge.all(), edge.domain)),
+            }
+        }
+        for (both, domain) in pairs {
+            rows /= domain.min(self.most_keys(both)).max(1.0);
+        }
+        for condition in &self.conditions {
+            if condition & !set == 0 {
+                rows *= PASSING;
+            }
+        }
+        rows.max(1.0)
+    }
+
+    /// Several columns together have no more values than the smaller of two relations has rows.
+    fn most_keys(&self, both: Set) -> f64 {
+        if both.count_ones() != 2 {
+            return f64::INFINITY;
+        }
+        let rows = self.members(both).map(|relation| relation.all_rows);
+        rows.fold(f64::INFINITY, f64::min)
+    }
+
+    fn members(&self, set: Set) -> impl Iterator<Item = &Relation> {
+        let all = self.relations.iter().enumerate();
+        all.filter(move |(index, _)| set & 1 << index != 0)
+            .map(|(_, relation)| relation)
+    }
+
+    /// The relation whose rows only decide about others', if a set is that one.
+    fn filtering(&self, set: Set) -> Option<&Relation> {
+        let relation = self.relations.get(set.trailing_zeros() as usize)?;
+        let is_filtering = matches!(relation.kind, Kind::Filters { .. });
+        (set.count_ones() == 1 && is_filtering).then_some(relation)
+    }
+
+    /// Whether two sets can be joined without a product of all their rows.
+    fn are_joinable(&self, one: Set, other: Set) -> bool {
+        match (self.filtering(one), self.filtering(other)) {
+            (None, None) => self.edges.iter().any(|edge| edge.connects(one, other)),
+            (
+                None,
+                Some(Relation {
+                    kind: Kind::Filters { needs, .. },
+                    ..
+                }),
+            ) => needs & !one == 0,
+            (
+                Some(Relation {
+                    kind: Kind::Filters { needs, .. },
+                    ..
+                }),
+                None,
+            ) => needs & !other == 0,
+            _ => false,
+        }
+    }
+
+    fn leaf(&self, index: usize) -> Candidate {
+        Candidate {
+            set: 1 << index,
+            cost: 0.0,
+            rows: self.relations[index].rows,
+            tree: Tree::Leaf(index),
+        }
+    }
+
+    /// What is read of a candidate by a join.
+    fn joined(&self, one: &Candidate, other: &Candidate) -> Candidate {
+        let set = one.set | other.set;
+        let rows = self.rows(set);
+        let (small, large) = (one.rows.min(other.rows), one.rows.max(other.rows));
+        let own = BUILD * small + PROBE * large + MADE * rows;
+        Candidate {
+            set,
+            cost: one.cost + other.cost + own,
+            rows,
+            tree: Tree::Join(Box::new(one.tree.clone()), Box::new(other.tree.clone())),
+        }
+    }
+
+    fn priced(&self, tree: &Tree) -> Candidate {
+        match tree {
+            Tree::Leaf(index) => self.leaf(*index),
+            Tree::Join(left, right) => self.joined(&self.priced(left), &self.priced(right)),
+        }
+    }
+
+    /// What an order costs, in rows.
+    pub fn cost(&self, tree: &Tree) -> f64 {
+        self.priced(tree).cost
+    }
+
+    /// The cheapest order; `None` where some could only be joined as a product.
+    pub fn best(&self) -> Option<Tree> {
+        match self.relations.len() {
+            0 => None,
+            few if few <= EXACT_RELATIONS => self.cheapest_of_all(),
+            many if many <= MAX_RELATIONS => self.cheapest_first(),
+            _ => None,
+        }
+    }
+
+    fn cheapest_of_all(&self) -> Option<Tree> {
+        let count = self.relations.len();
+        let mut best: Vec<Option<Candidate>> = vec![None; 1 << count];
+        for index in 0..count {
+            best[1 << index] = Some(self.leaf(index));
+        }
+        for set in 1..(1 << count) as Set {
+            if set.count_ones() < 2 {
+                continue;
+            }
+            let mut found: Option<Candidate> = None;
+            let mut one = (set - 1) & set;
+            while one > set & !one {
+                let other = set & !one;
+                let (left, right) = (&best[one as usize], &best[other as usize]);
+                if let (Some(left), Some(right)) = (left, right)
+                    && found
+                        .as_ref()
+                        .is_none_or(|f| left.cost + right.cost < f.cost)
+                    && self.are_joinable(one, other)
+                {
+                    let made = self.joined(left, right);
+                    if found.as_ref().is_none_or(|found| made.cost < found.cost) {
+                        found = Some(made);
+                    }
+                }
+                one = (one - 1) & set;
+            }
+            best[set as usize] = found;
+        }
+        best.pop().flatten().map(|candidate| candidate.tree)
+    }
+
+    fn cheapest_first(&self) -> Option<Tree> {
+        let mut parts: Vec<_> = (0..self.relations.len()).map(|i| self.leaf(i)).collect();
+        while parts.len() > 1 {
+            let mut found: Option<(usize, usize, Candidate)> = None;
+            for (place, one) in parts.iter().enumerate() {
+                for (other_place, other) in parts.iter().enumerate().skip(place + 1) {
+                    if !self.are_joinable(one.set, other.set) {
+                        continue;
+                    }
+                    let made = self.joined(one, other);
+                    let added = |c: &Candidate, one: &Candidate, other: &Candidate| {
+                        c.cost - one.cost - other.cost
+                    };
+                    let is_better = found.as_ref().is_none_or(|(a, b, best)| {
+                        added(&made, one, other) < added(best, &parts[*a], &parts[*b])
+                    });
+                    if is_better {
+                        found = Some((place, other_place, made));
+                    }
+                }
+            }
+            let (place, other_place, made) = found?;
+            parts.remove(other_place);
+            parts[place] = made;
+        }
+        parts.pop().map(|candidate| candidate.tree)
+    }
+}
+
+/// Which columns are known to be equal.
+pub(super) struct Classes<T>(Vec<(T, T)>);
+
+impl<T> Default for Classes<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: PartialEq + Clone> Classes<T> {
+    fn root<'a>(&'a self, column: &'a T) -> &'a T {
+        match self.0.iter().find(|(child, _)| child == column) {
+            Some((_, parent)) => self.root(parent),
+            None => column,
+        }
+    }
+
+    /// False where that was known.
+    pub fn unite(&mut self, one: &T, other: &T) -> bool {
+        let (one, other) = (self.root(one), self.root(other));
+        let is_new = one != other;
+        if is_new {
+            let pair = (one.clone(), other.clone());
+            self.0.push(pair);
+        }
+        is_new
+    }
+}

@@ -1,0 +1,96 @@
+//! Which fragments of a table may hold a row that is asked for, told by the range of each column.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::pruning::PruningStatistics;
+use datafusion::common::{Column, ScalarValue};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
+
+use crate::fragment::{ColumnId, ValueRange};
+use crate::snapshot::Table;
+
+/// Which fragments may hold a row for which `predicate` is true; all where that cannot be told.
+pub(crate) fn prune(
+    table: &Table,
+    schema: &SchemaRef,
+    predicate: Arc<dyn PhysicalExpr>,
+) -> Vec<usize> {
+    let all = 0..table.fragments.len();
+    let Ok(predicate) = PruningPredicateBuilder::new()
+        .with_file_schema(Arc::clone(schema))
+        .try_build(predicate)
+    else {
+        return all.collect();
+    };
+    if predicate.always_true() {
+        return all.collect();
+    }
+    match predicate.prune(&FragmentRanges(table)) {
+        Ok(kept) => all
+            .zip(kept)
+            .filter(|(_, keep)| *keep)
+            .map(|(i, _)| i)
+            .collect(),
+        Err(_) => all.collect(),
+    }
+}
+
+/// The fragments' value ranges, in the form that pruning asks for. Ranges count deleted rows too, so they can only be wide.
+struct FragmentRanges<'a>(&'a Table);
+
+impl FragmentRanges<'_> {
+    fn column_id(&self, column: &Column) -> Option<(ColumnId, &DataType)> {
+        let column = self.0.definition.column(&column.name)?;
+        Some((column.id, column.field.data_type()))
+    }
+
+    fn values(
+        &self,
+        column: &Column,
+        value: impl Fn(&ValueRange) -> ScalarValue,
+    ) -> Option<ArrayRef> {
+        let (id, data_type) = self.column_id(column)?;
+        let unknown = ScalarValue::try_from(data_type).ok()?;
+        let values = self
+            .0
+            .fragments
+            .iter()
+            .map(|live| live.fragment.range(id).map_or(unknown.clone(), &value));
+        ScalarValue::iter_to_array(values).ok()
+    }
+}
+
+impl PruningStatistics for FragmentRanges<'_> {
+    fn min_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.values(column, |range| range.min.clone())
+    }
+
+    fn max_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.values(column, |range| range.max.clone())
+    }
+
+    fn num_containers(&self) -> usize {
+        self.0.fragments.len()
+    }
+
+    fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
+        let (id, _) = self.column_id(column)?;
+        let counts = self.0.fragments.iter();
+        let counts = counts.map(|live| live.fragment.range(id).map(|range| range.nulls));
+        Some(Arc::new(UInt64Array::from_iter(counts)))
+    }
+
+    fn row_counts(&self) -> Option<ArrayRef> {
+        let counts = self.0.fragments.iter();
+        let counts = counts.map(|live| u64::from(live.fragment.rows()));
+        Some(Arc::new(UInt64Array::from_iter_values(counts)))
+    }
+
+    fn contained(&self, _: &Column, _: &HashSet<ScalarValue>) -> Option<BooleanArray> {
+        None
+    }
+}

@@ -1,0 +1,64 @@
+//! What is known of a table's columns without reading its rows for it: the ranges of its fragments, put together.
+
+use datafusion::common::stats::Precision;
+use datafusion::common::{ColumnStatistics, ScalarValue};
+
+use crate::fragment::LiveFragment;
+use crate::snapshot::Column;
+
+/// The most fragments whose ranges are put together; past it planning would take longer than it saves.
+const MAX_FRAGMENTS: usize = 256;
+
+/// The range and the NULLs of one column in some fragments, as far as that is cheap to know.
+///
+/// Exact where no row is deleted, for then the values of the fragments are those of the table.
+pub(super) fn column_statistics(fragments: &[&LiveFragment], column: &Column) -> ColumnStatistics {
+    let unknown = ColumnStatistics::new_unknown();
+    let data_type = column.field.data_type();
+    let is_narrow = data_type.is_primitive() && !data_type.is_floating();
+    if !is_narrow || fragments.is_empty() || fragments.len() > MAX_FRAGMENTS {
+        return unknown;
+    }
+    let mut whole: Option<(ScalarValue, ScalarValue)> = None;
+    let mut nulls = 0;
+    for live in fragments {
+        let Some(range) = live.fragment.range(column.id) else {
+            return unknown;
+        };
+        nulls += range.nulls;
+        if range.min.is_null() {
+            continue;
+        }
+        whole = Some(match whole {
+            None => (range.min.clone(), range.max.clone()),
+            Some((min, max)) => (
+                if range.min < min {
+                    range.min.clone()
+                } else {
+                    min
+                },
+                if range.max > max {
+                    range.max.clone()
+                } else {
+                    max
+                },
+            ),
+        });
+    }
+    let Some((min, max)) = whole else {
+        return unknown;
+    };
+    let is_exact = fragments.iter().all(|live| live.deleted.is_none());
+    let known = |value| match is_exact {
+        true => Precision::Exact(value),
+        false => Precision::Inexact(value),
+    };
+    let nulls = usize::try_from(nulls).unwrap_or(usize::MAX);
+    unknown
+        .with_min_value(known(min))
+        .with_max_value(known(max))
+        .with_null_count(match is_exact {
+            true => Precision::Exact(nulls),
+            false => Precision::Inexact(nulls),
+        })
+}
