@@ -246,14 +246,20 @@ impl EngineBuilder {
         if let Some(rows) = self.batch_size_rows {
             config = config.with_batch_size(rows);
         }
+        let location = match self.storage.classify() {
+            Err(error) => return Err(DfOlapError::StorageConfig(error)),
+            Ok(location) => location,
+        };
+        if location.is_none() {
+            // A list of a join's keys lets blocks of files be left out; rows in memory are looked up in the join's own table.
+            let options = &mut config.options_mut().optimizer;
+            options.hash_join_inlist_pushdown_max_size = 0;
+        }
         let session = Session::new(config, runtime, self.limits);
         let runtime = session.state.runtime_env();
-        let store: Arc<dyn Store> = match self.storage.classify() {
-            Err(error) => return Err(DfOlapError::StorageConfig(error)),
-            Ok(None) => Arc::new(MemoryStore::default()),
-            Ok(Some(location)) => {
-                store::open(&location, &self.vortex, &self.object_stores, runtime)?
-            }
+        let store: Arc<dyn Store> = match location {
+            None => Arc::new(MemoryStore::default()),
+            Some(location) => store::open(&location, &self.vortex, &self.object_stores, runtime)?,
         };
         let executor = Executor::new(session, store);
         Ok(DataFusionEngine::from_parts(self.storage, executor))

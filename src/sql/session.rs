@@ -22,11 +22,11 @@ use object_store::ObjectStore;
 use parking_lot::RwLock;
 use url::Url;
 
+use super::filters::{RuntimeFilters, ScanConditions};
 use super::functions::bound_functions;
 use super::joins::JoinOrder;
 use super::parse::TextLimits;
 use super::plans::Plans;
-use super::runtime_filter::RuntimeFilters;
 use crate::error::DfOlapError;
 
 /// What a statement may use, and what it may reach.
@@ -115,7 +115,7 @@ impl Session {
         // TIMESTAMP WITH TIME ZONE is an instant, shown in UTC.
         config.options_mut().execution.time_zone = Some("+00:00".to_string());
         // A join by whole numbers that lie close together looks its rows up by place, which is faster than by hash. DataFusion asks for
-        // a key in every seventh place; one in fifty takes as much memory as a hash table of short rows, and 256 KiB are nothing.
+        // a key in every seventh place; one in fifty takes as much memory as a hash table of short rows, and 4 MiB are little.
         config
             .options_mut()
             .execution
@@ -123,7 +123,7 @@ impl Session {
         config
             .options_mut()
             .execution
-            .perfect_hash_join_small_build_threshold = 1 << 16;
+            .perfect_hash_join_small_build_threshold = 1 << 20;
         let mut builder = SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(runtime)
@@ -156,8 +156,10 @@ fn add_rules(builder: &mut SessionStateBuilder) {
     *builder.optimizer() = Some(optimizer);
     let mut physical = PhysicalOptimizer::new();
     for rule in &mut physical.rules {
-        if rule.name() == "FilterPushdown(Post)" {
-            *rule = Arc::new(RuntimeFilters);
+        match rule.name() {
+            "FilterPushdown" => *rule = Arc::new(ScanConditions),
+            "FilterPushdown(Post)" => *rule = Arc::new(RuntimeFilters),
+            _ => {}
         }
     }
     *builder.physical_optimizers() = Some(physical);

@@ -1,7 +1,4 @@
 //! From the node that makes a filter to the sources whose rows it may drop.
-//!
-//! DataFusion has a rule for this too (`FilterPushdown`, after all others). It finds the columns of a filter by name, and takes
-//! the wrong one where two have the same, as in a join of a table with itself: rows are lost. Here columns go by their place.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,0 +1,93 @@
+//! The columns of a table as a fragment has them, and the addresses of its rows.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, UInt64Array, new_null_array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use datafusion::common::Result;
+
+use crate::fragment::LiveFragment;
+use crate::snapshot::{Table, TableDefinition, row_address};
+
+/// The name of the column that names a row within one snapshot.
+pub(crate) const ROW_ADDRESS: &str = "__row_address";
+
+/// A batch as it is stored, in the columns of its table, dead rows included.
+pub(crate) struct StoredBatch<'a> {
+    pub batch: RecordBatch,
+    live: &'a LiveFragment,
+    place: usize,
+    start: u32,
+}
+
+impl StoredBatch<'_> {
+    /// True for each row that is alive; `None` where all are.
+    pub fn live_rows(&self) -> Option<BooleanArray> {
+        self.live.live_rows(self.start, self.batch.num_rows())
+    }
+
+    /// The address of the row at `index` of the batch.
+    pub fn address(&self, index: usize) -> u64 {
+        row_address(self.place, self.start + index as u32)
+    }
+}
+
+/// All columns of the fragments at `places`, batch by batch.
+pub(crate) fn stored_batches<'a>(
+    table: &'a Table,
+    places: &'a [usize],
+) -> impl Iterator<Item = Result<StoredBatch<'a>>> + 'a {
+    let definition = &table.definition;
+    places.iter().flat_map(move |place| {
+        let live = &table.fragments[*place];
+        let mut next = 0;
+        live.fragment.batches().iter().map(move |stored| {
+            let start = next;
+            next += stored.num_rows() as u32;
+            let columns = (0..definition.columns.len())
+                .map(|index| stored_column(live, definition, index, stored))
+                .collect::<Result<Vec<_>>>()?;
+            Ok(StoredBatch {
+                batch: RecordBatch::try_new(Arc::clone(&definition.schema), columns)?,
+                live,
+                place: *place,
+                start,
+            })
+        })
+    })
+}
+
+/// A column of the table as a fragment has it, or as rows have it that are older than the column.
+pub(super) fn stored_column(
+    live: &LiveFragment,
+    definition: &TableDefinition,
+    index: usize,
+    batch: &RecordBatch,
+) -> Result<ArrayRef> {
+    if Arc::ptr_eq(&live.fragment.layout, &definition.layout) {
+        return Ok(Arc::clone(batch.column(index)));
+    }
+    let column = &definition.columns[index];
+    match live.fragment.layout.iter().position(|id| *id == column.id) {
+        Some(stored) => Ok(Arc::clone(batch.column(stored))),
+        None => match &column.initial {
+            Some(value) => value.to_array_of_size(batch.num_rows()),
+            None => Ok(new_null_array(column.field.data_type(), batch.num_rows())),
+        },
+    }
+}
+
+/// A table's schema with the row address after it.
+pub(crate) fn with_row_address(schema: &SchemaRef) -> SchemaRef {
+    let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
+    fields.push(Arc::new(Field::new(ROW_ADDRESS, DataType::UInt64, false)));
+    Arc::new(Schema::new(fields))
+}
+
+/// The addresses of the rows at some positions of the fragment at `place`.
+pub(super) fn addresses(place: usize, positions: Range<u32>) -> ArrayRef {
+    let addresses = positions.map(|position| row_address(place, position));
+    Arc::new(UInt64Array::from_iter_values(addresses))
+}

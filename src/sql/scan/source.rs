@@ -1,0 +1,314 @@
+//! The data source under a `DataSourceExec`: what is read, and what is known of it.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use arrow::datatypes::SchemaRef;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::stats::Precision;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::{ColumnStatistics, Result, Statistics};
+use datafusion::datasource::source::{DataSource, DataSourceExec};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::projection::ProjectionExprs;
+use datafusion::physical_expr::{
+    DynamicFilterTracking, EquivalenceProperties, Partitioning, PhysicalExpr,
+};
+use datafusion::physical_expr_common::physical_expr::is_volatile;
+use datafusion::physical_plan::DisplayFormatType;
+use datafusion::physical_plan::coop::cooperative;
+use datafusion::physical_plan::execution_plan::SchedulingType;
+use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, PushedDown};
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet};
+use datafusion::physical_plan::projection::{all_alias_free_columns, new_projections_for_columns};
+
+use super::filter::ScanFilter;
+use super::read::with_row_address;
+use super::stream::{FragmentStream, Partition};
+use crate::snapshot::Table;
+use crate::sql::statistics::column_statistics;
+
+/// Some fragments of one table, some of its columns, in some partitions.
+#[derive(Debug, Clone)]
+pub(crate) struct FragmentSource {
+    table: Arc<Table>,
+    /// The places of the fragments that each partition reads, in order.
+    partitions: Vec<Vec<usize>>,
+    /// Columns by index; the index past the last one is the row address.
+    projection: Vec<usize>,
+    /// The schema of what comes out.
+    schema: SchemaRef,
+    /// The most rows that come out.
+    fetch: Option<usize>,
+    /// Conditions that each row that comes out fulfils, over all columns of the table and the row address.
+    exact: Vec<Arc<dyn PhysicalExpr>>,
+    /// Filters that come to be while the query runs, over the same, as far as they help.
+    runtime: Vec<Arc<dyn PhysicalExpr>>,
+    metrics: ExecutionPlanMetricsSet,
+    /// Of all partitions and each column, worked out when first asked for.
+    columns: OnceLock<Vec<ColumnStatistics>>,
+}
+
+impl FragmentSource {
+    /// Reads the fragments at `places`, spread over at most `target_partitions` partitions, contiguous each.
+    ///
+    /// `schema` is that of the columns `projection`.
+    pub fn plan(
+        table: Arc<Table>,
+        places: &[usize],
+        schema: SchemaRef,
+        projection: Vec<usize>,
+        fetch: Option<usize>,
+        target_partitions: usize,
+    ) -> Arc<DataSourceExec> {
+        DataSourceExec::from_data_source(Self {
+            partitions: spread(&table, places, target_partitions),
+            schema,
+            table,
+            projection,
+            fetch,
+            exact: Vec::new(),
+            runtime: Vec::new(),
+            metrics: ExecutionPlanMetricsSet::new(),
+            columns: OnceLock::new(),
+        })
+    }
+
+    /// The same expression over all columns of the table.
+    fn over_table(&self, expr: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
+        expr.transform_down(|expr| {
+            let column = expr.downcast_ref::<Column>();
+            Ok(
+                match column.map(|column| (column.name(), self.projection.get(column.index()))) {
+                    Some((name, Some(place))) => {
+                        Transformed::yes(Arc::new(Column::new(name, *place)) as _)
+                    }
+                    _ => Transformed::no(expr),
+                },
+            )
+        })
+        .data()
+    }
+
+    /// What is known of the columns over all partitions.
+    fn column_statistics(&self) -> &[ColumnStatistics] {
+        self.columns.get_or_init(|| {
+            let places = self.partitions.iter().flatten();
+            let fragments: Vec<_> = places.map(|p| &self.table.fragments[*p]).collect();
+            let columns = &self.table.definition.columns;
+            self.projection
+                .iter()
+                .map(|index| match columns.get(*index) {
+                    Some(column) => column_statistics(&fragments, column),
+                    None => ColumnStatistics::new_unknown(),
+                })
+                .collect()
+        })
+    }
+
+    fn rows(&self, partition: Option<usize>) -> u64 {
+        let chosen = match partition {
+            Some(one) => self.partitions.get(one..=one).unwrap_or_default(),
+            None => &self.partitions,
+        };
+        chosen
+            .iter()
+            .flatten()
+            .map(|place| self.table.fragments[*place].rows())
+            .sum()
+    }
+}
+
+/// Cuts a list of fragments into runs of about equal rows. A small table stays in one.
+fn spread(table: &Table, places: &[usize], target_partitions: usize) -> Vec<Vec<usize>> {
+    const MIN_ROWS: u64 = 1 << 16;
+    let total: u64 = places.iter().map(|p| table.fragments[*p].rows()).sum();
+    let partitions = (total / MIN_ROWS).clamp(1, target_partitions.max(1) as u64);
+    let share = total.div_ceil(partitions).max(1);
+    let mut runs = vec![Vec::new()];
+    let mut rows = 0;
+    for place in places {
+        if rows >= share * runs.len() as u64 {
+            runs.push(Vec::new());
+        }
+        rows += table.fragments[*place].rows();
+        if let Some(run) = runs.last_mut() {
+            run.push(*place);
+        }
+    }
+    runs
+}
+
+impl DataSource for FragmentSource {
+    fn open(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let table_schema = with_row_address(&self.table.definition.schema);
+        let filter = match self.exact.is_empty() && self.runtime.is_empty() {
+            true => None,
+            false => {
+                let schema = Arc::clone(&table_schema);
+                Some(ScanFilter::new(&self.exact, &self.runtime, schema)?)
+            }
+        };
+        let rows = context.session_config().batch_size();
+        let partition_metrics = BaselineMetrics::new(&self.metrics, partition);
+        let read = Partition {
+            table: Arc::clone(&self.table),
+            places: self.partitions.get(partition).cloned().unwrap_or_default(),
+            projection: self.projection.clone(),
+            schema: Arc::clone(&self.schema),
+            filter,
+            table_schema,
+            fetch: self.fetch,
+            gathered_rows: (!self.exact.is_empty()).then_some(rows),
+        };
+        let stream = FragmentStream::new(read, partition_metrics);
+        Ok(Box::pin(cooperative(stream)))
+    }
+
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fragments: usize = self.partitions.iter().map(Vec::len).sum();
+        write!(
+            f,
+            "fragments={fragments}/{}, partitions={}, rows={}",
+            self.table.fragments.len(),
+            self.partitions.len(),
+            self.rows(None),
+        )?;
+        if let Some(fetch) = self.fetch {
+            write!(f, ", fetch={fetch}")?;
+        }
+        let all = self.exact.iter().chain(&self.runtime).enumerate();
+        for (index, filter) in all {
+            let before = if index == 0 { ", filter=" } else { " AND " };
+            write!(f, "{before}{filter}")?;
+        }
+        Ok(())
+    }
+
+    fn output_partitioning(&self) -> Partitioning {
+        Partitioning::UnknownPartitioning(self.partitions.len())
+    }
+
+    fn eq_properties(&self) -> EquivalenceProperties {
+        EquivalenceProperties::new(Arc::clone(&self.schema))
+    }
+
+    fn scheduling_type(&self) -> SchedulingType {
+        SchedulingType::Cooperative
+    }
+
+    fn partition_statistics(&self, partition: Option<usize>) -> Result<Arc<Statistics>> {
+        let rows = usize::try_from(self.rows(partition)).unwrap_or(usize::MAX);
+        let mut statistics = Statistics::new_unknown(&self.schema);
+        statistics.num_rows = match self.fetch {
+            None => Precision::Exact(rows),
+            Some(fetch) => {
+                Precision::Exact(rows.min(fetch.saturating_mul(if partition.is_some() {
+                    1
+                } else {
+                    self.partitions.len()
+                })))
+            }
+        };
+        statistics.total_byte_size = estimated_bytes(&self.schema, rows);
+        statistics.column_statistics = self.column_statistics().to_vec();
+        // Some of the rows: the whole table's values are bounds.
+        let has_filters = !self.exact.is_empty() || !self.runtime.is_empty();
+        if partition.is_some() || self.fetch.is_some() || has_filters {
+            statistics = statistics.to_inexact();
+        }
+        Ok(Arc::new(statistics))
+    }
+
+    fn with_fetch(&self, fetch: Option<usize>) -> Option<Arc<dyn DataSource>> {
+        Some(Arc::new(Self {
+            fetch,
+            ..self.clone()
+        }))
+    }
+
+    fn fetch(&self) -> Option<usize> {
+        self.fetch
+    }
+
+    fn try_pushdown_filters(
+        &self,
+        filters: Vec<Arc<dyn PhysicalExpr>>,
+        _: &ConfigOptions,
+    ) -> Result<FilterPushdownPropagation<Arc<dyn DataSource>>> {
+        // A limit counts the rows before a filter that came later.
+        if self.fetch.is_some() {
+            let refused = vec![PushedDown::No; filters.len()];
+            return Ok(FilterPushdownPropagation::with_parent_pushdown_result(
+                refused,
+            ));
+        }
+        let mut filtered = self.clone();
+        let mut answers = Vec::new();
+        for filter in filters {
+            let tracking = DynamicFilterTracking::classify(&filter);
+            let filter = self.over_table(filter)?;
+            answers.push(if tracking.contains_dynamic_filter() {
+                filtered.runtime.push(filter);
+                PushedDown::No
+            } else if is_volatile(&filter) {
+                PushedDown::No
+            } else {
+                filtered.exact.push(filter);
+                PushedDown::Yes
+            });
+        }
+        let answer = FilterPushdownPropagation::with_parent_pushdown_result(answers);
+        Ok(answer.with_updated_node(Arc::new(filtered)))
+    }
+
+    fn try_swapping_with_projection(
+        &self,
+        projection: &ProjectionExprs,
+    ) -> Result<Option<Arc<dyn DataSource>>> {
+        let exprs: Vec<_> = projection.iter().cloned().collect();
+        if !all_alias_free_columns(&exprs) {
+            return Ok(None);
+        }
+        let chosen = new_projections_for_columns(&exprs, &self.projection);
+        let kept: Vec<usize> =
+            new_projections_for_columns(&exprs, &(0..self.projection.len()).collect::<Vec<_>>());
+        Ok(Some(Arc::new(Self {
+            projection: chosen,
+            schema: Arc::new(self.schema.project(&kept)?),
+            columns: OnceLock::new(),
+            ..self.clone()
+        })))
+    }
+
+    fn metrics(&self) -> ExecutionPlanMetricsSet {
+        self.metrics.clone()
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        for filter in self.exact.iter().chain(&self.runtime) {
+            if f(filter)? == TreeNodeRecursion::Stop {
+                return Ok(TreeNodeRecursion::Stop);
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    }
+}
+
+/// What fixed-width columns take; unknown where one has no fixed width.
+fn estimated_bytes(schema: &SchemaRef, rows: usize) -> Precision<usize> {
+    schema
+        .fields()
+        .iter()
+        .map(|field| field.data_type().primitive_width())
+        .sum::<Option<usize>>()
+        .map_or(Precision::Absent, |width| Precision::Inexact(width * rows))
+}
