@@ -31,6 +31,14 @@ const exported = execFileSync(join(crate, "scripts/need_wasm"), { encoding: "utf
 const env = { ...process.env };
 for (const [, name, value] of exported.matchAll(/^export (\w+)=(.*)$/gm)) env[name] = value;
 
+if (release) {
+  // Files are written with Snappy, so of zstd's compressors one is enough, the smallest: all can be read.
+  const compressors = ["DFAST", "GREEDY", "LAZY", "LAZY2", "BTLAZY2", "BTOPT", "BTULTRA"];
+  const flags = compressors.map((name) => `-DZSTD_EXCLUDE_${name}_BLOCK_COMPRESSOR`);
+  const name = "CFLAGS_wasm32_unknown_unknown";
+  env[name] = [env[name], ...flags, "-DHUF_FORCE_DECOMPRESS_X1=1", "-DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT=1"].filter(Boolean).join(" ");
+}
+
 const features = ["--no-default-features", "--features", "javascript"];
 const target = ["--target", "wasm32-unknown-unknown"];
 const config = release ? ["--config", `target.wasm32-unknown-unknown.rustflags = ${JSON.stringify(withoutPaths())}`] : [];

@@ -68,27 +68,30 @@ impl SnapshotTable {
         if fragments.iter().any(|live| live.fragment.file().is_some()) {
             return None;
         }
-        let rows: usize = fragments
+        let all: usize = fragments
             .iter()
             .map(|live| live.fragment.rows() as usize)
             .sum();
-        let (piece, step) = match rows <= ROWS {
-            true => (rows, rows.max(1)),
-            false => (ROWS / PIECES, rows / PIECES),
-        };
-        let places: Vec<usize> = (0..fragments.len()).collect();
-        let (mut pieces, mut start, mut next) = (Vec::new(), 0, 0);
-        for stored in stored_batches(&self.table, &places) {
-            let batch = stored.ok()?.batch;
-            let end = start + batch.num_rows();
-            if rows <= ROWS {
-                pieces.push(batch);
-            } else {
-                while next < end {
-                    let from = next - start;
-                    pieces.push(batch.slice(from, piece.min(batch.num_rows() - from)));
-                    next += step;
+        let step = if all <= ROWS { 1 } else { all / PIECES };
+        let (mut pieces, mut start) = (Vec::new(), 0);
+        for (place, live) in fragments.iter().enumerate() {
+            let end = start + live.fragment.rows() as usize;
+            let mut next = start.next_multiple_of(step);
+            let places = [place];
+            let batches = stored_batches(&self.table, if next < end { &places } else { &[] });
+            for stored in batches {
+                let batch = stored.ok()?.batch;
+                let rows = batch.num_rows();
+                if all <= ROWS {
+                    pieces.push(batch);
+                } else {
+                    while next < start + rows {
+                        let from = next - start;
+                        pieces.push(batch.slice(from, (ROWS / PIECES).min(rows - from)));
+                        next += step;
+                    }
                 }
+                start += rows;
             }
             start = end;
         }

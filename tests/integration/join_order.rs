@@ -334,3 +334,61 @@ async fn the_first_rows_of_an_order_are_found_over_many_fragments() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_condition_that_may_fail_is_not_asked_about_rows_that_are_out() {
+    let engine = DataFusionEngine::new();
+    run(&engine, "CREATE TABLE t (id BIGINT, n BIGINT)").await;
+    engine
+        .load_arrow("t", &[pairs((0..10_000).map(|id| (id, id % 10)))])
+        .await
+        .unwrap();
+    run(&engine, "DELETE FROM t WHERE id = 17").await;
+    for (sql, found) in [
+        ("SELECT count(*) FROM t WHERE n <> 0 AND 8 / n >= 4", 2000),
+        (
+            "SELECT count(*) FROM t WHERE n <> 0 AND id < 9990 AND id % n = 0 AND id > 100",
+            4617,
+        ),
+        (
+            "SELECT count(*) FROM t WHERE id <> 0 AND n = 9 AND 1000000 / id > 0",
+            1000,
+        ),
+    ] {
+        assert_eq!(number(&engine, sql).await, found, "{sql}");
+    }
+    let error = engine
+        .query("SELECT count(*) FROM t WHERE n < 5 AND 8 / n >= 4")
+        .await;
+    assert!(error.unwrap_err().to_string().contains("zero"));
+}
+
+#[tokio::test]
+async fn a_batch_of_which_little_is_left_is_put_together_with_others() {
+    let engine = DataFusionEngine::new();
+    run(&engine, "CREATE TABLE t (id BIGINT, n BIGINT)").await;
+    for piece in 0..300_i64 {
+        engine
+            .load_arrow("t", &[pairs((0..100).map(|id| (piece * 100 + id, id)))])
+            .await
+            .unwrap();
+    }
+    let batches = engine.query("SELECT id FROM t WHERE n = 3").await.unwrap();
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    assert_eq!(rows, 300);
+    assert!(batches.len() <= 4, "{} batches", batches.len());
+    let first = number(
+        &engine,
+        "SELECT min(id) FROM (SELECT id FROM t WHERE n = 3 LIMIT 7)",
+    )
+    .await;
+    assert_eq!(first % 100, 3);
+    assert_eq!(
+        number(
+            &engine,
+            "SELECT count(*) FROM (SELECT id FROM t WHERE n = 3 LIMIT 7)"
+        )
+        .await,
+        7
+    );
+}

@@ -302,3 +302,112 @@ impl<T: PartialEq + Clone> Classes<T> {
         is_new
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+
+    use super::*;
+
+    /// Relations of random sizes, each joined to one before it, the last of them a filter now and then.
+    fn problem(rng: &mut StdRng, count: usize) -> Problem {
+        let mut relations = Vec::new();
+        let mut edges = Vec::new();
+        for index in 0..count {
+            let all_rows = 10f64.powf(rng.random_range(0.0..6.0)).ceil();
+            let other = 1 << rng.random_range(0..index.max(1));
+            let is_filter = index + 1 == count && rng.random_bool(0.3);
+            relations.push(Relation {
+                rows: (all_rows * rng.random_range(0.01..1.0)).ceil(),
+                all_rows,
+                kind: match is_filter {
+                    true => Kind::Filters {
+                        needs: other,
+                        kept: 0.1,
+                    },
+                    false => Kind::Joined,
+                },
+            });
+            if index > 0 && !is_filter {
+                edges.push(Edge {
+                    left: other,
+                    right: 1 << index,
+                    columns: Some((2 * index, 2 * index + 1)),
+                    domain: rng.random_range(1.0..all_rows + 2.0),
+                });
+            }
+        }
+        Problem {
+            relations,
+            edges,
+            conditions: vec![0b11],
+        }
+    }
+
+    /// Every order without a product.
+    fn orders(problem: &Problem, set: Set) -> Vec<Tree> {
+        if set.count_ones() == 1 {
+            return vec![Tree::Leaf(set.trailing_zeros() as usize)];
+        }
+        let mut found = Vec::new();
+        let mut one = (set - 1) & set;
+        while one > 0 {
+            let other = set & !one;
+            if problem.are_joinable(one, other) {
+                for left in orders(problem, one) {
+                    for right in orders(problem, other) {
+                        found.push(Tree::Join(Box::new(left.clone()), Box::new(right)));
+                    }
+                }
+            }
+            one = (one - 1) & set;
+        }
+        found
+    }
+
+    #[test]
+    fn no_order_is_cheaper_than_the_one_that_is_found() {
+        let rng = &mut StdRng::seed_from_u64(7);
+        for _ in 0..100 {
+            let count = rng.random_range(2..=6);
+            let problem = problem(rng, count);
+            let costs = orders(&problem, (1 << count) - 1)
+                .into_iter()
+                .map(|tree| problem.cost(&tree));
+            let least = costs.fold(f64::INFINITY, f64::min);
+            let found = problem.cost(&problem.best().unwrap());
+            assert!(found <= least * 1.000_001, "{found} of {least}");
+        }
+    }
+
+    #[test]
+    fn many_relations_are_all_joined_and_not_dearer_than_in_the_order_of_the_text() {
+        let rng = &mut StdRng::seed_from_u64(8);
+        let mut ratios = Vec::new();
+        for _ in 0..20 {
+            let problem = problem(rng, 20);
+            let best = problem.best().unwrap();
+            assert_eq!(best.set(), (1 << 20) - 1);
+            let written = (1..20).fold(Tree::Leaf(0), |tree, index| {
+                Tree::Join(Box::new(tree), Box::new(Tree::Leaf(index)))
+            });
+            ratios.push(problem.cost(&best) / problem.cost(&written));
+        }
+        ratios.sort_by(f64::total_cmp);
+        assert!(ratios[10] < 1.0, "{ratios:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_joined_without_a_product_has_no_order() {
+        let rng = &mut StdRng::seed_from_u64(9);
+        let mut problem = problem(rng, 4);
+        problem.edges.pop();
+        problem.edges.pop();
+        problem.relations.truncate(4);
+        for relation in &mut problem.relations {
+            relation.kind = Kind::Joined;
+        }
+        assert_eq!(problem.best(), None);
+    }
+}
