@@ -4,7 +4,7 @@
 //
 // Needs cargo, npm and clang. The engine is built for tests, in minutes; after `scripts/npm_package` it is the small and fast one.
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -15,7 +15,10 @@ const { values } = parseArgs({ options: { port: { type: "string", default: "4173
 const run = (cwd, command, ...args) => execFileSync(command, args, { stdio: "inherit", cwd });
 
 for (const folder of [js, www]) {
-  if (!existsSync(join(folder, "node_modules"))) run(folder, "npm", "ci");
+  const installed = join(folder, "node_modules/.package-lock.json");
+  const locked = join(folder, "package-lock.json");
+  const isCurrent = existsSync(installed) && statSync(installed).mtimeMs >= statSync(locked).mtimeMs;
+  if (!isCurrent) run(folder, "npm", "ci");
 }
 if (!existsSync(join(js, "dist/rhei_datafusion.wasm"))) run(js, "npm", "run", "build");
 run(www, "npm", "run", "build");
