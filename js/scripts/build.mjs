@@ -61,7 +61,7 @@ const wasm = join(root, "wasm", "rhei_datafusion_bg.wasm");
 if (release) {
   // What browsers have since 2023 and no more: all that wasm-opt knows would give a module that none can read.
   const known = ["simd", "bulk-memory", "bulk-memory-opt", "nontrapping-float-to-int", "sign-ext", "mutable-globals", "reference-types", "multivalue"];
-  run(bin("wasm-opt"), [wasm, "-o", wasm, "-Os", ...known.map((feature) => `--enable-${feature}`), "--strip-producers"]);
+  run(bin("wasm-opt"), [wasm, "-o", wasm, "-Oz", ...known.map((feature) => `--enable-${feature}`), "--strip-producers"]);
 }
 
 const dist = join(root, "dist");

@@ -13,6 +13,7 @@ use wasm_bindgen::JsValue;
 use super::error::invalid;
 use crate::engine::DataFusionEngine;
 use crate::error::DfOlapError;
+use crate::olap::OlapEngine;
 
 /// A column before its type is known.
 pub struct Column {
@@ -86,12 +87,14 @@ pub async fn data_type(
             Ok(data_type)
         })
         .map_err(|error| unknown(error.to_string()))?;
-    let context = engine.session_context().await?;
-    let cast = context
-        .sql(&format!("SELECT CAST(NULL AS {parsed}) AS value"))
-        .await;
-    let cast = cast.map_err(|error| unknown(error.strip_backtrace()))?;
-    Ok(cast.schema().field(0).data_type().clone())
+    // The engine itself is asked, for DataFusion's own way from a text to a plan is then no part of the package.
+    let cast = format!("SELECT CAST(NULL AS {parsed}) AS value");
+    let cast = engine.query(&cast).await;
+    let cast = cast.map_err(|error| unknown(error.to_string()))?;
+    match cast.first() {
+        Some(row) => Ok(row.schema().field(0).data_type().clone()),
+        None => Err(unknown("it has no value".to_string())),
+    }
 }
 
 /// A schema as JavaScript gets it.
