@@ -392,3 +392,33 @@ async fn a_batch_of_which_little_is_left_is_put_together_with_others() {
         7
     );
 }
+
+#[tokio::test]
+async fn as_many_tables_are_joined_as_are_named() {
+    let engine = DataFusionEngine::new();
+    for table in 0..30 {
+        run(
+            &engine,
+            &format!("CREATE TABLE t{table} (id BIGINT, n BIGINT)"),
+        )
+        .await;
+        let rows = (0..200).map(|id| (id, id + table));
+        engine
+            .load_arrow(&format!("t{table}"), &[pairs(rows)])
+            .await
+            .unwrap();
+    }
+    for count in [10, 11, 30] {
+        // All by one key: each can be joined with each.
+        let from: Vec<_> = (0..count).map(|table| format!("t{table}")).collect();
+        let equal: Vec<_> = (1..count)
+            .map(|table| format!("t0.id = t{table}.id"))
+            .collect();
+        let sql = format!(
+            "SELECT count(*) FROM {} WHERE {}",
+            from.join(", "),
+            equal.join(" AND ")
+        );
+        assert_eq!(number(&engine, &sql).await, 200, "{count}");
+    }
+}

@@ -176,15 +176,12 @@ impl Problem {
         }
     }
 
-    /// What is read of a candidate by a join.
     fn joined(&self, one: &Candidate, other: &Candidate) -> Candidate {
         let set = one.set | other.set;
         let rows = self.rows(set);
-        let (small, large) = (one.rows.min(other.rows), one.rows.max(other.rows));
-        let own = BUILD * small + PROBE * large + MADE * rows;
         Candidate {
             set,
-            cost: one.cost + other.cost + own,
+            cost: one.cost + other.cost + join_cost(one.rows, other.rows, rows),
             rows,
             tree: Tree::Join(Box::new(one.tree.clone()), Box::new(other.tree.clone())),
         }
@@ -214,35 +211,41 @@ impl Problem {
 
     fn cheapest_of_all(&self) -> Option<Tree> {
         let count = self.relations.len();
-        let mut best: Vec<Option<Candidate>> = vec![None; 1 << count];
-        for index in 0..count {
-            best[1 << index] = Some(self.leaf(index));
+        let mut best: Vec<Option<Step>> = vec![None; 1 << count];
+        for (index, relation) in self.relations.iter().enumerate() {
+            best[1 << index] = Some(Step {
+                cost: 0.0,
+                rows: relation.rows,
+                left: 0,
+            });
         }
         for set in 1..(1 << count) as Set {
             if set.count_ones() < 2 {
                 continue;
             }
-            let mut found: Option<Candidate> = None;
+            let mut found: Option<Step> = None;
+            let mut rows = None;
             let mut one = (set - 1) & set;
             while one > set & !one {
                 let other = set & !one;
-                let (left, right) = (&best[one as usize], &best[other as usize]);
-                if let (Some(left), Some(right)) = (left, right)
-                    && found
-                        .as_ref()
-                        .is_none_or(|f| left.cost + right.cost < f.cost)
+                if let (Some(left), Some(right)) = (&best[one as usize], &best[other as usize])
                     && self.are_joinable(one, other)
                 {
-                    let made = self.joined(left, right);
-                    if found.as_ref().is_none_or(|found| made.cost < found.cost) {
-                        found = Some(made);
+                    let rows = *rows.get_or_insert_with(|| self.rows(set));
+                    let cost = left.cost + right.cost + join_cost(left.rows, right.rows, rows);
+                    if found.as_ref().is_none_or(|found| cost < found.cost) {
+                        found = Some(Step {
+                            cost,
+                            rows,
+                            left: one,
+                        });
                     }
                 }
                 one = (one - 1) & set;
             }
             best[set as usize] = found;
         }
-        best.pop().flatten().map(|candidate| candidate.tree)
+        tree_of(&best, (1 << count) - 1)
     }
 
     fn cheapest_first(&self) -> Option<Tree> {
@@ -272,6 +275,27 @@ impl Problem {
         }
         parts.pop().map(|candidate| candidate.tree)
     }
+}
+
+fn join_cost(one: f64, other: f64, made: f64) -> f64 {
+    BUILD * one.min(other) + PROBE * one.max(other) + MADE * made
+}
+
+/// The cheapest way to a set: its cost, its rows, and the set that is joined with the rest; none of a single relation.
+#[derive(Clone)]
+struct Step {
+    cost: f64,
+    rows: f64,
+    left: Set,
+}
+
+fn tree_of(best: &[Option<Step>], set: Set) -> Option<Tree> {
+    let left = best.get(set as usize)?.as_ref()?.left;
+    if left == 0 {
+        return Some(Tree::Leaf(set.trailing_zeros() as usize));
+    }
+    let (left, right) = (tree_of(best, left)?, tree_of(best, set & !left)?);
+    Some(Tree::Join(Box::new(left), Box::new(right)))
 }
 
 /// Which columns are known to be equal.
