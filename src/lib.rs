@@ -65,6 +65,6 @@ pub use upkeep::{
 
 pub use {arrow, datafusion, object_store};
 
-#[cfg(doctest)]
+#[cfg(all(doctest, not(target_arch = "wasm32")))]
 #[doc = include_str!("../README.md")]
 struct Readme;

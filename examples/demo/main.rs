@@ -4,6 +4,9 @@
 //! writes while others read, [`picture`] draws, [`any_file`] is the tour of a file of your own, and [`report`] collects what
 //! was checked. All totals that the engine is checked against are worked out by [`flights`] in plain Rust.
 
+// `wasm-pack test` builds the examples too; this one is a native program.
+#![cfg_attr(target_arch = "wasm32", no_main)]
+#![cfg(not(target_arch = "wasm32"))]
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,
