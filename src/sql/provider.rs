@@ -60,14 +60,17 @@ impl SnapshotTable {
         Some(column_statistics(&fragments, column))
     }
 
-    /// Some rows from all over the table, deleted ones among them; `None` where they are not in memory.
-    pub fn sample(&self) -> Option<RecordBatch> {
+    /// Some columns of some rows from all over the table, deleted ones among them; `None` where they are not in memory.
+    pub fn sample<'a>(&self, columns: impl IntoIterator<Item = &'a str>) -> Option<RecordBatch> {
         const ROWS: usize = 4096;
         const PIECES: usize = 64;
         let fragments = &self.table.fragments;
         if fragments.iter().any(|live| live.fragment.file().is_some()) {
             return None;
         }
+        let schema = &self.table.definition.schema;
+        let columns = columns.into_iter().map(|name| schema.index_of(name).ok());
+        let columns = columns.collect::<Option<Vec<_>>>()?;
         let all: usize = fragments
             .iter()
             .map(|live| live.fragment.rows() as usize)
@@ -80,7 +83,7 @@ impl SnapshotTable {
             let places = [place];
             let batches = stored_batches(&self.table, if next < end { &places } else { &[] });
             for stored in batches {
-                let batch = stored.ok()?.batch;
+                let batch = stored.ok()?.batch.project(&columns).ok()?;
                 let rows = batch.num_rows();
                 if all <= ROWS {
                     pieces.push(batch);
@@ -95,7 +98,8 @@ impl SnapshotTable {
             }
             start = end;
         }
-        let sample = concat_batches(&self.table.definition.schema, &pieces).ok()?;
+        let schema = Arc::new(schema.project(&columns).ok()?);
+        let sample = concat_batches(&schema, &pieces).ok()?;
         (sample.num_rows() > 0).then_some(sample)
     }
 

@@ -16,6 +16,8 @@ use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 
+use super::route::moved;
+
 /// Before partitions and orders are made sure of: a scan with its conditions is a scan.
 #[derive(Debug)]
 pub(in crate::sql) struct ScanConditions;
@@ -113,7 +115,17 @@ fn offered(
     let mut applied = vec![true; conditions.len()];
     let mut children = Vec::new();
     for child in plan.children() {
-        match offered(child, conditions, config)? {
+        // Each input has names of its own.
+        let here = (0..child.schema().fields().len()).map(|place| (place, place));
+        let here = here.collect();
+        let conditions = conditions
+            .iter()
+            .map(|condition| moved(condition, &here, child));
+        let conditions = conditions.collect::<Result<Option<Vec<_>>>>()?;
+        let Some(conditions) = conditions else {
+            return Ok(None);
+        };
+        match offered(child, &conditions, config)? {
             Some((with, by_child)) => {
                 children.push(with);
                 for (all, one) in applied.iter_mut().zip(by_child) {

@@ -27,7 +27,7 @@ use datafusion::physical_plan::{
 
 type Filters = Vec<Arc<dyn PhysicalExpr>>;
 /// Where the columns that a node hands on stand in what one of its children makes.
-type Places = HashMap<usize, usize>;
+pub(super) type Places = HashMap<usize, usize>;
 
 /// The last rule of the physical optimizer but the check: any change of the plan after it would cut a filter from its source.
 #[derive(Debug)]
@@ -170,7 +170,7 @@ fn with_filter(
 }
 
 /// A filter over the columns of a child; `None` where it reads one that the child does not have.
-fn moved(
+pub(super) fn moved(
     filter: &Arc<dyn PhysicalExpr>,
     places: &Places,
     child: &Arc<dyn ExecutionPlan>,

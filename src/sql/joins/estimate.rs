@@ -1,9 +1,12 @@
 //! How many rows a part of a plan makes, and how many values a column has: estimates, from what the tables know and from a
 //! sample of their rows.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
+use crate::sql::provider::SnapshotTable;
 use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::DataType;
 use arrow::row::{RowConverter, SortField};
 use datafusion::catalog::default_table_source::source_as_provider;
 use datafusion::common::cast::as_boolean_array;
@@ -13,9 +16,6 @@ use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{Expr, FetchType, LogicalPlan, TableScan};
 use datafusion::physical_expr::create_physical_expr;
-use std::sync::Arc;
-
-use crate::sql::provider::SnapshotTable;
 
 /// The rows that pass a condition of which nothing is known.
 const PASSING: f64 = 0.2;
@@ -136,7 +136,12 @@ fn table_rows(scan: &TableScan) -> Option<f64> {
 /// The share of a table's rows that pass all `conditions`, by a sample.
 fn sampled_share(scan: &TableScan, conditions: &HashSet<&Expr>) -> Option<f64> {
     let provider = source_as_provider(&scan.source).ok()?;
-    let sample = provider.downcast_ref::<SnapshotTable>()?.sample()?;
+    let read: HashSet<&str> = conditions
+        .iter()
+        .flat_map(|condition| condition.column_refs())
+        .map(|column| column.name.as_str())
+        .collect();
+    let sample = provider.downcast_ref::<SnapshotTable>()?.sample(read)?;
     let schema =
         DFSchema::try_from_qualified_schema(scan.table_name.clone(), &sample.schema()).ok()?;
     let condition = conjunction(conditions.iter().map(|condition| (*condition).clone()))?;
@@ -195,9 +200,9 @@ pub(super) fn distinct(plan: &LogicalPlan, column: &Column) -> Option<f64> {
 fn range_width(column: &ColumnStatistics) -> Option<f64> {
     let (min, max) = (column.min_value.get_value()?, column.max_value.get_value()?);
     let whole = |value: &ScalarValue| {
-        let value = value.cast_to(&arrow::datatypes::DataType::Int64).ok()?;
+        let value = value.cast_to(&DataType::Int64).ok()?;
         match (value, min.data_type()) {
-            (_, arrow::datatypes::DataType::Decimal128(_, scale)) if scale != 0 => None,
+            (_, DataType::Decimal128(_, scale)) if scale != 0 => None,
             (ScalarValue::Int64(value), _) => value,
             _ => None,
         }
@@ -208,11 +213,11 @@ fn range_width(column: &ColumnStatistics) -> Option<f64> {
 /// By a sample, with the estimator of Haas and Stokes ("Estimating the Number of Classes in a Finite Population") that PostgreSQL
 /// uses too.
 fn sampled_distinct(table: &SnapshotTable, column: &str) -> Option<f64> {
-    let sample = table.sample()?;
-    let values = Arc::clone(sample.column_by_name(column)?);
+    let sample = table.sample([column])?;
+    let values = Arc::clone(sample.column(0));
     let converter = RowConverter::new(vec![SortField::new(values.data_type().clone())]).ok()?;
     let rows = converter.convert_columns(&[values]).ok()?;
-    let mut seen = std::collections::HashMap::new();
+    let mut seen = HashMap::new();
     for row in rows.iter() {
         *seen.entry(row).or_insert(0_usize) += 1;
     }
