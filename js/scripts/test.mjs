@@ -52,7 +52,7 @@ await step("types of the examples", () => {
 });
 
 await step("claims in Node.js", () => {
-  const folder = project("node", ["apache-arrow"], ["suite.mjs", "node.test.mjs", "exits.mjs"]);
+  const folder = project("node", ["apache-arrow"], ["suite.mjs", "parquet.mjs", "node.test.mjs", "exits.mjs"]);
   run("node", ["--test", "--test-reporter=spec", "node.test.mjs"], folder);
   // An idle engine does not keep a program alive.
   execFileSync("node", ["exits.mjs"], { cwd: folder, timeout: 20_000, stdio: "inherit" });
@@ -78,7 +78,7 @@ async function verdict(folder, path = "/", policy) {
 const STRICT = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'";
 
 await step("claims in Chromium", async () => {
-  const folder = project("chromium", ["apache-arrow"], ["suite.mjs", "page.mjs", "page.html"]);
+  const folder = project("chromium", ["apache-arrow"], ["suite.mjs", "parquet.mjs", "page.mjs", "page.html"]);
   const options = { bundle: true, format: "esm", outfile: join(folder, "arrow.js"), logLevel: "error" };
   await build({ ...options, stdin: { contents: 'export * from "apache-arrow"', resolveDir: folder } });
   await verdict(folder, "/page.html", STRICT);

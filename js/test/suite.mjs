@@ -1,6 +1,8 @@
 // Claims about the package, for Node.js and for a page alike: each is given the package, how to open an engine and how to crash it,
 // and whether modules find each other by name (without a bundler a page has none).
 
+import { files } from "./parquet.mjs";
+
 export function assert(condition, message = "it does not hold") {
   if (!condition) throw new Error(message);
 }
@@ -192,6 +194,19 @@ export const tests = {
     await fails(() => db.loadCsv("c", text.encode(""), { delimiter: "ab" }), "invalid", "delimiter");
     equal(await db.tables(), ["a", "c", "j", "p"]);
     equal((await db.query("SELECT count(*) AS n FROM c")).rows(), [{ n: 3n }]);
+    db.close();
+  },
+
+  async "Parquet files of every compression but Brotli are read"({ open }) {
+    const db = await open();
+    const bytes = (name) => Uint8Array.from(atob(files[name]), (character) => character.charCodeAt(0));
+    for (const name of ["uncompressed", "snappy", "gzip", "zstd", "lz4_raw"]) {
+      equal(await db.loadParquet(name, bytes(name)), 300, name);
+      const sql = `SELECT count(*) AS n, sum(id) AS ids, count(DISTINCT name) AS names, max(name) AS last FROM ${name}`;
+      equal((await db.query(sql)).rows(), [{ n: 300n, ids: 44850n, names: 300n, last: "row 6 of 97" }], name);
+    }
+    await fails(() => db.loadParquet("b", bytes("brotli")), "invalid", "brotli");
+    equal(await db.tableExists("b"), false);
     db.close();
   },
 
