@@ -422,3 +422,19 @@ async fn as_many_tables_are_joined_as_are_named() {
         assert_eq!(number(&engine, &sql).await, 200, "{count}");
     }
 }
+
+#[tokio::test]
+async fn the_last_rows_of_many_small_appends_are_found() {
+    let engine = DataFusionEngine::new();
+    run(&engine, "CREATE TABLE t (id BIGINT, n BIGINT)").await;
+    for piece in 0..3000_i64 {
+        let rows = (0..3).map(|row| (piece * 3 + row, row));
+        engine.load_arrow("t", &[pairs(rows)]).await.unwrap();
+    }
+    let newest = "SELECT id FROM t ORDER BY id DESC LIMIT 3";
+    assert_eq!(rows(&engine, newest).await, ["8999", "8998", "8997"]);
+    let newest = "SELECT id FROM t WHERE n = 1 ORDER BY id DESC LIMIT 2";
+    assert_eq!(rows(&engine, newest).await, ["8998", "8995"]);
+    run(&engine, "DELETE FROM t WHERE id > 8000").await;
+    assert_eq!(rows(&engine, newest).await, ["7999", "7996"]);
+}

@@ -11,6 +11,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::common::Result;
 use datafusion::execution::RecordBatchStream;
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::metrics::BaselineMetrics;
 use futures::Stream;
 
@@ -22,6 +23,11 @@ use crate::sql::prune::prune;
 
 /// The longest that is spent on batches of which nothing is left before others have their turn.
 const PACE: Duration = Duration::from_millis(4);
+
+/// How many rows are read before the runtime filters are looked at again, and how many times at most fragments are left out by what
+/// they have become: a TopK over many small fragments changes its filter with each.
+const LOOK_ROWS: usize = 1024;
+const MOST_PRUNED: usize = 16;
 
 /// What one partition reads.
 pub(super) struct Partition {
@@ -49,6 +55,12 @@ pub(super) struct FragmentStream {
     left: usize,
     /// The fragments that may hold a row that the runtime filters want; all without.
     wanted: Option<Vec<usize>>,
+    /// What the runtime filters have become since.
+    newer: Option<Arc<dyn PhysicalExpr>>,
+    /// The first fragment before which that may be looked at.
+    prune_at: usize,
+    /// Rows that were read since the runtime filters were looked at.
+    unseen: usize,
     small: Option<BatchCoalescer>,
     metrics: BaselineMetrics,
 }
@@ -74,6 +86,9 @@ impl FragmentStream {
             batch: 0,
             position: 0,
             wanted: None,
+            newer: None,
+            prune_at: 0,
+            unseen: LOOK_ROWS,
             small,
             metrics,
         }
@@ -105,6 +120,7 @@ impl FragmentStream {
         let start = self.position;
         self.batch += 1;
         self.position += batch.num_rows() as u32;
+        self.unseen += batch.num_rows();
         let batch = self.read(place, batch, start)?;
         let rows = batch.num_rows().min(self.left);
         self.left -= rows;
@@ -121,11 +137,18 @@ impl FragmentStream {
         let Some(filter) = &mut partition.filter else {
             return Ok(());
         };
-        if let Some(wanted) = filter.refresh()?
-            && partition.places.len() > 1
+        if self.unseen >= LOOK_ROWS {
+            self.unseen = 0;
+            self.newer = filter.refresh()?.or(self.newer.take());
+        }
+        let count = partition.places.len();
+        if count > 1
+            && self.fragment >= self.prune_at
+            && let Some(newer) = self.newer.take()
         {
-            let places = prune(&partition.table, &partition.table_schema, wanted);
+            let places = prune(&partition.table, &partition.table_schema, newer);
             self.wanted = Some(places);
+            self.prune_at = self.fragment + (count / MOST_PRUNED).max(1);
         }
         Ok(())
     }
