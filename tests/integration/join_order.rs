@@ -438,3 +438,32 @@ async fn the_last_rows_of_many_small_appends_are_found() {
     run(&engine, "DELETE FROM t WHERE id > 8000").await;
     assert_eq!(rows(&engine, newest).await, ["7999", "7996"]);
 }
+
+#[tokio::test]
+async fn what_a_topk_or_a_join_wants_is_not_worked_out_for_rows_that_are_out() {
+    let engine = DataFusionEngine::new();
+    run(&engine, "CREATE TABLE t (id BIGINT, n BIGINT)").await;
+    for piece in 0..6_i64 {
+        let ids = piece * 5000..(piece + 1) * 5000;
+        let rows = ids.map(|id| (id, id % 10));
+        engine.load_arrow("t", &[pairs(rows)]).await.unwrap();
+    }
+    run(&engine, "CREATE TABLE few (n BIGINT)").await;
+    run(&engine, "INSERT INTO few VALUES (9), (8)").await;
+    for (sql, found) in [
+        (
+            "SELECT id FROM t WHERE n <> 0 ORDER BY 100 / n, id LIMIT 2",
+            ["9", "19"],
+        ),
+        (
+            "SELECT id FROM t JOIN few ON t.n = few.n ORDER BY 100 / t.n, id LIMIT 2",
+            ["9", "19"],
+        ),
+        (
+            "SELECT id FROM t JOIN few ON few.n = 81 / t.n WHERE t.n <> 0 ORDER BY id LIMIT 2",
+            ["9", "19"],
+        ),
+    ] {
+        assert_eq!(rows(&engine, sql).await, found, "{sql}");
+    }
+}

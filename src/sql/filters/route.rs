@@ -116,26 +116,32 @@ fn taken(
 }
 
 /// The filter that a node makes for one of its children, and which.
+///
+/// Its keys are plain columns: anything else may fail for a row that the plan drops between the source and the node.
 fn made(
     plan: &Arc<dyn ExecutionPlan>,
     config: &ConfigOptions,
 ) -> Option<(usize, Arc<dyn PhysicalExpr>)> {
-    if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
-        let keys = join.on().iter().map(|(_, probe)| Arc::clone(probe));
-        let is_wanted = config.optimizer.enable_join_dynamic_filter_pushdown
+    let options = &config.optimizer;
+    let (child, filter) = if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
+        let is_wanted = options.enable_join_dynamic_filter_pushdown
             && join.join_type().on_lr_is_preserved().1
             && is_whole(join);
+        let keys = join.on().iter().map(|(_, probe)| Arc::clone(probe));
         let filter = || DynamicFilterPhysicalExpr::new(keys.collect(), lit(true));
-        return is_wanted.then(|| (1, Arc::new(filter()) as _));
-    }
-    let is_topk = plan.downcast_ref::<SortExec>().is_some();
-    if is_topk && config.optimizer.enable_topk_dynamic_filter_pushdown {
-        return plan
-            .dynamic_expressions_produced()
-            .pop()
-            .map(|filter| (0, filter));
-    }
-    None
+        (1, is_wanted.then(|| Arc::new(filter()) as _)?)
+    } else {
+        let is_wanted = plan.downcast_ref::<SortExec>().is_some()
+            && options.enable_topk_dynamic_filter_pushdown;
+        let made = || plan.dynamic_expressions_produced().pop();
+        (0, is_wanted.then(made).flatten()?)
+    };
+    let filter: Arc<dyn PhysicalExpr> = filter;
+    let is_plain = filter
+        .children()
+        .into_iter()
+        .all(|key| column(key).is_some());
+    is_plain.then_some((child, filter))
 }
 
 /// Whether a join knows, before it reads a row of its probe side, all that its build side holds: the conditions under which
