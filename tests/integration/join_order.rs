@@ -467,3 +467,28 @@ async fn what_a_topk_or_a_join_wants_is_not_worked_out_for_rows_that_are_out() {
         assert_eq!(rows(&engine, sql).await, found, "{sql}");
     }
 }
+
+#[tokio::test]
+async fn a_join_by_what_may_fail_stays_behind_what_was_written_before_it() {
+    for (store, engine) in engines() {
+        for table in ["t", "s", "c"] {
+            run(
+                &engine,
+                &format!("CREATE TABLE {table} (id BIGINT, n BIGINT)"),
+            )
+            .await;
+        }
+        let all = (0..10_000).map(|id| (id, id % 10));
+        engine.load_arrow("t", &[pairs(all.clone())]).await.unwrap();
+        engine
+            .load_arrow("s", &[pairs(all.filter(|(_, n)| *n != 0))])
+            .await
+            .unwrap();
+        let few = (1..3000).map(|id| (id, 24 + id));
+        engine.load_arrow("c", &[pairs(few)]).await.unwrap();
+        // The one row of c is the cheapest to begin with, and would be asked about t's rows with n = 0.
+        let sql =
+            "SELECT count(*) FROM t JOIN s ON t.id = s.id JOIN c ON c.n = 100 / t.n WHERE c.id = 1";
+        assert_eq!(number(&engine, sql).await, 1000, "{store}");
+    }
+}

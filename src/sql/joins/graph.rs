@@ -9,6 +9,7 @@ use datafusion::logical_expr::{
 };
 
 use super::estimate::{distinct, estimate};
+use super::movable::is_joined;
 use super::search::{Classes, Edge, Kind, MAX_RELATIONS, Problem, Relation, Set, Tree};
 
 /// What is joined.
@@ -443,36 +444,6 @@ impl Graph {
             filters.null_aware,
         )?)))
     }
-}
-
-/// Whether a node belongs to a tree of joins whose order does not matter.
-fn is_joined(plan: &LogicalPlan) -> bool {
-    match plan {
-        LogicalPlan::Join(join) => {
-            let is_known = match join.join_type {
-                JoinType::Inner => join.null_equality == NullEquality::NullEqualsNothing,
-                JoinType::LeftSemi | JoinType::LeftAnti => true,
-                JoinType::RightSemi | JoinType::RightAnti => true,
-                _ => false,
-            };
-            let mut keys = join.on.iter().flat_map(|(left, right)| [left, right]);
-            is_known && keys.all(is_movable) && join.filter.iter().all(is_movable)
-        }
-        LogicalPlan::Filter(filter) => is_movable(&filter.predicate) && is_joined(&filter.input),
-        LogicalPlan::Projection(projection) => {
-            let is_plain = projection
-                .expr
-                .iter()
-                .all(|expr| matches!(expr, Expr::Column(_)));
-            is_plain && is_joined(&projection.input)
-        }
-        _ => false,
-    }
-}
-
-/// Whether an expression has the same value wherever it stands.
-fn is_movable(expr: &Expr) -> bool {
-    !expr.is_volatile() && !expr.contains_outer()
 }
 
 /// How many values an expression over the columns of `plan` has at most.

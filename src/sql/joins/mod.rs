@@ -5,10 +5,11 @@
 //! is put together again. Semi and anti joins are conditions, so they move down to where they drop most.
 //!
 //! The order that was written stays where no other is clearly cheaper, where a table tells nothing of itself, and where an
-//! expression is volatile.
+//! expression is volatile or may fail.
 
 mod estimate;
 mod graph;
+mod movable;
 mod search;
 
 use std::sync::Arc;
