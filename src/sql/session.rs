@@ -215,3 +215,27 @@ pub(crate) fn with_clock(state: &SessionState, now: DateTime<Utc>) -> SessionSta
     state.execution_props_mut().query_execution_start_time = Some(now);
     state
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_rules_stand_in_the_place_of_datafusions() {
+        let mut builder = SessionStateBuilder::new().with_default_features();
+        add_rules(&mut builder);
+        let state = builder.build();
+        let physical = state.physical_optimizers().iter();
+        let physical: Vec<_> = physical.map(|rule| rule.name()).collect();
+        assert!(
+            !physical.iter().any(|name| name.contains("FilterPushdown")),
+            "{physical:?}"
+        );
+        assert!(physical.contains(&"scan_conditions") && physical.contains(&"runtime_filters"));
+        let logical: Vec<_> = state.optimizers().iter().map(|rule| rule.name()).collect();
+        assert_eq!(
+            logical[logical.len() - 2..],
+            ["join_order", "optimize_projections"]
+        );
+    }
+}

@@ -6,17 +6,15 @@ use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::utils::{conjunction, split_conjunction};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
-use datafusion::physical_plan::filter_pushdown::PushedDown;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 
-use super::route::moved;
+use super::route::{Answered, Filters, moved, taken};
 
 /// Before partitions and orders are made sure of: a scan with its conditions is a scan.
 #[derive(Debug)]
@@ -83,31 +81,14 @@ fn within(filter: &FilterExec, config: &ConfigOptions) -> Result<Option<Arc<dyn 
     Ok(Some(Arc::new(ProjectionExec::try_new(columns, input)?)))
 }
 
-/// A plan with conditions, and which of them each of its rows fulfils.
-type Answered = (Arc<dyn ExecutionPlan>, Vec<bool>);
-
 /// A scan, or the scans of one table's files and rows in memory, with conditions; and which of these each row fulfils.
 fn offered(
     plan: &Arc<dyn ExecutionPlan>,
-    conditions: &[Arc<dyn PhysicalExpr>],
+    conditions: &Filters,
     config: &ConfigOptions,
 ) -> Result<Option<Answered>> {
     if let Some(source) = plan.downcast_ref::<DataSourceExec>() {
-        let answer = source
-            .data_source()
-            .try_pushdown_filters(conditions.to_vec(), config)?;
-        let Some(with) = answer.updated_node else {
-            return Ok(None);
-        };
-        let applied = answer
-            .filters
-            .iter()
-            .map(|answer| matches!(answer, PushedDown::Yes));
-        let applied = applied.collect();
-        return Ok(Some((
-            Arc::new(source.clone().with_data_source(with)),
-            applied,
-        )));
+        return taken(source, conditions, config);
     }
     if plan.downcast_ref::<UnionExec>().is_none() {
         return Ok(None);
@@ -121,7 +102,7 @@ fn offered(
         let conditions = conditions
             .iter()
             .map(|condition| moved(condition, &here, child));
-        let conditions = conditions.collect::<Result<Option<Vec<_>>>>()?;
+        let conditions = conditions.collect::<Result<Option<Filters>>>()?;
         let Some(conditions) = conditions else {
             return Ok(None);
         };

@@ -14,6 +14,7 @@ use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::filter_pushdown::PushedDown;
 use datafusion::physical_plan::joins::utils::build_join_schema;
 use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
 use datafusion::physical_plan::projection::ProjectionExec;
@@ -25,7 +26,9 @@ use datafusion::physical_plan::{
     ExecutionPlan, ExecutionPlanProperties, Partitioning, replace_children_if_necessary,
 };
 
-type Filters = Vec<Arc<dyn PhysicalExpr>>;
+pub(super) type Filters = Vec<Arc<dyn PhysicalExpr>>;
+/// A plan with filters, and something of each.
+pub(super) type Answered = (Arc<dyn ExecutionPlan>, Vec<bool>);
 /// Where the columns that a node hands on stand in what one of its children makes.
 pub(super) type Places = HashMap<usize, usize>;
 
@@ -56,10 +59,10 @@ fn routed(
     plan: Arc<dyn ExecutionPlan>,
     filters: &Filters,
     config: &ConfigOptions,
-) -> Result<(Arc<dyn ExecutionPlan>, Vec<bool>)> {
+) -> Result<Answered> {
     if let Some(source) = plan.downcast_ref::<DataSourceExec>() {
         return taken(source, filters, config).map(|taken| match taken {
-            Some(with) => (with, vec![true; filters.len()]),
+            Some((with, _)) => (with, vec![true; filters.len()]),
             None => (Arc::clone(&plan), vec![false; filters.len()]),
         });
     }
@@ -98,21 +101,27 @@ fn routed(
     Ok((plan, is_taken))
 }
 
-/// The source with filters, if it has a use for them.
-fn taken(
+/// The source with filters, if it has a use for them, and which of them it applies to each row.
+pub(super) fn taken(
     source: &DataSourceExec,
     filters: &Filters,
     config: &ConfigOptions,
-) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+) -> Result<Option<Answered>> {
     if filters.is_empty() {
         return Ok(None);
     }
     let answer = source
         .data_source()
         .try_pushdown_filters(filters.clone(), config)?;
-    Ok(answer
-        .updated_node
-        .map(|with| Arc::new(source.clone().with_data_source(with)) as _))
+    let applied = answer.filters.iter();
+    let applied = applied.map(|answer| matches!(answer, PushedDown::Yes));
+    let applied = applied.collect();
+    Ok(answer.updated_node.map(|with| {
+        (
+            Arc::new(source.clone().with_data_source(with)) as _,
+            applied,
+        )
+    }))
 }
 
 /// The filter that a node makes for one of its children, and which.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::common::{Column, JoinConstraint, JoinType, NullEquality, Result};
+use datafusion::common::{Column, DFSchema, JoinConstraint, JoinType, NullEquality, Result};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
     Expr, Filter, Join, LogicalPlan, Operator, Projection, binary_expr,
@@ -168,8 +168,15 @@ impl Graph {
         }
     }
 
-    /// Whether each column that is asked for is that of one input.
+    /// Whether each column is that of one input: what lay between the joins may have hidden others of its name.
     fn has_clear_columns(&self) -> bool {
+        let mut joined = self.inputs.iter().filter(|input| input.filters.is_none());
+        let all = joined.try_fold(DFSchema::empty(), |all, input| {
+            all.join(input.plan.schema())
+        });
+        if all.is_err() {
+            return false;
+        }
         let conditions = self.conditions.iter().all(|condition| match condition {
             Condition::Equal(left, right) => {
                 self.reads(left, None).is_some() && self.reads(right, None).is_some()

@@ -142,6 +142,11 @@ impl ScanFilter {
         })
     }
 
+    /// The columns that all conditions speak of.
+    pub fn table(&self) -> &SchemaRef {
+        &self.table
+    }
+
     /// Takes what the runtime filters are now. Where one has changed, all that they ask for, in terms of the table's columns.
     pub fn refresh(&mut self) -> Result<Option<Arc<dyn PhysicalExpr>>> {
         let is_new = std::mem::take(&mut self.is_new);

@@ -146,11 +146,10 @@ impl DataSource for FragmentSource {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let table_schema = with_row_address(&self.table.definition.schema);
         let filter = match self.exact.is_empty() && self.runtime.is_empty() {
             true => None,
             false => {
-                let schema = Arc::clone(&table_schema);
+                let schema = with_row_address(&self.table.definition.schema);
                 Some(ScanFilter::new(&self.exact, &self.runtime, schema)?)
             }
         };
@@ -162,7 +161,6 @@ impl DataSource for FragmentSource {
             projection: self.projection.clone(),
             schema: Arc::clone(&self.schema),
             filter,
-            table_schema,
             fetch: self.fetch,
             gathered_rows: (!self.exact.is_empty()).then_some(rows),
         };

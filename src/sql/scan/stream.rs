@@ -38,8 +38,6 @@ pub(super) struct Partition {
     pub projection: Vec<usize>,
     pub schema: SchemaRef,
     pub filter: Option<ScanFilter>,
-    /// The table's columns and the row address.
-    pub table_schema: SchemaRef,
     /// The most rows that come out.
     pub fetch: Option<usize>,
     /// Small batches are put together to this many rows.
@@ -146,7 +144,7 @@ impl FragmentStream {
             && self.fragment >= self.prune_at
             && let Some(newer) = self.newer.take()
         {
-            let places = prune(&partition.table, &partition.table_schema, newer);
+            let places = prune(&partition.table, filter.table(), newer);
             self.wanted = Some(places);
             self.prune_at = self.fragment + (count / MOST_PRUNED).max(1);
         }
