@@ -57,9 +57,11 @@ export class Grid {
       headerRowHeight: 40,
     };
     const grid = new SlickGrid<Item>(host, data, columns(rows), options);
-    // Whoever comes by keyboard begins at the first cell.
+    // Whoever comes by keyboard begins at the first cell, also where rows that were hidden are not yet drawn again.
     host.addEventListener("focusin", () => {
-      if (!grid.getActiveCell() && rows.length > 0) grid.setActiveCell(0, 1);
+      if (grid.getActiveCell() || rows.length === 0) return;
+      grid.resizeCanvas();
+      grid.setActiveCell(0, 1);
     });
     grid.onActiveCellChanged.subscribe((_, { row, cell }) => {
       const column = cell === undefined || cell === 0 ? undefined : rows.columns[cell - 1];

@@ -385,7 +385,8 @@ claim("the page is used by keyboard alone", async (page) => {
   await page.keyboard.press("ArrowDown");
   assert.equal(Number((await page.textContent("#value")).split("\n")[1]), Number(value.split("\n")[1]) + 1);
   await page.keyboard.press("Control+c");
-  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), (await page.textContent("#value")).split("\n")[1]);
+  const copied = (await page.textContent("#value")).split("\n")[1];
+  await page.waitForFunction(async (text) => (await navigator.clipboard.readText()) === text, copied);
   await page.keyboard.press("PageDown");
   await page.keyboard.press("Control+End");
   await page.waitForSelector(".slick-cell.row-number >> text=1,000");
@@ -393,6 +394,18 @@ claim("the page is used by keyboard alone", async (page) => {
     parts.filter((part) => !part.hidden && !(part.textContent.trim() || part.getAttribute("aria-label") || part.title)).map((part) => part.outerHTML),
   );
   assert.deepEqual(named.filter((html) => !html.includes('type="file"')), [], "everything that is pressed has a name");
+});
+
+claim("whoever comes to the rows before they are drawn again begins at the first cell", async (page) => {
+  await runs(page, "SELECT value AS n FROM range(1000)");
+  await page.click("#chart-tab");
+  await page.waitForSelector("#chart svg");
+  await page.evaluate(() => {
+    document.querySelector("#rows-tab").click();
+    document.querySelector(".grid [tabindex='0']").focus();
+  });
+  await page.keyboard.press("ArrowDown");
+  assert.equal(await page.textContent("#value"), "n\n1");
 });
 
 claim("the page is light or dark, as the system or the reader has it", async (page) => {
