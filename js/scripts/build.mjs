@@ -6,12 +6,13 @@ import { execFileSync } from "node:child_process";
 import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { brotliCompressSync, constants } from "node:zlib";
 import { build } from "esbuild";
 
 const root = join(import.meta.dirname, "..");
 const crate = join(root, "..");
-const release = process.argv.includes("--release");
+const { release } = parseArgs({ options: { release: { type: "boolean" } } }).values;
 const profile = release ? "npm" : "dev";
 const bin = (name) => join(root, "node_modules", ".bin", name);
 

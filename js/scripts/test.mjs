@@ -1,27 +1,30 @@
 // All tests of the package: types, the claims in Node.js and in Chromium, and projects that install the tarball.
 //
-//     node scripts/test.mjs [--no-build]
+//     node scripts/test.mjs [--no-build] [--only PART-OF-A-STEP'S-NAME]
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { build } from "esbuild";
 import { openPage, serve } from "./browser.mjs";
 
 const root = join(import.meta.dirname, "..");
 const bin = (name) => join(root, "node_modules", ".bin", name);
 const run = (command, args, cwd = root) => execFileSync(command, args, { stdio: "inherit", cwd });
-const only = process.argv.find((arg) => arg.startsWith("--only="))?.slice("--only=".length);
+const { values: options } = parseArgs({ options: { "no-build": { type: "boolean" }, only: { type: "string" } } });
+let steps = 0;
 
 async function step(name, work) {
-  if (only && !name.includes(only)) return;
+  if (options.only && !name.includes(options.only)) return;
+  steps++;
   const begun = performance.now();
   console.log(`\n--> ${name}`);
   await work();
   console.log(`<-- ${name}: ${((performance.now() - begun) / 1000).toFixed(1)} s`);
 }
 
-if (!process.argv.includes("--no-build")) await step("build", () => run("node", ["scripts/build.mjs"]));
+if (!options["no-build"]) await step("build", () => run("node", ["scripts/build.mjs"]));
 
 const work = mkdtempSync(join(tmpdir(), "rhei-js-"));
 process.on("exit", () => rmSync(work, { recursive: true, force: true }));
@@ -79,8 +82,8 @@ const STRICT = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker
 
 await step("claims in Chromium", async () => {
   const folder = project("chromium", ["apache-arrow"], ["suite.mjs", "parquet.mjs", "page.mjs", "page.html"]);
-  const options = { bundle: true, format: "esm", outfile: join(folder, "arrow.js"), logLevel: "error" };
-  await build({ ...options, stdin: { contents: 'export * from "apache-arrow"', resolveDir: folder } });
+  const bundled = { bundle: true, format: "esm", outfile: join(folder, "arrow.js"), logLevel: "error" };
+  await build({ ...bundled, stdin: { contents: 'export * from "apache-arrow"', resolveDir: folder } });
   await verdict(folder, "/page.html", STRICT);
 });
 
@@ -132,4 +135,5 @@ function oneWasm(folder) {
   if (found.length !== 1) throw new Error(`the bundle holds ${found.length} copies of the engine: ${found}`);
 }
 
-console.log("\nall tests of the package passed");
+if (steps === 0) throw new Error(`no step has ${JSON.stringify(options.only)} in its name`);
+console.log(options.only ? "\nthe chosen tests of the package passed" : "\nall tests of the package passed");
