@@ -24,16 +24,19 @@ export class Grid {
   #parent: HTMLElement;
   #grid: SlickGrid<Item> | undefined;
   #onCell: (cell: Cell | undefined) => void;
+  /** The row and column to go to as soon as they are drawn: hidden rows are not. */
+  #wanted: [number, number] | undefined;
 
   constructor(parent: HTMLElement, onCell: (cell: Cell | undefined) => void) {
     this.#parent = parent;
     this.#onCell = onCell;
-    new ResizeObserver(() => this.#grid?.resizeCanvas()).observe(parent);
+    new ResizeObserver(() => this.#fit()).observe(parent);
   }
 
   clear(): void {
     this.#grid?.destroy(true);
     this.#grid = undefined;
+    this.#wanted = undefined;
     this.#parent.replaceChildren();
     this.#onCell(undefined);
   }
@@ -57,13 +60,12 @@ export class Grid {
       headerRowHeight: 40,
     };
     const grid = new SlickGrid<Item>(host, data, columns(rows), options);
-    // Whoever comes by keyboard begins at the first cell, also where rows that were hidden are not yet drawn again.
+    // Whoever comes by keyboard begins at the first cell.
     host.addEventListener("focusin", () => {
-      if (grid.getActiveCell() || rows.length === 0) return;
-      grid.resizeCanvas();
-      grid.setActiveCell(0, 1);
+      if (!grid.getActiveCell() && rows.length > 0) this.activate(0, 0);
     });
     grid.onActiveCellChanged.subscribe((_, { row, cell }) => {
+      if (cell !== undefined) this.#wanted = undefined;
       const column = cell === undefined || cell === 0 ? undefined : rows.columns[cell - 1];
       this.#onCell(column && row < rows.length ? { name: column.name, text: rows.text(row, cell - 1) } : undefined);
     });
@@ -84,7 +86,14 @@ export class Grid {
 
   /** Goes to a cell, both counted from 0. */
   activate(row: number, column: number): void {
-    this.#grid?.setActiveCell(row, column + 1);
+    this.#wanted = [row, column];
+    this.#fit();
+  }
+
+  /** Draws the rows for the room that they have now. */
+  #fit(): void {
+    this.#grid?.resizeCanvas();
+    if (this.#wanted) this.#grid?.setActiveCell(this.#wanted[0], this.#wanted[1] + 1);
   }
 }
 

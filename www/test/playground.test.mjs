@@ -345,6 +345,12 @@ claim("a plan and a long value are read whole below the grid", async (page) => {
   await runs(page, "EXPLAIN SELECT count(*) FROM range(10) WHERE value > 3");
   await page.waitForSelector("#value:visible");
   assert.match(await page.textContent("#value"), /Filter[^]*\n/);
+  await page.click("#chart-tab");
+  await runs(page, "EXPLAIN SELECT sum(value) FROM range(10) WHERE value > 4");
+  assert.ok(!(await page.isVisible("#value")), "it belongs to the rows, which are not seen");
+  await page.click("#rows-tab");
+  await page.waitForSelector("#value:visible");
+  assert.match(await page.textContent("#value"), /sum/);
   await runs(page, "SELECT repeat('long ', 300) AS text, DATE '2026-02-28' AS day, TIMESTAMP '2026-02-28T12:30:00.250' AS at, [DATE '2026-02-28'] AS days, CAST(1.50 AS DECIMAL(5, 2)) AS price, x'0aff' AS bytes, {a: 1, b: NULL} AS part");
   assert.deepEqual((await cells(page))[0].slice(1), ["2026-02-28", "2026-02-28 12:30:00.25", "[2026-02-28]", "1.50", "x'0aff'", "{a: 1, b: NULL}"]);
   await page.click(".grid .slick-cell >> nth=1");
