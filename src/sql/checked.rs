@@ -28,6 +28,7 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::decimal;
 use super::estimates::{joined, refuse_over};
+use super::fallible::cannot_fail;
 use super::rewrite::rewrite;
 
 /// Before the optimizer folds them: an arithmetic constant that does not fit is left to fail where it is used.
@@ -197,27 +198,37 @@ fn is_concat(ops: &[Operator]) -> bool {
     ops.contains(&Operator::StringConcat)
 }
 
-/// A condition whose checked parts are evaluated only for rows of which the others are true: in `i < 1000 AND i * i < 5000`
-/// no row may fail for which the first part says no.
+/// A condition whose parts are evaluated in turn, each for the rows of which those before are true: first what cannot fail,
+/// then what may, then what is checked. In `i < 1000 AND i * i < 5000` no row may fail for which the first part says no.
 fn in_turn(condition: Expr) -> Expr {
-    let may_fail = |part: &Expr| {
+    let is_checked = |part: &Expr| {
         as_checked(part)
             .is_some_and(|checked| checked.made.as_ref().is_some_and(DataType::is_integer))
     };
-    let is_checked = |expr: &Expr| expr.exists(|part| Ok(may_fail(part)));
-    let parts = split_conjunction_owned(condition);
-    let (checked, plain): (Vec<_>, Vec<_>) = parts
-        .into_iter()
-        .partition(|part| is_checked(part).unwrap_or(true));
-    match (conjunction(plain), conjunction(checked)) {
-        (Some(plain), Some(checked)) => Expr::Case(Case {
-            expr: None,
-            when_then_expr: vec![(Box::new(plain), Box::new(checked))],
-            else_expr: Some(Box::new(lit(false))),
-        }),
-        (Some(one), None) | (None, Some(one)) => one,
-        (None, None) => lit(true),
+    let has = |expr: &Expr, wanted: &dyn Fn(&Expr) -> bool| {
+        expr.exists(|part| Ok(wanted(part))).unwrap_or(true)
+    };
+    if !has(&condition, &is_checked) {
+        return condition;
     }
+    let mut turns = [Vec::new(), Vec::new(), Vec::new()];
+    for part in split_conjunction_owned(condition) {
+        let turn = match () {
+            () if has(&part, &is_checked) => 2,
+            () if has(&part, &|part| !cannot_fail(part)) => 1,
+            () => 0,
+        };
+        turns[turn].push(part);
+    }
+    let turns = turns.into_iter().filter_map(conjunction);
+    let nested = turns.rev().reduce(|then, when| {
+        Expr::Case(Case {
+            expr: None,
+            when_then_expr: vec![(Box::new(when), Box::new(then))],
+            else_expr: Some(Box::new(lit(false))),
+        })
+    });
+    nested.unwrap_or_else(|| lit(true))
 }
 
 /// Plans each `||` of texts as a checked one.

@@ -94,14 +94,26 @@ impl Plans {
 type Sources = HashMap<TableReference, Arc<dyn TableSource>>;
 
 fn rows_of(tables: &Sources) -> HashMap<TableReference, u64> {
-    let rows = |source| {
-        let provider = source_as_provider(source).ok()?;
-        Some(provider.downcast_ref::<SnapshotTable>()?.rows())
-    };
     let tables = tables.iter();
     tables
-        .map(|(name, source)| (name.clone(), rows(source).unwrap_or_default()))
+        .map(|(name, source)| {
+            let rows = with_table(source, SnapshotTable::rows);
+            (name.clone(), rows.unwrap_or_default())
+        })
         .collect()
+}
+
+fn with_table<T>(
+    source: &Arc<dyn TableSource>,
+    look: impl FnOnce(&SnapshotTable) -> T,
+) -> Option<T> {
+    let provider = source_as_provider(source).ok()?;
+    provider.downcast_ref::<SnapshotTable>().map(look)
+}
+
+fn is_same_table(one: &Arc<dyn TableSource>, other: &Arc<dyn TableSource>) -> bool {
+    let same = with_table(one, |one| with_table(other, |other| one.is_same_as(other)));
+    same.flatten() == Some(true)
 }
 
 /// Whether each table has about as many rows as it had.
@@ -121,9 +133,10 @@ fn tables_of(plan: &LogicalPlan) -> Result<Option<Sources>> {
     plan.apply_with_subqueries(|node| {
         may_keep &= match node {
             LogicalPlan::TableScan(scan) => {
-                tables.insert(scan.table_name.clone(), Arc::clone(&scan.source));
-                let provider = source_as_provider(&scan.source);
-                provider.is_ok_and(|provider| provider.downcast_ref::<SnapshotTable>().is_some())
+                let before = tables.insert(scan.table_name.clone(), Arc::clone(&scan.source));
+                // A table's older versions all have the name of the function that reads them.
+                let is_one = before.is_none_or(|before| is_same_table(&before, &scan.source));
+                is_one && with_table(&scan.source, |_| ()).is_some()
             }
             LogicalPlan::Explain(_)
             | LogicalPlan::Analyze(_)

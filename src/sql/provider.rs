@@ -49,6 +49,11 @@ impl SnapshotTable {
         }
     }
 
+    /// Whether both are one table in one version.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.table, &other.table) && self.schema == other.schema
+    }
+
     pub fn rows(&self) -> u64 {
         self.table.rows
     }

@@ -22,6 +22,7 @@ use object_store::ObjectStore;
 use parking_lot::RwLock;
 use url::Url;
 
+use super::counts::Counts;
 use super::filters::{RuntimeFilters, ScanConditions};
 use super::functions::bound_functions;
 use super::joins::JoinOrder;
@@ -157,6 +158,7 @@ fn add_rules(builder: &mut SessionStateBuilder) {
     let mut physical = PhysicalOptimizer::new();
     for rule in &mut physical.rules {
         match rule.name() {
+            "aggregate_statistics" => *rule = Arc::new(Counts),
             "FilterPushdown" => *rule = Arc::new(ScanConditions),
             "FilterPushdown(Post)" => *rule = Arc::new(RuntimeFilters),
             _ => {}

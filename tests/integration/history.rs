@@ -324,6 +324,18 @@ async fn a_statement_can_read_a_table_as_it_was() {
         .await,
         ["1990"]
     );
+    // The plan of a query that comes again is kept, and reads the versions that it names.
+    let newest = engine.version().await.unwrap();
+    for _ in 0..4 {
+        let gone = format!(
+            "SELECT count(*) FROM table_at('t', {first}) o LEFT JOIN table_at('t', {newest}) n ON n.id = o.id WHERE n.id IS NULL"
+        );
+        assert_eq!(text(&gone).await, ["1990"]);
+        let both = format!(
+            "SELECT count(*) FROM table_at('t', {first}) o JOIN table_at('t', {first}) n ON n.id = o.id"
+        );
+        assert_eq!(text(&both).await, ["2000"]);
+    }
     // What was deleted comes back.
     let back = format!(
         "INSERT INTO t SELECT o.id, o.name FROM table_at('t', {first}) o \

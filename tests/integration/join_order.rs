@@ -294,16 +294,17 @@ async fn rows_that_no_join_wants_are_not_handed_over() {
 
 #[tokio::test]
 async fn a_limit_below_a_join_counts_rows_that_the_join_does_not_want() {
-    let engine = DataFusionEngine::new();
-    run(&engine, "CREATE TABLE large (id BIGINT, n BIGINT)").await;
-    engine
-        .load_arrow("large", &[pairs((0..100_000).map(|id| (id, id % 10)))])
-        .await
-        .unwrap();
-    run(&engine, "CREATE TABLE few (n BIGINT)").await;
-    run(&engine, "INSERT INTO few VALUES (3)").await;
-    let sql = "SELECT count(*) FROM (SELECT * FROM large LIMIT 50) l JOIN few ON l.n = few.n";
-    assert_eq!(number(&engine, sql).await, 5);
+    for (store, engine) in engines() {
+        run(&engine, "CREATE TABLE large (id BIGINT, n BIGINT)").await;
+        engine
+            .load_arrow("large", &[pairs((0..100_000).map(|id| (id, id % 10)))])
+            .await
+            .unwrap();
+        run(&engine, "CREATE TABLE few (n BIGINT)").await;
+        run(&engine, "INSERT INTO few VALUES (3)").await;
+        let sql = "SELECT count(*) FROM (SELECT * FROM large LIMIT 50) l JOIN few ON l.n = few.n";
+        assert_eq!(number(&engine, sql).await, 5, "{store}");
+    }
 }
 
 #[tokio::test]

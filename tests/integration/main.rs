@@ -16,6 +16,7 @@ mod appends;
 mod atomicity;
 mod common;
 mod compaction;
+mod conclusions;
 mod corruption;
 mod deletions;
 mod durable;

@@ -15,6 +15,7 @@ use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 
 use super::route::{Answered, Filters, moved, taken};
+use crate::sql::unread::{Unread, shown};
 
 /// Before partitions and orders are made sure of: a scan with its conditions is a scan.
 #[derive(Debug)]
@@ -47,22 +48,27 @@ impl PhysicalOptimizerRule for ScanConditions {
     }
 }
 
-/// The input of a filter with as much of its condition as the sources apply, and what is left of the filter above it.
+/// The input of a filter with as much of its condition as the sources apply, and what is left of the filter above it; `None` where
+/// the filter stays as it is.
 fn within(filter: &FilterExec, config: &ConfigOptions) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    let conditions: Vec<_> = split_conjunction(filter.predicate())
-        .into_iter()
-        .cloned()
-        .collect();
-    if filter.fetch().is_some() {
+    let parts = split_conjunction(filter.predicate()).into_iter();
+    let (conditions, hidden): (Filters, Vec<bool>) = parts.map(shown).unzip();
+    let offered = match filter.fetch() {
+        None => offered(filter.input(), &conditions, config)?,
+        Some(_) => None,
+    };
+    if offered.is_none() && !hidden.contains(&true) {
         return Ok(None);
     }
-    let Some((input, applied)) = offered(filter.input(), &conditions, config)? else {
-        return Ok(None);
-    };
-    let left = conditions.into_iter().zip(applied);
-    let left: Vec<_> = left
+    let (input, applied) =
+        offered.unwrap_or_else(|| (Arc::clone(filter.input()), vec![false; conditions.len()]));
+    let left = conditions.into_iter().zip(hidden).zip(applied);
+    let left: Filters = left
         .filter(|(_, is_applied)| !is_applied)
-        .map(|(c, _)| c)
+        .map(|((condition, is_hidden), _)| match is_hidden {
+            true => Arc::new(Unread(condition)) as _,
+            false => condition,
+        })
         .collect();
     if !left.is_empty() {
         let rest = FilterExecBuilder::from(filter)

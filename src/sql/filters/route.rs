@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{JoinSide, JoinType, Result};
@@ -46,7 +47,7 @@ impl PhysicalOptimizerRule for RuntimeFilters {
         plan: Arc<dyn ExecutionPlan>,
         config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(routed(plan, &Vec::new(), config)?.0)
+        Ok(routed(plan, &Vec::new(), false, config)?.0)
     }
 
     fn schema_check(&self) -> bool {
@@ -55,9 +56,11 @@ impl PhysicalOptimizerRule for RuntimeFilters {
 }
 
 /// The plan with `filters`, which speak of its columns, and with all that its nodes make; and which of `filters` a source took.
+/// `is_uneven` says whether what stands above may leave some of its partitions unread and read others.
 fn routed(
     plan: Arc<dyn ExecutionPlan>,
     filters: &Filters,
+    is_uneven: bool,
     config: &ConfigOptions,
 ) -> Result<Answered> {
     if let Some(source) = plan.downcast_ref::<DataSourceExec>() {
@@ -66,7 +69,7 @@ fn routed(
             None => (Arc::clone(&plan), vec![false; filters.len()]),
         });
     }
-    let own = made(&plan, config);
+    let own = made(&plan, is_uneven, config);
     let mut is_taken = vec![false; filters.len()];
     let mut is_own_taken = false;
     let mut children = Vec::new();
@@ -84,7 +87,8 @@ fn routed(
             wanted.push(Arc::clone(filter));
             numbers.push(None);
         }
-        let (child, taken) = routed(Arc::clone(child), &wanted, config)?;
+        let is_uneven = is_read_unevenly(&plan, index, is_uneven);
+        let (child, taken) = routed(Arc::clone(child), &wanted, is_uneven, config)?;
         for (number, taken) in numbers.into_iter().zip(taken) {
             match number {
                 Some(number) => is_taken[number] |= taken,
@@ -107,7 +111,8 @@ pub(super) fn taken(
     filters: &Filters,
     config: &ConfigOptions,
 ) -> Result<Option<Answered>> {
-    if filters.is_empty() {
+    // A limit counts the rows before a filter that came later.
+    if filters.is_empty() || source.fetch().is_some() {
         return Ok(None);
     }
     let answer = source
@@ -129,13 +134,15 @@ pub(super) fn taken(
 /// Its keys are plain columns: anything else may fail for a row that the plan drops between the source and the node.
 fn made(
     plan: &Arc<dyn ExecutionPlan>,
+    is_uneven: bool,
     config: &ConfigOptions,
 ) -> Option<(usize, Arc<dyn PhysicalExpr>)> {
     let options = &config.optimizer;
     let (child, filter) = if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
         let is_wanted = options.enable_join_dynamic_filter_pushdown
             && join.join_type().on_lr_is_preserved().1
-            && is_whole(join);
+            && is_whole(join, is_uneven)
+            && have_clear_order(join);
         let keys = join.on().iter().map(|(_, probe)| Arc::clone(probe));
         let filter = || DynamicFilterPhysicalExpr::new(keys.collect(), lit(true));
         (1, is_wanted.then(|| Arc::new(filter()) as _)?)
@@ -154,10 +161,12 @@ fn made(
 }
 
 /// Whether a join knows, before it reads a row of its probe side, all that its build side holds: the conditions under which
-/// `HashJoinExec` fills a filter.
-fn is_whole(join: &HashJoinExec) -> bool {
+/// `HashJoinExec` fills a filter. Where all partitions have one build side, none goes on before all were begun.
+fn is_whole(join: &HashJoinExec, is_uneven: bool) -> bool {
     let is_together = match join.partition_mode() {
-        PartitionMode::CollectLeft => true,
+        PartitionMode::CollectLeft => {
+            !is_uneven || join.right().output_partitioning().partition_count() == 1
+        }
         PartitionMode::Partitioned => {
             let (left, right) = (join.left(), join.right());
             match (left.output_partitioning(), right.output_partitioning()) {
@@ -168,6 +177,52 @@ fn is_whole(join: &HashJoinExec) -> bool {
         PartitionMode::Auto => false,
     };
     is_together && !join.null_aware
+}
+
+/// Whether what a filter says of a join's keys is what the join finds: their least and greatest values are known, and equal keys
+/// have equal bits. It is not so for floats, for a join takes `-0.0` for `0.0`, nor for lists and structs, which may hold floats
+/// and NULLs and are put in different orders by DataFusion's parts.
+fn have_clear_order(join: &HashJoinExec) -> bool {
+    fn is_clear(data_type: &DataType) -> bool {
+        match data_type {
+            DataType::Dictionary(_, values) => is_clear(values),
+            DataType::Interval(_) => false,
+            DataType::Boolean | DataType::FixedSizeBinary(_) => true,
+            other => {
+                other.is_string()
+                    || other.is_binary()
+                    || other.is_primitive() && !other.is_floating()
+            }
+        }
+    }
+    let (left, right) = (join.left().schema(), join.right().schema());
+    join.on().iter().all(|(build, probe)| {
+        let types = [build.data_type(&left), probe.data_type(&right)];
+        types.iter().all(|found| found.as_ref().is_ok_and(is_clear))
+    })
+}
+
+/// Whether some partitions of a child may be read and others never begun.
+fn is_read_unevenly(plan: &Arc<dyn ExecutionPlan>, child: usize, is_uneven: bool) -> bool {
+    let reads_all = plan.downcast_ref::<CoalescePartitionsExec>().is_some()
+        || plan.downcast_ref::<RepartitionExec>().is_some()
+        || plan.downcast_ref::<SortPreservingMergeExec>().is_some();
+    let goes_on_with_each = plan.downcast_ref::<FilterExec>().is_some()
+        || plan.downcast_ref::<ProjectionExec>().is_some()
+        || plan.downcast_ref::<CooperativeExec>().is_some()
+        || plan.downcast_ref::<AggregateExec>().is_some()
+        || plan.downcast_ref::<SortExec>().is_some()
+        || plan.downcast_ref::<UnionExec>().is_some();
+    match plan.downcast_ref::<HashJoinExec>() {
+        _ if reads_all => false,
+        _ if goes_on_with_each => is_uneven,
+        // A partition whose build side is empty does without its probe side.
+        Some(join) if *join.partition_mode() == PartitionMode::CollectLeft => {
+            child == 1 && is_uneven
+        }
+        Some(_) => child == 1 || is_uneven,
+        None => plan.output_partitioning().partition_count() > 1,
+    }
 }
 
 fn with_filter(

@@ -1,5 +1,6 @@
 //! A tree of joins taken apart into what is joined and under which conditions, and put together again in another order.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use datafusion::common::{Column, DFSchema, JoinConstraint, JoinType, NullEquality, Result};
@@ -66,9 +67,11 @@ impl Graph {
             return None;
         }
         graph.written = graph.take(plan);
+        if !(3..=MAX_RELATIONS).contains(&graph.inputs.len()) {
+            return None;
+        }
         graph.infer();
-        let count = graph.inputs.len();
-        ((3..=MAX_RELATIONS).contains(&count) && graph.has_clear_columns()).then_some(graph)
+        graph.has_clear_columns().then_some(graph)
     }
 
     fn add(&mut self, plan: &Arc<LogicalPlan>, filters: Option<Filtering>) -> Tree {
@@ -152,20 +155,24 @@ impl Graph {
             }
             classes.push(class);
         }
-        for class in classes {
+        let said: HashSet<(&Expr, &Expr)> = self
+            .conditions
+            .iter()
+            .filter_map(|condition| match condition {
+                Condition::Equal(left, right) => Some([(left, right), (right, left)]),
+                Condition::Other(_) => None,
+            })
+            .flatten()
+            .collect();
+        let mut unsaid = Vec::new();
+        for class in &classes {
             for (index, one) in class.iter().enumerate() {
-                for other in &class[index + 1..] {
-                    let is_said = self.conditions.iter().any(|condition| {
-                        matches!(condition, Condition::Equal(l, r)
-                            if (l, r) == (one, other) || (r, l) == (one, other))
-                    });
-                    if !is_said {
-                        self.conditions
-                            .push(Condition::Equal(one.clone(), other.clone()));
-                    }
-                }
+                let others = class[index + 1..].iter();
+                let others = others.filter(|other| !said.contains(&(one, other)));
+                unsaid.extend(others.map(|other| Condition::Equal(one.clone(), other.clone())));
             }
         }
+        self.conditions.extend(unsaid);
     }
 
     /// Whether each column is that of one input: what lay between the joins may have hidden others of its name.
@@ -239,6 +246,29 @@ impl Graph {
 
     /// The same in numbers; `None` where nothing is known of an input.
     pub fn problem(&self) -> Option<Problem> {
+        let relations = (0..self.inputs.len()).map(|index| {
+            let input = &self.inputs[index];
+            let estimate = estimate(&input.plan)?;
+            Some(Relation {
+                rows: estimate.rows.max(1.0),
+                all_rows: estimate.all_rows.max(1.0),
+                kind: match &input.filters {
+                    None => Kind::Joined,
+                    Some(filters) => Kind::Filters {
+                        needs: self.needs(index)?,
+                        kept: self.kept(filters, &input.plan, estimate.rows),
+                    },
+                },
+            })
+        });
+        let relations = relations.collect::<Option<Vec<_>>>()?;
+        // A column of many conditions is looked at once.
+        let mut known: HashMap<(&Expr, Set), f64> = HashMap::new();
+        let mut values = |expr, set| {
+            *known
+                .entry((expr, set))
+                .or_insert_with(|| self.values(expr, set))
+        };
         let mut columns: Vec<&Expr> = Vec::new();
         let mut edges = Vec::new();
         let mut conditions = Vec::new();
@@ -263,29 +293,14 @@ impl Graph {
                         right: r,
                         columns: (plain(left) && plain(right))
                             .then(|| (number(left), number(right))),
-                        domain: self.values(left, l).min(self.values(right, r)),
+                        domain: values(left, l).min(values(right, r)),
                     });
                 }
                 Condition::Other(expr) => conditions.push(self.reads(expr, None)?),
             }
         }
-        let relations = (0..self.inputs.len()).map(|index| {
-            let input = &self.inputs[index];
-            let estimate = estimate(&input.plan)?;
-            Some(Relation {
-                rows: estimate.rows.max(1.0),
-                all_rows: estimate.all_rows.max(1.0),
-                kind: match &input.filters {
-                    None => Kind::Joined,
-                    Some(filters) => Kind::Filters {
-                        needs: self.needs(index)?,
-                        kept: self.kept(filters, &input.plan, estimate.rows),
-                    },
-                },
-            })
-        });
         Some(Problem {
-            relations: relations.collect::<Option<Vec<_>>>()?,
+            relations,
             edges,
             conditions,
         })

@@ -3,7 +3,9 @@
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{JoinType, NullEquality};
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
+
+use crate::sql::fallible::cannot_fail;
 
 /// Whether a node belongs to a tree of joins whose order does not matter.
 pub(super) fn is_joined(plan: &LogicalPlan) -> bool {
@@ -41,29 +43,12 @@ fn is_movable(expr: &Expr, inputs: [&LogicalPlan; 2]) -> bool {
     let mut is_movable = !expr.is_volatile() && !expr.contains_outer();
     let visited = expr.apply(|part| {
         is_movable &= match part {
-            Expr::Column(_) | Expr::Literal(..) | Expr::Not(_) => true,
-            Expr::IsNull(_) | Expr::IsNotNull(_) | Expr::IsTrue(_) | Expr::IsNotTrue(_) => true,
-            Expr::IsFalse(_) | Expr::IsNotFalse(_) | Expr::IsUnknown(_) => true,
-            Expr::InList(_) | Expr::Between(_) | Expr::Like(_) | Expr::TryCast(_) => true,
-            Expr::BinaryExpr(binary) => matches!(
-                binary.op,
-                Operator::Eq
-                    | Operator::NotEq
-                    | Operator::Lt
-                    | Operator::LtEq
-                    | Operator::Gt
-                    | Operator::GtEq
-                    | Operator::IsDistinctFrom
-                    | Operator::IsNotDistinctFrom
-                    | Operator::And
-                    | Operator::Or
-            ),
             Expr::Cast(cast) => inputs.iter().any(|input| {
                 let type_of = |expr: &Expr| expr.get_type(input.schema()).ok();
                 let types = type_of(&cast.expr).zip(type_of(part));
                 types.is_some_and(|(from, to)| is_widened(&from, &to))
             }),
-            _ => false,
+            part => cannot_fail(part),
         };
         Ok(match is_movable {
             true => TreeNodeRecursion::Continue,

@@ -100,7 +100,7 @@ impl FragmentSource {
             self.projection
                 .iter()
                 .map(|index| match columns.get(*index) {
-                    Some(column) => column_statistics(&fragments, column),
+                    Some(column) => without_bounds(column_statistics(&fragments, column)),
                     None => ColumnStatistics::new_unknown(),
                 })
                 .collect()
@@ -118,6 +118,14 @@ impl FragmentSource {
             .map(|place| self.table.fragments[*place].rows())
             .sum()
     }
+}
+
+/// What of a column's statistics DataFusion is told. It casts bounds as if casts kept the order of values and never failed: the
+/// least text would be that of the least number, and a plan fail over a number that no row of the query has.
+fn without_bounds(mut column: ColumnStatistics) -> ColumnStatistics {
+    column.min_value = Precision::Absent;
+    column.max_value = Precision::Absent;
+    column
 }
 
 /// Cuts a list of fragments into runs of about equal rows. A small table stays in one.

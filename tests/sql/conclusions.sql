@@ -1,0 +1,100 @@
+-- What may not be concluded from the ranges of columns, from constants and from conditions.
+
+CREATE TABLE t (id BIGINT, a INT, b SMALLINT, ts TIMESTAMP, other TIMESTAMP);
+--> ok
+
+INSERT INTO t VALUES
+    (1, 2, 2, TIMESTAMP '2024-01-01 23:00:00', TIMESTAMP '2024-01-02 01:00:00'),
+    (2, 10, 10, TIMESTAMP '2024-01-01 08:00:00', TIMESTAMP '2024-01-01 09:00:00'),
+    (3, 100, 7, TIMESTAMP '2024-01-01 12:00:00', TIMESTAMP '2024-01-03 12:00:00'),
+    (4, 100000, 4, TIMESTAMP '2024-01-02 00:00:00', TIMESTAMP '2024-01-02 00:00:00');
+--> count 4
+
+SELECT min(x), max(x) FROM (SELECT CAST(a AS VARCHAR) AS x FROM t) s;
+--> rows
+-- 10 | 2
+
+SELECT min(CAST(a AS VARCHAR)) AS least, max(CAST(a AS VARCHAR)) AS most FROM t;
+--> rows
+-- 10 | 2
+
+SELECT min(CAST(ts AS TIME)), max(CAST(ts AS TIME)) FROM t;
+--> rows
+-- 00:00:00 | 23:00:00
+
+SELECT id FROM t WHERE CAST(ts AS TIME) < CAST(other AS TIME) ORDER BY id;
+--> rows
+-- 2
+
+SELECT id FROM t WHERE a < 1000 AND CAST(a AS SMALLINT) = b ORDER BY id;
+--> rows
+-- 1
+-- 2
+
+SELECT id FROM t WHERE CAST(a - 2 AS BOOLEAN) ORDER BY id;
+--> rows
+-- 2
+-- 3
+-- 4
+
+SELECT ts FROM t WHERE CAST(ts AS DATE) = DATE '2024-01-01' ORDER BY ts LIMIT 2;
+--> rows
+-- 2024-01-01T08:00:00
+-- 2024-01-01T12:00:00
+
+SELECT ts, count(*) FROM t WHERE CAST(ts AS DATE) = DATE '2024-01-01' GROUP BY ts ORDER BY ts;
+--> rows
+-- 2024-01-01T08:00:00 | 1
+-- 2024-01-01T12:00:00 | 1
+-- 2024-01-01T23:00:00 | 1
+
+SELECT a, row_number() OVER (ORDER BY a DESC) FROM t WHERE CAST(a AS BIGINT) * 0 = 0 ORDER BY a;
+--> rows
+-- 2 | 4
+-- 10 | 3
+-- 100 | 2
+-- 100000 | 1
+
+SELECT id FROM (SELECT id, ts, row_number() OVER (ORDER BY id) AS n FROM t) s WHERE CAST(ts AS DATE) = DATE '2024-01-01' AND n < 4 ORDER BY ts;
+--> rows
+-- 2
+-- 3
+-- 1
+
+DELETE FROM t WHERE a = 100000;
+--> count 1
+
+SELECT id FROM t WHERE CAST(a AS SMALLINT) = b ORDER BY id;
+--> rows
+-- 1
+-- 2
+
+SELECT count(DISTINCT x), sum(x), min(x), count(x), count(*) FROM (SELECT 5 AS x FROM t WHERE id > 100) s;
+--> rows
+-- 0 | NULL | NULL | 0 | 0
+
+SELECT count(DISTINCT x), sum(x), count(x), count(*) FROM (SELECT CAST(NULL AS INT) AS x FROM t) s;
+--> rows
+-- 0 | NULL | 0 | 3
+
+SELECT count(x), count(*) FROM (SELECT TRY_CAST('n' || a AS INT) AS x FROM t) s;
+--> rows
+-- 0 | 3
+
+CREATE TABLE empty (a INT);
+--> ok
+
+SELECT count(DISTINCT x), sum(x), max(x), count(x), count(*) FROM (SELECT 5 AS x FROM empty) s;
+--> rows
+-- 0 | NULL | NULL | 0 | 0
+
+ALTER TABLE t ADD COLUMN c INT;
+--> ok
+
+SELECT count(DISTINCT c), count(c), sum(c), max(c), count(*) FROM t;
+--> rows
+-- 0 | 0 | NULL | NULL | 3
+
+SELECT id FROM t WHERE c IS NULL AND CAST(ts AS DATE) = DATE '2024-01-01' ORDER BY ts DESC LIMIT 1;
+--> rows
+-- 1
