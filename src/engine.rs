@@ -192,10 +192,12 @@ impl DataFusionEngine {
     }
 
     /// Creates a table that holds the rows of a stream, in one commit: no one sees it without them, and after an error it is not
-    /// there. Returns the number of rows.
+    /// there. Its columns may have any names, as those of files do; SQL takes `"First name"` in double quotes. Returns the number
+    /// of rows.
     ///
     /// # Errors
-    /// Of kind invalid where the name is taken, a name or type cannot be used, or a batch does not fit; the stream's own.
+    /// Of kind invalid where the name is taken or is not made of letters, digits and `_`, a type cannot be used, a column has no
+    /// name or that of another, or a batch does not fit; the stream's own.
     pub async fn create_table_from<S, E>(
         &self,
         table: &str,
@@ -208,7 +210,7 @@ impl DataFusionEngine {
         E: Into<DfOlapError>,
     {
         let name = identifier("table", table)?.to_ascii_lowercase();
-        let definition = definition(schema, primary_key)?;
+        let definition = definition(schema, primary_key, any_name)?;
         let batches = batches.map(|batch| batch.map_err(Into::into)).boxed();
         self.executor
             .create_filled(&name, definition, batches)
@@ -272,7 +274,7 @@ impl OlapEngine for DataFusionEngine {
         primary_key: &[String],
     ) -> Result<(), DfOlapError> {
         let name = identifier("table", table_name)?.to_ascii_lowercase();
-        let definition = Arc::new(definition(schema, primary_key)?);
+        let definition = Arc::new(definition(schema, primary_key, plain_name)?);
         let adoptable = self.adoptable(table_name, &name, &definition).await?;
         self.executor
             .change(&name, |base| {
@@ -374,11 +376,28 @@ fn identifier<'a>(what: &str, name: &'a str) -> Result<&'a str, DfOlapError> {
     )))
 }
 
-/// The definition that `create_table` asks for; the key's columns are NOT NULL.
-fn definition(schema: &SchemaRef, primary_key: &[String]) -> Result<TableDefinition, DfOlapError> {
+/// A column's name as `create_table` takes it.
+fn plain_name(name: &str) -> Result<&str, DfOlapError> {
+    identifier("column", name)
+}
+
+/// A column's name as a file may have it.
+fn any_name(name: &str) -> Result<&str, DfOlapError> {
+    match name.trim().is_empty() {
+        true => Err(DfOlapError::Invalid("a column has no name".to_string())),
+        false => Ok(name),
+    }
+}
+
+/// The definition that a caller asks for; the key's columns are NOT NULL.
+fn definition(
+    schema: &SchemaRef,
+    primary_key: &[String],
+    named: fn(&str) -> Result<&str, DfOlapError>,
+) -> Result<TableDefinition, DfOlapError> {
     let mut fields: Vec<FieldRef> = Vec::with_capacity(schema.fields().len());
     for field in schema.fields() {
-        let name = identifier("column", field.name())?;
+        let name = named(field.name())?;
         check_type(name, field.data_type())?;
         if fields.iter().any(|f| f.name() == name) {
             return Err(DfOlapError::Invalid(format!(

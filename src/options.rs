@@ -68,6 +68,11 @@ impl CancelHandle {
         self.0.cancel();
     }
 
+    /// Completes when [`cancel`](Self::cancel) is called, or was.
+    pub async fn cancelled(&self) {
+        self.0.cancelled().await;
+    }
+
     /// True once [`cancel`](Self::cancel) was called.
     pub fn is_cancelled(&self) -> bool {
         self.0.is_cancelled()

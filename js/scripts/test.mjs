@@ -54,6 +54,13 @@ await step("types of the examples", () => {
   run(bin("tsc"), [...strict, "--module", "esnext", "--moduleResolution", "bundler", "--types", "node", "examples.ts"], folder);
 });
 
+await step("types without apache-arrow", () => {
+  const folder = project("types-alone", ["typescript", "@types/node"], []);
+  writeFileSync(join(folder, "main.ts"), 'import { Engine } from "rhei-datafusion";\nawait (await Engine.create()).query("SELECT 1");\n');
+  const checked = ["--strict", "--noEmit", "--target", "es2022", "--lib", "es2023,dom,dom.iterable,dom.asynciterable,esnext.disposable"];
+  run(bin("tsc"), [...checked, "--module", "nodenext", "--moduleResolution", "nodenext", "--types", "node", "main.ts"], folder);
+});
+
 await step("claims in Node.js", () => {
   const folder = project("node", ["apache-arrow"], ["suite.mjs", "parquet.mjs", "node.test.mjs", "exits.mjs"]);
   run("node", ["--test", "--test-reporter=spec", "node.test.mjs"], folder);

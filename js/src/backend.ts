@@ -22,6 +22,7 @@ export type Method =
   | "loadParquet"
   | "loadCsv"
   | "loadJson"
+  | "exportArrow"
   | "exportParquet"
   | "tables"
   | "tableSchema"

@@ -7,6 +7,8 @@ import {
   cancelled,
   columnsOf,
   isArrowTable,
+  milliseconds,
+  text,
   type ArrowSchemaLike,
   type ArrowTableLike,
   type Column,
@@ -37,7 +39,7 @@ export interface CallOptions extends LoadOptions {
 }
 
 export interface QueryOptions extends CallOptions {
-  /** Told from time to time how much of the result is there. */
+  /** Told from time to time how much of the result is there. What it throws stops the call, which then fails with it. */
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
@@ -46,12 +48,12 @@ export interface CsvOptions extends LoadOptions {
   header?: boolean;
   /** One ASCII character. Default: a comma. */
   delimiter?: string;
-  /** The text that stands for NULL, beside an empty field. */
+  /** The text that stands for NULL, as an empty field does. */
   null?: string;
 }
 
 /** The values of `$1`, `$2` … as a list, or of `$name` as an object. */
-export type Params = readonly unknown[] | Readonly<Record<string, unknown>>;
+export type Params = readonly unknown[] | object;
 
 /** The bytes that a stream asks for at a time. */
 const BATCH_BYTES = 256 * 1024;
@@ -69,8 +71,7 @@ export class Engine {
 
   /** Runs a statement and gathers its rows. */
   async query(sql: string, params?: Params, options: QueryOptions = {}): Promise<Result> {
-    const args = [sql, params, options.timeoutMs ?? 0];
-    return new Result((await this.#call("query", args, options)) as Uint8Array);
+    return new Result((await this.#call("query", statement(sql, params, options), options)) as Uint8Array);
   }
 
   /** Runs a statement and hands its rows over as they are made, no faster than they are read. */
@@ -80,12 +81,12 @@ export class Engine {
 
   /** Runs a statement for its effect. Returns the number of rows affected, 0 for DDL. */
   async execute(sql: string, params?: Params, options: CallOptions = {}): Promise<number> {
-    return (await this.#call("execute", [sql, params, options.timeoutMs ?? 0], options)) as number;
+    return (await this.#call("execute", statement(sql, params, options), options)) as number;
   }
 
   /** Runs statements, separated by semicolons, all or none. Returns the number of rows affected by each. */
   async executeBatch(sql: string, params?: Params, options: CallOptions = {}): Promise<number[]> {
-    return (await this.#call("executeBatch", [sql, params, options.timeoutMs ?? 0], options)) as number[];
+    return (await this.#call("executeBatch", statement(sql, params, options), options)) as number[];
   }
 
   /** Creates a table. One that exists with the same schema is left as it is; with another it is an error. */
@@ -94,7 +95,8 @@ export class Engine {
     schema: readonly Column[] | ArrowSchemaLike,
     options: { primaryKey?: readonly string[] } = {},
   ): Promise<void> {
-    await this.#call("createTable", [table, columnsOf(schema), [...(options.primaryKey ?? [])]]);
+    const key = [...(options.primaryKey ?? [])].map((column) => text("a column of the primary key", column));
+    await this.#call("createTable", [text("the table's name", table), columnsOf(schema), key]);
   }
 
   /**
@@ -111,13 +113,17 @@ export class Engine {
     return this.#load("loadParquet", table, source, [], options);
   }
 
-  /** The same with a CSV file. Its types are those of the table, or are found by looking at its first rows. */
+  /**
+   * The same with a CSV file. Its types are those of the table, or are found by looking at its first rows. Its first line says
+   * which column is which, also of a table that is there already; without one they are in the table's order.
+   */
   async loadCsv(table: string, source: FileSource, options: CsvOptions = {}): Promise<number> {
     const delimiter = options.delimiter ?? ",";
-    if (delimiter.length !== 1 || delimiter.charCodeAt(0) > 127) {
+    if (text("the delimiter", delimiter).length !== 1 || delimiter.charCodeAt(0) > 127) {
       throw new EngineError("invalid", `the delimiter is one ASCII character, and not '${delimiter}'`);
     }
-    const args = [options.header ?? true, delimiter.charCodeAt(0), options.null];
+    const isNull = options.null === undefined ? undefined : text("the option null", options.null);
+    const args = [options.header ?? true, delimiter.charCodeAt(0), isNull];
     return this.#load("loadCsv", table, source, args, options);
   }
 
@@ -126,14 +132,14 @@ export class Engine {
     return this.#load("loadJson", table, source, [], options);
   }
 
-  /** All rows of a table as an Arrow IPC stream. */
-  async exportArrow(table: string, options: QueryOptions = {}): Promise<Uint8Array> {
-    return (await this.query(`SELECT * FROM ${quoted(table)}`, [], options)).ipc;
+  /** All rows of a table or view as an Arrow IPC stream. */
+  async exportArrow(table: string, options: Omit<QueryOptions, "timeoutMs"> = {}): Promise<Uint8Array> {
+    return (await this.#call("exportArrow", [text("the table's name", table)], options)) as Uint8Array;
   }
 
-  /** All rows of a table as a Parquet file. */
+  /** All rows of a table or view as a Parquet file. */
   async exportParquet(table: string, options: LoadOptions = {}): Promise<Uint8Array> {
-    return (await this.#call("exportParquet", [`SELECT * FROM ${quoted(table)}`, []], options)) as Uint8Array;
+    return (await this.#call("exportParquet", [text("the table's name", table)], options)) as Uint8Array;
   }
 
   /** The names of all tables, sorted. */
@@ -143,36 +149,40 @@ export class Engine {
 
   /** The columns of a table or view, with their Arrow types. */
   async tableSchema(table: string): Promise<Required<Column>[]> {
-    return (await this.#call("tableSchema", [table])) as Required<Column>[];
+    return (await this.#call("tableSchema", [text("the table's name", table)])) as Required<Column>[];
   }
 
   async tableExists(table: string): Promise<boolean> {
-    return (await this.#call("tableExists", [table])) as boolean;
+    return (await this.#call("tableExists", [text("the table's name", table)])) as boolean;
   }
 
   /** Adds a column, NULL in all rows. */
   async addColumn(table: string, column: string, type: string): Promise<void> {
-    await this.#call("addColumn", [table, { name: column, type }]);
+    await this.#call("addColumn", [text("the table's name", table), { name: column, type }]);
   }
 
   async dropColumn(table: string, column: string): Promise<void> {
-    await this.#call("dropColumn", [table, column]);
+    await this.#call("dropColumn", [text("the table's name", table), text("the column's name", column)]);
   }
 
   async dropTable(table: string): Promise<void> {
-    await this.#call("dropTable", [table]);
+    await this.#call("dropTable", [text("the table's name", table)]);
   }
 
   /**
    * Makes a function known to SQL, in lists of SELECT and in conditions. It is called with the values of one row, converted as
-   * {@link Value} says, and returns one, or a promise of one.
+   * {@link Value} says, and returns one, or a promise of one. It may ask this engine, but must not wait for a change: the
+   * statement that calls it may be changing the same table, and would wait for the function.
    */
   async registerFunction(
     name: string,
     fn: ScalarFunction,
     types: { args: readonly string[]; returns: string },
   ): Promise<void> {
-    await this.backend.register(++this.#ids, name, [...types.args], types.returns, fn);
+    if (typeof fn !== "function") throw new EngineError("invalid", `what is registered as '${name}' is no function`);
+    const args = [...(types?.args ?? [])].map((type, at) => text(`the type of argument ${at + 1}`, type));
+    const returns = text("the type that is returned", types?.returns);
+    await this.backend.register(++this.#ids, text("the function's name", name), args, returns, fn);
   }
 
   /** How many changes were committed. */
@@ -201,22 +211,42 @@ export class Engine {
     args: unknown[],
     options: LoadOptions,
   ): Promise<number> {
+    text("the table's name", table);
     if (options.signal?.aborted) throw cancelled(options.signal);
     const bytes = await bytesOf(source, options.signal);
     return (await this.#call(method, [table, bytes, ...args], options, [bytes.buffer])) as number;
   }
 
-  #call(
+  async #call(
     method: Parameters<Backend["call"]>[1],
     args: unknown[],
     options: QueryOptions = {},
     transfer: ArrayBuffer[] = [],
   ): Promise<unknown> {
     const id = ++this.#ids;
-    return abortable(this.backend, id, options.signal, () =>
-      this.backend.call(id, method, args, { onProgress: options.onProgress, transfer }),
-    );
+    const { onProgress, signal } = options;
+    let thrown: { error: unknown } | undefined;
+    const tell = (progress: Progress) => {
+      if (thrown) return;
+      try {
+        onProgress!(progress);
+      } catch (error) {
+        thrown = { error };
+        this.backend.cancel(id);
+      }
+    };
+    const call = () => this.backend.call(id, method, args, { onProgress: onProgress && tell, transfer });
+    try {
+      return await abortable(this.backend, id, signal, call);
+    } finally {
+      if (thrown) throw (thrown as { error: unknown }).error;
+    }
   }
+}
+
+/** What a statement is called with. */
+function statement(sql: string, params: Params | undefined, options: CallOptions): unknown[] {
+  return [text("a statement", sql), params, milliseconds("timeoutMs", options.timeoutMs)];
 }
 
 /** Makes a call that a signal stops. */
@@ -245,6 +275,7 @@ export class ResultStream implements AsyncIterable<Batch> {
   #nextId: () => number;
   #open: { sql: string; params: Params | undefined; options: CallOptions };
   #used = false;
+  #id: number | undefined;
   #columns: readonly ResultColumn[] | undefined;
 
   /** @internal */
@@ -263,14 +294,18 @@ export class ResultStream implements AsyncIterable<Batch> {
     if (this.#used) throw new EngineError("invalid", "a stream can be read once");
     this.#used = true;
     const { sql, params, options } = this.#open;
-    const result = this.#nextId();
-    const call = (id: number, work: () => Promise<unknown>) => abortable(this.#backend, id, options.signal, work);
-    const head = (await call(result, () =>
-      this.#backend.call(result, "open", [sql, params, options.timeoutMs ?? 0]),
-    )) as Uint8Array;
-    this.#columns = new Result(head).columns;
+    const { signal } = options;
+    const result = (this.#id = this.#nextId());
+    // Also while no one reads on.
+    const abort = () => this.#stop();
+    signal?.addEventListener("abort", abort, { once: true });
+    const call = (id: number, work: () => Promise<unknown>) => abortable(this.#backend, id, signal, work);
     let isEnd = false;
     try {
+      const head = (await call(result, () =>
+        this.#backend.call(result, "open", statement(sql, params, options)),
+      )) as Uint8Array;
+      this.#columns = new Result(head).columns;
       while (!isEnd) {
         const id = this.#nextId();
         const pulled = await call(result, () => this.#backend.call(id, "pull", [result, BATCH_BYTES]));
@@ -279,8 +314,16 @@ export class ResultStream implements AsyncIterable<Batch> {
         if (rows > 0) yield new Batch(joined(head, bytes), rows);
       }
     } finally {
-      if (!isEnd) this.#backend.closeResult(result);
+      signal?.removeEventListener("abort", abort);
+      if (!isEnd) this.#stop();
     }
+  }
+
+  /** Stops what is on its way, and forgets the rest. */
+  #stop(): void {
+    if (this.#id === undefined) return;
+    this.#backend.cancel(this.#id);
+    this.#backend.closeResult(this.#id);
   }
 
   /** The same as a stream of the web platform. */
@@ -293,7 +336,8 @@ export class ResultStream implements AsyncIterable<Batch> {
           if (next.done) controller.close();
           else controller.enqueue(next.value);
         },
-        async cancel() {
+        cancel: async () => {
+          this.#stop();
           await batches.return();
         },
       },
@@ -307,10 +351,6 @@ function joined(head: Uint8Array, rest: Uint8Array): Uint8Array {
   bytes.set(head);
   bytes.set(rest, head.length);
   return bytes;
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }
 
 async function serialized(table: ArrowTableLike): Promise<Uint8Array> {

@@ -6,11 +6,13 @@ export type Answered = { values: unknown[] } | { error: string };
 
 /** Calls a function for every row of a batch, whose arguments are given as columns. */
 export async function evaluate(fn: ScalarFunction, columns: unknown[][], rows: number): Promise<Answered> {
+  const values: unknown[] = new Array(rows);
   try {
-    const values: unknown[] = new Array(rows);
     for (let row = 0; row < rows; row++) values[row] = fn(...columns.map((column) => column[row]));
     return { values: await Promise.all(values) };
   } catch (error) {
+    // Promises that no one waits for any longer may fail too.
+    void Promise.allSettled(values);
     return { error: error instanceof Error ? error.message : String(error) };
   }
 }

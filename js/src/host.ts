@@ -1,5 +1,6 @@
 import { instance } from "../wasm/rhei_datafusion.js";
 import type { Backend, CallOptions, Method, Start, WasmSource } from "./backend.js";
+import { compile } from "./compile.js";
 import { EngineError, type ErrorCode } from "./errors.js";
 import { evaluate, type Answered, type ScalarFunction } from "./functions.js";
 
@@ -8,6 +9,9 @@ type RawEngine = InstanceType<ReturnType<typeof instance>["RawEngine"]>;
 /** What is to be done after a turn; see `Calls` in the engine. */
 const NONE = 0;
 const WAITS = 2;
+
+/** The most bytes that Rust allocates at once on wasm32. */
+const MAX_ALLOCATION = 2 ** 31 - 1;
 
 /** How long calls that wait for something outside are left alone. */
 const REST_MS = 4;
@@ -34,13 +38,30 @@ export class Host implements Backend {
 
   static async start(start: Start): Promise<Host> {
     const glue = instance();
-    await glue({ module_or_path: await compiled(start.wasm) });
+    try {
+      await glue({ module_or_path: await compiled(start.wasm) });
+    } catch (cause) {
+      if (cause instanceof EngineError) throw cause;
+      throw new EngineError("invalid", `this is not the WebAssembly of this version of the engine: ${cause}`, { cause });
+    }
     return new Host(new glue.RawEngine(start.memoryLimitBytes, start.statementTimeoutMs));
   }
 
   call(id: number, method: Method, args: unknown[], options?: CallOptions): Promise<unknown> {
     if (method === "memory") return this.#guarded(() => this.#raw.memory());
-    return this.#begin(id, method, method === "query" ? [...args, options?.onProgress] : args);
+    const full = method.startsWith("load") ? this.#noRoom(args[1] as Uint8Array) : undefined;
+    if (full) return Promise.reject(full);
+    const isGathered = method === "query" || method === "exportArrow";
+    return this.#begin(id, method, isGathered ? [...args, options?.onProgress] : args);
+  }
+
+  /** Why a file is not handed over: there is no room for its bytes. */
+  #noRoom({ length }: Uint8Array): EngineError | undefined {
+    if (this.#ended) return undefined;
+    const { usedBytes, limitBytes } = this.#raw.memory() as { usedBytes: number; limitBytes: number };
+    if (length <= MAX_ALLOCATION && usedBytes + length <= limitBytes) return undefined;
+    const why = `out of memory: the file has ${length} bytes, ${usedBytes} are in use, and the limit is ${limitBytes}; raise memoryLimitBytes, or load it in parts of less than 2 GiB`;
+    return new EngineError("resources_exhausted", why);
   }
 
   register(id: number, name: string, args: string[], returns: string, fn: ScalarFunction): Promise<unknown> {
@@ -164,7 +185,7 @@ function engineError(thrown: unknown): EngineError {
 
 async function compiled(wasm: WasmSource): Promise<WebAssembly.Module> {
   if (wasm instanceof WebAssembly.Module) return wasm;
-  if (typeof wasm !== "string" && !(wasm instanceof URL)) return WebAssembly.compile(wasm);
+  if (typeof wasm !== "string" && !(wasm instanceof URL)) return compile(wasm);
   const url = String(wasm);
   let response: Response;
   try {
@@ -177,7 +198,7 @@ async function compiled(wasm: WasmSource): Promise<WebAssembly.Module> {
   }
   const type = response.headers.get("content-type") ?? "";
   if (type.startsWith("application/wasm")) return WebAssembly.compileStreaming(response);
-  return WebAssembly.compile(await response.arrayBuffer());
+  return compile(await response.arrayBuffer());
 }
 
 declare const setImmediate: ((work: () => void) => void) | undefined;

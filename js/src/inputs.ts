@@ -5,14 +5,29 @@ export type FileSource = Uint8Array | ArrayBuffer | Blob | Response | URL | stri
 
 /** The bytes of a file, which the engine may keep. */
 export async function bytesOf(source: FileSource, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-  if (source instanceof Uint8Array) return source.slice();
-  if (source instanceof ArrayBuffer) return new Uint8Array(source.slice(0));
-  if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
-  const response = source instanceof Response ? source : await fetched(String(source), signal);
-  if (!response.ok) {
-    throw new EngineError("unavailable", `${response.url} cannot be read: status ${response.status}`);
+  if (ArrayBuffer.isView(source)) {
+    // The bytes are the caller's, and may be a part of what others use, as those of a Buffer are: they are copied.
+    return new Uint8Array(new Uint8Array(source.buffer, source.byteOffset, source.byteLength));
   }
-  return new Uint8Array(await response.arrayBuffer());
+  if (source instanceof ArrayBuffer) return new Uint8Array(source.slice(0));
+  if (source instanceof Blob) return read("the file", () => source.arrayBuffer(), signal);
+  if (!(source instanceof Response || source instanceof URL || typeof source === "string")) {
+    throw new EngineError("invalid", `a file is given as its bytes, a Blob, a Response or a URL, and not as ${named(source)}`);
+  }
+  const response = source instanceof Response ? source : await fetched(String(source), signal);
+  const url = response.url || "the response";
+  if (!response.ok) throw new EngineError("unavailable", `${url} cannot be read: status ${response.status}`);
+  if (response.bodyUsed) throw new EngineError("invalid", `the body of ${url} was read before`);
+  return read(url, () => response.arrayBuffer(), signal);
+}
+
+async function read(what: string, bytes: () => Promise<ArrayBuffer>, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return new Uint8Array(await bytes());
+  } catch (cause) {
+    if (signal?.aborted) throw cancelled(signal);
+    throw new EngineError("unavailable", `${what} cannot be read: ${cause}`, { cause });
+  }
 }
 
 async function fetched(url: string, signal?: AbortSignal): Promise<Response> {
@@ -22,6 +37,23 @@ async function fetched(url: string, signal?: AbortSignal): Promise<Response> {
     if (signal?.aborted) throw cancelled(signal);
     throw new EngineError("unavailable", `${url} cannot be fetched`, { cause });
   }
+}
+
+/** The value, if it is a string: what reaches the engine as another type would not come back as an error. */
+export function text(what: string, value: unknown): string {
+  if (typeof value === "string") return value;
+  throw new EngineError("invalid", `${what} is a string, and not ${named(value)}`);
+}
+
+/** A time in milliseconds; 0 where there is none. */
+export function milliseconds(what: string, value: unknown): number {
+  if (value === undefined || value === null) return 0;
+  if (typeof value === "number" && value > 0) return value;
+  throw new EngineError("invalid", `${what} is a number of milliseconds, more than 0, and not ${named(value)}`);
+}
+
+function named(value: unknown): string {
+  return typeof value === "object" && value !== null ? `an object (${Object.prototype.toString.call(value)})` : String(value);
 }
 
 export function cancelled(signal: AbortSignal): EngineError {
@@ -38,7 +70,9 @@ export function isArrowTable(value: unknown): value is ArrowTableLike {
   return typeof value === "object" && value !== null && "schema" in value && "batches" in value;
 }
 
-/** The package `apache-arrow`, where it is installed. */
+/**
+ * The package `apache-arrow`, where it is installed.
+ * @ts-ignore TS2307, where it is not */
 export async function apacheArrow(): Promise<typeof import("apache-arrow")> {
   try {
     return await import("apache-arrow");
@@ -62,7 +96,10 @@ export interface ArrowSchemaLike {
 }
 
 export function columnsOf(schema: readonly Column[] | ArrowSchemaLike): Column[] {
-  if (!("fields" in schema)) return schema.map((column) => ({ ...column }));
+  if (Array.isArray(schema)) return schema.map((column) => ({ ...column }));
+  if (typeof schema !== "object" || schema === null || !("fields" in schema)) {
+    throw new EngineError("invalid", `a schema is a list of { name, type, nullable }, or one of apache-arrow, and not ${named(schema)}`);
+  }
   return schema.fields.map(({ name, type, nullable }) => ({ name, type: arrowType(type, name), nullable }));
 }
 

@@ -1,5 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
+import { compile } from "./compile.js";
+import { EngineError } from "./errors.js";
 import { start, type Platform } from "./start.js";
 import { Engine as Base, type EngineOptions } from "./engine.js";
 import type { Answer } from "./serve.js";
@@ -21,11 +23,22 @@ const platform: Platform = {
   },
   async wasm(given) {
     const source = given ?? new URL("./rhei_datafusion.wasm", import.meta.url);
-    if (source instanceof URL && source.protocol === "file:") return WebAssembly.compile(await readFile(source));
-    if (typeof source === "string" && !/^https?:/.test(source)) return WebAssembly.compile(await readFile(source));
-    return source instanceof URL ? source.href : source;
+    const isUrl = source instanceof URL || (typeof source === "string" && /^[a-z]{2,}:/i.test(source));
+    if (!isUrl) return typeof source === "string" ? compiled(source) : source;
+    const url = new URL(source);
+    return url.protocol === "file:" ? compiled(url) : url.href;
   },
 };
+
+async function compiled(file: string | URL): Promise<WebAssembly.Module> {
+  let bytes;
+  try {
+    bytes = await readFile(file);
+  } catch (cause) {
+    throw new EngineError("unavailable", `the engine's WebAssembly cannot be read: ${(cause as Error).message}`, { cause });
+  }
+  return compile(bytes);
+}
 
 /** An in-memory SQL engine. */
 export class Engine extends Base {

@@ -107,8 +107,15 @@ export class Remote implements Backend {
     }
     this.#waiting.delete(answer.id);
     if (this.#waiting.size === 0) this.#worker.hold?.(false);
-    if (answer.kind === "done") call?.resolve(answer.value);
-    else call?.reject(received(answer.error));
+    if (answer.kind === "done") {
+      call?.resolve(answer.value);
+      return;
+    }
+    const error = received(answer.error);
+    call?.reject(error);
+    if (error.code !== "engine_crashed") return;
+    this.#end(error);
+    this.#worker.terminate();
   }
 
   async #answer(id: number, request: number, columns: unknown[][], rows: number): Promise<void> {

@@ -1,6 +1,11 @@
 import { apacheArrow } from "./inputs.js";
 import { decoded, rowOf, type ResultColumn, type Row } from "./rows.js";
 
+/**
+ * A table of `apache-arrow`; `any` where that is not installed.
+ * @ts-ignore TS2307, where it is not */
+export type ArrowTable = import("apache-arrow").Table;
+
 /** All rows of a statement. */
 export class Result {
   /** The rows as an Arrow IPC stream, which every version of every Arrow reader takes. */
@@ -27,7 +32,7 @@ export class Result {
   }
 
   /** The rows as a table of `apache-arrow`, which has to be installed beside this package. */
-  async toTable(): Promise<import("apache-arrow").Table> {
+  async toTable(): Promise<ArrowTable> {
     const { tableFromIPC } = await apacheArrow();
     return tableFromIPC(this.ipc);
   }

@@ -1,4 +1,4 @@
-import { tableFromIPC, Type, type Column, type DataType, type Field, type StructType } from "@uwdata/flechette";
+import { IntervalUnit, tableFromIPC, Type, type Batch, type Column, type DataType, type Field, type StructType } from "@uwdata/flechette";
 import { typeName } from "./types.js";
 
 /**
@@ -45,8 +45,32 @@ export class ResultColumn {
 /** An Arrow IPC stream, column by column. */
 export function decoded(ipc: Uint8Array): { numRows: number; columns: ResultColumn[] } {
   const table = tableFromIPC(ipc, { useBigInt: true, useDecimalInt: true, useDate: false });
-  const columns = table.schema.fields.map((field, at) => new ResultColumn(field, table.getChildAt(at)));
+  const columns = table.schema.fields.map((field, at) => {
+    const values = table.getChildAt(at);
+    for (const batch of values.data) exact(batch);
+    return new ResultColumn(field, values);
+  });
   return { numRows: table.numRows, columns };
+}
+
+/** The parts of an interval of months, days and nanoseconds, in bytes. */
+const INTERVAL = { bytes: 16, days: 4, nanoseconds: 8 };
+
+/** Has a batch give the bits of what Flechette makes inexact numbers of, or refuses to where they are large. */
+function exact(batch: Batch<any>): void {
+  for (const child of batch.children ?? []) exact(child);
+  const type = batch.type;
+  if (type.typeId === Type.Timestamp) {
+    const values = batch.values as BigInt64Array;
+    batch.value = (index) => values[index]!;
+  } else if (type.typeId === Type.Interval && type.unit === IntervalUnit.MONTH_DAY_NANO) {
+    const { buffer, byteOffset, byteLength } = batch.values as Uint8Array;
+    const view = new DataView(buffer, byteOffset, byteLength);
+    batch.value = (index) => {
+      const at = index * INTERVAL.bytes;
+      return [view.getInt32(at, true), view.getInt32(at + INTERVAL.days, true), view.getBigInt64(at + INTERVAL.nanoseconds, true)];
+    };
+  }
 }
 
 /** The row as a plain object. */
@@ -73,8 +97,13 @@ function converter(type: DataType): Converter {
     case Type.Decimal:
       return (value) => decimal(BigInt(value), type.scale);
     case Type.Date:
-    case Type.Timestamp:
       return (value) => new Date(Number(value));
+    case Type.Timestamp: {
+      const perMillisecond = 1000n ** BigInt(Math.max(type.unit - 1, 0));
+      return type.unit === 0
+        ? (value: bigint) => new Date(Number(value) * 1000)
+        : (value: bigint) => new Date(Number(floored(value, perMillisecond)));
+    }
     case Type.Time:
       return (value) => time(BigInt(value), type.unit);
     case Type.Interval:
@@ -108,6 +137,12 @@ function converter(type: DataType): Converter {
   }
 }
 
+/** The quotient, rounded down: a moment before 1970 belongs to the millisecond that it is in. */
+function floored(value: bigint, divisor: bigint): bigint {
+  const quotient = value / divisor;
+  return value < 0n && quotient * divisor !== value ? quotient - 1n : quotient;
+}
+
 /** A decimal's integer with its point, exact. */
 function decimal(digits: bigint, scale: number): string {
   if (scale <= 0) return (digits * 10n ** BigInt(-scale)).toString();
@@ -125,10 +160,10 @@ function time(value: bigint, unit: number): string {
   return fraction === "" || unit === 0 ? clock : `${clock}.${fraction}`;
 }
 
-function interval(value: number | ArrayLike<number>): string {
+function interval(value: number | ArrayLike<number | bigint>): string {
   if (typeof value === "number") return `${value} months`;
   const parts = Array.from(value);
   const names = parts.length === 2 ? ["days", "ms"] : ["months", "days", "ns"];
-  const shown = parts.map((part, at) => `${part} ${names[at]}`).filter((_, at) => parts[at] !== 0);
+  const shown = parts.map((part, at) => `${part} ${names[at]}`).filter((_, at) => Number(parts[at]) !== 0);
   return shown.join(" ") || "0 days";
 }

@@ -17,13 +17,22 @@ export async function start(platform: Platform, options: EngineOptions = {}): Pr
     memoryLimitBytes: positive("memoryLimitBytes", options.memoryLimitBytes),
     statementTimeoutMs: positive("statementTimeoutMs", options.statementTimeoutMs),
   };
-  if (options.worker ?? true) return Remote.start(platform.createWorker(), told);
+  if (options.worker ?? true) return Remote.start(worker(platform), told);
   const { Host } = await import("./host.js");
   return Host.start(told);
 }
 
+function worker(platform: Platform): WorkerLike {
+  try {
+    return platform.createWorker();
+  } catch (cause) {
+    const why = `the engine's worker cannot be started, serve the package from the page's own origin or say worker: false: ${cause}`;
+    throw new EngineError("unsupported", why, { cause });
+  }
+}
+
 function positive(name: string, value: number | undefined): number {
   if (value === undefined) return 0;
-  if (!(value > 0)) throw new EngineError("invalid", `${name} must be more than 0`);
+  if (!(typeof value === "number" && value > 0)) throw new EngineError("invalid", `${name} must be a number, more than 0`);
   return value;
 }

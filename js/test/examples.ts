@@ -13,6 +13,8 @@ export async function examples(file: File, signal: AbortSignal): Promise<number>
   const changed: number = await db.execute("UPDATE orders SET total = $1 WHERE id = $2", ["1.50", 2n], { signal });
   const loaded: number = await db.loadParquet("lines", file);
   const orders = (await db.query("SELECT * FROM orders", [], { onProgress: ({ rows }) => console.log(rows) })).rows<Order>();
+  const wanted: Order = { id: 2n, total: "1.50" };
+  await db.query("SELECT * FROM orders WHERE id = $id AND total = CAST($total AS DECIMAL(12, 2))", wanted);
   const totals: string[] = orders.map((order) => order.total);
   const rows: Row[] = (await db.query("SELECT 1 AS one")).rows();
   for await (const batch of db.stream("SELECT * FROM lines", [], { signal })) {

@@ -79,8 +79,9 @@ export const tests = {
     const { columns, numRows } = await db.query(`SELECT ${values.map((value, at) => `${value} AS c${at}`)}`);
     const types = (await db.query(`SELECT ${values.map((value, at) => `arrow_typeof(${value}) AS c${at}`)}`)).columns;
     equal(columns.map((column) => column.name), values.map((_, at) => `c${at}`));
-    // Results carry no views: readers of Arrow that do not know them are many.
-    equal(columns.map((column) => column.type), types.map((column) => column.get(0).replaceAll("View", "")));
+    // Results carry no views and no dictionaries: not all readers of Arrow know them, and streams of them.
+    const plain = (type) => type.replaceAll("View", "").replace(/Dictionary\(Int32, (\w+)\)/, "$1");
+    equal(columns.map((column) => column.type), types.map((column) => plain(column.get(0))));
     equal([numRows, columns[5].get(0), columns[12].get(0)], [1, "x", null]);
     const stream = db.stream("SELECT 1 AS a, 'x' AS b WHERE false");
     equal(stream.columns, undefined);
@@ -107,6 +108,207 @@ export const tests = {
       await fails(() => db.query("SELECT $1", [list]), "invalid", "one type");
     }
     await fails(() => db.query("SELECT $1", [new Date(NaN)]), "invalid");
+    db.close();
+  },
+
+  async "dictionaries arrive as their values, however many there are"({ open }) {
+    const db = await open();
+    const many = "SELECT arrow_cast('r' || value, 'Dictionary(Int32, Utf8)') AS s FROM range(20000)";
+    const rows = (await db.query(many)).rows();
+    equal([rows[0].s, rows[19_999].s], ["r0", "r19999"]);
+    let count = 0;
+    for await (const batch of db.stream("SELECT arrow_cast('same', 'Dictionary(Int32, Utf8)') AS s, value FROM range(200000)")) {
+      for (const { s } of batch.rows()) assert(s === "same", `the value is ${s}`);
+      count += batch.numRows;
+    }
+    equal(count, 200_000);
+    db.close();
+  },
+
+  async "moments keep their millisecond, and intervals all of their parts"({ open }) {
+    const db = await open();
+    const [row] = (
+      await db.query(`SELECT arrow_cast('2026-12-31T23:59:59.999999999', 'Timestamp(Nanosecond, None)') AS last,
+        arrow_cast('9999-12-31T23:59:59.999999', 'Timestamp(Microsecond, None)') AS far,
+        arrow_cast('1969-12-31T23:59:59.999900', 'Timestamp(Microsecond, None)') AS before,
+        arrow_cast('2026-01-01T00:00:07', 'Timestamp(Second, None)') AS second,
+        [arrow_cast('2026-12-31T23:59:59.999999999', 'Timestamp(Nanosecond, None)'), NULL] AS several,
+        INTERVAL '3000 hours' AS long, [INTERVAL '1 month -2 days'] AS spans`)
+    ).rows();
+    const text = (date) => date.toISOString();
+    equal(text(row.last), "2026-12-31T23:59:59.999Z");
+    equal(text(row.far), "9999-12-31T23:59:59.999Z");
+    equal(text(row.before), "1969-12-31T23:59:59.999Z");
+    equal(text(row.second), "2026-01-01T00:00:07.000Z");
+    equal([text(row.several[0]), row.several[1]], ["2026-12-31T23:59:59.999Z", null]);
+    equal([row.long, row.spans], ["10800000000000000 ns", ["1 months -2 days"]]);
+    db.close();
+  },
+
+  async "what a call is given stays the caller's"({ open }) {
+    const db = await open();
+    // A Buffer is a part of memory that others use too.
+    const bytes = globalThis.Buffer?.from("a\n1\n2\n") ?? new TextEncoder().encode("a\n1\n2\n");
+    equal([await db.loadCsv("t", bytes), await db.loadCsv("u", bytes)], [2, 2]);
+    equal(bytes.length, 6);
+    const params = [1];
+    const inserted = db.execute("INSERT INTO t VALUES ($1)", params);
+    params[0] = 100;
+    await inserted;
+    equal((await db.query("SELECT sum(a) AS s FROM t")).rows(), [{ s: 4n }]);
+    const named = Object.assign(Object.create(null), { least: 2 });
+    equal((await db.query("SELECT count(*) AS n FROM t WHERE a >= $least", named)).rows(), [{ n: 1n }]);
+    db.close();
+  },
+
+  async "a wrong argument is an error of the call alone"({ open }) {
+    const db = await open();
+    await db.execute("CREATE TABLE t (a BIGINT)");
+    const wrong = [
+      () => db.query(undefined),
+      () => db.execute(7),
+      () => db.query("SELECT 1", [], { timeoutMs: "soon" }),
+      () => db.query("SELECT 1", [], { timeoutMs: 5n }),
+      () => db.stream(undefined)[Symbol.asyncIterator]().next(),
+      () => db.createTable("u", undefined),
+      () => db.createTable("u", [{ name: "a", type: "INT" }], { primaryKey: [1] }),
+      () => db.createTable(undefined, [{ name: "a", type: "INT" }]),
+      () => db.loadCsv(undefined, new Uint8Array()),
+      () => db.loadCsv("t", new Uint8Array(), { null: 0 }),
+      () => db.loadParquet("t", 5),
+      () => db.tableExists(null),
+      () => db.dropColumn("t", 1),
+      () => db.exportArrow(),
+      () => db.registerFunction("f", (x) => x, { args: [] }),
+      () => db.registerFunction("f", (x) => x, { args: [1], returns: "INT" }),
+      () => db.registerFunction("f", undefined, { args: [], returns: "INT" }),
+    ];
+    for (const work of wrong) await fails(work, "invalid");
+    equal(await db.tables(), ["t"]);
+    await fails(() => open({ memoryLimitBytes: 5n }), "invalid");
+    await fails(() => open({ wasm: new Uint8Array([0, 1, 2]) }), "invalid", "WebAssembly");
+    db.close();
+  },
+
+  async "a signal stops a call that was made just before"({ open }) {
+    const db = await open();
+    const calls = [
+      (signal) => db.query(LONG, [], { signal }),
+      (signal) => db.execute(`CREATE TABLE long AS ${LONG}`, [], { signal }),
+      (signal) => db.executeBatch(`CREATE TABLE long AS ${LONG}`, [], { signal }),
+      (signal) => db.stream(LONG, [], { signal })[Symbol.asyncIterator]().next(),
+    ];
+    for (const call of calls) {
+      const controller = new AbortController();
+      const called = call(controller.signal);
+      controller.abort();
+      await fails(() => called, "cancelled");
+    }
+    equal(await db.tables(), []);
+    db.close();
+  },
+
+  async "a stream that no one reads is stopped"({ open }) {
+    const db = await open();
+    const reader = db.stream(LONG).toReadableStream().getReader();
+    const pending = reader.read();
+    await sleep(50);
+    await reader.cancel();
+    equal((await pending).done, true);
+    const controller = new AbortController();
+    const batches = db.stream("SELECT value FROM range(1000000)", [], { signal: controller.signal })[Symbol.asyncIterator]();
+    equal((await batches.next()).done, false);
+    controller.abort();
+    await fails(() => batches.next(), "cancelled");
+    equal((await db.query("SELECT 1 AS one")).rows(), [{ one: 1n }]);
+    db.close();
+  },
+
+  async "the first line of a CSV file says which column is which"({ open }) {
+    const db = await open();
+    const csv = (text) => new TextEncoder().encode(text);
+    await db.execute("CREATE TABLE t (a TEXT, b TEXT, c BIGINT)");
+    equal(await db.loadCsv("t", csv("b,A\nbee,ay\n")), 1);
+    equal(await db.loadCsv("t", csv("x,y,3\n"), { header: false }), 1);
+    equal((await db.query("SELECT * FROM t ORDER BY a")).rows(), [{ a: "ay", b: "bee", c: null }, { a: "x", b: "y", c: 3n }]);
+    await fails(() => db.loadCsv("t", csv("a,d\n1,2\n")), "invalid", "'d'");
+    equal((await db.query("SELECT count(*) AS n FROM t")).rows(), [{ n: 2n }]);
+    db.close();
+  },
+
+  async "files have columns of any name, and columns without a value"({ open }) {
+    const db = await open();
+    const bytes = (text) => new TextEncoder().encode(text);
+    await db.loadCsv("people", bytes("First name,note,Größe\nAda,,1.5\n"));
+    equal((await db.query('SELECT "First name" AS name, note, "Größe" FROM people')).rows(), [{ name: "Ada", note: null, Größe: 1.5 }]);
+    await db.execute("INSERT INTO people VALUES ('Bob', 'a note', 2)");
+    await db.loadJson("j", bytes('{"a": null, "b": {"c d": null}, "e": [], "f": [null]}'));
+    equal((await db.query("SELECT * FROM j")).rows(), [{ a: null, b: { "c d": null }, e: [], f: [null] }]);
+    await db.loadCsv("n", bytes('x,y\n1,NA\n"",2\nNA,3\n'), { null: "NA" });
+    equal((await db.query("SELECT * FROM n ORDER BY y")).rows(), [{ x: null, y: 2n }, { x: null, y: 3n }, { x: 1n, y: null }]);
+    await fails(() => db.loadCsv("m", bytes("a,\n1,2\n")), "invalid", "name");
+    db.close();
+  },
+
+  async "several files make one table"({ open }) {
+    const db = await open();
+    const bytes = (text) => new TextEncoder().encode(text);
+    const files = ["a\n1\n", "a\n2\n3\n", "a\n4\n"];
+    equal(await Promise.all(files.map((text) => db.loadCsv("T", bytes(text)))), [1, 2, 1]);
+    equal((await db.query("SELECT sum(a) AS s FROM t")).rows(), [{ s: 10n }]);
+    // What fails makes no table, and the next one does.
+    const mixed = ["a\n1,2\n", "a\n7\n"].map((text) => db.loadCsv("u", bytes(text)).catch((error) => error.code));
+    equal((await Promise.all(mixed))[1], 1);
+    equal((await db.query("SELECT a FROM u")).rows(), [{ a: 7n }]);
+    db.close();
+  },
+
+  async "tables are exported by the names that they are made by"({ open }) {
+    const db = await open();
+    await db.createTable("Users", [{ name: "id", type: "BIGINT" }]);
+    await db.execute("INSERT INTO users VALUES (1)");
+    await db.execute('CREATE VIEW "V w" AS SELECT id + 1 AS next FROM users');
+    equal(await db.loadArrow("copy", await db.exportArrow("Users")), 1);
+    equal(await db.loadParquet("copy", await db.exportParquet("Users")), 1);
+    equal(await db.loadArrow("viewed", await db.exportArrow("V w")), 1);
+    equal((await db.query("SELECT (SELECT sum(id) FROM copy) AS a, (SELECT max(next) FROM viewed) AS b")).rows(), [{ a: 2n, b: 2n }]);
+    await fails(() => db.exportArrow('x" WHERE 1 = 1 --'), "invalid");
+    db.close();
+  },
+
+  async "what onProgress throws is thrown by the call, which is stopped"({ open }) {
+    const db = await open();
+    const error = new Error("enough");
+    let told = 0;
+    const call = db.query("SELECT value FROM range(3000000)", [], {
+      onProgress() {
+        told++;
+        throw error;
+      },
+    });
+    equal(await call.catch((thrown) => thrown === error), true);
+    equal(told, 1);
+    equal((await db.query("SELECT 1 AS one")).rows(), [{ one: 1n }]);
+    db.close();
+  },
+
+  async "a function that fails in two ways at once fails one query"({ open }) {
+    const db = await open();
+    const fn = (x) => {
+      if (x === 2n) throw new Error("two");
+      return Promise.reject(new Error("one"));
+    };
+    await db.registerFunction("f", fn, { args: ["BIGINT"], returns: "BIGINT" });
+    await fails(() => db.query("SELECT f(value) AS y FROM range(1, 3)"), "invalid", "two");
+    await sleep(20);
+    equal((await db.query("SELECT 1 AS one")).rows(), [{ one: 1n }]);
+    db.close();
+  },
+
+  async "a file that is too large is an error of the call alone"({ open }) {
+    const db = await open({ memoryLimitBytes: 64 * 1024 * 1024 });
+    await fails(() => db.loadCsv("t", new Uint8Array(65 * 1024 * 1024)), "resources_exhausted", "memoryLimitBytes");
+    equal(await db.loadCsv("t", new TextEncoder().encode("a\n1\n")), 1);
     db.close();
   },
 

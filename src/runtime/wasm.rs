@@ -84,9 +84,12 @@ impl Slices {
                     woken.take();
                     let polled = work.as_mut().poll(&mut Context::from_waker(&waker));
                     if let Poll::Ready(output) = polled {
+                        // What yielded in that poll is woken here, and forgotten where the runtime is left before: another
+                        // call may have, where several are polled together.
+                        tokio::task::yield_now().await;
                         return Slice::Done(output);
                     }
-                    // Always once: what yielded in that poll is woken there, and forgotten where the runtime is left before.
+                    // Always once, for the same reason.
                     let mut turns = 0;
                     let is_over = || now().duration_since(begun) >= SLICE;
                     loop {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::csv::reader::Format;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::reader::{FileReader, StreamReader};
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use parquet::file::properties::WriterProperties;
 
 use super::error::invalid;
 use super::json;
+use super::results::Pieces;
 use crate::error::DfOlapError;
 
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>;
@@ -67,14 +68,18 @@ impl Opened {
             .with_header(options.header)
             .with_delimiter(options.delimiter);
         if let Some(null) = &options.null {
-            let exactly = regex::Regex::new(&format!("^{}$", regex::escape(null)));
+            let exactly = regex::Regex::new(&format!("^(?:{})?$", regex::escape(null)));
             format = format.with_null_regex(exactly.map_err(|error| invalid(error.to_string()))?);
         }
         let schema = match known {
+            Some(schema) if options.header => {
+                let (header, _) = format.infer_schema(Cursor::new(&bytes), Some(0))?;
+                in_order_of(&header, &schema)?
+            }
             Some(schema) => schema,
             None => {
                 let (schema, _) = format.infer_schema(Cursor::new(&bytes), Some(LOOKED_AT))?;
-                Arc::new(schema)
+                typed(&schema)
             }
         };
         let reader = arrow::csv::ReaderBuilder::new(Arc::clone(&schema))
@@ -93,7 +98,7 @@ impl Opened {
         let text = json::objects(bytes)?;
         let schema = match known {
             Some(schema) => schema,
-            None => Arc::new(json::schema(&text, LOOKED_AT)?),
+            None => typed(&json::schema(&text, LOOKED_AT)?),
         };
         let reader =
             arrow::json::ReaderBuilder::new(Arc::clone(&schema)).with_batch_size(batch_rows);
@@ -109,17 +114,58 @@ impl Opened {
     }
 }
 
+/// The columns of a table as the first line of a file has them.
+fn in_order_of(header: &Schema, table: &Schema) -> Result<SchemaRef, DfOlapError> {
+    let column = |name: &String| {
+        let same = |field: &&FieldRef| field.name() == name;
+        let similar = |field: &&FieldRef| field.name().eq_ignore_ascii_case(name.trim());
+        let mut fields = table.fields().iter();
+        let found = fields.clone().find(same).or_else(|| fields.find(similar));
+        found.cloned().ok_or_else(|| {
+            let names: Vec<&str> = table.fields().iter().map(|f| f.name().as_str()).collect();
+            invalid(format!(
+                "the file's first line names a column '{name}' that the table has not, its columns are {}; where that line is data, \
+                 say header: false",
+                names.join(", ")
+            ))
+        })
+    };
+    let fields = header.fields().iter().map(|field| column(field.name()));
+    Ok(Arc::new(Schema::new(
+        fields.collect::<Result<Vec<_>, _>>()?,
+    )))
+}
+
+/// The schema with a type for columns, items and parts of which nothing but NULL was seen: text.
+fn typed(schema: &Schema) -> SchemaRef {
+    fn field(given: &FieldRef) -> FieldRef {
+        let data_type = match given.data_type() {
+            DataType::Null => DataType::Utf8,
+            DataType::List(item) => DataType::List(field(item)),
+            DataType::Struct(parts) => DataType::Struct(parts.iter().map(field).collect()),
+            _ => return Arc::clone(given),
+        };
+        Arc::new(Field::new(given.name(), data_type, given.is_nullable()))
+    }
+    Arc::new(Schema::new(
+        schema.fields().iter().map(field).collect::<Vec<_>>(),
+    ))
+}
+
 /// A Parquet file that is being written in memory.
 pub struct ParquetFile {
     schema: SchemaRef,
-    writer: ArrowWriter<Vec<u8>>,
+    writer: ArrowWriter<Pieces>,
 }
 
 impl ParquetFile {
     pub fn new(schema: SchemaRef) -> Result<Self, DfOlapError> {
         let properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
-        let writer =
-            ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties.build()));
+        let writer = ArrowWriter::try_new(
+            Pieces::default(),
+            Arc::clone(&schema),
+            Some(properties.build()),
+        );
         let writer = writer.map_err(unwritable)?;
         Ok(Self { schema, writer })
     }
@@ -130,7 +176,7 @@ impl ParquetFile {
         self.writer.write(&batch).map_err(unwritable)
     }
 
-    pub fn finish(self) -> Result<Vec<u8>, DfOlapError> {
+    pub fn finish(self) -> Result<Pieces, DfOlapError> {
         self.writer.into_inner().map_err(unwritable)
     }
 }

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 
 use super::error::invalid;
 use crate::error::DfOlapError;
+use crate::runtime::check_room;
 
 /// A list of objects as one object after the other.
 pub fn objects(bytes: Bytes) -> Result<Bytes, DfOlapError> {
@@ -21,6 +22,7 @@ pub fn objects(bytes: Bytes) -> Result<Bytes, DfOlapError> {
     }
     let objects: Vec<&RawValue> = serde_json::from_slice(&bytes)
         .map_err(|error| invalid(format!("this is no list of JSON objects: {error}")))?;
+    check_room(bytes.len())?;
     let mut text = Vec::with_capacity(bytes.len());
     for object in objects {
         text.extend_from_slice(object.get().as_bytes());

@@ -11,33 +11,35 @@ mod files;
 mod functions;
 mod json;
 mod memory;
+mod reading;
 mod results;
 mod schema;
 mod values;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use futures::stream::BoxStream;
+use futures::future::{Either, select};
 use futures::{StreamExt, stream};
-use js_sys::{Array, Function, Object, Reflect, Uint8Array};
+use js_sys::{Array, Function, Object};
 use wasm_bindgen::prelude::*;
 
 use self::calls::Calls;
 use self::error::{invalid, to_js};
-use self::files::{CsvOptions, Opened, ParquetFile};
+use self::files::{CsvOptions, Opened};
 use self::memory::Memory;
-use self::results::Writer;
+use self::reading::{Reading, all_of, gather, parquet};
+use self::values::set;
 use crate::builder::EngineBuilder;
-use crate::engine::SharedDataFusionEngine;
+use crate::engine::{DataFusionEngine, SharedDataFusionEngine};
 use crate::error::DfOlapError;
+use crate::gates::Gates;
 use crate::olap::OlapEngine;
 use crate::options::{CancelHandle, StatementOptions};
-use crate::runtime::check_room;
 
 /// The rows of a batch.
 const BATCH_ROWS: usize = 8192;
@@ -52,17 +54,11 @@ pub struct RawEngine {
     open_results: Cancels,
     /// Those that are not being read right now.
     results: Rc<RefCell<HashMap<u32, Reading>>>,
-}
-
-/// A result that is being read.
-struct Reading {
-    rows: BoxStream<'static, Result<RecordBatch, DfOlapError>>,
-    writer: Writer,
+    /// Of loads that make a table, one at a time for each name.
+    loads: Gates,
 }
 
 type Cancels = Rc<RefCell<HashMap<u32, CancelHandle>>>;
-
-type Outcome = Result<JsValue, DfOlapError>;
 
 #[wasm_bindgen]
 impl RawEngine {
@@ -87,6 +83,7 @@ impl RawEngine {
             cancels: Rc::default(),
             open_results: Rc::default(),
             results: Rc::default(),
+            loads: Gates::default(),
         })
     }
 
@@ -114,42 +111,36 @@ impl RawEngine {
         timeout_ms: f64,
         progress: Option<Function>,
     ) {
-        let (engine, cancels) = (self.engine.clone(), Rc::clone(&self.cancels));
+        let (engine, options) = (self.engine.clone(), self.options(call, &params, timeout_ms));
         self.begin(call, async move {
-            let cancel = Self::cancel_of(&cancels, call);
-            let options = options(&params, timeout_ms, &cancel)?;
-            let outcome = engine.0.executor.run(&sql, options).await?;
-            let mut writer = Writer::new(&outcome.schema())?;
-            let (mut rows, mut count) = (outcome.stream(), 0);
-            while let Some(batch) = rows.next().await {
-                let batch = batch?;
-                check_room(batch.get_array_memory_size())?;
-                writer.write(&batch)?;
-                count += batch.num_rows();
-                if let Some(progress) = &progress {
-                    let told = Object::new();
-                    set(&told, "rows", count as f64);
-                    set(&told, "bytes", writer.len() as f64);
-                    // What the caller does with it is no concern of the query.
-                    let _ = progress.call1(&JsValue::UNDEFINED, &told);
-                }
-            }
-            Ok(bytes_to_js(&writer.end()?))
+            let outcome = engine.0.executor.run(&sql, options?).await?;
+            gather(outcome, progress).await
+        });
+    }
+
+    /// All rows of a table or view, as an Arrow IPC stream.
+    #[wasm_bindgen(js_name = exportArrow)]
+    pub fn export_arrow(&self, call: u32, table: String, progress: Option<Function>) {
+        let (engine, options) = (
+            self.engine.clone(),
+            self.options(call, &JsValue::UNDEFINED, 0.0),
+        );
+        self.begin(call, async move {
+            let sql = all_of(&engine, &table).await?;
+            let outcome = engine.0.executor.run(&sql, options?).await?;
+            gather(outcome, progress).await
         });
     }
 
     /// Opens a result under the number of the call. Returns the first bytes of an Arrow IPC stream, its schema.
     pub fn open(&self, call: u32, sql: String, params: JsValue, timeout_ms: f64) {
-        let (engine, results) = (self.engine.clone(), Rc::clone(&self.results));
-        let (cancels, open) = (Rc::clone(&self.cancels), Rc::clone(&self.open_results));
+        let (engine, options) = (self.engine.clone(), self.options(call, &params, timeout_ms));
+        let (results, open) = (Rc::clone(&self.results), Rc::clone(&self.open_results));
+        let cancel = self.cancel_of(call);
         self.begin(call, async move {
-            let cancel = Self::cancel_of(&cancels, call);
-            let options = options(&params, timeout_ms, &cancel)?;
-            let outcome = engine.0.executor.run(&sql, options).await?;
-            let mut writer = Writer::new(&outcome.schema())?;
-            let rows = outcome.stream();
-            let head = bytes_to_js(&writer.take());
-            results.borrow_mut().insert(call, Reading { rows, writer });
+            let outcome = engine.0.executor.run(&sql, options?).await?;
+            let (reading, head) = Reading::open(outcome)?;
+            results.borrow_mut().insert(call, reading);
             open.borrow_mut().insert(call, cancel);
             Ok(head)
         });
@@ -164,28 +155,13 @@ impl RawEngine {
             let Some(mut reading) = reading else {
                 return Err(invalid("this result was closed, or is being read"));
             };
-            let mut rows = 0;
-            let mut is_end = false;
-            while reading.writer.len() < min_bytes.max(1) && !is_end {
-                match reading.rows.next().await {
-                    Some(batch) => {
-                        let batch = batch?;
-                        rows += batch.num_rows();
-                        reading.writer.write(&batch)?;
-                    }
-                    None => is_end = true,
-                }
-            }
-            let bytes = match is_end {
-                true => reading.writer.end()?,
-                false => reading.writer.take(),
-            };
+            let (pulled, is_end) = reading.pull(min_bytes).await?;
             if is_end {
                 open.borrow_mut().remove(&result);
             } else if open.borrow().contains_key(&result) {
                 results.borrow_mut().insert(result, reading);
             }
-            Ok(Array::of3(&bytes_to_js(&bytes), &(rows as f64).into(), &is_end.into()).into())
+            Ok(pulled)
         });
     }
 
@@ -200,11 +176,9 @@ impl RawEngine {
 
     /// Runs a statement. Returns the number of rows affected.
     pub fn execute(&self, call: u32, sql: String, params: JsValue, timeout_ms: f64) {
-        let (engine, cancels) = (self.engine.clone(), Rc::clone(&self.cancels));
+        let (engine, options) = (self.engine.clone(), self.options(call, &params, timeout_ms));
         self.begin(call, async move {
-            let cancel = Self::cancel_of(&cancels, call);
-            let options = options(&params, timeout_ms, &cancel)?;
-            let count = engine.execute_with(&sql, options).await?;
+            let count = engine.execute_with(&sql, options?).await?;
             Ok((count as f64).into())
         });
     }
@@ -212,11 +186,9 @@ impl RawEngine {
     /// Runs statements, all or none. Returns the number of rows affected by each.
     #[wasm_bindgen(js_name = executeBatch)]
     pub fn execute_batch(&self, call: u32, sql: String, params: JsValue, timeout_ms: f64) {
-        let (engine, cancels) = (self.engine.clone(), Rc::clone(&self.cancels));
+        let (engine, options) = (self.engine.clone(), self.options(call, &params, timeout_ms));
         self.begin(call, async move {
-            let cancel = Self::cancel_of(&cancels, call);
-            let options = options(&params, timeout_ms, &cancel)?;
-            let counts = engine.execute_batch_with(&sql, options).await?;
+            let counts = engine.execute_batch_with(&sql, options?).await?;
             let counts = counts.into_iter().map(|count| JsValue::from(count as f64));
             Ok(counts.collect::<Array>().into())
         });
@@ -276,20 +248,17 @@ impl RawEngine {
         });
     }
 
-    /// The rows of a query as a Parquet file.
+    /// All rows of a table or view as a Parquet file.
     #[wasm_bindgen(js_name = exportParquet)]
-    pub fn export_parquet(&self, call: u32, sql: String, params: JsValue) {
-        let (engine, cancels) = (self.engine.clone(), Rc::clone(&self.cancels));
+    pub fn export_parquet(&self, call: u32, table: String) {
+        let (engine, options) = (
+            self.engine.clone(),
+            self.options(call, &JsValue::UNDEFINED, 0.0),
+        );
         self.begin(call, async move {
-            let cancel = Self::cancel_of(&cancels, call);
-            let options = options(&params, 0.0, &cancel)?;
-            let outcome = engine.0.executor.run(&sql, options).await?;
-            let mut file = ParquetFile::new(outcome.schema())?;
-            let mut rows = outcome.stream();
-            while let Some(batch) = rows.next().await {
-                file.write(&batch?)?;
-            }
-            Ok(bytes_to_js(&file.finish()?))
+            let sql = all_of(&engine, &table).await?;
+            let outcome = engine.0.executor.run(&sql, options?).await?;
+            parquet(outcome).await
         });
     }
 
@@ -411,7 +380,7 @@ impl RawEngine {
 const MAX_CHAIN: usize = 200;
 
 impl RawEngine {
-    fn begin(&self, call: u32, work: impl Future<Output = Outcome> + 'static) {
+    fn begin(&self, call: u32, work: impl Future<Output = Result<JsValue, DfOlapError>> + 'static) {
         let cancels = Rc::clone(&self.cancels);
         self.calls.begin(call, async move {
             let outcome = work.await;
@@ -420,8 +389,26 @@ impl RawEngine {
         });
     }
 
-    fn cancel_of(cancels: &Cancels, call: u32) -> CancelHandle {
-        cancels.borrow_mut().entry(call).or_default().clone()
+    /// How a call is stopped, from the moment that it was made.
+    fn cancel_of(&self, call: u32) -> CancelHandle {
+        self.cancels.borrow_mut().entry(call).or_default().clone()
+    }
+
+    /// What a statement is run with. Parameters are read at once: they are the caller's, who may change them.
+    fn options(
+        &self,
+        call: u32,
+        params: &JsValue,
+        timeout_ms: f64,
+    ) -> Result<StatementOptions, DfOlapError> {
+        let mut options = StatementOptions::new().cancel(&self.cancel_of(call));
+        if let Some(params) = values::params(params)? {
+            options = options.params(params);
+        }
+        if timeout_ms > 0.0 {
+            options = options.timeout(milliseconds(timeout_ms));
+        }
+        Ok(options)
     }
 
     /// Appends a file to a table, which is made if it is not there.
@@ -431,14 +418,23 @@ impl RawEngine {
         table: String,
         open: impl FnOnce(Option<SchemaRef>) -> Result<Opened, DfOlapError> + 'static,
     ) {
-        let (engine, cancels) = (self.engine.clone(), Rc::clone(&self.cancels));
+        let (engine, cancel) = (self.engine.clone(), self.cancel_of(call));
+        let gate = self.loads.of(&table.to_ascii_lowercase());
         self.begin(call, async move {
-            let cancel = Self::cancel_of(&cancels, call);
-            let known = match engine.table_exists(&table).await? {
-                true => Some(engine.table_schema(&table).await?),
-                false => None,
-            };
+            let mut known = schema_of(&engine, &table).await?;
+            let mut first = None;
+            if known.is_none() {
+                // Another load may be about to make the table.
+                first = match select(pin!(gate.write()), pin!(cancel.cancelled())).await {
+                    Either::Left((guard, _)) => Some(guard),
+                    Either::Right(_) => return Err(DfOlapError::Cancelled),
+                };
+                known = schema_of(&engine, &table).await?;
+            }
             let is_new = known.is_none();
+            if !is_new {
+                first = None;
+            }
             let opened = open(known)?;
             // Each batch is decoded in one go; between them others have their turn.
             let batches = stream::iter(opened.batches).then(|batch| async {
@@ -456,34 +452,23 @@ impl RawEngine {
                 }
                 false => engine.load_stream(&table, batches).await?,
             };
+            drop(first);
             Ok((loaded as f64).into())
         });
     }
-}
-
-fn options(
-    params: &JsValue,
-    timeout_ms: f64,
-    cancel: &CancelHandle,
-) -> Result<StatementOptions, DfOlapError> {
-    let mut options = StatementOptions::new().cancel(cancel);
-    if let Some(params) = values::params(params)? {
-        options = options.params(params);
-    }
-    if timeout_ms > 0.0 {
-        options = options.timeout(milliseconds(timeout_ms));
-    }
-    Ok(options)
 }
 
 fn milliseconds(count: f64) -> Duration {
     Duration::try_from_secs_f64(count / 1000.0).unwrap_or(Duration::MAX)
 }
 
-fn set(object: &Object, name: &str, value: impl Into<JsValue>) {
-    let _ = Reflect::set(object, &name.into(), &value.into());
-}
-
-fn bytes_to_js(bytes: &[u8]) -> JsValue {
-    Uint8Array::from(bytes).into()
+/// The schema of a table, where there is one of that name.
+async fn schema_of(
+    engine: &DataFusionEngine,
+    table: &str,
+) -> Result<Option<SchemaRef>, DfOlapError> {
+    Ok(match engine.table_exists(table).await? {
+        true => Some(engine.table_schema(table).await?),
+        false => None,
+    })
 }

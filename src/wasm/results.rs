@@ -1,5 +1,6 @@
 //! Result batches as Arrow IPC, in types that every reader knows.
 
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -7,17 +8,80 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
+use js_sys::{Array, Function, Reflect, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue};
+
+use crate::error::DfOlapError;
+
+/// The least bytes of a piece.
+const PIECE: usize = 1 << 20;
+
+/// Bytes on their way to JavaScript, in pieces: no piece moves when more are written, and together they may be more than one
+/// allocation of wasm32 can hold.
+#[derive(Default)]
+pub struct Pieces(Vec<Vec<u8>>);
+
+impl Pieces {
+    pub fn len(&self) -> usize {
+        self.0.iter().map(Vec::len).sum()
+    }
+
+    /// All bytes, in memory of JavaScript's own.
+    pub fn into_js(self) -> Result<JsValue, DfOlapError> {
+        let length = self.len();
+        let constructor = Reflect::get(&js_sys::global(), &"Uint8Array".into());
+        let array = constructor.and_then(|constructor| {
+            let constructor: &Function = constructor.unchecked_ref();
+            Reflect::construct(constructor, &Array::of1(&(length as f64).into()))
+        });
+        let array: Uint8Array = array
+            .map_err(|_| {
+                DfOlapError::ResourcesExhausted(format!(
+                    "JavaScript has no room for a result of {} MiB; read it as a stream, or ask for less",
+                    length >> 20
+                ))
+            })?
+            .unchecked_into();
+        let mut at = 0;
+        for piece in self.0 {
+            let end = at + piece.len() as u32;
+            array.subarray(at, end).copy_from(&piece);
+            at = end;
+        }
+        Ok(array.into())
+    }
+}
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.last_mut() {
+            Some(last) if last.capacity() - last.len() >= bytes.len() => {
+                last.extend_from_slice(bytes);
+            }
+            _ => {
+                let mut piece = Vec::with_capacity(bytes.len().max(PIECE));
+                piece.extend_from_slice(bytes);
+                self.0.push(piece);
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// Writes the batches of one result, piece by piece.
 pub struct Writer {
     schema: SchemaRef,
-    stream: StreamWriter<Vec<u8>>,
+    stream: StreamWriter<Pieces>,
 }
 
 impl Writer {
     pub fn new(schema: &Schema) -> Result<Self, ArrowError> {
         let schema = Arc::new(plain_schema(schema));
-        let stream = StreamWriter::try_new(Vec::new(), &schema)?;
+        let stream = StreamWriter::try_new(Pieces::default(), &schema)?;
         Ok(Self { schema, stream })
     }
 
@@ -43,18 +107,19 @@ impl Writer {
     }
 
     /// What was written since it was last asked for.
-    pub fn take(&mut self) -> Vec<u8> {
+    pub fn take(&mut self) -> Pieces {
         std::mem::take(self.stream.get_mut())
     }
 
     /// The same, with the end of the stream.
-    pub fn end(&mut self) -> Result<Vec<u8>, ArrowError> {
+    pub fn end(&mut self) -> Result<Pieces, ArrowError> {
         self.stream.finish()?;
         Ok(self.take())
     }
 }
 
-/// The schema with views as plain strings, bytes and lists, and without the file's own metadata.
+/// The schema with views as plain strings, bytes and lists, dictionaries and runs as their values, and without the file's own
+/// metadata. Readers differ in what they make of a stream whose dictionary changes, and a piece of a stream has to hold its own.
 fn plain_schema(schema: &Schema) -> Schema {
     let fields: Vec<FieldRef> = schema.fields().iter().map(plain_field).collect();
     Schema::new(fields)
@@ -80,9 +145,8 @@ fn plain_type(data_type: &DataType) -> DataType {
         }
         DataType::Struct(parts) => DataType::Struct(fields(parts)),
         DataType::Map(entries, sorted) => DataType::Map(plain_field(entries), *sorted),
-        DataType::Dictionary(key, value) => {
-            DataType::Dictionary(key.clone(), Box::new(plain_type(value)))
-        }
+        DataType::Dictionary(_, value) => plain_type(value),
+        DataType::RunEndEncoded(_, values) => plain_type(values.data_type()),
         other => other.clone(),
     }
 }

@@ -2,11 +2,16 @@
 
 use arrow::datatypes::DataType;
 use datafusion::common::{ParamValues, ScalarValue};
-use js_sys::{Array, BigInt, Date, Object, Uint8Array};
+use js_sys::{Array, BigInt, Date, Object, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::error::invalid;
 use crate::error::DfOlapError;
+
+/// Gives an object a property.
+pub fn set(object: &Object, name: &str, value: impl Into<JsValue>) {
+    let _ = Reflect::set(object, &name.into(), &value.into());
+}
 
 /// The parameters of a statement: a list for `$1`, `$2` …, an object for `$name`, or nothing.
 pub fn params(value: &JsValue) -> Result<Option<ParamValues>, DfOlapError> {
@@ -20,9 +25,11 @@ pub fn params(value: &JsValue) -> Result<Option<ParamValues>, DfOlapError> {
         let list = list.collect::<Result<Vec<_>, _>>()?;
         return Ok((!list.is_empty()).then(|| list.into()));
     }
-    let Some(object) = value.dyn_ref::<Object>() else {
+    if !value.is_object() {
         return Err(invalid("parameters are a list, or an object by name"));
-    };
+    }
+    // By what it is and not by its class: an object may have no prototype.
+    let object: &Object = value.unchecked_ref();
     let mut named = Vec::new();
     for entry in Object::entries(object).iter() {
         let entry = Array::from(&entry);

@@ -438,3 +438,53 @@ async fn a_table_made_of_a_stream_is_there_with_all_of_its_rows_or_not_at_all() 
         assert_eq!(rows(&engine, "SELECT * FROM v").await, ["7"], "{store}");
     }
 }
+
+#[tokio::test]
+async fn a_table_made_of_a_stream_has_columns_of_any_name() {
+    for (store, engine) in engines() {
+        let made = |name: &str| {
+            let columns = schema(&[(name, DataType::Int64, true)]);
+            let rows = batch(vec![(name, ints(&[1, 2]))]);
+            (columns, stream::iter([Ok::<_, ArrowError>(rows)]))
+        };
+        for (at, name) in ["First name", "Größe", "a.b", "say \"hi\"", "select"]
+            .iter()
+            .enumerate()
+        {
+            let (columns, rows_of) = made(name);
+            let table = format!("t{at}");
+            let loaded = engine
+                .create_table_from(&table, &columns, &[], rows_of)
+                .await;
+            assert_eq!(loaded.unwrap(), 2, "{store}: {name}");
+            let quoted = format!("\"{}\"", name.replace('"', "\"\""));
+            run(
+                &engine,
+                &format!("UPDATE {table} SET {quoted} = 5 WHERE {quoted} = 1"),
+            )
+            .await;
+            engine
+                .load_arrow(&table, &[batch(vec![(name, ints(&[7]))])])
+                .await
+                .unwrap();
+            let sql = format!("SELECT {quoted} FROM {table} ORDER BY {quoted}");
+            assert_eq!(
+                rows(&engine, &sql).await,
+                ["2", "5", "7"],
+                "{store}: {name}"
+            );
+        }
+        let (columns, rows_of) = made(" ");
+        let error = engine.create_table_from("u", &columns, &[], rows_of).await;
+        assert!(
+            error.unwrap_err().to_string().contains("no name"),
+            "{store}"
+        );
+        let (columns, _) = made("First name");
+        let error = engine.create_table("u", &columns, &[]).await.unwrap_err();
+        assert!(
+            error.to_string().contains("'First name'"),
+            "{store}: {error}"
+        );
+    }
+}

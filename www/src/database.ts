@@ -86,8 +86,10 @@ export class Database {
   }
 
   async #freeName(file: string): Promise<string> {
-    const stem = file.replace(/\.[^.]*$/, "").toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "_").replace(/^_+|_+$/g, "");
-    const base = /^\p{L}/u.test(stem) ? stem : `table_${stem}`.replace(/_$/, "");
+    // A table's name has letters without accents, digits and `_`.
+    const plain = file.replace(/\.[^.]*$/, "").normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+    const stem = plain.replace(/[^a-z0-9]+/g, "_").replace(/^_+|_+$/g, "");
+    const base = /^[a-z]/.test(stem) ? stem : `table_${stem}`.replace(/_$/, "");
     const taken = new Set((await this.tables()).map((table) => table.name));
     for (let number = 1; ; number++) {
       const name = number === 1 ? base : `${base}_${number}`;

@@ -178,13 +178,20 @@ claim("files of every kind become tables when they are dropped or opened", async
   assert.deepEqual(await cells(page), [["35.6"]]);
   await shot(page, "files");
 
+  await drop(page, "Größen & Préfixe.csv", "First name,note\nAda,\n");
+  await status(page, /^Loaded 1 row into gro_en_prefixe/);
+  await drop(page, "日本.json", '{"value": 1}');
+  await status(page, /^Loaded 1 row into table /);
+  await runs(page, 'SELECT "First name" FROM gro_en_prefixe');
+  assert.deepEqual(await cells(page), [["Ada"]]);
+
   await drop(page, "picture.png", new Uint8Array([1, 2, 3]));
   await status(page, /^Failed/);
   assert.match(await page.textContent("#message"), /unsupported: picture\.png .*\.parquet/);
   await drop(page, "broken.parquet", new Uint8Array([1, 2, 3]));
   await status(page, /^Failed/);
   assert.match(await page.textContent("#message"), /Parquet/i);
-  assert.equal((await tableNames(page)).length, 5, "what failed left no table");
+  assert.equal((await tableNames(page)).length, 7, "what failed left no table");
 });
 
 claim("a table is described, previewed and dropped at the side", async (page) => {

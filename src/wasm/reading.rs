@@ -1,0 +1,97 @@
+//! Rows on their way out: gathered, read piece by piece, or written to a file.
+
+use arrow::array::RecordBatch;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use js_sys::{Array, Function, Object};
+use wasm_bindgen::JsValue;
+
+use super::files::ParquetFile;
+use super::results::Writer;
+use super::values::set;
+use crate::engine::DataFusionEngine;
+use crate::error::DfOlapError;
+use crate::outcome::Outcome;
+use crate::runtime::check_room;
+
+/// A result that is being read.
+pub struct Reading {
+    rows: BoxStream<'static, Result<RecordBatch, DfOlapError>>,
+    writer: Writer,
+}
+
+impl Reading {
+    /// Begins to read. Returns the first bytes of an Arrow IPC stream too, its schema.
+    pub fn open(outcome: Outcome) -> Result<(Self, JsValue), DfOlapError> {
+        let mut writer = Writer::new(&outcome.schema())?;
+        let head = writer.take().into_js()?;
+        let rows = outcome.stream();
+        Ok((Self { rows, writer }, head))
+    }
+
+    /// Reads on until there are so many bytes, or all. Returns the bytes, how many rows they hold, and whether it was the end, as
+    /// one list, and once more whether it was the end.
+    pub async fn pull(&mut self, min_bytes: usize) -> Result<(JsValue, bool), DfOlapError> {
+        let mut rows = 0;
+        let mut is_end = false;
+        while self.writer.len() < min_bytes.max(1) && !is_end {
+            match self.rows.next().await {
+                Some(batch) => {
+                    let batch = batch?;
+                    rows += batch.num_rows();
+                    self.writer.write(&batch)?;
+                }
+                None => is_end = true,
+            }
+        }
+        let bytes = match is_end {
+            true => self.writer.end()?,
+            false => self.writer.take(),
+        };
+        let pulled = Array::of3(&bytes.into_js()?, &(rows as f64).into(), &is_end.into());
+        Ok((pulled.into(), is_end))
+    }
+}
+
+/// The rows of a statement as a Parquet file.
+pub async fn parquet(outcome: Outcome) -> Result<JsValue, DfOlapError> {
+    let mut file = ParquetFile::new(outcome.schema())?;
+    let mut rows = outcome.stream();
+    while let Some(batch) = rows.next().await {
+        let batch = batch?;
+        check_room(batch.get_array_memory_size())?;
+        file.write(&batch)?;
+    }
+    file.finish()?.into_js()
+}
+
+/// The rows of a statement as an Arrow IPC stream. `progress` is told now and then how many rows and bytes there are.
+pub async fn gather(outcome: Outcome, progress: Option<Function>) -> Result<JsValue, DfOlapError> {
+    let mut writer = Writer::new(&outcome.schema())?;
+    let (mut rows, mut count) = (outcome.stream(), 0);
+    while let Some(batch) = rows.next().await {
+        let batch = batch?;
+        check_room(batch.get_array_memory_size())?;
+        writer.write(&batch)?;
+        count += batch.num_rows();
+        if let Some(progress) = &progress {
+            let told = Object::new();
+            set(&told, "rows", count as f64);
+            set(&told, "bytes", writer.len() as f64);
+            // What the caller does with it is no concern of the query.
+            let _ = progress.call1(&JsValue::UNDEFINED, &told);
+        }
+    }
+    writer.end()?.into_js()
+}
+
+/// The query for all rows of a table or view, which is found by its name or by that in small letters.
+pub async fn all_of(engine: &DataFusionEngine, name: &str) -> Result<String, DfOlapError> {
+    let snapshot = engine.executor.snapshot().await?;
+    let lower = name.to_ascii_lowercase();
+    let name = match snapshot.relation(name) {
+        None if snapshot.relation(&lower).is_some() => &lower,
+        _ => name,
+    };
+    Ok(format!("SELECT * FROM \"{}\"", name.replace('"', "\"\"")))
+}
