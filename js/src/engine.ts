@@ -133,8 +133,8 @@ export class Engine {
   }
 
   /** All rows of a table or view as an Arrow IPC stream. */
-  async exportArrow(table: string, options: Omit<QueryOptions, "timeoutMs"> = {}): Promise<Uint8Array> {
-    return (await this.#call("exportArrow", [text("the table's name", table)], options)) as Uint8Array;
+  async exportArrow(table: string, options: QueryOptions = {}): Promise<Uint8Array> {
+    return (await this.#call("exportArrow", [text("the table's name", table), milliseconds("timeoutMs", options.timeoutMs)], options)) as Uint8Array;
   }
 
   /** All rows of a table or view as a Parquet file. */

@@ -45,11 +45,11 @@ export function text(what: string, value: unknown): string {
   throw new EngineError("invalid", `${what} is a string, and not ${named(value)}`);
 }
 
-/** A time in milliseconds; 0 where there is none. */
+/** A time in milliseconds; 0 where there is no limit. */
 export function milliseconds(what: string, value: unknown): number {
   if (value === undefined || value === null) return 0;
-  if (typeof value === "number" && value > 0) return value;
-  throw new EngineError("invalid", `${what} is a number of milliseconds, more than 0, and not ${named(value)}`);
+  if (typeof value === "number" && value >= 0) return value;
+  throw new EngineError("invalid", `${what} is a number of milliseconds, and not ${named(value)}`);
 }
 
 function named(value: unknown): string {

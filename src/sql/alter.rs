@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::ast;
 use super::column::{check_name, check_type, constant, default_of, not_null, plain_field};
 use super::planner::Planner;
 use super::run::{Effect, Run, unsupported};
+use super::stored;
 use super::target::refuse;
 use crate::change::{Action, ChangeSet};
 use crate::error::DfOlapError;
@@ -148,7 +149,7 @@ impl<'a> Shape<'a> {
         }
         self.needs_no_rows |= not_null(column) && !has_value;
         let field = plain_field(&name, field.data_type(), !not_null(column));
-        self.add_field(Arc::new(field), default.map(|d| d.to_string()), initial)
+        self.add_field(Arc::new(field), default.as_ref().map(stored::text), initial)
     }
 
     pub fn add_field(

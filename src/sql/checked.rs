@@ -46,6 +46,10 @@ pub(crate) fn check_plan(plan: LogicalPlan) -> Result<LogicalPlan> {
     rewrite(plan, is_arithmetic, |expr, plan| {
         let schema = merge_schema(&plan.inputs());
         match plan {
+            // A key that is NULL is not one that is false.
+            LogicalPlan::Join(join) if join.on.iter().any(|(l, r)| [l, r].contains(&&expr)) => {
+                check_all(expr, &schema)
+            }
             LogicalPlan::Filter(_) | LogicalPlan::Join(_) => check_condition(expr, &schema),
             _ => check_all(expr, &schema),
         }

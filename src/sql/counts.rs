@@ -48,5 +48,7 @@ impl PhysicalOptimizerRule for Counts {
 
 fn is_count(aggregate: &AggregateExec) -> bool {
     let mut calls = aggregate.aggr_expr().iter();
-    calls.all(|call| call.fun().name() == "count" && !call.is_distinct())
+    // The rule looks for filters in one stage of two, and below it for the next stage.
+    aggregate.filter_expr().iter().all(Option::is_none)
+        && calls.all(|call| call.fun().name() == "count" && !call.is_distinct())
 }

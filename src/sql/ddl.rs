@@ -14,6 +14,7 @@ use super::dml::append;
 use super::planner::Planner;
 use super::rows::{Gathered, shape};
 use super::run::{Effect, Run, unsupported};
+use super::stored;
 use super::target::refuse;
 use crate::change::{Action, ChangeSet};
 use crate::error::DfOlapError;
@@ -197,7 +198,7 @@ fn define(
         columns.push(Column {
             id: ColumnId(id),
             field: Arc::new(plain_field(field.name(), field.data_type(), nullable)),
-            default: default.map(|expr| expr.to_string()),
+            default: default.as_ref().map(stored::text),
             initial: None,
         });
     }
@@ -243,7 +244,7 @@ fn create_view(run: &Run, create: &ast::CreateView) -> Result<Effect, DfOlapErro
     }
     let view = View {
         id: RelationId::fresh(),
-        query: create.query.to_string(),
+        query: stored::text(create.query.as_ref()),
         columns,
     };
     planner.check_view(&name, &view, run.limits().plan_nodes)?;

@@ -19,6 +19,7 @@ use futures::StreamExt;
 use roaring::RoaringTreemap;
 
 use super::dml::append;
+use super::fallible::and_then;
 use super::planner::Planner;
 use super::rows::{Gathered, shape};
 use super::run::{Effect, Run, unsupported};
@@ -283,11 +284,12 @@ impl Arms<'_> {
         };
         match &clause.predicate {
             None => Ok(kind),
-            Some(predicate) => Ok(kind.and(self.planner.expr(
-                predicate.clone(),
-                &self.schema,
-                context,
-            )?)),
+            Some(predicate) => {
+                let predicate = self
+                    .planner
+                    .expr(predicate.clone(), &self.schema, context)?;
+                and_then(kind, predicate)
+            }
         }
     }
 

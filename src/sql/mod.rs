@@ -42,6 +42,7 @@ mod session;
 mod setting;
 mod statement;
 mod statistics;
+mod stored;
 mod stream;
 mod target;
 mod unread;

@@ -1,8 +1,10 @@
 //! Conditions in which DataFusion 55 forgets that a value may be NULL, said so that it does not.
 //!
 //! - `3 NOT IN (SELECT …)`: an anti join that knows about NULLs is made where a column is looked for. For a constant it is
-//!   not, and the condition is true where it should be unknown; a DELETE would take every row. NOT EXISTS says it rightly: no
-//!   row of the subquery may be equal to the constant or unknown.
+//!   not, and the condition is true where it should be unknown; a DELETE would take every row. Nor for a subquery that reads the
+//!   row outside of it. NOT EXISTS says it rightly: no row of the subquery may be equal or unknown.
+//! - `a OR n NOT IN (SELECT …)`: within another expression it is taken for false where it is unknown, and the NOT of that is true.
+//!   CASE says it rightly, of EXISTS, which is never unknown.
 //! - `n NOT IN (1) OR n NOT IN (2, 3)`: two lists of one operand are merged as if it were never NULL. [`Hidden`] keeps the
 //!   operands apart.
 //! - `n ^ n` and `s ~ '.*'` become constants though they are NULL where the operand is; the same keeps them.
@@ -10,12 +12,14 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};
-use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, ExprSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::{Exists, InSubquery};
+use datafusion::logical_expr::utils::{conjunction, merge_schema, split_conjunction_owned};
 use datafusion::logical_expr::{
-    BinaryExpr, ColumnarValue, Expr, LogicalPlan, LogicalPlanBuilder, Operator, ReturnFieldArgs,
-    ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Subquery, Volatility,
+    BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator,
+    ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Subquery, Volatility,
+    when,
 };
 use datafusion::prelude::lit;
 
@@ -23,12 +27,13 @@ use datafusion::prelude::lit;
 pub(crate) fn respect(plan: LogicalPlan) -> Result<LogicalPlan> {
     plan.transform_down_with_subqueries(|plan| {
         let in_condition = matches!(plan, LogicalPlan::Filter(_) | LogicalPlan::Join(_));
+        let schema = merge_schema(&plan.inputs());
         plan.map_expressions(|expr| {
-            let constants = match in_condition {
-                true => expr.transform_down(rewrite_expr)?,
+            let said = match in_condition && has_subquery(&expr)? {
+                true => Transformed::yes(say_condition(expr, &schema)?),
                 false => Transformed::no(expr),
             };
-            constants.transform_data(keep_apart)
+            said.transform_data(keep_apart)
         })
     })
     .map(|transformed| transformed.data)
@@ -111,42 +116,97 @@ impl ScalarUDFImpl for Hidden {
     }
 }
 
-fn rewrite_expr(expr: Expr) -> Result<Transformed<Expr>> {
-    Ok(match expr {
-        Expr::InSubquery(not_in) if not_in.negated && is_constant(&not_in) => {
-            Transformed::yes(not_exists(not_in)?)
-        }
+fn has_subquery(expr: &Expr) -> Result<bool> {
+    expr.exists(|part| Ok(matches!(part, Expr::InSubquery(_))))
+}
+
+/// A condition: what is unknown is as good as false, but within its parts.
+fn say_condition(condition: Expr, schema: &DFSchema) -> Result<Expr> {
+    let parts = split_conjunction_owned(condition).into_iter();
+    let parts = parts.map(|part| match part {
+        Expr::InSubquery(whole) => say_part(whole, schema),
         Expr::Not(inner) => match *inner {
-            Expr::InSubquery(is_in) if !is_in.negated && is_constant(&is_in) => {
-                Transformed::yes(not_exists(is_in)?)
-            }
-            other => Transformed::no(Expr::Not(Box::new(other))),
+            Expr::InSubquery(InSubquery {
+                expr,
+                subquery,
+                negated,
+            }) => say_part(InSubquery::new(expr, subquery, !negated), schema),
+            inner => say_within(Expr::Not(Box::new(inner)), schema),
         },
-        other => Transformed::no(other),
+        part => say_within(part, schema),
+    });
+    let parts = parts.collect::<Result<Vec<_>>>()?;
+    Ok(conjunction(parts).unwrap_or_else(|| lit(true)))
+}
+
+/// One that is a condition by itself.
+fn say_part(whole: InSubquery, schema: &DFSchema) -> Result<Expr> {
+    let is_correlated = !whole.subquery.outer_ref_columns.is_empty();
+    let is_constant = whole.expr.column_refs().is_empty() && !whole.expr.contains_outer();
+    match whole.negated && (is_constant || is_correlated) {
+        true => found_in(&whole, schema, true, |candidate, wanted| {
+            Expr::IsNotFalse(Box::new(candidate.eq(wanted)))
+        }),
+        false => Ok(Expr::InSubquery(whole)),
+    }
+}
+
+/// Those within an expression that tells unknown from false.
+fn say_within(expr: Expr, schema: &DFSchema) -> Result<Expr> {
+    expr.transform_down(|part| {
+        let Expr::InSubquery(whole) = part else {
+            return Ok(Transformed::no(part));
+        };
+        let candidate = whole.subquery.subquery.schema().field(0).is_nullable();
+        if !candidate && !whole.expr.nullable(schema)? {
+            return Ok(Transformed::no(Expr::InSubquery(whole)));
+        }
+        let is_there = found_in(&whole, schema, false, Expr::eq)?;
+        let is_unknown = found_in(&whole, schema, false, |candidate, wanted| {
+            Expr::IsUnknown(Box::new(candidate.eq(wanted)))
+        })?;
+        let said = when(is_there, lit(!whole.negated))
+            .when(is_unknown, lit(ScalarValue::Boolean(None)))
+            .otherwise(lit(whole.negated))?;
+        Ok(Transformed::new(said, true, TreeNodeRecursion::Jump))
     })
+    .map(|said| said.data)
 }
 
-fn is_constant(in_subquery: &InSubquery) -> bool {
-    in_subquery.expr.column_refs().is_empty() && !in_subquery.expr.contains_outer()
-}
-
-fn not_exists(in_subquery: InSubquery) -> Result<Expr> {
+/// Whether the subquery has a row of which `condition` is true, given its column and what is looked for.
+fn found_in(
+    whole: &InSubquery,
+    schema: &DFSchema,
+    negated: bool,
+    condition: impl FnOnce(Expr, Expr) -> Expr,
+) -> Result<Expr> {
     let Subquery {
         subquery,
         outer_ref_columns,
         spans,
-    } = in_subquery.subquery;
+    } = &whole.subquery;
+    let mut outer = outer_ref_columns.clone();
+    let wanted = whole.expr.as_ref().clone().transform_up(|part| {
+        let Expr::Column(column) = part else {
+            return Ok(Transformed::no(part));
+        };
+        let field = Arc::clone(schema.field_from_column(&column)?);
+        let reference = Expr::OuterReferenceColumn(field, column);
+        if !outer.contains(&reference) {
+            outer.push(reference.clone());
+        }
+        Ok(Transformed::yes(reference))
+    })?;
     let candidate = Expr::Column(subquery.schema().columns().swap_remove(0));
-    let may_be = Expr::IsNotFalse(Box::new(candidate.eq(*in_subquery.expr)));
     let found = LogicalPlanBuilder::from(subquery.as_ref().clone())
-        .filter(may_be)?
+        .filter(condition(candidate, wanted.data))?
         .build()?;
     Ok(Expr::Exists(Exists {
         subquery: Subquery {
             subquery: Arc::new(found),
-            outer_ref_columns,
-            spans,
+            outer_ref_columns: outer,
+            spans: spans.clone(),
         },
-        negated: true,
+        negated,
     }))
 }

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::pruning::PruningStatistics;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, ScalarValue};
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{CastExpr, TryCastExpr};
+use datafusion::physical_expr::utils::{conjunction, split_conjunction};
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 
 use crate::fragment::{ColumnId, ValueRange};
@@ -20,6 +23,9 @@ pub(crate) fn prune(
     predicate: Arc<dyn PhysicalExpr>,
 ) -> Vec<usize> {
     let all = 0..table.fragments.len();
+    let conditions = split_conjunction(&predicate).into_iter().cloned();
+    let conditions = conditions.filter(|condition| keeps_order(condition, schema));
+    let predicate = conjunction(conditions);
     let Ok(predicate) = PruningPredicateBuilder::new()
         .with_file_schema(Arc::clone(schema))
         .try_build(predicate)
@@ -37,6 +43,37 @@ pub(crate) fn prune(
             .collect(),
         Err(_) => all.collect(),
     }
+}
+
+/// Whether each cast in a condition keeps the order of values, so that a range has a range: it is not so for a time of day, for
+/// whether a number is 0, or between texts and others.
+fn keeps_order(condition: &Arc<dyn PhysicalExpr>, schema: &SchemaRef) -> bool {
+    let is_moment = |data_type: &DataType| {
+        matches!(
+            data_type,
+            DataType::Date32 | DataType::Date64 | DataType::Timestamp(..)
+        )
+    };
+    let mut keeps = true;
+    let visited = condition.apply(|part| {
+        let cast = part.downcast_ref::<CastExpr>();
+        let cast = cast.map(|cast| (cast.expr(), cast.cast_type()));
+        let tried = part.downcast_ref::<TryCastExpr>();
+        let cast = cast.or_else(|| tried.map(|cast| (cast.expr(), cast.cast_type())));
+        if let Some((from, to)) = cast {
+            keeps &= from.data_type(schema).is_ok_and(|from| {
+                from == *to
+                    || from.is_numeric() && to.is_numeric()
+                    || is_moment(&from) && is_moment(to)
+                    || from.is_string() && to.is_string()
+            });
+        }
+        Ok(match keeps {
+            true => TreeNodeRecursion::Continue,
+            false => TreeNodeRecursion::Stop,
+        })
+    });
+    keeps && visited.is_ok()
 }
 
 /// The fragments' value ranges, in the form that pruning asks for. Ranges count deleted rows too, so they can only be wide.

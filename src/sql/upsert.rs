@@ -9,18 +9,22 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array};
 use arrow::compute::{
     concat_batches, filter_record_batch, is_not_null, is_null, take_record_batch,
 };
-use arrow::datatypes::UInt64Type;
+use arrow::datatypes::{DataType, UInt64Type};
 use arrow::record_batch::RecordBatch;
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use datafusion::catalog::MemTable;
-use datafusion::common::{Column, JoinType, Result, ScalarValue, TableReference};
+use datafusion::common::tree_node::TreeNode;
+use datafusion::common::{
+    Column, DFSchema, JoinType, Result, ScalarValue, TableReference, plan_err,
+};
 use datafusion::datasource::provider_as_source;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, when};
 use datafusion::prelude::lit;
 use datafusion::sql::sqlparser::ast;
 use futures::StreamExt;
 use roaring::RoaringTreemap;
 
+use super::fallible::{and_then, cannot_fail};
 use super::planner::Planner;
 use super::provider::SnapshotTable;
 use super::rows::{Gathered, shape};
@@ -277,27 +281,43 @@ fn plan_conflicts(
         for value in new.values_mut() {
             qualify(value, planner, target);
         }
+        let mut applies = of(&alias, ROW_ADDRESS).is_not_null();
+        if let Some(condition) = &update.selection {
+            let mut condition = condition.clone();
+            qualify(&mut condition, planner, target);
+            let condition = planner.expr(condition, &schema, &mut context)?;
+            let condition = as_condition("DO UPDATE … WHERE", condition, &schema)?;
+            applies = and_then(applies, condition)?;
+        }
         for column in &definition.columns {
-            let name = column.field.name();
+            let (name, data_type) = (column.field.name(), column.field.data_type());
             let expr = match new.remove(name) {
-                Some(value) => planner
-                    .expr(value, &schema, &mut context)?
-                    .cast_to(column.field.data_type(), &schema)?,
+                Some(value) => {
+                    let value = planner.expr(value, &schema, &mut context)?;
+                    let value = value.cast_to(data_type, &schema)?;
+                    // No row fails over a value that it is not given.
+                    match value.exists(|part| Ok(!cannot_fail(part)))? {
+                        true => when(applies.clone(), value)
+                            .otherwise(lit(ScalarValue::try_from(data_type)?))?,
+                        false => value,
+                    }
+                }
                 None => of(&alias, name),
             };
             exprs.push(expr.alias(format!("updated.{name}")));
         }
-        let applies = match &update.selection {
-            Some(condition) => {
-                let mut condition = condition.clone();
-                qualify(&mut condition, planner, target);
-                planner.expr(condition, &schema, &mut context)?
-            }
-            None => lit(true),
-        };
         exprs.push(applies.alias("applies"));
     }
     LogicalPlanBuilder::from(joined).project(exprs)?.build()
+}
+
+/// The same condition; of NULL alone it is not known that it is one.
+fn as_condition(what: &str, condition: Expr, schema: &DFSchema) -> Result<Expr> {
+    match condition.get_type(schema)? {
+        DataType::Boolean => Ok(condition),
+        DataType::Null => Ok(lit(ScalarValue::Boolean(None))),
+        other => plan_err!("{what}: a condition is BOOLEAN, and this one is {other}"),
+    }
 }
 
 /// In DO UPDATE a column's name alone means the row that stands, not the one that was to be inserted.

@@ -120,10 +120,16 @@ impl RawEngine {
 
     /// All rows of a table or view, as an Arrow IPC stream.
     #[wasm_bindgen(js_name = exportArrow)]
-    pub fn export_arrow(&self, call: u32, table: String, progress: Option<Function>) {
+    pub fn export_arrow(
+        &self,
+        call: u32,
+        table: String,
+        timeout_ms: f64,
+        progress: Option<Function>,
+    ) {
         let (engine, options) = (
             self.engine.clone(),
-            self.options(call, &JsValue::UNDEFINED, 0.0),
+            self.options(call, &JsValue::UNDEFINED, timeout_ms),
         );
         self.begin(call, async move {
             let sql = all_of(&engine, &table).await?;

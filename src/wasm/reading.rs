@@ -1,6 +1,6 @@
 //! Rows on their way out: gathered, read piece by piece, or written to a file.
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array as _, RecordBatch};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use js_sys::{Array, Function, Object};
@@ -59,7 +59,7 @@ pub async fn parquet(outcome: Outcome) -> Result<JsValue, DfOlapError> {
     let mut rows = outcome.stream();
     while let Some(batch) = rows.next().await {
         let batch = batch?;
-        check_room(batch.get_array_memory_size())?;
+        check_room(size_of(&batch))?;
         file.write(&batch)?;
     }
     file.finish()?.into_js()
@@ -71,7 +71,7 @@ pub async fn gather(outcome: Outcome, progress: Option<Function>) -> Result<JsVa
     let (mut rows, mut count) = (outcome.stream(), 0);
     while let Some(batch) = rows.next().await {
         let batch = batch?;
-        check_room(batch.get_array_memory_size())?;
+        check_room(size_of(&batch))?;
         writer.write(&batch)?;
         count += batch.num_rows();
         if let Some(progress) = &progress {
@@ -83,6 +83,13 @@ pub async fn gather(outcome: Outcome, progress: Option<Function>) -> Result<JsVa
         }
     }
     writer.end()?.into_js()
+}
+
+/// The bytes of a batch, and not of what it was cut from.
+fn size_of(batch: &RecordBatch) -> usize {
+    let columns = batch.columns().iter();
+    let sizes = columns.map(|column| column.to_data().get_slice_memory_size().unwrap_or_default());
+    sizes.sum()
 }
 
 /// The query for all rows of a table or view, which is found by its name or by that in small letters.

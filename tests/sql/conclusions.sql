@@ -98,3 +98,40 @@ SELECT count(DISTINCT c), count(c), sum(c), max(c), count(*) FROM t;
 SELECT id FROM t WHERE c IS NULL AND CAST(ts AS DATE) = DATE '2024-01-01' ORDER BY ts DESC LIMIT 1;
 --> rows
 -- 1
+
+SELECT count(x) FILTER (WHERE x > 100) FROM (SELECT count(*) AS x FROM t) s;
+--> rows
+-- 0
+
+SELECT count(*) FILTER (WHERE y > 2), count(*) FROM (SELECT x + 1 AS y FROM (SELECT count(*) AS x, count(id) AS z FROM t) s) u;
+--> rows
+-- 1 | 1
+
+CREATE TABLE e (id INT, ts TIMESTAMP, i INT, s TEXT);
+--> ok
+
+INSERT INTO e VALUES (1, TIMESTAMP '2024-01-01 23:00:00', -1, '10'), (2, TIMESTAMP '2024-01-02 01:00:00', 0, '9'), (3, TIMESTAMP '2024-01-02 02:00:00', 1, '100');
+--> count 3
+
+SELECT id FROM e WHERE CAST(i AS BOOLEAN) = false;
+--> rows
+-- 2
+
+SELECT id FROM e WHERE CAST(s AS INT) > 50;
+--> rows
+-- 3
+
+SELECT id FROM e WHERE CAST(i AS TEXT) = '0';
+--> rows
+-- 2
+
+DELETE FROM e WHERE CAST(ts AS TIME) < TIME '01:30:00';
+--> count 1
+
+UPDATE e SET s = '0' WHERE CAST(i AS BOOLEAN) = true AND CAST(ts AS TIME) > TIME '20:00:00';
+--> count 1
+
+SELECT id, s FROM e ORDER BY id;
+--> rows
+-- 1 | 0
+-- 3 | 100
