@@ -15,7 +15,9 @@ use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, ExprSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::{Exists, InSubquery};
-use datafusion::logical_expr::utils::{conjunction, merge_schema, split_conjunction_owned};
+use datafusion::logical_expr::utils::{
+    conjunction, disjunction, merge_schema, split_conjunction_owned,
+};
 use datafusion::logical_expr::{
     BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator,
     ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Subquery, Volatility,
@@ -157,20 +159,46 @@ fn say_within(expr: Expr, schema: &DFSchema) -> Result<Expr> {
         let Expr::InSubquery(whole) = part else {
             return Ok(Transformed::no(part));
         };
-        let candidate = whole.subquery.subquery.schema().field(0).is_nullable();
-        if !candidate && !whole.expr.nullable(schema)? {
+        let has_nulls = whole.subquery.subquery.schema().field(0).is_nullable();
+        let wanted = whole.expr.as_ref();
+        let may_be_null = wanted.nullable(schema)?;
+        if !has_nulls && !may_be_null {
             return Ok(Transformed::no(Expr::InSubquery(whole)));
         }
+        // Each of these is joined by equality, or by nothing at all.
         let is_there = found_in(&whole, schema, false, Expr::eq)?;
-        let is_unknown = found_in(&whole, schema, false, |candidate, wanted| {
-            Expr::IsUnknown(Box::new(candidate.eq(wanted)))
-        })?;
+        let mut unknown = Vec::new();
+        if has_nulls {
+            unknown.push(found(&whole, Some(Expr::is_null))?);
+        }
+        if may_be_null {
+            unknown.push(wanted.clone().is_null().and(found(&whole, None)?));
+        }
+        let unknown = disjunction(unknown).unwrap_or_else(|| lit(false));
         let said = when(is_there, lit(!whole.negated))
-            .when(is_unknown, lit(ScalarValue::Boolean(None)))
+            .when(unknown, lit(ScalarValue::Boolean(None)))
             .otherwise(lit(whole.negated))?;
         Ok(Transformed::new(said, true, TreeNodeRecursion::Jump))
     })
     .map(|said| said.data)
+}
+
+/// Whether the subquery has a row, or one whose column fulfils `condition`.
+fn found(whole: &InSubquery, condition: Option<fn(Expr) -> Expr>) -> Result<Expr> {
+    let mut subquery = whole.subquery.clone();
+    let candidate = Expr::Column(subquery.subquery.schema().columns().swap_remove(0));
+    let mut rows = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone());
+    if let Some(condition) = condition {
+        rows = rows.filter(condition(candidate))?;
+    }
+    if subquery.outer_ref_columns.is_empty() {
+        rows = rows.limit(0, Some(1))?;
+    }
+    subquery.subquery = Arc::new(rows.build()?);
+    Ok(Expr::Exists(Exists {
+        subquery,
+        negated: false,
+    }))
 }
 
 /// Whether the subquery has a row of which `condition` is true, given its column and what is looked for.
