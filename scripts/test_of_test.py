@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""Proves that scripts/test fails where one of its commands fails, and says which step it was.
+
+    scripts/test_of_test.py
+
+Runs a copy of scripts/test whose external commands are all stubs that do nothing. Once all of them succeed; then, once for
+each call, that one call fails. A call within a step has to end the run with a status other than 0 and the step's name, with
+CI=1 always, and otherwise where the step may not be left out; a step that may be left out is named as NOT RUN at the end.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+SCRIPT = Path(__file__).parent / "test"
+COMMANDS = ["cargo", "rustup", "python3", "npm", "node", "apt-get", "sudo", "strace", "chromedriver"]
+SCRIPTS = ["need_libclang", "need_venv", "s3_server", "wasm_tree", "need_wasm"]
+REAL = ["bash", "env", "dirname", "mktemp", "rm", "uname", "cat", "sed", "tail"]
+STUB = """#!/bin/bash
+# The step is the last one that the run's output tells of, unless it has ended.
+n=$(($(cat "$COUNTER") + 1))
+echo $n >"$COUNTER"
+step=$(sed -nE 's/^(==>|<==|!!!) (.*)/\\1 \\2/p' "$OUTPUT" | tail -n 1)
+printf '%s\\t%s\\t%s %s\\n' "$n" "$step" "${0##*/}" "$*" >>"$CALLS"
+[[ $n != "$FAILING" ]] || exit 1
+case ${0##*/} in
+    need_venv) echo "$VENV" ;;
+esac
+"""
+# What a step's failure may be, without CI=1: the steps whose work is left out where a machine cannot do it.
+MAY_BE_LEFT_OUT = {
+    "Python environment",
+    "install strace",
+    "S3 server",
+    "fetch the data of the demo",
+    "install Chromium",
+}
+
+
+def machine(top: Path, without: set[str]) -> Path:
+    """A checkout with the script and its stubs."""
+    for folder in ["scripts", "bin", "venv/bin", "tmp"]:
+        (top / folder).mkdir(parents=True)
+    shutil.copy(SCRIPT, top / "scripts/test")
+    stubs = [top / "bin" / name for name in COMMANDS if name not in without]
+    stubs += [top / "scripts" / name for name in SCRIPTS] + [top / "venv/bin/python"]
+    for stub in stubs:
+        stub.write_text(STUB)
+        stub.chmod(0o755)
+    for name in REAL:
+        (top / "bin" / name).symlink_to(shutil.which(name))
+    return top
+
+
+def run(top: Path, failing: int, ci: bool) -> tuple[int, str, list[list[str]]]:
+    """The status, the output and the calls of one run in which one call fails; 0 for none."""
+    files = {name: top / name.lower() for name in ["COUNTER", "CALLS", "OUTPUT"]}
+    files["COUNTER"].write_text("0")
+    files["CALLS"].write_text("")
+    environment = {name: str(path) for name, path in files.items()}
+    environment |= {"PATH": str(top / "bin"), "HOME": str(top), "TMPDIR": str(top / "tmp"), "FAILING": str(failing)}
+    environment |= {"VENV": str(top / "venv"), "CHROMIUM": "chromium", "CI": "1" if ci else ""}
+    with files["OUTPUT"].open("w") as output:
+        command = [shutil.which("bash"), str(top / "scripts/test")]
+        status = subprocess.run(command, env=environment, stdout=output, stderr=output, timeout=60, check=False).returncode
+    calls = [line.split("\t") for line in files["CALLS"].read_text().splitlines()]
+    return status, files["OUTPUT"].read_text(), calls
+
+
+def faults(top: Path, left_out_anyway: bool) -> tuple[int, list[str]]:
+    """How many failing calls were tried, and where the script did not do what it should."""
+    found = []
+    status, output, calls = run(top, 0, ci=not left_out_anyway)
+    if status != 0:
+        return 0, [f"no call fails, and the status is {status}:\n{output}"]
+    tried = 0
+    for number, step, command in calls:
+        if not step.startswith("==> "):
+            continue  # a look at what there is, or the end's tidying
+        step = step.removeprefix("==> ")
+        for ci in [True, False]:
+            tried += 1
+            status, output, _ = run(top, int(number), ci)
+            case = f'"{command}" fails in the step "{step}", CI={int(ci)}'
+            if f"<== {step}: FAILED" not in output:
+                found.append(f"{case}: the step is not named")
+            if ci or step not in MAY_BE_LEFT_OUT:
+                if status == 0 or not re.search(r'^FAILED in "', output, re.MULTILINE):
+                    found.append(f"{case}: the status is {status}")
+            elif status != 0 or "!!! NOT RUN: " not in output.split("All checks that ran passed", 1)[-1]:
+                found.append(f"{case}: the status is {status}, and what is left out is not named at the end")
+    return tried, found
+
+
+def main() -> int:
+    tried, found = 0, []
+    for without in [set(), {"strace"}, {"chromedriver"}]:
+        with tempfile.TemporaryDirectory() as folder:
+            some, wrong = faults(machine(Path(folder) / "top", without), left_out_anyway=bool(without))
+            tried += some
+            found += [f"without {', '.join(without) or 'nothing'}: {fault}" for fault in wrong]
+    print("\n".join(found + [f"{tried} failing calls, {len(found)} of them not told as they should be"]))
+    return 1 if found or tried < 40 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
