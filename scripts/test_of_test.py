@@ -6,7 +6,9 @@
 Runs a copy of scripts/test whose external commands are all stubs that do nothing. Once all of them succeed; then, once for
 each call, that one call fails. A call within a step has to end the run with a status other than 0 and the step's name, with
 CI=1 always, and otherwise where the step may not be left out; a step that may be left out is named as NOT RUN at the end.
+At last the stubs tell of no test, and of one that had no server: the first fails, the second is named, and fails with CI=1.
 """
+
 import os
 import re
 import shutil
@@ -18,7 +20,7 @@ from pathlib import Path
 SCRIPT = Path(__file__).parent / "test"
 COMMANDS = ["cargo", "rustup", "python3", "npm", "node", "apt-get", "sudo", "strace", "chromedriver"]
 SCRIPTS = ["need_libclang", "need_venv", "s3_server", "wasm_tree", "need_wasm"]
-REAL = ["bash", "env", "dirname", "mktemp", "rm", "uname", "cat", "sed", "tail", "tee", "awk", "grep"]
+REAL = ["bash", "env", "dirname", "mktemp", "rm", "uname", "cat", "sed", "tail", "tee", "awk", "grep", "mkdir", "cp"]
 STUB = """#!/bin/bash
 # The step is the last one that the run's output tells of, unless it has ended.
 n=$(($(cat "$COUNTER") + 1))
@@ -26,13 +28,25 @@ echo $n >"$COUNTER"
 step=$(sed -nE 's/^(==>|<==|!!!) (.*)/\\1 \\2/p' "$OUTPUT" | tail -n 1)
 printf '%s\\t%s\\t%s %s\\n' "$n" "$step" "${0##*/}" "$*" >>"$CALLS"
 [[ $n != "$FAILING" ]] || exit 1
+if [[ -n $REPORT && "${0##*/} $*" == 'cargo nextest run'* ]]; then
+    mkdir -p target/nextest/default && cp "$REPORT" target/nextest/default/junit.xml
+fi
 case ${0##*/} in
     need_venv) echo "$VENV" ;;
     need_* | s3_server) ;;
-    *) echo 'test result: ok. 1 passed; 0 failed; 0 ignored' ;;
+    *) echo "$PRINTS" ;;
 esac
 """
-# What a step's failure may be, without CI=1: the steps whose work is left out where a machine cannot do it.
+A_TEST = "test result: ok. 1 passed; 0 failed; 0 ignored"
+# What nextest reports of a test that had no server.
+NO_SERVER = """<testsuite>
+<testcase name="s3::reads"><system-out>
+NOT RUN: no server
+</system-out></testcase>
+<testcase name="sums" />
+</testsuite>
+"""
+# Steps whose failure, without CI=1, leaves out what needs them and nothing else.
 MAY_BE_LEFT_OUT = {
     "Python environment",
     "install strace",
@@ -58,13 +72,14 @@ def machine(top: Path, without: set[str]) -> Path:
     return top
 
 
-def run(top: Path, failing: int, ci: bool) -> tuple[int, str, list[list[str]]]:
+def run(top: Path, failing: int, ci: bool, prints: str = A_TEST, report: str = "") -> tuple[int, str, list[list[str]]]:
     """The status, the output and the calls of one run in which one call fails; 0 for none."""
     files = {name: top / name.lower() for name in ["COUNTER", "CALLS", "OUTPUT"]}
     files["COUNTER"].write_text("0")
     files["CALLS"].write_text("")
     environment = {name: str(path) for name, path in files.items()}
     environment |= {"PATH": str(top / "bin"), "HOME": str(top), "TMPDIR": str(top / "tmp"), "FAILING": str(failing)}
+    environment |= {"PRINTS": prints, "REPORT": report}
     environment |= {"VENV": str(top / "venv"), "CHROMIUM": "chromium", "CI": "1" if ci else ""}
     with files["OUTPUT"].open("w") as output:
         command = [shutil.which("bash"), str(top / "scripts/test")]
@@ -98,6 +113,27 @@ def faults(top: Path, left_out_anyway: bool) -> tuple[int, list[str]]:
     return tried, found
 
 
+def miscounts(top: Path) -> list[str]:
+    """Where the script does not tell that nothing was tested, or that a test could not run."""
+    found = []
+    status, output, _ = run(top, 0, ci=False, prints="")
+    if status == 0 or "tests: no test was found" not in output:
+        found.append(f"no test is found, and the status is {status}")
+    report = top / "report.xml"
+    report.write_text(NO_SERVER)
+    for ci in [True, False]:
+        status, output, _ = run(top, 0, ci, report=str(report))
+        case = f"a test has no server, CI={int(ci)}"
+        if (status != 0) != ci:
+            found.append(f"{case}: the status is {status}")
+        if "tests: 1 passed, 0 failed, 1 skipped" not in output:
+            found.append(f"{case}: it is not counted")
+        said = output if ci else output.split("All checks that ran passed", 1)[-1]
+        if "skipped: tests: s3::reads (NOT RUN: no server)" not in said:
+            found.append(f"{case}: it is not named")
+    return found
+
+
 def main() -> int:
     tried, found = 0, []
     for without in [set(), {"strace"}, {"chromedriver"}]:
@@ -105,7 +141,9 @@ def main() -> int:
             some, wrong = faults(machine(Path(folder) / "top", without), left_out_anyway=bool(without))
             tried += some
             found += [f"without {', '.join(without) or 'nothing'}: {fault}" for fault in wrong]
-    print("\n".join(found + [f"{tried} failing calls, {len(found)} of them not told as they should be"]))
+    with tempfile.TemporaryDirectory() as folder:
+        found += miscounts(machine(Path(folder) / "top", set()))
+    print("\n".join(found + [f"{tried} failing calls and 3 runs without a test or a server; {len(found)} faults of the script"]))
     return 1 if found or tried < 40 else 0
 
 
