@@ -1,25 +1,21 @@
 //! [`DataFusionEngine`], the facade, and [`SharedDataFusionEngine`], its cheaply cloned handle.
 
-use std::error::Error;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::ParamValues;
-use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 use datafusion::prelude::SessionContext;
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt};
 
-use crate::change::Action;
 use crate::error::DfOlapError;
-use crate::executor::{Executor, find, same_shape};
+use crate::executor::Calls;
 use crate::olap::{OlapEngine, RecordBatchBoxStream};
 use crate::options::StatementOptions;
-use crate::snapshot::{Relation, RelationId, Snapshot, TableDefinition, Version};
-use crate::sql::{Shape, check_type, key_of};
+use crate::snapshot::Version;
 use crate::storage::StorageMode;
 
 /// An analytical SQL engine. All methods take `&self` and may be called at once from any number of tasks.
@@ -28,7 +24,7 @@ use crate::storage::StorageMode;
 /// lower-cased.
 pub struct DataFusionEngine {
     storage: StorageMode,
-    pub(crate) executor: Executor,
+    pub(crate) calls: Box<dyn Calls>,
 }
 
 impl fmt::Debug for DataFusionEngine {
@@ -40,8 +36,9 @@ impl fmt::Debug for DataFusionEngine {
 }
 
 impl DataFusionEngine {
-    pub(crate) fn from_parts(storage: StorageMode, executor: Executor) -> Self {
-        Self { storage, executor }
+    pub(crate) fn from_parts(storage: StorageMode, calls: impl Calls + 'static) -> Self {
+        let calls = Box::new(calls);
+        Self { storage, calls }
     }
 
     /// Where the data lives.
@@ -51,17 +48,12 @@ impl DataFusionEngine {
 
     /// The number of the current snapshot: every committed change raises it.
     pub async fn version(&self) -> Result<Version, DfOlapError> {
-        Ok(self.executor.snapshot().await?.version)
+        self.calls.version().await
     }
 
     /// The names of all tables, sorted. Views are not among them.
     pub async fn tables(&self) -> Result<Vec<String>, DfOlapError> {
-        let snapshot = self.executor.snapshot().await?;
-        let names = snapshot.names.keys();
-        Ok(names
-            .filter(|n| snapshot.table(n).is_some())
-            .cloned()
-            .collect())
+        self.calls.tables().await
     }
 
     /// The columns of a table.
@@ -69,8 +61,7 @@ impl DataFusionEngine {
     /// # Errors
     /// [`DfOlapError::TableNotFound`].
     pub async fn table_schema(&self, table: &str) -> Result<SchemaRef, DfOlapError> {
-        let (_, table) = find(self.executor.snapshot().await?.as_ref(), table)?;
-        Ok(Arc::clone(&table.definition.schema))
+        self.calls.table_schema(table).await
     }
 
     /// Removes a table.
@@ -78,12 +69,7 @@ impl DataFusionEngine {
     /// # Errors
     /// [`DfOlapError::TableNotFound`].
     pub async fn drop_table(&self, table: &str) -> Result<(), DfOlapError> {
-        self.executor
-            .change(table, |base| {
-                let (_, table) = find(base, table)?;
-                Ok((vec![Action::Drop { id: table.id }], ()))
-            })
-            .await
+        self.calls.drop_table(table).await
     }
 
     /// Runs a statement with values for `$1`, `$2` … or `$name` and gathers its rows.
@@ -122,7 +108,7 @@ impl DataFusionEngine {
         sql: &str,
         options: StatementOptions,
     ) -> Result<Vec<RecordBatch>, DfOlapError> {
-        self.executor.run(sql, options).await?.collect().await
+        self.calls.query(sql, options).await
     }
 
     /// [`query_stream`](OlapEngine::query_stream) with parameters, a deadline or a cancel handle.
@@ -131,10 +117,7 @@ impl DataFusionEngine {
         sql: &str,
         options: StatementOptions,
     ) -> Result<RecordBatchBoxStream, DfOlapError> {
-        let rows = self.executor.run(sql, options).await?.stream();
-        Ok(Box::pin(rows.map_err(|error| {
-            Box::new(error) as Box<dyn Error + Send + Sync>
-        })))
+        self.calls.query_stream(sql, options).await
     }
 
     /// [`execute`](OlapEngine::execute) with parameters, a deadline or a cancel handle.
@@ -143,7 +126,7 @@ impl DataFusionEngine {
         sql: &str,
         options: StatementOptions,
     ) -> Result<u64, DfOlapError> {
-        self.executor.run(sql, options).await?.count().await
+        self.calls.execute(sql, options).await
     }
 
     /// Runs any number of statements, each on the result of those before, as **one atomic change**: all of it becomes visible
@@ -174,7 +157,7 @@ impl DataFusionEngine {
         sql: &str,
         options: StatementOptions,
     ) -> Result<Vec<u64>, DfOlapError> {
-        self.executor.run_batch(sql, options).await
+        self.calls.execute_batch(sql, options).await
     }
 
     /// Appends the batches of a stream to a table, as one change when the stream has ended. An error of the stream is
@@ -188,7 +171,7 @@ impl DataFusionEngine {
         E: Into<DfOlapError>,
     {
         let batches = batches.map(|batch| batch.map_err(Into::into));
-        self.executor.load_stream(table, batches.boxed()).await
+        self.calls.load_stream(table, batches.boxed()).await
     }
 
     /// Creates a table that holds the rows of a stream, in one commit: no one sees it without them, and after an error it is not
@@ -209,42 +192,31 @@ impl DataFusionEngine {
         S: Stream<Item = Result<RecordBatch, E>> + Send,
         E: Into<DfOlapError>,
     {
-        let name = identifier("table", table)?.to_ascii_lowercase();
-        let definition = definition(schema, primary_key, any_name)?;
         let batches = batches.map(|batch| batch.map_err(Into::into)).boxed();
-        self.executor
-            .create_filled(&name, definition, batches)
+        self.calls
+            .create_table_from(table, schema, primary_key, batches)
             .await
     }
 
     /// A [`SessionContext`] on the current snapshot, for DataFrames and for what else DataFusion offers to Rust code. It reads;
     /// tables change through the engine alone. It is not bound by the engine's limits on SQL text.
     pub async fn session_context(&self) -> Result<SessionContext, DfOlapError> {
-        self.executor.context().await
+        self.calls.session_context().await
     }
 
     /// Makes a scalar function known to SQL.
     pub fn register_udf(&self, function: ScalarUDF) -> Result<(), DfOlapError> {
-        self.executor.configure(|state| {
-            state.register_udf(Arc::new(function))?;
-            Ok(())
-        })
+        self.calls.register_udf(function)
     }
 
     /// Makes an aggregate function known to SQL.
     pub fn register_udaf(&self, function: AggregateUDF) -> Result<(), DfOlapError> {
-        self.executor.configure(|state| {
-            state.register_udaf(Arc::new(function))?;
-            Ok(())
-        })
+        self.calls.register_udaf(function)
     }
 
     /// Makes a window function known to SQL.
     pub fn register_udwf(&self, function: WindowUDF) -> Result<(), DfOlapError> {
-        self.executor.configure(|state| {
-            state.register_udwf(Arc::new(function))?;
-            Ok(())
-        })
+        self.calls.register_udwf(function)
     }
 }
 
@@ -264,7 +236,7 @@ impl OlapEngine for DataFusionEngine {
     }
 
     async fn load_arrow(&self, table: &str, batches: &[RecordBatch]) -> Result<u64, DfOlapError> {
-        self.executor.load(table, batches).await
+        self.calls.load(table, batches).await
     }
 
     async fn create_table(
@@ -273,50 +245,13 @@ impl OlapEngine for DataFusionEngine {
         schema: &SchemaRef,
         primary_key: &[String],
     ) -> Result<(), DfOlapError> {
-        let name = identifier("table", table_name)?.to_ascii_lowercase();
-        let definition = Arc::new(definition(schema, primary_key, plain_name)?);
-        let adoptable = self.adoptable(table_name, &name, &definition).await?;
-        self.executor
-            .change(&name, |base| {
-                let id = RelationId::fresh();
-                let create = Action::CreateTable {
-                    name: name.clone(),
-                    id,
-                    definition: Arc::clone(&definition),
-                };
-                match base.relation(&name) {
-                    None => {
-                        let mut actions = vec![create];
-                        if let Some((folder, fragments)) = &adoptable
-                            && !base.adopted.contains(folder)
-                        {
-                            actions.push(Action::Append {
-                                id,
-                                definition: Arc::clone(&definition),
-                                fragments: fragments.clone(),
-                            });
-                            actions.push(Action::Adopt {
-                                folder: folder.clone(),
-                            });
-                        }
-                        Ok((actions, ()))
-                    }
-                    Some(Relation::Table(table)) if same_shape(&table.definition, &definition) => {
-                        Ok((Vec::new(), ()))
-                    }
-                    Some(Relation::Table(_)) => Err(DfOlapError::SchemaMismatch(format!(
-                        "table {name} already exists with another schema; drop it first or use another name"
-                    ))),
-                    Some(Relation::View(_)) => {
-                        Err(DfOlapError::Invalid(format!("'{name}' already exists as a view")))
-                    }
-                }
-            })
+        self.calls
+            .create_table(table_name, schema, primary_key)
             .await
     }
 
     async fn table_exists(&self, table_name: &str) -> Result<bool, DfOlapError> {
-        Ok(find(self.executor.snapshot().await?.as_ref(), table_name).is_ok())
+        self.calls.table_exists(table_name).await
     }
 
     async fn add_column(
@@ -325,96 +260,18 @@ impl OlapEngine for DataFusionEngine {
         column_name: &str,
         data_type: &DataType,
     ) -> Result<(), DfOlapError> {
-        let column = identifier("column", column_name)?;
-        self.reshape(table_name, |shape| {
-            let field = Field::new(column, data_type.clone(), true);
-            shape.add_field(Arc::new(field), None, None)
-        })
-        .await
+        self.calls
+            .add_column(table_name, column_name, data_type)
+            .await
     }
 
     async fn drop_column(&self, table_name: &str, column_name: &str) -> Result<(), DfOlapError> {
-        self.reshape(table_name, |shape| shape.drop(column_name, false))
-            .await
+        self.calls.drop_column(table_name, column_name).await
     }
 
     fn supports_transactions(&self) -> bool {
         false
     }
-}
-
-impl DataFusionEngine {
-    async fn reshape(
-        &self,
-        table: &str,
-        change: impl Fn(&mut Shape<'_>) -> Result<(), DfOlapError> + Send + Sync,
-    ) -> Result<(), DfOlapError> {
-        self.executor
-            .change(table, |base: &Snapshot| {
-                let (name, table) = find(base, table)?;
-                let mut shape = Shape::of(&name, &table);
-                change(&mut shape)?;
-                let define = shape.changed().map(|definition| Action::Define {
-                    id: table.id,
-                    definition: Arc::new(definition),
-                });
-                Ok((define.into_iter().collect(), ()))
-            })
-            .await
-    }
-}
-
-/// Refuses a name that is not `[A-Za-z0-9_]+`.
-fn identifier<'a>(what: &str, name: &'a str) -> Result<&'a str, DfOlapError> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if !name.is_empty() && name.chars().all(plain) {
-        return Ok(name);
-    }
-    Err(DfOlapError::Invalid(format!(
-        "'{}' is not a {what} name: use letters, digits and _",
-        name.escape_debug()
-    )))
-}
-
-/// A column's name as `create_table` takes it.
-fn plain_name(name: &str) -> Result<&str, DfOlapError> {
-    identifier("column", name)
-}
-
-/// A column's name as a file may have it.
-fn any_name(name: &str) -> Result<&str, DfOlapError> {
-    match name.trim().is_empty() {
-        true => Err(DfOlapError::Invalid("a column has no name".to_string())),
-        false => Ok(name),
-    }
-}
-
-/// The definition that a caller asks for; the key's columns are NOT NULL.
-fn definition(
-    schema: &SchemaRef,
-    primary_key: &[String],
-    named: fn(&str) -> Result<&str, DfOlapError>,
-) -> Result<TableDefinition, DfOlapError> {
-    let mut fields: Vec<FieldRef> = Vec::with_capacity(schema.fields().len());
-    for field in schema.fields() {
-        let name = named(field.name())?;
-        check_type(name, field.data_type())?;
-        if fields.iter().any(|f| f.name() == name) {
-            return Err(DfOlapError::Invalid(format!(
-                "column '{name}' is named twice"
-            )));
-        }
-        let nullable = field.is_nullable() && !primary_key.iter().any(|key| key == name);
-        fields.push(Arc::new(field.as_ref().clone().with_nullable(nullable)));
-    }
-    if fields.is_empty() {
-        return Err(DfOlapError::Invalid(
-            "a table needs at least one column".to_string(),
-        ));
-    }
-    let plain = TableDefinition::from_fields(&fields, Vec::new());
-    let key = key_of(&plain.columns, primary_key)?;
-    Ok(TableDefinition::from_fields(&fields, key))
 }
 
 /// A [`DataFusionEngine`] to hand around: clones are one engine.

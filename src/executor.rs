@@ -2,6 +2,8 @@
 //! out again where another change came between.
 
 mod append;
+mod calls;
+mod tables;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -19,13 +21,15 @@ use crate::error::DfOlapError;
 use crate::gates::Gates;
 use crate::options::StatementOptions;
 use crate::outcome::Outcome;
-use crate::snapshot::{Snapshot, Table, TableDefinition};
+use crate::snapshot::Snapshot;
 use crate::sql::{
     Created, Effect, Guarded, Limited, Prepared, Run, Session, SnapshotCatalog, Statement, Stop,
     Write, parse, parse_one,
 };
-use crate::store::{CommitOutcome, Store, Upkeep};
+use crate::store::{CommitOutcome, Store};
 use crate::upkeep::At;
+
+pub(crate) use calls::Calls;
 
 /// After this many lost races a write lets no other in until it is done.
 const SHARED_ATTEMPTS: usize = 4;
@@ -72,17 +76,8 @@ impl Executor {
         }
     }
 
-    pub async fn snapshot(&self) -> Result<Arc<Snapshot>, DfOlapError> {
-        self.store.snapshot().await
-    }
-
-    /// What a durable store is asked for beyond statements.
-    pub fn upkeep(&self) -> &dyn Upkeep {
-        self.store.upkeep()
-    }
-
     /// Runs the one query of a text on an earlier snapshot.
-    pub async fn run_at(
+    async fn run_at(
         &self,
         sql: &str,
         at: At,
@@ -105,7 +100,7 @@ impl Executor {
     }
 
     /// Runs the one statement of a text.
-    pub async fn run(&self, sql: &str, options: StatementOptions) -> Result<Outcome, DfOlapError> {
+    async fn run_one(&self, sql: &str, options: StatementOptions) -> Result<Outcome, DfOlapError> {
         let given = Given::new(self.session(), options);
         let mut limited = Limited::new(&given.stop);
         let work = async {
@@ -120,7 +115,7 @@ impl Executor {
     }
 
     /// Runs all statements of a text as one change. Returns the rows that each affected.
-    pub async fn run_batch(
+    async fn run_batch(
         &self,
         sql: &str,
         options: StatementOptions,
@@ -140,30 +135,29 @@ impl Executor {
     }
 
     /// Makes the change of a table that `plan` works out on a snapshot, again on a newer one for as long as others come between.
-    pub async fn change<T: Send>(
+    async fn change(
         &self,
         table: &str,
-        plan: impl Fn(&Snapshot) -> Result<(Vec<Action>, T), DfOlapError> + Send + Sync,
-    ) -> Result<T, DfOlapError> {
+        plan: impl Fn(&Snapshot) -> Result<Vec<Action>, DfOlapError> + Send + Sync,
+    ) -> Result<(), DfOlapError> {
         let plan = &plan;
         // Either may be what the table is called.
         let names = BTreeSet::from([table.to_string(), table.to_ascii_lowercase()]);
-        let (_, made) = self
-            .commit(&names, |base| {
-                async move {
-                    let (actions, made) = plan(&base)?;
-                    Ok((ChangeSet { actions }, made))
-                }
-                .boxed()
-            })
-            .await?;
-        Ok(made)
+        self.commit(&names, |base| {
+            async move {
+                let actions = plan(&base)?;
+                Ok((ChangeSet { actions }, ()))
+            }
+            .boxed()
+        })
+        .await?;
+        Ok(())
     }
 
     /// A context on the current snapshot.
-    pub async fn context(&self) -> Result<SessionContext, DfOlapError> {
+    async fn context(&self) -> Result<SessionContext, DfOlapError> {
         let session = self.session();
-        let snapshot = self.snapshot().await?;
+        let snapshot = self.store.snapshot().await?;
         let now = Utc::now();
         let catalog = SnapshotCatalog::new(
             Arc::clone(&session.state),
@@ -178,7 +172,7 @@ impl Executor {
     }
 
     /// Changes the session's functions or settings for all statements that start from now on.
-    pub fn configure<T>(
+    fn configure<T>(
         &self,
         change: impl FnOnce(&mut SessionState) -> Result<T, DfOlapError>,
     ) -> Result<T, DfOlapError> {
@@ -227,7 +221,7 @@ impl Executor {
     ) -> Result<Started, DfOlapError> {
         match statement {
             Statement::Query(_) | Statement::Explain(..) => {
-                let snapshot = self.snapshot().await?;
+                let snapshot = self.store.snapshot().await?;
                 let (rows, snapshot) = self.read(given, &statement, snapshot).await?;
                 Ok(Started::Rows(rows, snapshot))
             }
@@ -237,7 +231,7 @@ impl Executor {
                 types,
                 statement,
             } => {
-                let run = self.begin(given, self.snapshot().await?);
+                let run = self.begin(given, self.store.snapshot().await?);
                 let prepared = Prepared::new(&run, types, *statement)?;
                 match self.prepared.lock().entry(name) {
                     Entry::Vacant(free) => free.insert(Arc::new(prepared)),
@@ -254,7 +248,7 @@ impl Executor {
                 let prepared = self.prepared.lock().get(&name).cloned().ok_or_else(|| {
                     DfOlapError::Invalid(format!("prepared statement '{name}' not found"))
                 })?;
-                let run = self.begin(given, self.snapshot().await?);
+                let run = self.begin(given, self.store.snapshot().await?);
                 let given = Given {
                     params: Some(prepared.bind(&run, &args)?),
                     ..given.clone()
@@ -269,13 +263,13 @@ impl Executor {
                 ))),
             },
             Statement::External(create) => {
-                let run = self.begin(given, self.snapshot().await?);
+                let run = self.begin(given, self.store.snapshot().await?);
                 let created = run.create_external(*create).await?;
                 self.add_external(created)?;
                 Ok(Started::done())
             }
             Statement::Setting(setting) => {
-                let run = self.begin(given, self.snapshot().await?);
+                let run = self.begin(given, self.store.snapshot().await?);
                 let change = run.setting(*setting)?;
                 self.configure(|state| change.apply(state))?;
                 Ok(Started::done())
@@ -378,7 +372,7 @@ impl Executor {
             // Who lost a race has just learnt of what is new; to ask again would be to lose the next one too.
             let base = match self.store.known().filter(|_| attempt > 0) {
                 Some(known) => known,
-                None => self.snapshot().await?,
+                None => self.store.snapshot().await?,
             };
             let (change, made) = work(Arc::clone(&base)).await?;
             if change.is_empty() {
@@ -421,26 +415,4 @@ impl Started {
             counts: false,
         })
     }
-}
-
-/// A table by the name that an API call gives: as it is, or as SQL without quotes would read it.
-pub(crate) fn find(snapshot: &Snapshot, name: &str) -> Result<(String, Arc<Table>), DfOlapError> {
-    let lower = name.to_ascii_lowercase();
-    for candidate in [name, lower.as_str()] {
-        if let Some(table) = snapshot.table(candidate) {
-            return Ok((candidate.to_string(), table));
-        }
-    }
-    Err(DfOlapError::TableNotFound(name.to_string()))
-}
-
-/// The same columns under the same key, whatever metadata the fields carry.
-pub(crate) fn same_shape(a: &TableDefinition, b: &TableDefinition) -> bool {
-    let fields = |d: &TableDefinition| -> Vec<_> {
-        let fields = d.schema.fields().iter();
-        fields
-            .map(|f| (f.name().clone(), f.data_type().clone(), f.is_nullable()))
-            .collect()
-    };
-    fields(a) == fields(b) && a.key_indices() == b.key_indices()
 }

@@ -1,15 +1,12 @@
 //! The part of [`DataFusionEngine`] that durable databases have: earlier versions, compaction, vacuum.
 
-use std::sync::Arc;
-
 use arrow::array::RecordBatch;
 use uuid::Uuid;
 
 use crate::engine::DataFusionEngine;
 use crate::error::DfOlapError;
-use crate::fragment::Fragment;
 use crate::options::StatementOptions;
-use crate::snapshot::{TableDefinition, Version};
+use crate::snapshot::Version;
 use crate::upkeep::{
     At, Compaction, CompactionProgress, Vacuum, VacuumOptions, Verification, VersionEntry,
 };
@@ -42,8 +39,7 @@ impl DataFusionEngine {
         at: impl Into<At>,
         options: StatementOptions,
     ) -> Result<Vec<RecordBatch>, DfOlapError> {
-        let outcome = self.executor.run_at(sql, at.into(), options).await?;
-        outcome.collect().await
+        self.calls.query_at(sql, at.into(), options).await
     }
 
     /// The versions that [`query_at`](Self::query_at) can be asked for, oldest first. One small read for each.
@@ -51,7 +47,7 @@ impl DataFusionEngine {
     /// # Errors
     /// `Unsupported` in memory.
     pub async fn versions(&self) -> Result<Vec<VersionEntry>, DfOlapError> {
-        self.executor.upkeep().versions().await
+        self.calls.upkeep().versions().await
     }
 
     /// Puts small fragments of all tables together, leaves out what was deleted, and writes to files what still lies in the log.
@@ -72,7 +68,7 @@ impl DataFusionEngine {
         &self,
         progress: impl Fn(CompactionProgress<'_>) + Send + Sync,
     ) -> Result<Compaction, DfOlapError> {
-        self.executor.upkeep().compact(&progress).await
+        self.calls.upkeep().compact(&progress).await
     }
 
     /// Removes the files that no version names that is to stay, and the part of the log that is not needed any more. Never a file
@@ -81,7 +77,7 @@ impl DataFusionEngine {
     /// # Errors
     /// Of the kinds unavailable and corrupt, where storage cannot be used. What was done until then stays done.
     pub async fn vacuum(&self, options: VacuumOptions) -> Result<Vacuum, DfOlapError> {
-        self.executor.upkeep().vacuum(options).await
+        self.calls.upkeep().vacuum(options).await
     }
 
     /// Takes over what other engines committed, where [`Refresh`](crate::Refresh) leaves that to the caller.
@@ -89,7 +85,7 @@ impl DataFusionEngine {
     /// # Errors
     /// Of the kinds unavailable and corrupt.
     pub async fn refresh(&self) -> Result<(), DfOlapError> {
-        self.executor.upkeep().refresh().await
+        self.calls.upkeep().refresh().await
     }
 
     /// Reads the log and every data file that a version names that can be asked for, and holds each block against its checksum.
@@ -98,7 +94,7 @@ impl DataFusionEngine {
     /// # Errors
     /// Of the kind unavailable, where storage cannot be reached.
     pub async fn verify(&self) -> Result<Verification, DfOlapError> {
-        self.executor.upkeep().verify().await
+        self.calls.upkeep().verify().await
     }
 
     /// Lets many writers at once try to create one object in the database's storage, and fails where more than one is told that it
@@ -107,7 +103,7 @@ impl DataFusionEngine {
     /// # Errors
     /// [`DfOlapError::StorageConfig`], where the store cannot be used.
     pub async fn check_store(&self) -> Result<(), DfOlapError> {
-        self.executor.upkeep().check_store().await
+        self.calls.upkeep().check_store().await
     }
 
     /// What became of a commit that ended in [`DfOlapError::CommitUnknown`]: the version that it is, or `None`, where it never was
@@ -116,25 +112,6 @@ impl DataFusionEngine {
     /// # Errors
     /// Of the kind unavailable, where storage still cannot be reached.
     pub async fn commit_outcome(&self, id: Uuid) -> Result<Option<Version>, DfOlapError> {
-        self.executor.upkeep().outcome(id).await
-    }
-
-    /// What an older version of this crate wrote for a table that is to be made, by its name as it was given or as SQL reads it.
-    pub(crate) async fn adoptable(
-        &self,
-        given: &str,
-        name: &str,
-        definition: &TableDefinition,
-    ) -> Result<Option<(String, Vec<Arc<Fragment>>)>, DfOlapError> {
-        let snapshot = self.executor.snapshot().await?;
-        if snapshot.relation(name).is_some() {
-            return Ok(None);
-        }
-        let upkeep = self.executor.upkeep();
-        let found = upkeep.adoptable(given, definition).await?;
-        match found {
-            None if name != given => upkeep.adoptable(name, definition).await,
-            found => Ok(found),
-        }
+        self.calls.upkeep().outcome(id).await
     }
 }

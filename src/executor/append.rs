@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 
-use super::{Executor, MAX_ATTEMPTS, find, spent};
+use super::tables::{any_name, definition, find, identifier};
+use super::{Executor, MAX_ATTEMPTS, spent};
 use crate::change::{Action, ChangeSet, Conflict};
 use crate::error::DfOlapError;
-use crate::snapshot::{RelationId, Snapshot, Table, TableDefinition, Version};
+use crate::snapshot::{RelationId, Snapshot, Table, Version};
 use crate::sql::conform;
 use crate::store::CommitOutcome;
 
@@ -23,7 +25,11 @@ struct Append {
 
 impl Executor {
     /// Appends batches to a table, in the shape it has now.
-    pub async fn load(&self, name: &str, batches: &[RecordBatch]) -> Result<u64, DfOlapError> {
+    pub(super) async fn append_batches(
+        &self,
+        name: &str,
+        batches: &[RecordBatch],
+    ) -> Result<u64, DfOlapError> {
         let mut lost = Conflict("");
         // The commit meets what others did; so the table as it was last seen will do at first.
         let mut known = self.store.known();
@@ -36,7 +42,7 @@ impl Executor {
                     Err(_) => continue,
                 },
                 None => {
-                    let snapshot = self.snapshot().await?;
+                    let snapshot = self.store.snapshot().await?;
                     self.prepare_append(snapshot, name, rows).await?
                 }
             };
@@ -49,12 +55,12 @@ impl Executor {
     }
 
     /// Appends the batches of a stream to a table. The stream can be read once: a change of the table meanwhile is an error.
-    pub async fn load_stream(
+    pub(super) async fn append_stream(
         &self,
         name: &str,
         batches: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
     ) -> Result<u64, DfOlapError> {
-        let snapshot = self.snapshot().await?;
+        let snapshot = self.store.snapshot().await?;
         let append = self.prepare_append(snapshot, name, batches).await?;
         match self.append(append).await? {
             Ok(count) => Ok(count),
@@ -65,14 +71,17 @@ impl Executor {
     }
 
     /// Creates a table that holds the rows of a stream, in one commit.
-    pub async fn create_filled(
+    pub(super) async fn create_filled(
         &self,
-        name: &str,
-        definition: TableDefinition,
+        table: &str,
+        schema: &SchemaRef,
+        primary_key: &[String],
         batches: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
     ) -> Result<u64, DfOlapError> {
+        let name = &identifier("table", table)?.to_ascii_lowercase();
+        let definition = definition(schema, primary_key, any_name)?;
         let taken = || DfOlapError::Invalid(format!("table '{name}' already exists"));
-        let base = self.snapshot().await?;
+        let base = self.store.snapshot().await?;
         if base.relation(name).is_some() {
             return Err(taken());
         }

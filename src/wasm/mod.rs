@@ -113,7 +113,7 @@ impl RawEngine {
     ) {
         let (engine, options) = (self.engine.clone(), self.options(call, &params, timeout_ms));
         self.begin(call, async move {
-            let outcome = engine.0.executor.run(&sql, options?).await?;
+            let outcome = engine.0.calls.run(&sql, options?).await?;
             gather(outcome, progress).await
         });
     }
@@ -133,7 +133,7 @@ impl RawEngine {
         );
         self.begin(call, async move {
             let sql = all_of(&engine, &table).await?;
-            let outcome = engine.0.executor.run(&sql, options?).await?;
+            let outcome = engine.0.calls.run(&sql, options?).await?;
             gather(outcome, progress).await
         });
     }
@@ -144,7 +144,7 @@ impl RawEngine {
         let (results, open) = (Rc::clone(&self.results), Rc::clone(&self.open_results));
         let cancel = self.cancel_of(call);
         self.begin(call, async move {
-            let outcome = engine.0.executor.run(&sql, options?).await?;
+            let outcome = engine.0.calls.run(&sql, options?).await?;
             let (reading, head) = Reading::open(outcome)?;
             results.borrow_mut().insert(call, reading);
             open.borrow_mut().insert(call, cancel);
@@ -263,7 +263,7 @@ impl RawEngine {
         );
         self.begin(call, async move {
             let sql = all_of(&engine, &table).await?;
-            let outcome = engine.0.executor.run(&sql, options?).await?;
+            let outcome = engine.0.calls.run(&sql, options?).await?;
             parquet(outcome).await
         });
     }

@@ -94,7 +94,7 @@ fn size_of(batch: &RecordBatch) -> usize {
 
 /// The query for all rows of a table or view, which is found by its name or by that in small letters.
 pub async fn all_of(engine: &DataFusionEngine, name: &str) -> Result<String, DfOlapError> {
-    let snapshot = engine.executor.snapshot().await?;
+    let snapshot = engine.calls.snapshot().await?;
     let lower = name.to_ascii_lowercase();
     let name = match snapshot.relation(name) {
         None if snapshot.relation(&lower).is_some() => &lower,

@@ -1,0 +1,269 @@
+//! [`Calls`]: what an engine can be asked, behind a pointer.
+//!
+//! An `async fn` is compiled where it is awaited: in every program that calls it, with all that it awaits in turn. The futures
+//! of this trait are boxed, in functions that are not generic; so what is behind them is compiled once, in this crate.
+
+use std::error::Error;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use super::Executor;
+use super::tables::find;
+use crate::error::DfOlapError;
+use crate::olap::RecordBatchBoxStream;
+use crate::options::StatementOptions;
+use crate::outcome::Outcome;
+use crate::snapshot::{Snapshot, Version};
+use crate::store::Upkeep;
+use crate::upkeep::At;
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, SchemaRef};
+use async_trait::async_trait;
+use datafusion::logical_expr::registry::FunctionRegistry;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
+use datafusion::prelude::SessionContext;
+use futures::TryStreamExt;
+use futures::stream::BoxStream;
+
+/// The calls of an engine; the public methods say what each does.
+#[async_trait]
+pub(crate) trait Calls: Debug + Send + Sync {
+    /// The newest snapshot.
+    #[allow(dead_code, reason = "the face for JavaScript asks")]
+    async fn snapshot(&self) -> Result<Arc<Snapshot>, DfOlapError>;
+
+    /// Runs the one statement of a text.
+    #[allow(dead_code, reason = "the face for JavaScript asks")]
+    async fn run(&self, sql: &str, options: StatementOptions) -> Result<Outcome, DfOlapError>;
+
+    async fn query(
+        &self,
+        sql: &str,
+        options: StatementOptions,
+    ) -> Result<Vec<RecordBatch>, DfOlapError>;
+
+    async fn query_stream(
+        &self,
+        sql: &str,
+        options: StatementOptions,
+    ) -> Result<RecordBatchBoxStream, DfOlapError>;
+
+    async fn query_at(
+        &self,
+        sql: &str,
+        at: At,
+        options: StatementOptions,
+    ) -> Result<Vec<RecordBatch>, DfOlapError>;
+
+    async fn execute(&self, sql: &str, options: StatementOptions) -> Result<u64, DfOlapError>;
+
+    async fn execute_batch(
+        &self,
+        sql: &str,
+        options: StatementOptions,
+    ) -> Result<Vec<u64>, DfOlapError>;
+
+    async fn load(&self, table: &str, batches: &[RecordBatch]) -> Result<u64, DfOlapError>;
+
+    async fn load_stream(
+        &self,
+        table: &str,
+        batches: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
+    ) -> Result<u64, DfOlapError>;
+
+    async fn create_table(
+        &self,
+        table: &str,
+        schema: &SchemaRef,
+        primary_key: &[String],
+    ) -> Result<(), DfOlapError>;
+
+    async fn create_table_from(
+        &self,
+        table: &str,
+        schema: &SchemaRef,
+        primary_key: &[String],
+        batches: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
+    ) -> Result<u64, DfOlapError>;
+
+    async fn drop_table(&self, table: &str) -> Result<(), DfOlapError>;
+
+    async fn add_column(
+        &self,
+        table: &str,
+        column: &str,
+        data_type: &DataType,
+    ) -> Result<(), DfOlapError>;
+
+    async fn drop_column(&self, table: &str, column: &str) -> Result<(), DfOlapError>;
+
+    async fn version(&self) -> Result<Version, DfOlapError>;
+
+    async fn tables(&self) -> Result<Vec<String>, DfOlapError>;
+
+    async fn table_schema(&self, table: &str) -> Result<SchemaRef, DfOlapError>;
+
+    async fn table_exists(&self, table: &str) -> Result<bool, DfOlapError>;
+
+    async fn session_context(&self) -> Result<SessionContext, DfOlapError>;
+
+    fn register_udf(&self, function: ScalarUDF) -> Result<(), DfOlapError>;
+
+    fn register_udaf(&self, function: AggregateUDF) -> Result<(), DfOlapError>;
+
+    fn register_udwf(&self, function: WindowUDF) -> Result<(), DfOlapError>;
+
+    /// What a durable store is asked for beyond statements.
+    fn upkeep(&self) -> &dyn Upkeep;
+}
+
+#[async_trait]
+impl Calls for Executor {
+    async fn snapshot(&self) -> Result<Arc<Snapshot>, DfOlapError> {
+        self.store.snapshot().await
+    }
+
+    async fn run(&self, sql: &str, options: StatementOptions) -> Result<Outcome, DfOlapError> {
+        self.run_one(sql, options).await
+    }
+
+    async fn query(
+        &self,
+        sql: &str,
+        options: StatementOptions,
+    ) -> Result<Vec<RecordBatch>, DfOlapError> {
+        self.run_one(sql, options).await?.collect().await
+    }
+
+    async fn query_stream(
+        &self,
+        sql: &str,
+        options: StatementOptions,
+    ) -> Result<RecordBatchBoxStream, DfOlapError> {
+        let rows = self.run_one(sql, options).await?.stream();
+        Ok(Box::pin(rows.map_err(|error| {
+            Box::new(error) as Box<dyn Error + Send + Sync>
+        })))
+    }
+
+    async fn query_at(
+        &self,
+        sql: &str,
+        at: At,
+        options: StatementOptions,
+    ) -> Result<Vec<RecordBatch>, DfOlapError> {
+        self.run_at(sql, at, options).await?.collect().await
+    }
+
+    async fn execute(&self, sql: &str, options: StatementOptions) -> Result<u64, DfOlapError> {
+        self.run_one(sql, options).await?.count().await
+    }
+
+    async fn execute_batch(
+        &self,
+        sql: &str,
+        options: StatementOptions,
+    ) -> Result<Vec<u64>, DfOlapError> {
+        self.run_batch(sql, options).await
+    }
+
+    async fn load(&self, table: &str, batches: &[RecordBatch]) -> Result<u64, DfOlapError> {
+        self.append_batches(table, batches).await
+    }
+
+    async fn load_stream(
+        &self,
+        table: &str,
+        batches: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
+    ) -> Result<u64, DfOlapError> {
+        self.append_stream(table, batches).await
+    }
+
+    async fn create_table(
+        &self,
+        table: &str,
+        schema: &SchemaRef,
+        primary_key: &[String],
+    ) -> Result<(), DfOlapError> {
+        self.create_empty(table, schema, primary_key).await
+    }
+
+    async fn create_table_from(
+        &self,
+        table: &str,
+        schema: &SchemaRef,
+        primary_key: &[String],
+        batches: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
+    ) -> Result<u64, DfOlapError> {
+        self.create_filled(table, schema, primary_key, batches)
+            .await
+    }
+
+    async fn drop_table(&self, table: &str) -> Result<(), DfOlapError> {
+        self.drop_named(table).await
+    }
+
+    async fn add_column(
+        &self,
+        table: &str,
+        column: &str,
+        data_type: &DataType,
+    ) -> Result<(), DfOlapError> {
+        self.add_nullable(table, column, data_type).await
+    }
+
+    async fn drop_column(&self, table: &str, column: &str) -> Result<(), DfOlapError> {
+        self.reshape(table, |shape| shape.drop(column, false)).await
+    }
+
+    async fn version(&self) -> Result<Version, DfOlapError> {
+        Ok(self.store.snapshot().await?.version)
+    }
+
+    async fn tables(&self) -> Result<Vec<String>, DfOlapError> {
+        let snapshot = self.store.snapshot().await?;
+        let names = snapshot.names.keys();
+        Ok(names
+            .filter(|n| snapshot.table(n).is_some())
+            .cloned()
+            .collect())
+    }
+
+    async fn table_schema(&self, table: &str) -> Result<SchemaRef, DfOlapError> {
+        let (_, table) = find(self.store.snapshot().await?.as_ref(), table)?;
+        Ok(Arc::clone(&table.definition.schema))
+    }
+
+    async fn table_exists(&self, table: &str) -> Result<bool, DfOlapError> {
+        Ok(find(self.store.snapshot().await?.as_ref(), table).is_ok())
+    }
+
+    async fn session_context(&self) -> Result<SessionContext, DfOlapError> {
+        self.context().await
+    }
+
+    fn register_udf(&self, function: ScalarUDF) -> Result<(), DfOlapError> {
+        self.configure(|state| {
+            state.register_udf(Arc::new(function))?;
+            Ok(())
+        })
+    }
+
+    fn register_udaf(&self, function: AggregateUDF) -> Result<(), DfOlapError> {
+        self.configure(|state| {
+            state.register_udaf(Arc::new(function))?;
+            Ok(())
+        })
+    }
+
+    fn register_udwf(&self, function: WindowUDF) -> Result<(), DfOlapError> {
+        self.configure(|state| {
+            state.register_udwf(Arc::new(function))?;
+            Ok(())
+        })
+    }
+
+    fn upkeep(&self) -> &dyn Upkeep {
+        self.store.upkeep()
+    }
+}

@@ -1,0 +1,198 @@
+//! Tables made, changed and removed by calls, without SQL.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
+
+use super::Executor;
+use crate::change::Action;
+use crate::error::DfOlapError;
+use crate::fragment::Fragment;
+use crate::snapshot::{Relation, RelationId, Snapshot, Table, TableDefinition};
+use crate::sql::{Shape, check_type, key_of};
+
+impl Executor {
+    /// Creates a table without rows, or with those that an older version of this crate wrote for it.
+    pub(super) async fn create_empty(
+        &self,
+        table: &str,
+        schema: &SchemaRef,
+        primary_key: &[String],
+    ) -> Result<(), DfOlapError> {
+        let name = identifier("table", table)?.to_ascii_lowercase();
+        let definition = Arc::new(definition(schema, primary_key, plain_name)?);
+        let adoptable = self.adoptable(table, &name, &definition).await?;
+        self.change(&name, |base| {
+            let id = RelationId::fresh();
+            let create = Action::CreateTable {
+                name: name.clone(),
+                id,
+                definition: Arc::clone(&definition),
+            };
+            match base.relation(&name) {
+                None => {
+                    let mut actions = vec![create];
+                    if let Some((folder, fragments)) = &adoptable
+                        && !base.adopted.contains(folder)
+                    {
+                        actions.push(Action::Append {
+                            id,
+                            definition: Arc::clone(&definition),
+                            fragments: fragments.clone(),
+                        });
+                        actions.push(Action::Adopt {
+                            folder: folder.clone(),
+                        });
+                    }
+                    Ok(actions)
+                }
+                Some(Relation::Table(table)) if same_shape(&table.definition, &definition) => {
+                    Ok(Vec::new())
+                }
+                Some(Relation::Table(_)) => Err(DfOlapError::SchemaMismatch(format!(
+                    "table {name} already exists with another schema; drop it first or use another name"
+                ))),
+                Some(Relation::View(_)) => Err(DfOlapError::Invalid(format!(
+                    "'{name}' already exists as a view"
+                ))),
+            }
+        })
+        .await
+    }
+
+    /// What an older version of this crate wrote for a table that is to be made, by its name as it was given or as SQL reads it.
+    async fn adoptable(
+        &self,
+        given: &str,
+        name: &str,
+        definition: &TableDefinition,
+    ) -> Result<Option<(String, Vec<Arc<Fragment>>)>, DfOlapError> {
+        let snapshot = self.store.snapshot().await?;
+        if snapshot.relation(name).is_some() {
+            return Ok(None);
+        }
+        let upkeep = self.store.upkeep();
+        let found = upkeep.adoptable(given, definition).await?;
+        match found {
+            None if name != given => upkeep.adoptable(name, definition).await,
+            found => Ok(found),
+        }
+    }
+
+    pub(super) async fn drop_named(&self, table: &str) -> Result<(), DfOlapError> {
+        self.change(table, |base| {
+            let (_, table) = find(base, table)?;
+            Ok(vec![Action::Drop { id: table.id }])
+        })
+        .await
+    }
+
+    /// Adds a column that is NULL in the rows that exist.
+    pub(super) async fn add_nullable(
+        &self,
+        table: &str,
+        column: &str,
+        data_type: &DataType,
+    ) -> Result<(), DfOlapError> {
+        let column = identifier("column", column)?;
+        self.reshape(table, |shape| {
+            let field = Field::new(column, data_type.clone(), true);
+            shape.add_field(Arc::new(field), None, None)
+        })
+        .await
+    }
+
+    /// Changes the columns of a table.
+    pub(super) async fn reshape(
+        &self,
+        table: &str,
+        change: impl Fn(&mut Shape<'_>) -> Result<(), DfOlapError> + Send + Sync,
+    ) -> Result<(), DfOlapError> {
+        self.change(table, |base: &Snapshot| {
+            let (name, table) = find(base, table)?;
+            let mut shape = Shape::of(&name, &table);
+            change(&mut shape)?;
+            let define = shape.changed().map(|definition| Action::Define {
+                id: table.id,
+                definition: Arc::new(definition),
+            });
+            Ok(define.into_iter().collect())
+        })
+        .await
+    }
+}
+
+/// A table by the name that an API call gives: as it is, or as SQL without quotes would read it.
+pub(super) fn find(snapshot: &Snapshot, name: &str) -> Result<(String, Arc<Table>), DfOlapError> {
+    let lower = name.to_ascii_lowercase();
+    for candidate in [name, lower.as_str()] {
+        if let Some(table) = snapshot.table(candidate) {
+            return Ok((candidate.to_string(), table));
+        }
+    }
+    Err(DfOlapError::TableNotFound(name.to_string()))
+}
+
+/// The same columns under the same key, whatever metadata the fields carry.
+fn same_shape(a: &TableDefinition, b: &TableDefinition) -> bool {
+    let fields = |d: &TableDefinition| -> Vec<_> {
+        let fields = d.schema.fields().iter();
+        fields
+            .map(|f| (f.name().clone(), f.data_type().clone(), f.is_nullable()))
+            .collect()
+    };
+    fields(a) == fields(b) && a.key_indices() == b.key_indices()
+}
+
+/// Refuses a name that is not `[A-Za-z0-9_]+`.
+pub(super) fn identifier<'a>(what: &str, name: &'a str) -> Result<&'a str, DfOlapError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if !name.is_empty() && name.chars().all(plain) {
+        return Ok(name);
+    }
+    Err(DfOlapError::Invalid(format!(
+        "'{}' is not a {what} name: use letters, digits and _",
+        name.escape_debug()
+    )))
+}
+
+/// A column's name as `create_table` takes it.
+fn plain_name(name: &str) -> Result<&str, DfOlapError> {
+    identifier("column", name)
+}
+
+/// A column's name as a file may have it.
+pub(super) fn any_name(name: &str) -> Result<&str, DfOlapError> {
+    match name.trim().is_empty() {
+        true => Err(DfOlapError::Invalid("a column has no name".to_string())),
+        false => Ok(name),
+    }
+}
+
+/// The definition that a caller asks for; the key's columns are NOT NULL.
+pub(super) fn definition(
+    schema: &SchemaRef,
+    primary_key: &[String],
+    named: fn(&str) -> Result<&str, DfOlapError>,
+) -> Result<TableDefinition, DfOlapError> {
+    let mut fields: Vec<FieldRef> = Vec::with_capacity(schema.fields().len());
+    for field in schema.fields() {
+        let name = named(field.name())?;
+        check_type(name, field.data_type())?;
+        if fields.iter().any(|f| f.name() == name) {
+            return Err(DfOlapError::Invalid(format!(
+                "column '{name}' is named twice"
+            )));
+        }
+        let nullable = field.is_nullable() && !primary_key.iter().any(|key| key == name);
+        fields.push(Arc::new(field.as_ref().clone().with_nullable(nullable)));
+    }
+    if fields.is_empty() {
+        return Err(DfOlapError::Invalid(
+            "a table needs at least one column".to_string(),
+        ));
+    }
+    let plain = TableDefinition::from_fields(&fields, Vec::new());
+    let key = key_of(&plain.columns, primary_key)?;
+    Ok(TableDefinition::from_fields(&fields, key))
+}
