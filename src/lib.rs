@@ -23,7 +23,7 @@
 //! [`EngineBuilder`] sets them. Errors are [`DfOlapError`]; [`DfOlapError::kind`] says what to do next.
 
 #![cfg_attr(
-    target_arch = "wasm32",
+    any(target_arch = "wasm32", not(feature = "vortex")),
     allow(dead_code, reason = "what only the durable store uses")
 )]
 
@@ -43,8 +43,7 @@ mod snapshot;
 mod sql;
 pub mod storage;
 mod store;
-#[cfg(not(target_arch = "wasm32"))]
-#[cfg(test)]
+#[cfg(all(test, feature = "vortex", not(target_arch = "wasm32")))]
 mod tests;
 mod upkeep;
 #[cfg(all(target_arch = "wasm32", feature = "javascript"))]
@@ -65,6 +64,6 @@ pub use upkeep::{
 
 pub use {arrow, datafusion, object_store};
 
-#[cfg(all(doctest, not(target_arch = "wasm32")))]
+#[cfg(all(doctest, feature = "vortex", not(target_arch = "wasm32")))]
 #[doc = include_str!("../README.md")]
 struct Readme;

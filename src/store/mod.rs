@@ -3,17 +3,17 @@
 //! A store keeps one current snapshot and replaces it by exactly one atomic act, the commit. See [`memory`] for the store
 //! that both targets share.
 
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(all(feature = "vortex", not(target_arch = "wasm32")))]
 pub(crate) mod disk;
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(all(feature = "vortex", not(target_arch = "wasm32")))]
 mod log;
 mod memory;
 mod settings;
 mod tidy;
-#[cfg(target_arch = "wasm32")]
-#[path = "no_vortex.rs"]
+#[cfg(all(feature = "vortex", not(target_arch = "wasm32")))]
 mod vortex;
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(not(all(feature = "vortex", not(target_arch = "wasm32"))))]
+#[path = "no_vortex.rs"]
 mod vortex;
 
 use std::fmt::Debug;
@@ -37,10 +37,10 @@ use crate::upkeep::{
 };
 
 pub(crate) use memory::MemoryStore;
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(all(test, feature = "vortex", not(target_arch = "wasm32")))]
 pub(crate) use settings::Patience;
 pub(crate) use settings::VortexSettings;
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(all(test, feature = "vortex", not(target_arch = "wasm32")))]
 pub(crate) use vortex::VortexStore;
 pub(crate) use vortex::open;
 

@@ -1,4 +1,4 @@
-//! In place of the durable store, on a target that has none.
+//! In place of the durable store, where there is none: in the browser, and without the feature `vortex`.
 
 use std::sync::Arc;
 
@@ -21,7 +21,12 @@ pub(crate) fn open(
     _: &[(Url, Arc<dyn ObjectStore>)],
     _: &RuntimeEnv,
 ) -> Result<Arc<dyn Store>, DfOlapError> {
-    Err(DfOlapError::StorageConfig(
-        "there is no durable storage in the browser; use StorageMode::InMemory".into(),
-    ))
+    let why = match cfg!(target_arch = "wasm32") {
+        true => "there is no durable storage in the browser; use StorageMode::InMemory",
+        false => {
+            "this program was built without durable storage; turn on the feature 'vortex' of rhei-datafusion, or use \
+             StorageMode::InMemory"
+        }
+    };
+    Err(DfOlapError::StorageConfig(why.into()))
 }
