@@ -65,7 +65,7 @@ await step("claims in Node.js", () => {
   const folder = project("node", ["apache-arrow"], ["suite.mjs", "parquet.mjs", "node.test.mjs", "exits.mjs"]);
   run("node", ["--test", "--test-reporter=spec", "node.test.mjs"], folder);
   // An idle engine does not keep a program alive.
-  execFileSync("node", ["exits.mjs"], { cwd: folder, timeout: 20_000, stdio: "inherit" });
+  execFileSync("node", ["exits.mjs"], { cwd: folder, timeout: 120_000, stdio: "inherit" });
 });
 
 /** What a page says of itself in its title, when it is done. */
@@ -73,7 +73,7 @@ async function verdict(folder, path = "/", policy) {
   const server = await serve(folder, policy);
   const { page, close } = await openPage(server.url + path);
   try {
-    await page.waitForFunction(() => document.title.startsWith("done"), undefined, { timeout: 240_000 });
+    await page.waitForFunction(() => document.title.startsWith("done"), undefined, { timeout: 600_000 });
     const failures = await page.evaluate(() => globalThis.failures ?? []);
     const count = await page.evaluate(() => globalThis.count ?? 1);
     if (failures.length) throw new Error(`in Chromium:\n${failures.join("\n")}`);

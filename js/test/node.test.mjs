@@ -12,11 +12,11 @@ const crash = (db) => db.backend.call(-1, "crash", []);
 for (const worker of [true, false]) {
   const open = (options) => rhei.Engine.create({ worker, ...options });
   for (const [name, claim] of Object.entries(tests)) {
-    test(`${worker ? "in a worker" : "in this thread"}: ${name}`, { timeout: 30_000 }, () => claim({ rhei, open, arrow, crash, hasNames: true }));
+    test(`${worker ? "in a worker" : "in this thread"}: ${name}`, { timeout: 120_000 }, () => claim({ rhei, open, arrow, crash, hasNames: true }));
   }
 }
 
-test("the worker of a crashed engine ends", { timeout: 30_000 }, async () => {
+test("the worker of a crashed engine ends", { timeout: 120_000 }, async () => {
   const db = await rhei.Engine.create();
   let ended = 0;
   const { terminate } = Worker.prototype;
@@ -33,7 +33,7 @@ test("the worker of a crashed engine ends", { timeout: 30_000 }, async () => {
   }
 });
 
-test("the engine's WebAssembly is found by path and by URL", { timeout: 60_000 }, async () => {
+test("the engine's WebAssembly is found by path and by URL", { timeout: 120_000 }, async () => {
   for (const worker of [true, false]) {
     const url = import.meta.resolve("rhei-datafusion/wasm");
     for (const wasm of [url, new URL(url), fileURLToPath(url)]) (await rhei.Engine.create({ worker, wasm })).close();

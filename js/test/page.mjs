@@ -6,6 +6,8 @@ import { tests } from "./suite.mjs";
 const crash = (db) => db.backend.call(-1, "crash", []);
 const failures = (globalThis.failures = []);
 globalThis.count = 0;
+// As the runner of Node.js does.
+addEventListener("unhandledrejection", ({ reason }) => failures.push(`no one heard of this: ${reason?.stack ?? reason}`));
 
 for (const worker of [true, false]) {
   const open = (options) => rhei.Engine.create({ worker, ...options });

@@ -55,7 +55,7 @@ fn open(disk: &Arc<SimulatedDisk>, durability: Durability) -> DataFusionEngine {
     let settings = VortexSettings {
         durability,
         patience: Patience {
-            answer: Duration::from_secs(5),
+            answer: Duration::from_secs(60),
             settle: Duration::from_millis(20),
             first_pause: Duration::from_micros(200),
             longest_pause: Duration::from_millis(5),

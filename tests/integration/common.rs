@@ -3,15 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
 
 use rhei_datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array};
-use rhei_datafusion::arrow::datatypes::Int64Type;
+use rhei_datafusion::arrow::datatypes::{DataType, Int64Type};
 use rhei_datafusion::arrow::record_batch::RecordBatch;
+use rhei_datafusion::datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
 use rhei_datafusion::{
     DataFusionEngine, DfOlapError, OlapEngine, SharedDataFusionEngine, StorageMode,
 };
 
 use crate::sql_file::render;
+
+/// What takes longer than this hangs, however slow the machine is.
+pub const HANG: Duration = Duration::from_secs(60);
 
 /// Each storage mode's name and a fresh engine on it.
 pub fn engines() -> Vec<(&'static str, SharedDataFusionEngine)> {
@@ -123,6 +128,48 @@ where
 pub async fn small_table(engine: &DataFusionEngine) {
     run(engine, "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)").await;
     run(engine, "INSERT INTO t VALUES (1, 10), (2, 20), (3, NULL)").await;
+}
+
+/// Makes `counted(x)` known, which is `x` and counts the batches that it saw.
+pub fn count_batches(engine: &DataFusionEngine) -> Arc<AtomicUsize> {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&calls);
+    let count = move |args: &[ColumnarValue]| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        Ok(args[0].clone())
+    };
+    let types = vec![DataType::Int64];
+    let function = create_udf(
+        "counted",
+        types,
+        DataType::Int64,
+        Volatility::Volatile,
+        Arc::new(count),
+    );
+    engine.register_udf(function).unwrap();
+    calls
+}
+
+/// Waits until a counter has passed a number.
+pub async fn passed(counter: &AtomicUsize, number: usize) {
+    while counter.load(Ordering::SeqCst) <= number {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Waits until no task has anything to do and no thread works for one, in a test whose clock is paused: only then does
+/// it move.
+pub async fn quiet() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
+/// The time, once the clock shows a later microsecond: what is committed from now on is younger.
+pub async fn past_moment() -> SystemTime {
+    let moment = SystemTime::now();
+    while SystemTime::now() < moment + Duration::from_micros(1) {
+        tokio::task::yield_now().await;
+    }
+    moment
 }
 
 /// Several engines on one database, each in a task of its own, `each` steps long: counters add up, every row is there that was not

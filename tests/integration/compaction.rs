@@ -1,11 +1,10 @@
 //! When small fragments are put together, and what is told of it.
 
 use std::path::Path;
-use std::time::Duration;
 
 use rhei_datafusion::{CompactionPolicy, DataFusionEngine, EngineBuilder};
 
-use crate::common::{data_files, fresh_folder, number, run, vortex};
+use crate::common::{data_files, fresh_folder, number, quiet, run, vortex};
 
 fn open(folder: &Path, policy: CompactionPolicy) -> DataFusionEngine {
     let builder = EngineBuilder::new().storage(vortex(folder));
@@ -21,28 +20,12 @@ async fn fill(engine: &DataFusionEngine, commits: u32) {
     }
 }
 
-/// Waits until the background writes nothing any more.
-async fn quiet(folder: &Path) {
-    let mut seen = (usize::MAX, 0);
-    loop {
-        let now = (
-            data_files(folder),
-            std::fs::read_dir(folder.join("_log")).unwrap().count(),
-        );
-        if now == seen {
-            return;
-        }
-        seen = now;
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    }
-}
-
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_compaction_policy_is_kept_and_progress_is_told() {
     let folder = fresh_folder();
     let lazy = open(&folder, CompactionPolicy::MANUAL);
     fill(&lazy, 26).await;
-    quiet(&folder).await;
+    quiet().await;
     assert_eq!(data_files(&folder), 0);
     let told = std::sync::Mutex::new(Vec::new());
     let done = lazy.compact_with(|at| {
@@ -68,13 +51,13 @@ async fn a_compaction_policy_is_kept_and_progress_is_told() {
         },
     );
     fill(&eager, 6).await;
-    quiet(&folder).await;
+    quiet().await;
     assert!(data_files(&folder) > 0);
     assert_eq!(eager.compact().await.unwrap().fragments_before, 0);
     assert_eq!(number(&eager, "SELECT count(*) FROM t").await, 6 * 999);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn wide_rows_do_not_pile_up_in_the_log() {
     let folder = fresh_folder();
     let engine = DataFusionEngine::with_storage(vortex(&folder)).unwrap();
@@ -92,6 +75,6 @@ async fn wide_rows_do_not_pile_up_in_the_log() {
         );
         run(&engine, &sql).await;
     }
-    quiet(&folder).await;
+    quiet().await;
     assert!(data_files(&folder) > 0, "all rows are still in the log");
 }

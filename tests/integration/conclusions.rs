@@ -1,11 +1,9 @@
 //! What is concluded from a plan and from what is known of its tables holds, also where rows lie in files and where many
 //! partitions work at once.
 
-use std::time::Duration;
-
 use rhei_datafusion::{DataFusionEngine, EngineBuilder, OlapEngine};
 
-use crate::common::{fresh_folder, number, pairs, rows, run, vortex};
+use crate::common::{HANG, fresh_folder, number, pairs, rows, run, vortex};
 use crate::sql_file::render;
 
 /// An engine whose table `t (id, n)` lies in one file, with values of `n` that are in no order.
@@ -88,7 +86,7 @@ async fn a_partition_without_rows_to_join_does_not_stop_the_others() {
             "SELECT count(*) FROM b JOIN {joined} x ON b.id = x.id AND b.n = x.n JOIN s ON s.id = x.id"
         ),
     ] {
-        let found = tokio::time::timeout(Duration::from_secs(60), engine.query(&sql)).await;
+        let found = tokio::time::timeout(HANG, engine.query(&sql)).await;
         assert!(found.expect(&sql).is_ok(), "{sql}");
     }
 }

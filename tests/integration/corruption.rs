@@ -38,9 +38,19 @@ async fn database() -> PathBuf {
     for id in 3..18 {
         run(&engine, &format!("INSERT INTO small VALUES ({id}, {id}.5)")).await;
     }
-    let checkpoint = folder.join("_log/hint");
-    while !checkpoint.exists() {
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    // In the background a checkpoint was made, and files were begun for commits to come, which go with the engine.
+    let log = folder.join("_log");
+    let has_begun = || {
+        let mut entries = std::fs::read_dir(&log).unwrap().flatten();
+        entries.any(|entry| entry.file_name().to_string_lossy().starts_with(".new-"))
+    };
+    let pause = || tokio::time::sleep(std::time::Duration::from_millis(1));
+    while !log.join("hint").exists() || !has_begun() {
+        pause().await;
+    }
+    drop(engine);
+    while has_begun() {
+        pause().await;
     }
     folder
 }

@@ -1,6 +1,7 @@
 //! Earlier versions of a durable database, and what vacuum leaves of them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rhei_datafusion::{
@@ -8,7 +9,7 @@ use rhei_datafusion::{
     SharedDataFusionEngine, StatementOptions, VacuumOptions, Version,
 };
 
-use crate::common::{data_files, fresh_folder, number, run, vortex};
+use crate::common::{data_files, fresh_folder, number, past_moment, run, vortex};
 use crate::sql_file::render;
 
 const NOW: VacuumOptions = VacuumOptions {
@@ -45,8 +46,7 @@ async fn every_version_can_be_asked_for_what_it_was() {
         };
         let version = engine.version().await.unwrap();
         let now = render(&engine.query(sql).await.unwrap());
-        seen.push((version, SystemTime::now(), now));
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        seen.push((version, past_moment().await, now));
     }
     for engine in [&engine, &open(&folder)] {
         for (version, time, was) in &seen {
@@ -237,6 +237,7 @@ async fn vacuum_shortens_a_log_that_is_old_enough() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn readers_see_whole_versions_while_files_are_put_together_and_removed() {
     use futures::StreamExt;
+    use tokio::sync::Barrier;
     const ROWS: i64 = 6_000;
     let folder = fresh_folder();
     let engine = open(&folder);
@@ -250,9 +251,12 @@ async fn readers_see_whole_versions_while_files_are_put_together_and_removed() {
         )
         .await;
     }
+    let (vacuumed, vacuums) = tokio::sync::watch::channel(0);
+    let begin = Arc::new(Barrier::new(4));
     let caring = tokio::spawn({
-        let engine = engine.clone();
+        let (engine, begin) = (engine.clone(), Arc::clone(&begin));
         async move {
+            begin.wait().await;
             for step in 0..25 {
                 run(
                     &engine,
@@ -261,18 +265,33 @@ async fn readers_see_whole_versions_while_files_are_put_together_and_removed() {
                 .await;
                 engine.compact().await.unwrap();
                 engine.vacuum(NOW).await.unwrap();
+                vacuumed.send_replace(step + 1);
             }
         }
     });
     let readers = (0..3).map(|_| {
-        let engine = engine.clone();
+        let (engine, begin) = (engine.clone(), Arc::clone(&begin));
+        let mut vacuums = vacuums.clone();
         tokio::spawn(async move {
-            for _ in 0..25 {
+            for read in 0..25 {
                 let mut rows = engine.query_stream("SELECT id, n FROM t").await.unwrap();
-                let mut count = 0;
-                while let Some(batch) = rows.next().await {
+                if read == 0 {
+                    begin.wait().await;
+                }
+                // Before the first batch or after it, what the stream reads is replaced, and a vacuum goes over it: of
+                // two that end, one began meanwhile. After the last vacuum there is no more to wait for.
+                let wait_at = read % 2;
+                let two_more = *vacuums.borrow() + 2;
+                let (mut count, mut batches) = (0, 0);
+                loop {
+                    if batches == wait_at {
+                        let _ = vacuums.wait_for(|done| *done >= two_more).await;
+                    }
+                    let Some(batch) = rows.next().await else {
+                        break;
+                    };
                     count += batch.unwrap().num_rows() as i64;
-                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    batches += 1;
                 }
                 assert_eq!(count, ROWS);
             }
@@ -298,11 +317,9 @@ async fn a_statement_can_read_a_table_as_it_was() {
     )
     .await;
     let first = engine.version().await.unwrap();
-    tokio::time::sleep(Duration::from_millis(5)).await;
-    let time = chrono::Utc::now()
+    let time = chrono::DateTime::<chrono::Utc>::from(past_moment().await)
         .format("%Y-%m-%d %H:%M:%S%.6f")
         .to_string();
-    tokio::time::sleep(Duration::from_millis(5)).await;
     run(&engine, "DELETE FROM t WHERE id >= 10").await;
     run(&engine, "ALTER TABLE t RENAME COLUMN name TO title").await;
     let text = async |sql: &str| render(&engine.query(sql).await.unwrap());

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rhei_datafusion::arrow::record_batch::RecordBatch;
@@ -291,9 +291,12 @@ async fn inserts_that_race_with_drop_table_succeed_or_say_that_it_is_gone() {
     for (store, engine) in engines() {
         run(&engine, "CREATE TABLE t (id BIGINT)").await;
         let writing = Arc::new(AtomicBool::new(true));
+        // How many INSERTs met a table, and how many none.
+        let [there, gone] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
         let inserting: Vec<_> = (0..5)
             .map(|task| {
                 let (engine, writing) = (engine.clone(), Arc::clone(&writing));
+                let (there, gone) = (Arc::clone(&there), Arc::clone(&gone));
                 tokio::spawn(async move {
                     let mut inserted = 0;
                     while writing.load(Ordering::Acquire) {
@@ -301,13 +304,17 @@ async fn inserts_that_race_with_drop_table_succeed_or_say_that_it_is_gone() {
                             .execute(&format!("INSERT INTO t VALUES ({task})"))
                             .await
                         {
-                            Ok(count) => inserted += count,
+                            Ok(count) => {
+                                inserted += count;
+                                there.fetch_add(1, Ordering::Release);
+                            }
                             Err(error) => {
                                 let text = error.to_string();
                                 assert!(
                                     text.contains("not found") && !text.contains("column"),
                                     "{text}"
                                 );
+                                gone.fetch_add(1, Ordering::Release);
                             }
                         }
                         tokio::task::yield_now().await;
@@ -316,6 +323,14 @@ async fn inserts_that_race_with_drop_table_succeed_or_say_that_it_is_gone() {
                 })
             })
             .collect();
+        let one_more = async |counter: &AtomicUsize| {
+            let before = counter.load(Ordering::Acquire);
+            while counter.load(Ordering::Acquire) == before {
+                let ended = inserting.iter().any(|task| task.is_finished());
+                assert!(!ended, "{store}: an INSERT failed");
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
         {
             let _writing = Writing(writing);
             for _ in 0..20 {
@@ -326,9 +341,9 @@ async fn inserts_that_race_with_drop_table_succeed_or_say_that_it_is_gone() {
                     [0, 0, 1],
                     "{store}"
                 );
-                tokio::time::sleep(Duration::from_millis(2)).await;
+                one_more(&there).await;
                 engine.drop_table("t").await.unwrap();
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                one_more(&gone).await;
             }
             run(&engine, "CREATE TABLE t AS SELECT CAST(-1 AS BIGINT) AS id").await;
         }

@@ -6,7 +6,7 @@ use rhei_datafusion::arrow::datatypes::DataType;
 use rhei_datafusion::datafusion;
 use rhei_datafusion::datafusion::common::ScalarValue;
 
-use crate::common::{engines, refused, rows, run, vortex};
+use crate::common::{engines, past_moment, refused, rows, run, vortex};
 
 /// The rows of a query, which are the same when it is asked four times.
 async fn again(engine: &DataFusionEngine, sql: &str) -> Vec<String> {
@@ -76,6 +76,7 @@ async fn clocks_and_dice_are_asked_each_time() {
             let mut seen = std::collections::HashSet::new();
             for _ in 0..5 {
                 seen.extend(rows(&engine, sql).await);
+                past_moment().await;
             }
             assert_eq!(seen.len(), 5, "{store}: {sql}");
         }

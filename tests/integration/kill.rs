@@ -66,8 +66,8 @@ async fn the_writer() {
     }
 }
 
-/// What a writer said until it was killed.
-fn kill_a_writer(folder: &Path, round: usize, after: Duration) -> Vec<String> {
+/// What a writer said until it was killed, some moments after it had said so often that something is done.
+fn kill_a_writer(folder: &Path, round: usize, after: usize, moments: Duration) -> Vec<String> {
     let mut writer = Command::new(std::env::current_exe().unwrap())
         .args(["kill::the_writer", "--exact", "--nocapture"])
         .env(FOLDER, folder)
@@ -77,12 +77,19 @@ fn kill_a_writer(folder: &Path, round: usize, after: Duration) -> Vec<String> {
         .spawn()
         .unwrap();
     let said = BufReader::new(writer.stdout.take().unwrap());
-    let lines = std::thread::spawn(move || said.lines().map_while(Result::ok).collect::<Vec<_>>());
-    std::thread::sleep(after);
+    let mut said = said.lines().map_while(Result::ok);
+    let (mut lines, mut done) = (Vec::new(), 0);
+    while done < after {
+        let line = said.next().expect("the writer ended by itself");
+        done += usize::from(line.starts_with("done "));
+        lines.push(line);
+    }
+    std::thread::sleep(moments);
     // SIGKILL.
     writer.kill().unwrap();
     writer.wait().unwrap();
-    lines.join().unwrap()
+    lines.extend(said);
+    lines
 }
 
 #[tokio::test]
@@ -108,8 +115,13 @@ async fn what_a_killed_process_was_told_is_done_is_there_and_nothing_is_half_the
     drop(engine);
     let mut acknowledged = 0;
     for round in 0..kills {
-        let after = Duration::from_millis(rand::rng().random_range(30..300));
-        let said = kill_a_writer(&folder, round, after);
+        // Any number of commits into its life, at any place of the next ones; now and then before the first.
+        let after = match round % 4 {
+            3 => 0,
+            _ => rand::rng().random_range(2..40),
+        };
+        let moments = Duration::from_micros(rand::rng().random_range(0..30_000));
+        let said = kill_a_writer(&folder, round, after, moments);
         let engine = open(&folder);
         assert_eq!(
             number(&engine, "SELECT sum(sum) FROM accounts").await,

@@ -1,13 +1,13 @@
 //! SQL from a stranger reaches nothing outside, and no statement takes the process down.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::StreamExt;
 use rhei_datafusion::{
     CancelHandle, DataFusionEngine, EngineBuilder, ErrorKind, OlapEngine, StatementOptions,
 };
 
-use crate::common::{number, run};
+use crate::common::{HANG, count_batches, number, passed, run, the_number};
 
 async fn kind(engine: &DataFusionEngine, sql: &str) -> ErrorKind {
     let start: String = sql.chars().take(80).collect();
@@ -167,13 +167,7 @@ async fn plans_that_grow_exponentially_are_refused() {
         );
     }
     sql += " SELECT * FROM c22";
-    let begun = Instant::now();
     assert_eq!(kind(&engine, &sql).await, ErrorKind::ResourcesExhausted);
-    assert!(
-        begun.elapsed() < Duration::from_secs(30),
-        "{:?}",
-        begun.elapsed()
-    );
     run(&engine, "CREATE VIEW v0 AS SELECT 1 AS a").await;
     let mut refused = false;
     for i in 1..=22 {
@@ -311,7 +305,10 @@ async fn endless_statements_end_at_their_deadline() {
         .statement_timeout(Duration::from_millis(500))
         .build()
         .unwrap();
-    run(&engine, "CREATE TABLE t (n BIGINT)").await;
+    // What ends by itself has all the time that it needs.
+    let patiently = || StatementOptions::new().timeout(HANG);
+    let create = engine.execute_with("CREATE TABLE t (n BIGINT)", patiently());
+    create.await.unwrap();
     for sql in [
         "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r",
         "SELECT count(*) FROM range(100000000) a CROSS JOIN range(100000000) b",
@@ -320,15 +317,10 @@ async fn endless_statements_end_at_their_deadline() {
         "SELECT count(*) FROM (SELECT unnest(range(1000)) FROM range(100000000000))",
         "SELECT sum(a.value % 7) FROM range(100000000000) a",
     ] {
-        let begun = Instant::now();
         assert_eq!(kind(&engine, sql).await, ErrorKind::Timeout, "{sql}");
-        assert!(
-            begun.elapsed() < Duration::from_secs(20),
-            "{sql}: {:?}",
-            begun.elapsed()
-        );
     }
-    assert_eq!(number(&engine, "SELECT count(*) FROM t").await, 0);
+    let count = engine.query_with("SELECT count(*) FROM t", patiently());
+    assert_eq!(the_number(&count.await.unwrap()), 0);
 }
 
 #[tokio::test]
@@ -352,11 +344,15 @@ async fn a_cancel_handle_stops_a_stream_and_a_write() {
 
     let cancel = CancelHandle::new();
     let later = cancel.clone();
+    let calls = count_batches(&engine);
     tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        // It is in the middle of its work.
+        passed(&calls, 0).await;
         later.cancel();
     });
-    let sql = "INSERT INTO t SELECT a.value FROM range(100000000) a CROSS JOIN range(1000) b WHERE a.value % 7 > b.value + 7";
+    let sql =
+        "INSERT INTO t SELECT a.value FROM (SELECT counted(value) AS value FROM range(100000000)) a
+               CROSS JOIN range(1000) b WHERE a.value % 7 > b.value + 7";
     let error = engine
         .execute_with(sql, StatementOptions::new().cancel(&cancel))
         .await

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Barrier};
 
 use parking_lot::Mutex;
 
@@ -61,8 +60,8 @@ struct State {
     failing_sync: bool,
     /// The next rename is done, and yet an error is told.
     lying_rename: bool,
-    /// The next sync of a folder takes this long.
-    slow_sync: Option<Duration>,
+    /// Who holds the next sync of a folder.
+    held_sync: Option<Arc<Barrier>>,
     /// From this operation on there is no room for another byte or name.
     full_from: Option<usize>,
     /// How often there was none.
@@ -114,8 +113,11 @@ impl SimulatedDisk {
         self.state.lock().lying_rename = true;
     }
 
-    pub fn delay_the_next_sync_of_a_folder(&self, time: Duration) {
-        self.state.lock().slow_sync = Some(time);
+    /// The next sync of a folder waits at the barrier twice: when it begins, and before anything is done.
+    pub fn hold_the_next_sync_of_a_folder(&self) -> Arc<Barrier> {
+        let held = Arc::new(Barrier::new(2));
+        self.state.lock().held_sync = Some(Arc::clone(&held));
+        held
     }
 
     /// There is no room from an operation on, or there is again.
@@ -267,11 +269,11 @@ impl Files for SimulatedDisk {
         })
     }
 
-    #[allow(clippy::disallowed_methods, reason = "on a thread of its own")]
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        let slow = self.state.lock().slow_sync.take();
-        if let Some(time) = slow {
-            std::thread::sleep(time);
+        let held = self.state.lock().held_sync.take();
+        if let Some(held) = held {
+            held.wait();
+            held.wait();
         }
         self.step(|state| {
             if state.failing_sync {

@@ -17,7 +17,7 @@ enum Fault {
     Silent,
     /// It is done, and no answer comes.
     SilentAfter,
-    /// The connection breaks; it is done later, while others are tried.
+    /// The connection breaks; it is done after one more request, before the next.
     Late,
     /// The connection breaks; it is done long after the caller gave up.
     VeryLate,
@@ -48,8 +48,9 @@ struct Faulty {
     memory: Arc<Memory>,
     script: Mutex<VecDeque<Fault>>,
     then: Mutex<Fault>,
-    /// Requests on their way.
-    late: Mutex<Vec<tokio::task::JoinHandle<()>>>,
+    requests: AtomicUsize,
+    /// Requests on their way: the number of the one before which each arrives, what is created, and its bytes.
+    late: Mutex<Vec<(usize, String, Bytes)>>,
 }
 
 fn lost() -> object_store::Error {
@@ -65,6 +66,7 @@ impl Faulty {
             memory: Arc::default(),
             script: Mutex::new(script.iter().copied().collect()),
             then: Mutex::new(then),
+            requests: AtomicUsize::new(0),
             late: Mutex::default(),
         })
     }
@@ -78,21 +80,16 @@ impl Faulty {
         *self.then.lock() = Fault::Honest;
     }
 
-    fn land_after(&self, delay: Duration, name: &str, bytes: Bytes) {
-        let (memory, name) = (Arc::clone(&self.memory), name.to_string());
-        #[allow(clippy::disallowed_methods, reason = "a request on its way")]
-        let late = tokio::spawn(async move {
-            runtime::sleep(delay).await;
-            let _ = memory.create(&name, bytes).await;
-        });
-        self.late.lock().push(late);
+    fn land_before(&self, request: usize, name: &str, bytes: Bytes) {
+        self.late.lock().push((request, name.to_string(), bytes));
     }
 
-    /// Waits until nothing is on its way.
-    async fn landed(&self) {
-        let late = std::mem::take(&mut *self.late.lock());
-        for request in late {
-            request.await.unwrap();
+    /// Lets arrive what is to arrive before a request.
+    async fn land(&self, request: usize) {
+        let is_due = |late: &mut (usize, String, Bytes)| late.0 <= request;
+        let due: Vec<_> = self.late.lock().extract_if(.., is_due).collect();
+        for (_, name, bytes) in due {
+            let _ = self.memory.create(&name, bytes).await;
         }
     }
 }
@@ -100,6 +97,8 @@ impl Faulty {
 #[async_trait]
 impl Medium for Faulty {
     async fn create(&self, name: &str, bytes: Bytes) -> Result<Created, CreateError> {
+        let request = self.requests.fetch_add(1, Ordering::Relaxed);
+        self.land(request).await;
         let next = self.script.lock().pop_front();
         let fault = next.unwrap_or_else(|| *self.then.lock());
         let unknown = CreateError {
@@ -119,11 +118,11 @@ impl Medium for Faulty {
                 futures::future::pending().await
             }
             Fault::Late => {
-                self.land_after(Duration::from_millis(1), name, bytes);
+                self.land_before(request + 2, name, bytes);
                 Err(unknown)
             }
             Fault::VeryLate => {
-                self.land_after(Duration::from_millis(400), name, bytes);
+                self.land_before(usize::MAX, name, bytes);
                 Err(unknown)
             }
             Fault::Lie => Ok(Created::Exists),
@@ -209,7 +208,7 @@ async fn commit(medium: &Arc<Faulty>, context: &str) -> &'static str {
 }
 
 async fn is_there_once(medium: &Arc<Faulty>, context: &str) {
-    medium.landed().await;
+    medium.land(usize::MAX).await;
     medium.heal();
     let entries = medium.log().entries_from(0).await.unwrap();
     let changes = entries.iter().filter(|e| e.body == "change").count();

@@ -8,7 +8,7 @@ use crate::store::disk::simulated::SimulatedDisk;
 
 fn log(disk: &Arc<SimulatedDisk>, synced: bool) -> Log {
     let medium = LocalMedium::new(Arc::clone(disk) as _, PathBuf::from("/db/_log"), synced);
-    Log::new(Arc::new(medium), "/db/_log".into(), quick())
+    Log::new(Arc::new(medium), "/db/_log".into(), patient())
 }
 
 /// Appends entries and a checkpoint until the power goes, then looks at every disk that may be found. Returns whether it went,
@@ -145,7 +145,7 @@ async fn on_a_real_disk_one_of_many_gets_the_number_and_a_reader_sees_it_whole()
         Log::new(
             Arc::new(medium),
             folder.path().display().to_string(),
-            quick(),
+            patient(),
         )
     };
     for version in 0..20 {
@@ -174,12 +174,20 @@ async fn on_a_real_disk_one_of_many_gets_the_number_and_a_reader_sees_it_whole()
 #[tokio::test]
 async fn an_entry_that_is_found_under_its_name_is_acknowledged_only_once_the_folder_is_synced() {
     let disk = Arc::new(SimulatedDisk::default());
-    // The first try is given up while its folder is still being synced; the second finds the name taken by the first.
-    disk.delay_the_next_sync_of_a_folder(Duration::from_millis(300));
+    let writer = log(&disk, true);
     let change = entry(0, "change");
-    let appended = log(&disk, true).append(&change).await;
-    assert!(matches!(appended, Ok(Appended::Won)), "{appended:?}");
-    for found in disk.after_power_loss() {
+    // The first try is still syncing its folder when the second finds the name taken by the first.
+    let held = disk.hold_the_next_sync_of_a_folder();
+    let mut first = std::pin::pin!(writer.append(&change));
+    let _ = futures::poll!(first.as_mut());
+    held.wait();
+    let second = writer.append(&change).await;
+    let disks = disk.after_power_loss();
+    held.wait();
+    for appended in [second, first.await] {
+        assert!(matches!(appended, Ok(Appended::Won)), "{appended:?}");
+    }
+    for found in disks {
         let there = log(&found, true).entry(0).await.unwrap();
         assert_eq!(there.as_ref(), Some(&change));
     }
