@@ -43,7 +43,8 @@ mod snapshot;
 mod sql;
 pub mod storage;
 mod store;
-#[cfg(all(test, feature = "vortex", not(target_arch = "wasm32")))]
+#[cfg(all(feature = "vortex", not(target_arch = "wasm32")))]
+#[cfg(test)]
 mod tests;
 mod upkeep;
 #[cfg(all(target_arch = "wasm32", feature = "javascript"))]
