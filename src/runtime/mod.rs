@@ -7,9 +7,11 @@ mod wasm;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use native::{
-    DIRECT_ROWS, HAS_DISK, Instant, PROBE_ROWS, blocking, check_room, default_memory_limit_bytes,
-    now, sleep, spawn, with_deep_stack, yield_now,
+    DIRECT_ROWS, HAS_DISK, Instant, PROBE_ROWS, check_room, default_memory_limit_bytes, now, sleep,
+    with_deep_stack,
 };
+#[cfg(all(feature = "vortex", not(target_arch = "wasm32")))]
+pub(crate) use native::{blocking, spawn, yield_now};
 #[cfg(target_arch = "wasm32")]
 pub use wasm::drive;
 #[cfg(target_arch = "wasm32")]
