@@ -9,6 +9,7 @@ use url::Url;
 use super::Store;
 use super::settings::VortexSettings;
 use crate::error::DfOlapError;
+use crate::runtime;
 use crate::storage::VortexLocation;
 
 /// Refuses.
@@ -21,12 +22,12 @@ pub(crate) fn open(
     _: &[(Url, Arc<dyn ObjectStore>)],
     _: &RuntimeEnv,
 ) -> Result<Arc<dyn Store>, DfOlapError> {
-    let why = match cfg!(target_arch = "wasm32") {
-        true => "there is no durable storage in the browser; use StorageMode::InMemory",
-        false => {
+    let why = match runtime::HAS_DISK {
+        true => {
             "this program was built without durable storage; turn on the feature 'vortex' of rhei-datafusion, or use \
              StorageMode::InMemory"
         }
+        false => "there is no durable storage in the browser; use StorageMode::InMemory",
     };
     Err(DfOlapError::StorageConfig(why.into()))
 }
