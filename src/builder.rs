@@ -95,8 +95,8 @@ impl EngineBuilder {
     }
 
     /// A setting of the S3 client of [`StorageMode::Vortex`], by the name of its environment variable: `AWS_ACCESS_KEY_ID`,
-    /// `AWS_ENDPOINT_URL`, … It goes before the variable. Values are not logged.
-    #[cfg(feature = "cloud-storage")]
+    /// `AWS_ENDPOINT_URL`, … It goes before the variable. Values are not logged. Needs the feature `cloud-storage`.
+    #[cfg(any(feature = "cloud-storage", doc))]
     pub fn s3_option(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.vortex.s3.0.push((key.into(), value.into()));
         self

@@ -29,8 +29,8 @@ pub enum VortexLocation {
         /// Its path.
         base_path: PathBuf,
     },
-    /// An S3-compatible bucket and prefix.
-    #[cfg(feature = "cloud-storage")]
+    /// An S3-compatible bucket and prefix; needs the feature `cloud-storage`.
+    #[cfg(any(feature = "cloud-storage", doc))]
     S3 {
         /// The URL as it was given.
         url: String,
@@ -114,8 +114,8 @@ impl StorageMode {
         }
     }
 
-    /// The URL of an S3-compatible store, where the mode has one.
-    #[cfg(feature = "cloud-storage")]
+    /// The URL of an S3-compatible store, where the mode has one. Needs the feature `cloud-storage`.
+    #[cfg(any(feature = "cloud-storage", doc))]
     pub fn cloud_base_url(&self) -> Option<&str> {
         match self {
             Self::Vortex { url } if self.is_cloud() => Some(url),
