@@ -6,7 +6,8 @@
 Runs a copy of scripts/test whose external commands are all stubs that do nothing. Once all of them succeed; then, once for
 each call, that one call fails. A call within a step has to end the run with a status other than 0 and the step's name, with
 CI=1 always, and otherwise where the step may not be left out; a step that may be left out is named as NOT RUN at the end.
-At last the stubs tell of no test, and of one that had no server: the first fails, the second is named, and fails with CI=1.
+Then the stubs tell of no test, and of one that had no server: the first fails, the second is named, and fails with CI=1.
+At last scripts/linted, with the true cargo, builds a crate that has something to lint.
 """
 
 import os
@@ -60,7 +61,7 @@ def machine(top: Path, without: set[str]) -> Path:
     """A checkout with the script and its stubs."""
     for folder in ["scripts", "bin", "venv/bin", "tmp"]:
         (top / folder).mkdir(parents=True)
-    for script in [SCRIPT, SCRIPT.parent / "count_tests"]:
+    for script in [SCRIPT, SCRIPT.parent / "count_tests", SCRIPT.parent / "linted"]:
         shutil.copy(script, top / "scripts" / script.name)
     stubs = [top / "bin" / name for name in COMMANDS if name not in without]
     stubs += [top / "scripts" / name for name in SCRIPTS] + [top / "venv/bin/python"]
@@ -134,6 +135,35 @@ def miscounts(top: Path) -> list[str]:
     return found
 
 
+MANIFEST = """[package]
+name = "planted"
+edition = "2024"
+[lints.clippy]
+dbg_macro = "warn"
+"""
+PLANTED = {
+    "nothing": ("pub fn f() -> u8 { 1 }", 0),
+    "what the manifest warns of": ("pub fn f() -> u8 { dbg!(1) }", 101),
+    "what clippy warns of": ("pub fn f() -> u8 { return 1; }", 101),
+    "what the compiler warns of": ("pub fn f() -> u8 { let unused = 1; 1 }", 101),
+}
+
+
+def unlinted(top: Path) -> list[str]:
+    """What scripts/linted lets pass, or refuses without a reason; each after the others, in one target folder."""
+    found = []
+    (top / "src").mkdir()
+    (top / "Cargo.toml").write_text(MANIFEST)
+    environment = os.environ | {"CARGO_TARGET_DIR": str(top / "target")}
+    for what, (text, expected) in PLANTED.items():
+        (top / "src/lib.rs").write_text(text)
+        command = [SCRIPT.parent.resolve() / "linted", "cargo", "build", "--offline"]
+        built = subprocess.run(command, cwd=top, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        if built.returncode != expected:
+            found.append(f"{what} is planted, and the status of scripts/linted is {built.returncode}:\n{built.stderr}")
+    return found
+
+
 def main() -> int:
     tried, found = 0, []
     for without in [set(), {"strace"}, {"chromedriver"}]:
@@ -143,7 +173,10 @@ def main() -> int:
             found += [f"without {', '.join(without) or 'nothing'}: {fault}" for fault in wrong]
     with tempfile.TemporaryDirectory() as folder:
         found += miscounts(machine(Path(folder) / "top", set()))
-    print("\n".join(found + [f"{tried} failing calls and 3 runs without a test or a server; {len(found)} faults of the script"]))
+    with tempfile.TemporaryDirectory() as folder:
+        found += unlinted(Path(folder))
+    looked = f"{tried} failing calls, 3 runs without a test or a server, {len(PLANTED)} crates to lint"
+    print("\n".join(found + [f"{looked}; {len(found)} faults of the scripts"]))
     return 1 if found or tried < 40 else 0
 
 
