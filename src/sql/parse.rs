@@ -6,10 +6,11 @@
 use std::collections::VecDeque;
 
 use datafusion::sql::parser::{DFParserBuilder, Statement as DFStatement};
-use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
+use super::dialect::EngineDialect;
+use super::parameters::number_parameters;
 use crate::error::DfOlapError;
 
 /// Bounds on a statement's text.
@@ -40,10 +41,12 @@ pub(crate) fn parse_statements(
 ) -> Result<VecDeque<DFStatement>, DfOlapError> {
     check_text(sql, limits)?;
     let mut parser = DFParserBuilder::new(sql)
-        .with_dialect(&GenericDialect)
+        .with_dialect(&EngineDialect)
         .with_recursion_limit(limits.depth)
         .build()?;
-    Ok(parser.parse_statements()?)
+    let mut statements = parser.parse_statements()?;
+    number_parameters(&mut statements)?;
+    Ok(statements)
 }
 
 fn check_text(sql: &str, limits: &TextLimits) -> Result<(), DfOlapError> {
@@ -62,7 +65,7 @@ fn check_text(sql: &str, limits: &TextLimits) -> Result<(), DfOlapError> {
     if sql.len() <= limits.chain && brackets < limits.depth {
         return Ok(());
     }
-    let tokens = Tokenizer::new(&GenericDialect, sql)
+    let tokens = Tokenizer::new(&EngineDialect, sql)
         .tokenize()
         .map_err(|e| DfOlapError::Invalid(format!("SQL error: {e}")))?;
     let mut open = vec![Level::default()];

@@ -8,10 +8,10 @@ use arrow::datatypes::UInt64Type;
 use arrow::record_batch::RecordBatch;
 use datafusion::common::{DFSchema, Result};
 use datafusion::sql::sqlparser::ast;
-use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use roaring::RoaringTreemap;
 
+use super::dialect::EngineDialect;
 use super::planner::{Planner, TARGET};
 use super::run::unsupported;
 use crate::error::DfOlapError;
@@ -190,7 +190,7 @@ pub(crate) fn default_keyword(value: &ast::Expr) -> bool {
 /// The DEFAULT of a column as SQL; NULL where it has none.
 pub(crate) fn default_expr(definition: &TableDefinition, column: &str) -> Result<ast::Expr> {
     match definition.column(column).and_then(|c| c.default.as_deref()) {
-        Some(text) => Ok(Parser::new(&GenericDialect)
+        Some(text) => Ok(Parser::new(&EngineDialect)
             .try_with_sql(text)?
             .parse_expr()?),
         None => Ok(ast::Expr::value(ast::Value::Null)),
@@ -211,7 +211,7 @@ pub(crate) fn refuse(what: &str, present: bool) -> Result<(), DfOlapError> {
 
 /// A SELECT with everything that a SELECT may have left out.
 static TEMPLATE: LazyLock<Box<ast::Select>> = LazyLock::new(|| {
-    let parsed = Parser::parse_sql(&GenericDialect, "SELECT a FROM b");
+    let parsed = Parser::parse_sql(&EngineDialect, "SELECT a FROM b");
     match parsed.ok().and_then(|mut all| all.pop()) {
         Some(ast::Statement::Query(query)) => match *query.body {
             ast::SetExpr::Select(select) => select,

@@ -4,7 +4,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Token;
 use js_sys::{Array, Object, Reflect};
@@ -14,6 +13,7 @@ use super::error::invalid;
 use crate::engine::DataFusionEngine;
 use crate::error::DfOlapError;
 use crate::olap::OlapEngine;
+use crate::sql::dialect::EngineDialect;
 
 /// A column before its type is known.
 pub struct Column {
@@ -78,8 +78,7 @@ pub async fn data_type(
             "{what}: '{name}' is no type of SQL or Arrow: {why}"
         ))
     };
-    let dialect = GenericDialect {};
-    let parsed = Parser::new(&dialect)
+    let parsed = Parser::new(&EngineDialect)
         .try_with_sql(name)
         .and_then(|mut parser| {
             let data_type = parser.parse_data_type()?;

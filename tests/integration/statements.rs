@@ -89,6 +89,39 @@ async fn parameters_are_given_by_place_or_by_name() {
 }
 
 #[tokio::test]
+async fn question_marks_are_parameters_in_the_order_of_the_text() {
+    for (store, engine) in engines() {
+        small_table(&engine).await;
+        let whole = |values: &[i64]| -> Vec<ScalarValue> {
+            values.iter().copied().map(ScalarValue::from).collect()
+        };
+        let text = "INSERT INTO t VALUES (?, ?), (?, ?)";
+        let made = engine.execute_with_params(text, whole(&[10, 20, 30, 40]));
+        assert_eq!(made.await.unwrap(), 2, "{store}");
+        let text = "UPDATE t SET n = ? WHERE id = ?";
+        let changed = engine.execute_with_params(text, whole(&[21, 10]));
+        assert_eq!(changed.await.unwrap(), 1, "{store}");
+        // The places of a batch go on from statement to statement.
+        let text = "DELETE FROM t WHERE id = ?; UPDATE t SET n = ? WHERE id IN (?, ?)";
+        let params = StatementOptions::new().params(whole(&[1, 5, 2, 10]));
+        let changed = engine.execute_batch_with(text, params).await.unwrap();
+        assert_eq!(changed, [1, 2], "{store}");
+        let text = "WITH c AS (SELECT id, n FROM t WHERE id > ?) SELECT id + ? FROM c WHERE n > ? ORDER BY 1";
+        let found = engine.query_with_params(text, whole(&[9, 100, 30]));
+        assert_eq!(render(&found.await.unwrap()), ["130"], "{store}");
+        for text in ["SELECT ?, $2", "SELECT $a, ?"] {
+            let found = engine.query_with_params(text, whole(&[1, 2])).await;
+            let error = found.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{store}: {error}");
+            assert!(error.to_string().contains("both '?' and '$"), "{error}");
+        }
+        let few = engine.query_with_params("SELECT ?, ?", whole(&[1])).await;
+        let error = few.unwrap_err();
+        assert!(error.to_string().contains("$2"), "{store}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn parameters_that_are_missing_or_too_many_are_errors() {
     for (store, engine) in engines() {
         small_table(&engine).await;

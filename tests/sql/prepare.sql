@@ -65,3 +65,40 @@ EXECUTE by_id(5);
 
 SELECT $1 AS unbound;
 --> error invalid
+
+-- parameters by their places in the text
+PREPARE two_new AS INSERT INTO t VALUES (?, ?, ?);
+--> ok
+
+EXECUTE two_new(7, 'seven', 70);
+--> count 1
+
+PREPARE change AS UPDATE t SET v = ? + ? * 10, name = ? WHERE id = ? AND name = ?;
+--> ok
+
+EXECUTE change(1, 2, 'new', 7, 'seven');
+--> count 1
+
+PREPARE look AS SELECT name, v, ? AS first FROM t WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ? OFFSET ?;
+--> ok
+
+EXECUTE look('x', 7, 8, 1, 0);
+--> rows
+-- new | 21 | x
+
+EXECUTE look('x', 7, 8, 1, 1);
+--> rows
+
+PREPARE gone AS DELETE FROM t WHERE id = ? OR (id = ? AND v = ?);
+--> ok
+
+EXECUTE gone(70, 7, 21);
+--> count 1
+
+--@ duckdb: skip DuckDB numbers the two together
+PREPARE mixed AS SELECT ?, $2;
+--> error invalid: both '?' and '$2'
+
+--@ duckdb: skip DuckDB numbers the two together
+PREPARE mixed AS SELECT $1 FROM t WHERE id = ?;
+--> error invalid: both '?' and '$1'

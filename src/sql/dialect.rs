@@ -1,0 +1,318 @@
+//! The dialect of SQL: sqlparser's generic one, with PostgreSQL's precedence of operators.
+//!
+//! The generic dialect reads `a IS DISTINCT FROM b OR c` as `a IS DISTINCT FROM (b OR c)`, binds `||` more tightly than `+`,
+//! and `=` as tightly as `BETWEEN`. What is here can go when sqlparser lets a dialect choose its features and its precedences
+//! apart, and the right operand of its `IS DISTINCT FROM` ends where it should.
+
+use std::any::TypeId;
+
+use datafusion::sql::sqlparser::ast::Expr;
+use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect, PostgreSqlDialect, Precedence};
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+/// What all SQL text is read by.
+#[derive(Debug)]
+pub(crate) struct EngineDialect;
+
+/// The generic dialect's own answers to what it supports.
+macro_rules! generic {
+    ($($feature:ident)*) => {
+        $(fn $feature(&self) -> bool {
+            GenericDialect.$feature()
+        })*
+    };
+}
+
+impl Dialect for EngineDialect {
+    // The parser asks of some syntax whether the dialect is the generic one.
+    fn dialect(&self) -> TypeId {
+        TypeId::of::<GenericDialect>()
+    }
+
+    fn is_delimited_identifier_start(&self, ch: char) -> bool {
+        GenericDialect.is_delimited_identifier_start(ch)
+    }
+
+    fn is_identifier_start(&self, ch: char) -> bool {
+        GenericDialect.is_identifier_start(ch)
+    }
+
+    fn is_identifier_part(&self, ch: char) -> bool {
+        GenericDialect.is_identifier_part(ch)
+    }
+
+    /// <https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-PRECEDENCE>
+    fn prec_value(&self, prec: Precedence) -> u8 {
+        let postgres = PostgreSqlDialect {};
+        match prec {
+            // DataFusion's `^` is PostgreSQL's `#`, exclusive or, and no power.
+            Precedence::Caret => postgres.prec_value(Precedence::PgOther),
+            // In `[from:to]` and `{key: value}` it ends an operand.
+            Precedence::Colon => postgres.prec_value(Precedence::Between),
+            prec => postgres.prec_value(prec),
+        }
+    }
+
+    fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
+        match parser.peek_token_ref().token {
+            Token::Colon => None,
+            _ => PostgreSqlDialect {}.get_next_precedence(parser),
+        }
+    }
+
+    // `IS [NOT] DISTINCT FROM`, whose right operand ends before what binds less tightly.
+    fn parse_infix(
+        &self,
+        parser: &mut Parser,
+        left: &Expr,
+        precedence: u8,
+    ) -> Option<Result<Expr, ParserError>> {
+        use Keyword::{DISTINCT, FROM, IS, NOT};
+        let make = if parser.parse_keywords(&[IS, DISTINCT, FROM]) {
+            Expr::IsDistinctFrom
+        } else if parser.parse_keywords(&[IS, NOT, DISTINCT, FROM]) {
+            Expr::IsNotDistinctFrom
+        } else {
+            return None;
+        };
+        let right = parser.parse_subexpr(precedence);
+        Some(right.map(|right| make(Box::new(left.clone()), Box::new(right))))
+    }
+
+    generic! {
+        supports_unicode_string_literal
+        supports_partition_by_after_order_by
+        supports_array_join_syntax
+        supports_group_by_expr
+        supports_group_by_with_modifier
+        supports_left_associative_joins_without_parens
+        supports_connect_by
+        supports_match_recognize
+        supports_pipe_operator
+        supports_start_transaction_modifier
+        supports_window_function_null_treatment_arg
+        supports_dictionary_syntax
+        supports_window_clause_named_window_reference
+        supports_parenthesized_set_variables
+        supports_select_wildcard_except
+        support_map_literal_syntax
+        allow_extract_custom
+        allow_extract_single_quotes
+        supports_extract_comma_syntax
+        supports_create_view_comment_syntax
+        supports_parens_around_table_factor
+        supports_values_as_table_factor
+        supports_create_index_with_clause
+        supports_explain_with_utility_options
+        supports_limit_comma
+        supports_update_order_by
+        supports_from_first_select
+        supports_projection_trailing_commas
+        supports_asc_desc_in_column_definition
+        supports_try_convert
+        supports_bitwise_shift_operators
+        supports_comment_on
+        supports_load_extension
+        supports_named_fn_args_with_assignment_operator
+        supports_struct_literal
+        supports_empty_projections
+        supports_nested_comments
+        supports_multiline_comment_hints
+        supports_user_host_grantee
+        supports_string_escape_constant
+        supports_array_typedef_with_brackets
+        supports_match_against
+        supports_set_names
+        supports_comma_separated_set_assignments
+        supports_filter_during_aggregation
+        supports_select_wildcard_exclude
+        supports_data_type_signed_suffix
+        supports_interval_options
+        supports_quote_delimited_string
+        supports_select_wildcard_replace
+        supports_select_wildcard_ilike
+        supports_select_wildcard_rename
+        supports_optimize_table
+        supports_install
+        supports_detach
+        supports_prewhere
+        supports_with_fill
+        supports_limit_by
+        supports_interpolate
+        supports_settings
+        supports_select_format
+        supports_comment_optimizer_hint
+        supports_constraint_keyword_without_name
+        supports_key_column_option
+        supports_comma_separated_trim
+        supports_cte_without_as
+        supports_select_item_multi_column_alias
+        supports_xml_expressions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use datafusion::sql::sqlparser::ast::{VisitMut, VisitorMut};
+
+    use super::*;
+
+    /// PostgreSQL's table, the tightest first.
+    const INFIX: [(u8, &[&str]); 7] = [
+        (10, &["*", "/", "%"]),
+        (9, &["+", "-"]),
+        (
+            8,
+            &["||", "&", "|", "<<", ">>", "^", "->", "->>", "@>", "<@"],
+        ),
+        (
+            7,
+            &[
+                "LIKE",
+                "NOT LIKE",
+                "ILIKE",
+                "NOT ILIKE",
+                "SIMILAR TO",
+                "BETWEEN",
+            ],
+        ),
+        (6, &["=", "<>", "!=", "<", ">", "<=", ">=", "~", "!~*"]),
+        (2, &["AND"]),
+        (1, &["OR"]),
+    ];
+    const DISTINCT: [&str; 2] = ["IS DISTINCT FROM", "IS NOT DISTINCT FROM"];
+    const POSTFIX: [(u8, &[&str]); 4] = [
+        (13, &["::INT"]),
+        (12, &["[1]"]),
+        (7, &["IN (1, 2)", "NOT IN (1, 2)"]),
+        (
+            5,
+            &[
+                "IS NULL",
+                "IS NOT NULL",
+                "IS TRUE",
+                "IS NOT FALSE",
+                "IS UNKNOWN",
+            ],
+        ),
+    ];
+    const PREFIX: [(u8, &str); 3] = [(11, "-"), (11, "+"), (4, "NOT")];
+
+    /// An expression with all its parentheses, and no others.
+    fn grouped(text: &str) -> String {
+        struct Group;
+        impl VisitorMut for Group {
+            type Break = ();
+
+            fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+                match expr {
+                    Expr::Nested(inner) => *expr = inner.as_ref().clone(),
+                    Expr::Identifier(_) | Expr::Value(_) => {}
+                    other => *other = Expr::Nested(Box::new(other.clone())),
+                }
+                ControlFlow::Continue(())
+            }
+        }
+        let mut parser = Parser::new(&EngineDialect).try_with_sql(text).unwrap();
+        let mut expr = parser
+            .parse_expr()
+            .unwrap_or_else(|e| panic!("{text}: {e}"));
+        assert_eq!(parser.next_token().token, Token::EOF, "{text}");
+        let _ = expr.visit(&mut Group);
+        expr.to_string()
+    }
+
+    /// Every infix operator as text between its operands, its middle one within.
+    fn infix() -> Vec<(u8, String, String)> {
+        let of_table = INFIX
+            .iter()
+            .flat_map(|(rank, ops)| ops.iter().map(|op| (*rank, *op)));
+        let all = of_table.chain(DISTINCT.map(|op| (5, op)));
+        all.flat_map(|(rank, op)| match op {
+            "BETWEEN" => vec![(rank, "BETWEEN m AND".to_string(), String::new())],
+            "LIKE" => vec![
+                (rank, op.to_string(), String::new()),
+                (rank, op.to_string(), " ESCAPE 'e'".to_string()),
+            ],
+            _ => vec![(rank, op.to_string(), String::new())],
+        })
+        .collect()
+    }
+
+    #[test]
+    fn each_two_operators_bind_as_in_postgresql() {
+        let infix = infix();
+        let mut pairs = 0;
+        let mut same = |text: String, meant: String| {
+            assert_eq!(grouped(&text), grouped(&meant), "{text}");
+            pairs += 1;
+        };
+        for (rank, op, end) in &infix {
+            for (other_rank, other, other_end) in &infix {
+                if rank == other_rank && [5, 6, 7].contains(rank) {
+                    continue; // PostgreSQL refuses these
+                }
+                let meant = match rank >= other_rank {
+                    true => format!("(a {op} b{end}) {other} c{other_end}"),
+                    false => format!("a {op} (b {other} c{other_end}){end}"),
+                };
+                // What has an end of its own after a looser operator is another text.
+                if end.is_empty() || rank >= other_rank {
+                    same(format!("a {op} b{end} {other} c{other_end}"), meant);
+                }
+            }
+            for (postfix_rank, postfixes) in POSTFIX {
+                for postfix in postfixes {
+                    if rank == &postfix_rank || !end.is_empty() {
+                        continue;
+                    }
+                    let meant = match *rank > postfix_rank {
+                        true => format!("(a {op} b) {postfix}"),
+                        false => format!("a {op} (b {postfix})"),
+                    };
+                    same(format!("a {op} b {postfix}"), meant);
+                }
+            }
+            for (prefix_rank, prefix) in PREFIX {
+                let meant = match prefix_rank > *rank {
+                    true => format!("({prefix} a) {op} b{end}"),
+                    false => format!("{prefix} (a {op} b{end})"),
+                };
+                same(format!("{prefix} a {op} b{end}"), meant);
+            }
+            if *rank > 7 {
+                same(
+                    format!("a BETWEEN b {op} c AND d {op} e"),
+                    format!("a BETWEEN (b {op} c) AND (d {op} e)"),
+                );
+            }
+        }
+        for (rank, postfixes) in POSTFIX {
+            for postfix in postfixes {
+                for (prefix_rank, prefix) in PREFIX {
+                    let meant = match prefix_rank > rank {
+                        true => format!("({prefix} a) {postfix}"),
+                        false => format!("{prefix} (a {postfix})"),
+                    };
+                    same(format!("{prefix} a {postfix}"), meant);
+                }
+            }
+        }
+        for (op, meant) in [
+            ("*", "a * (b AT TIME ZONE 'UTC')"),
+            ("||", "a || (b AT TIME ZONE 'UTC')"),
+            ("=", "a = (b AT TIME ZONE 'UTC')"),
+        ] {
+            same(format!("a {op} b AT TIME ZONE 'UTC'"), meant.to_string());
+        }
+        same(
+            "a AT TIME ZONE b || c".to_string(),
+            "(a AT TIME ZONE b) || c".to_string(),
+        );
+        assert!(pairs > 900, "{pairs} pairs");
+    }
+}
