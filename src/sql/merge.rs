@@ -285,9 +285,7 @@ impl Arms<'_> {
         match &clause.predicate {
             None => Ok(kind),
             Some(predicate) => {
-                let predicate = self
-                    .planner
-                    .expr(predicate.clone(), &self.schema, context)?;
+                let predicate = self.expr(predicate.clone(), clause.clause_kind, context)?;
                 and_then(kind, predicate)
             }
         }
@@ -316,7 +314,7 @@ impl Arms<'_> {
                 let mut values = Vec::new();
                 for (index, column) in definition.columns.iter().enumerate() {
                     if let Some(value) = new.remove(column.field.name()) {
-                        values.push((index, self.value(value, index, context)?));
+                        values.push((index, self.value(value, matched, index, context)?));
                     }
                 }
                 Ok(values)
@@ -324,13 +322,14 @@ impl Arms<'_> {
             ast::MergeAction::Insert(_) if !not_matched_by_target(matched) => {
                 plan_err!("MERGE: only WHEN NOT MATCHED may INSERT")
             }
-            ast::MergeAction::Insert(insert) => self.inserted(insert, context),
+            ast::MergeAction::Insert(insert) => self.inserted(insert, matched, context),
         }
     }
 
     fn inserted(
         &self,
         insert: &ast::MergeInsertExpr,
+        kind: ast::MergeClauseKind,
         context: &mut PlannerContext,
     ) -> Result<Vec<(usize, Expr)>> {
         let definition = &self.target.table.definition;
@@ -371,19 +370,61 @@ impl Arms<'_> {
                 Some(place) if !default_keyword(&row.content[place]) => row.content[place].clone(),
                 _ => default_expr(definition, name)?,
             };
-            values.push((index, self.value(value, index, context)?));
+            values.push((index, self.value(value, kind, index, context)?));
         }
         Ok(values)
     }
 
-    fn value(&self, value: ast::Expr, column: usize, context: &mut PlannerContext) -> Result<Expr> {
-        let schema: &DFSchema = &self.schema;
+    fn value(
+        &self,
+        value: ast::Expr,
+        kind: ast::MergeClauseKind,
+        column: usize,
+        context: &mut PlannerContext,
+    ) -> Result<Expr> {
         let data_type = self.target.table.definition.columns[column]
             .field
             .data_type();
-        self.planner
-            .expr(value, schema, context)?
-            .cast_to(data_type, schema)
+        self.expr(value, kind, context)?
+            .cast_to(data_type, &self.schema)
+    }
+
+    /// Plans an expression of a clause over the rows that it has: those of both sides, or of one.
+    fn expr(
+        &self,
+        expr: ast::Expr,
+        kind: ast::MergeClauseKind,
+        context: &mut PlannerContext,
+    ) -> Result<Expr> {
+        // The target's columns come first, its row address the last of them.
+        let of_target = self.target.table.definition.columns.len() + 1;
+        let (sees_target, clause) = match kind {
+            ast::MergeClauseKind::Matched => {
+                return self.planner.expr(expr, &self.schema, context);
+            }
+            ast::MergeClauseKind::NotMatched | ast::MergeClauseKind::NotMatchedByTarget => {
+                (false, "WHEN NOT MATCHED has no row of the target")
+            }
+            ast::MergeClauseKind::NotMatchedBySource => {
+                (true, "WHEN NOT MATCHED BY SOURCE has no row of the source")
+            }
+        };
+        let fields = self.schema.iter().enumerate();
+        let seen = fields
+            .filter(|(index, _)| (*index < of_target) == sees_target)
+            .map(|(_, (qualifier, field))| (qualifier.cloned(), Arc::clone(field)))
+            .collect();
+        let seen = DFSchema::new_with_metadata(seen, self.schema.metadata().clone())?;
+        let planned = self.planner.expr(expr.clone(), &seen, context);
+        if planned.is_err()
+            && self
+                .planner
+                .expr(expr.clone(), &self.schema, context)
+                .is_ok()
+        {
+            return plan_err!("MERGE: {clause}, and '{expr}' names a column of it");
+        }
+        planned
     }
 }
 

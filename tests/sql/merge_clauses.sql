@@ -56,3 +56,40 @@ SELECT * FROM t ORDER BY id;
 -- 6 | 6 | new
 -- 8 | 88 | other
 -- 30 | 3 | keep
+
+-- a clause sees the rows that it has, and no others
+CREATE TABLE a (id BIGINT, v BIGINT);
+--> ok
+
+INSERT INTO a VALUES (1, 1), (2, 20), (3, 3);
+--> count 3
+
+CREATE TABLE z (id BIGINT, v BIGINT);
+--> ok
+
+INSERT INTO z VALUES (1, 100), (7, 700), (8, 1);
+--> count 3
+
+MERGE INTO a USING z ON a.id = z.id WHEN NOT MATCHED AND a.v > 5 THEN INSERT (id, v) VALUES (z.id, z.v);
+--> error invalid: WHEN NOT MATCHED has no row of the target, and 'a.v > 5'
+
+MERGE INTO a USING z ON a.id = z.id WHEN NOT MATCHED THEN INSERT (id, v) VALUES (z.id, a.v);
+--> error invalid: WHEN NOT MATCHED has no row of the target, and 'a.v'
+
+MERGE INTO a USING z ON a.id = z.id WHEN NOT MATCHED BY SOURCE AND z.v > 5 THEN DELETE;
+--> error invalid: WHEN NOT MATCHED BY SOURCE has no row of the source, and 'z.v > 5'
+
+MERGE INTO a USING z ON a.id = z.id WHEN NOT MATCHED BY SOURCE THEN UPDATE SET v = a.v + z.v;
+--> error invalid: WHEN NOT MATCHED BY SOURCE has no row of the source, and 'a.v + z.v'
+
+-- so a name that both sides have is that of the side at hand
+MERGE INTO a USING z ON a.id = z.id WHEN NOT MATCHED AND v > 5 THEN INSERT (id, v) VALUES (id, v)
+    WHEN NOT MATCHED BY SOURCE AND v > 5 THEN UPDATE SET v = -v;
+--> count 2
+
+SELECT * FROM a ORDER BY id;
+--> rows
+-- 1 | 1
+-- 2 | -20
+-- 3 | 3
+-- 7 | 700
