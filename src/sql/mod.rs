@@ -47,6 +47,7 @@ mod statistics;
 mod stored;
 mod stream;
 mod target;
+mod unplanned;
 mod unread;
 mod upsert;
 

@@ -4,13 +4,16 @@
 //! chain of operators is long, so both are measured on the tokens, in one pass without recursion.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 
-use datafusion::sql::parser::{DFParserBuilder, Statement as DFStatement};
+use datafusion::sql::parser::{CopyToSource, DFParserBuilder, Statement as DFStatement};
+use datafusion::sql::sqlparser::ast::{VisitMut, VisitorMut};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::dialect::EngineDialect;
-use super::parameters::number_parameters;
+use super::parameters::Found;
+use super::unplanned::Unplanned;
 use crate::error::DfOlapError;
 
 /// Bounds on a statement's text.
@@ -45,8 +48,32 @@ pub(crate) fn parse_statements(
         .with_recursion_limit(limits.depth)
         .build()?;
     let mut statements = parser.parse_statements()?;
-    number_parameters(&mut statements)?;
+    let mut found = Found::default();
+    for statement in &mut statements {
+        let _ = visit(statement, &mut found);
+        if let ControlFlow::Break(refused) = visit(statement, &mut Unplanned) {
+            return Err(refused);
+        }
+    }
+    if let Some(mut numbered) = found.numbered()? {
+        for statement in &mut statements {
+            let _ = visit(statement, &mut numbered);
+        }
+    }
     Ok(statements)
+}
+
+/// Leads a visitor through what is SQL in a statement.
+fn visit<V: VisitorMut>(statement: &mut DFStatement, visitor: &mut V) -> ControlFlow<V::Break> {
+    match statement {
+        DFStatement::Statement(statement) => statement.visit(visitor),
+        DFStatement::Explain(explain) => visit(&mut explain.statement, visitor),
+        DFStatement::CopyTo(copy) => match &mut copy.source {
+            CopyToSource::Query(query) => query.visit(visitor),
+            CopyToSource::Relation(_) => ControlFlow::Continue(()),
+        },
+        DFStatement::CreateExternalTable(_) | DFStatement::Reset(_) => ControlFlow::Continue(()),
+    }
 }
 
 fn check_text(sql: &str, limits: &TextLimits) -> Result<(), DfOlapError> {

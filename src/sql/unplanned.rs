@@ -1,0 +1,185 @@
+//! Clauses that the parser reads and DataFusion's planner passes over, so that the rows would be others: refused by name, or
+//! put where the planner sees them. What is here can go, clause by clause, when DataFusion plans or refuses it.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    Cte, Expr, FunctionArguments, GroupByExpr, ObjectName, Query, Select, SetExpr, SetOperator,
+    TableFactor, Visit, Visitor, VisitorMut,
+};
+
+use crate::error::DfOlapError;
+
+/// Looks at all of a statement; stops with an error at what is refused.
+pub(super) struct Unplanned;
+
+impl VisitorMut for Unplanned {
+    type Break = DfOlapError;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<DfOlapError> {
+        if let Some(with) = &mut query.with
+            && with.recursive
+        {
+            for cte in &mut with.cte_tables {
+                whole_recursive_cte(cte)?;
+            }
+        }
+        let Query {
+            with: _,
+            body: _,
+            order_by: _,
+            limit_clause: _,
+            fetch: _,
+            locks,
+            for_clause,
+            settings,
+            format_clause,
+            pipe_operators: _,
+        } = query;
+        refuse("FOR UPDATE and FOR SHARE", !locks.is_empty())?;
+        refuse("FOR XML, JSON or BROWSE", for_clause.is_some())?;
+        refuse("SETTINGS", settings.is_some())?;
+        refuse("FORMAT", format_clause.is_some())
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<DfOlapError> {
+        let modifiers = match &select.group_by {
+            GroupByExpr::All(modifiers) | GroupByExpr::Expressions(_, modifiers) => modifiers,
+        };
+        if let Some(modifier) = modifiers.first() {
+            let hint = format!(
+                "GROUP BY … {modifier}; write GROUP BY ROLLUP (…), CUBE (…) or GROUPING SETS (…)"
+            );
+            refuse(&hint, true)?;
+        }
+        refuse("PREWHERE", select.prewhere.is_some())?;
+        refuse("CONNECT BY", !select.connect_by.is_empty())?;
+        refuse("DISTRIBUTE BY", !select.distribute_by.is_empty())?;
+        refuse("EXCLUDE after the columns", select.exclude.is_some())?;
+        refuse(
+            "SELECT AS STRUCT or VALUE",
+            select.value_table_mode.is_some(),
+        )?;
+        let mut joins = select.from.iter().flat_map(|from| &from.joins);
+        refuse("GLOBAL JOIN", joins.any(|join| join.global))
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<DfOlapError> {
+        const SAMPLE: &str = "TABLESAMPLE";
+        match factor {
+            TableFactor::Table {
+                name: _,
+                alias: _,
+                args,
+                with_hints,
+                version,
+                with_ordinality,
+                partitions,
+                json_path,
+                sample,
+                index_hints,
+            } => {
+                let settings = args.as_ref().is_some_and(|args| args.settings.is_some());
+                refuse("SETTINGS", settings)?;
+                refuse("WITH (…) after a table", !with_hints.is_empty())?;
+                if let Some(version) = version {
+                    let hint =
+                        format!("{version} after a table; read an earlier version by table_at");
+                    refuse(&hint, true)?;
+                }
+                refuse("WITH ORDINALITY", *with_ordinality)?;
+                refuse("PARTITION (…) after a table", !partitions.is_empty())?;
+                refuse("a path after a table", json_path.is_some())?;
+                refuse(SAMPLE, sample.is_some())?;
+                refuse("an index hint", !index_hints.is_empty())
+            }
+            TableFactor::Derived { sample, .. } => refuse(SAMPLE, sample.is_some()),
+            TableFactor::Function {
+                with_ordinality, ..
+            } => refuse("WITH ORDINALITY", *with_ordinality),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<DfOlapError> {
+        match expr {
+            Expr::Function(call) if call.parameters != FunctionArguments::None => {
+                refuse(&format!("a call with parameters, {call},"), true)
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
+/// Of a recursive CTE that is a UNION the planner sees the UNION alone. Where it does not read itself, it is put in
+/// parentheses, which the planner plans as a whole.
+fn whole_recursive_cte(cte: &mut Cte) -> ControlFlow<DfOlapError> {
+    let query = cte.query.as_mut();
+    let SetExpr::SetOperation {
+        op: SetOperator::Union,
+        right,
+        ..
+    } = query.body.as_ref()
+    else {
+        return ControlFlow::Continue(());
+    };
+    let unseen = [
+        ("WITH", query.with.is_some()),
+        ("ORDER BY", query.order_by.is_some()),
+        ("LIMIT or OFFSET", query.limit_clause.is_some()),
+        ("FETCH", query.fetch.is_some()),
+        ("|>", !query.pipe_operators.is_empty()),
+    ];
+    let Some((clause, _)) = unseen.into_iter().find(|(_, present)| *present) else {
+        return ControlFlow::Continue(());
+    };
+    let name = &cte.alias.name.value;
+    if reads(right.as_ref(), name) {
+        let what = format!(
+            "{clause} in the recursive query {name}; put it into the query that reads {name}, or one side of the UNION \
+             into parentheses with it,"
+        );
+        return refuse(&what, true);
+    }
+    let whole = Query {
+        with: None,
+        body: query.body.clone(),
+        order_by: None,
+        limit_clause: None,
+        fetch: None,
+        locks: Vec::new(),
+        for_clause: None,
+        settings: None,
+        format_clause: None,
+        pipe_operators: Vec::new(),
+    };
+    let whole = std::mem::replace(query, whole);
+    *query.body = SetExpr::Query(Box::new(whole));
+    ControlFlow::Continue(())
+}
+
+/// True where a relation is named `name`, in upper or lower case.
+fn reads(body: &SetExpr, name: &str) -> bool {
+    struct Named<'a>(&'a str);
+    impl Visitor for Named<'_> {
+        type Break = ();
+
+        fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
+            let [part] = relation.0.as_slice() else {
+                return ControlFlow::Continue(());
+            };
+            match part.as_ident() {
+                Some(ident) if ident.value.eq_ignore_ascii_case(self.0) => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    Visit::visit(body, &mut Named(name)).is_break()
+}
+
+fn refuse(what: &str, present: bool) -> ControlFlow<DfOlapError> {
+    match present {
+        true => ControlFlow::Break(DfOlapError::Unsupported(format!("{what} is not supported"))),
+        false => ControlFlow::Continue(()),
+    }
+}
