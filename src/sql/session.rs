@@ -24,7 +24,7 @@ use url::Url;
 
 use super::counts::Counts;
 use super::filters::{RuntimeFilters, ScanConditions};
-use super::functions::bound_functions;
+use super::functions::{bound_functions, timestamps_without_zone};
 use super::joins::JoinOrder;
 use super::parse::TextLimits;
 use super::plans::Plans;
@@ -131,7 +131,9 @@ impl Session {
             .with_default_features();
         bound_functions(&mut builder);
         add_rules(&mut builder);
-        let (state, task) = parts(builder.build());
+        let mut state = builder.build();
+        timestamps_without_zone(&mut state);
+        let (state, task) = parts(state);
         Self {
             state,
             task,

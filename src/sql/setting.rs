@@ -35,15 +35,40 @@ impl Run {
             },
             _ => return Err(unsupported("this form of SET")),
         };
-        if setting.name.starts_with("datafusion.runtime.") {
-            return Err(DfOlapError::Denied(format!(
-                "{} is set by the builder and not by SQL",
+        match REFUSED.iter().find(|(of, _)| setting.name.starts_with(of)) {
+            Some((_, why)) => Err(DfOlapError::Denied(format!(
+                "{} cannot be set: {why}",
                 setting.name
-            )));
+            ))),
+            None => Ok(setting),
         }
-        Ok(setting)
     }
 }
+
+/// Settings by the start of their names that would have no effect, or a wrong one, and why.
+const REFUSED: [(&str, &str); 6] = [
+    ("datafusion.runtime.", "the builder sets it"),
+    (
+        "datafusion.catalog.",
+        "the engine has one catalog and one schema, and keeps its tables itself",
+    ),
+    (
+        "datafusion.execution.time_zone",
+        "instants are in UTC; use AT TIME ZONE for others",
+    ),
+    (
+        "datafusion.format.",
+        "rows are returned as Arrow and not printed",
+    ),
+    (
+        "datafusion.sql_parser.dialect",
+        "the engine has one dialect of SQL",
+    ),
+    (
+        "datafusion.sql_parser.recursion_limit",
+        "the builder bounds how deep SQL is nested",
+    ),
+];
 
 impl Setting {
     pub fn apply(&self, state: &mut SessionState) -> Result<(), DfOlapError> {

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use futures::StreamExt;
+use rhei_datafusion::arrow::util::pretty::pretty_format_batches;
 use rhei_datafusion::{
     CancelHandle, DataFusionEngine, EngineBuilder, ErrorKind, OlapEngine, StatementOptions,
 };
 
-use crate::common::{HANG, count_batches, number, passed, run, the_number};
+use crate::common::{HANG, count_batches, number, passed, refused, run, the_number};
 
 async fn kind(engine: &DataFusionEngine, sql: &str) -> ErrorKind {
     let start: String = sql.chars().take(80).collect();
@@ -368,10 +369,86 @@ async fn settings_change_only_where_the_builder_allows_it() {
     let rows = engine.query("SELECT * FROM range(1000)").await.unwrap();
     assert!(rows.iter().all(|batch| batch.num_rows() <= 100));
     run(&engine, "RESET datafusion.execution.batch_size").await;
-    assert_eq!(
-        kind(&engine, "SET datafusion.runtime.memory_limit = '1K'").await,
-        ErrorKind::Denied
-    );
+    // What would have no effect is refused.
+    for setting in [
+        "datafusion.runtime.memory_limit = '1K'",
+        "datafusion.catalog.default_schema = 'other'",
+        "datafusion.catalog.information_schema = false",
+        "datafusion.execution.time_zone = 'Asia/Tokyo'",
+        "TIME ZONE = 'Asia/Tokyo'",
+        "datafusion.format.null = 'nothing'",
+        "datafusion.sql_parser.dialect = 'mysql'",
+        "datafusion.sql_parser.recursion_limit = 5",
+    ] {
+        let error = refused(&engine, &format!("SET {setting}")).await;
+        assert_eq!(error.kind(), ErrorKind::Denied, "{setting}: {error}");
+        assert!(error.to_string().contains("cannot be set"), "{error}");
+        let name = setting.split_once(" = ").unwrap().0;
+        if name.starts_with("datafusion") {
+            let error = refused(&engine, &format!("RESET {name}")).await;
+            assert_eq!(error.kind(), ErrorKind::Denied, "{setting}: {error}");
+        }
+    }
+    let zone = engine.query("SHOW datafusion.execution.time_zone").await;
+    let zone = pretty_format_batches(&zone.unwrap()).unwrap();
+    assert!(zone.to_string().contains("+00:00"));
+}
+
+/// Each setting that is taken changes what it is about.
+#[tokio::test]
+async fn settings_that_are_taken_work() {
+    let builder = EngineBuilder::new().target_partitions(4);
+    let engine = builder.allow_settings(true).build().unwrap();
+    let shown = async |sql: &str| {
+        let rows = engine.query(sql).await.unwrap();
+        pretty_format_batches(&rows).unwrap().to_string()
+    };
+    for (setting, query, before, after) in [
+        (
+            "datafusion.sql_parser.parse_float_as_decimal = true",
+            "SELECT arrow_typeof(0.1) AS t",
+            "Float64",
+            "Decimal128(1, 1)",
+        ),
+        (
+            "datafusion.sql_parser.default_null_ordering = 'nulls_min'",
+            "SELECT string_agg(coalesce(v, 'none'), ' ') AS t FROM (SELECT v FROM (VALUES ('a'), (NULL)) AS q (v) ORDER BY v LIMIT 1)",
+            "| a ",
+            "| none ",
+        ),
+        (
+            "datafusion.sql_parser.enable_ident_normalization = false",
+            "SELECT 1 AS Upper",
+            "| upper |",
+            "| Upper |",
+        ),
+        (
+            "datafusion.execution.target_partitions = 1",
+            "EXPLAIN FORMAT INDENT SELECT value % 7, count(*) FROM range(100000) GROUP BY 1",
+            "FinalPartitioned",
+            "Single",
+        ),
+        (
+            "datafusion.explain.logical_plan_only = true",
+            "EXPLAIN FORMAT INDENT SELECT 1",
+            "physical_plan",
+            "logical_plan",
+        ),
+    ] {
+        let found = shown(query).await;
+        assert!(found.contains(before), "{setting}: {found}");
+        run(&engine, &format!("SET {setting}")).await;
+        let found = shown(query).await;
+        let as_set = found.contains(after) && !found.contains(before);
+        assert!(as_set, "{setting}: {found}");
+        run(
+            &engine,
+            &format!("RESET {}", setting.split_once(" = ").unwrap().0),
+        )
+        .await;
+        let found = shown(query).await;
+        assert!(found.contains(before), "reset of {setting}: {found}");
+    }
 }
 
 #[tokio::test]

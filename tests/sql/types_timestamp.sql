@@ -81,3 +81,26 @@ SELECT id FROM t ORDER BY id;
 -- 4
 -- 5
 -- 6
+
+-- to_timestamp answers without a zone, for constants and for columns, of one format and of several
+CREATE TABLE texts (id BIGINT, s TEXT);
+--> ok
+
+INSERT INTO texts VALUES (1, '2024-01-31'), (2, '31/01/2024'), (3, NULL), (4, '2024-01-31T10:00:00+02:00');
+--> count 4
+
+--@ duckdb: skip DuckDB's to_timestamp takes seconds
+SELECT to_timestamp('2024-01-31T12:34:56') AS a, arrow_typeof(to_timestamp(s)) AS b, to_timestamp(s) AS c,
+    to_timestamp_millis(s) AS d, to_timestamp(0) AS e
+FROM texts WHERE id IN (1, 4) ORDER BY id;
+--> rows
+-- 2024-01-31T12:34:56 | Timestamp(ns) | 2024-01-31T00:00:00 | 2024-01-31T00:00:00 | 1970-01-01T00:00:00
+-- 2024-01-31T12:34:56 | Timestamp(ns) | 2024-01-31T08:00:00 | 2024-01-31T08:00:00 | 1970-01-01T00:00:00
+
+--@ duckdb: skip DuckDB's is try_strptime
+SELECT id, to_timestamp(s, '%d/%m/%Y', '%Y-%m-%d') AS ts, to_timestamp_seconds(s, '%d/%m/%Y', '%Y-%m-%d') AS sec
+FROM texts WHERE id < 4 ORDER BY id;
+--> rows
+-- 1 | 2024-01-31T00:00:00 | 2024-01-31T00:00:00
+-- 2 | 2024-01-31T00:00:00 | 2024-01-31T00:00:00
+-- 3 | NULL | NULL
