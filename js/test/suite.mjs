@@ -47,6 +47,7 @@ export const tests = {
     equal(await db.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, x DOUBLE, name TEXT)"), 0);
     equal(await db.execute("INSERT INTO t VALUES (1, 0.5, 'one'), (2, NULL, 'two')"), 2);
     equal(await db.execute("UPDATE t SET x = $1 WHERE id = $2", [1, 2n]), 1);
+    equal(await db.execute("UPDATE t SET x = ? WHERE id = ? AND x = ?", [1, 2n, 1]), 1);
     const result = await db.query("SELECT * FROM t ORDER BY id");
     equal(result.rows(), [
       { id: 1n, x: 0.5, name: "one" },

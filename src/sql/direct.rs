@@ -20,6 +20,7 @@ use datafusion::sql::sqlparser::ast;
 use roaring::RoaringTreemap;
 
 use super::checked::{check_condition, check_expr};
+use super::numerals::meet_decimals_in;
 use super::paced::Pace;
 use super::planner::Planner;
 use super::prune::prune;
@@ -287,8 +288,10 @@ impl Expressions<'_> {
         expr: ast::Expr,
         data_type: &DataType,
     ) -> Result<Option<Arc<dyn PhysicalExpr>>, DfOlapError> {
-        let expr = check_expr(self.expr(expr)?, self.schema)?;
-        let expr = expr.cast_to(data_type, self.schema)?;
+        let mut context = self.planner.context();
+        let expr = self.planner.expr(expr, self.schema, &mut context)?;
+        let expr = meet_decimals_in(expr.cast_to(data_type, self.schema)?, self.schema)?;
+        let expr = check_expr(self.planner.coerce(expr, self.schema)?, self.schema)?;
         if expr.column_refs().is_empty() {
             // A constant that fails does so before any row is looked at.
             self.planner.constant(expr.clone())?;

@@ -17,6 +17,7 @@ use futures::{StreamExt, stream};
 use roaring::RoaringTreemap;
 
 use super::direct::{self, Matched};
+use super::numerals::meet_decimals;
 use super::planner::{Planner, ROWS};
 use super::rows::{Gathered, shape};
 use super::run::{Effect, Run, unsupported};
@@ -272,28 +273,41 @@ pub(crate) async fn returning(
     Ok(gathered.batches)
 }
 
-/// Casts the columns of `plan` from `first` on to those of the table; what cannot be cast is an error when it is met.
+/// Casts the columns of `plan` from `first` on to those of the table; what cannot be cast is an error when it is met. What the
+/// plan itself works out is cast where it is: a literal is then cast as what it was written as.
 pub(crate) fn cast_to_columns(
     plan: LogicalPlan,
     definition: &TableDefinition,
     first: usize,
 ) -> Result<LogicalPlan> {
-    let schema = Arc::clone(plan.schema());
-    let exprs = schema
-        .columns()
+    let names = plan.schema().columns();
+    let (exprs, input) = worked_out(plan);
+    let schema = Arc::clone(input.schema());
+    let exprs = exprs
         .into_iter()
+        .zip(names)
         .enumerate()
-        .map(|(index, column)| {
-            let name = column.name.clone();
-            let expr = Expr::Column(column);
-            match index.checked_sub(first) {
-                None => Ok(expr),
-                Some(index) => {
-                    let data_type = definition.columns[index].field.data_type();
-                    Ok(expr.cast_to(data_type, &schema)?.alias(name))
-                }
+        .map(|(index, (expr, name))| match index.checked_sub(first) {
+            None => Ok(expr.alias(name.name)),
+            Some(index) => {
+                let data_type = definition.columns[index].field.data_type();
+                Ok(expr.cast_to(data_type, &schema)?.alias(name.name))
             }
         })
         .collect::<Result<Vec<_>>>()?;
-    LogicalPlanBuilder::from(plan).project(exprs)?.build()
+    meet_decimals(LogicalPlanBuilder::from(input).project(exprs)?.build()?)
+}
+
+/// The expressions that a plan gives, and the plan that they are worked out of.
+pub(crate) fn worked_out(plan: LogicalPlan) -> (Vec<Expr>, LogicalPlan) {
+    match plan {
+        LogicalPlan::Projection(projection) => {
+            let exprs = projection.expr.into_iter().map(Expr::unalias);
+            (exprs.collect(), Arc::unwrap_or_clone(projection.input))
+        }
+        plan => {
+            let columns = plan.schema().columns();
+            (columns.into_iter().map(Expr::Column).collect(), plan)
+        }
+    }
 }

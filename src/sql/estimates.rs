@@ -48,8 +48,15 @@ impl Arg {
         value_bytes(&self.values, self.row(row))
     }
 
-    /// The number in each row, dates and times in their own units; 0 where there is none.
+    /// The number in each row, 0 where there is none.
     fn numbers(&self) -> impl Fn(usize) -> f64 {
+        let numbers = self.places();
+        move |row| numbers(row).unwrap_or(0.0)
+    }
+
+    /// The number in each row, dates and times in nanoseconds.
+    fn places(&self) -> impl Fn(usize) -> Option<f64> {
+        let unit = nanoseconds(self.values.data_type());
         let plain = match self.values.data_type() {
             DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => {
                 cast(&self.values, &DataType::Int64).and_then(|w| cast(&w, &DataType::Float64))
@@ -60,16 +67,10 @@ impl Arg {
             .ok()
             .and_then(|plain| plain.as_primitive_opt::<Float64Type>().cloned());
         let is_constant = self.is_constant;
-        move |row| match &plain {
-            Some(plain) => {
-                let row = if is_constant { 0 } else { row };
-                if plain.is_valid(row) {
-                    plain.value(row)
-                } else {
-                    0.0
-                }
-            }
-            None => 0.0,
+        move |row| {
+            let plain = plain.as_ref()?;
+            let row = if is_constant { 0 } else { row };
+            plain.is_valid(row).then(|| plain.value(row) * unit)
         }
     }
 
@@ -263,42 +264,57 @@ pub(crate) fn ranged(args: &[ColumnarValue], rows: usize) -> u64 {
         return 0;
     };
     let (start, stop) = match args.as_slice() {
-        [stop] => (None, stop.numbers()),
-        [start, stop, ..] => (Some(start.numbers()), stop.numbers()),
+        [stop] => (None, stop.places()),
+        [start, stop, ..] => (Some(start.places()), stop.places()),
         [] => return 0,
     };
-    let step: Box<dyn Fn(usize) -> f64> = match args.get(2) {
-        None => Box::new(|_| 1.0),
-        Some(step) if step.values.data_type().is_numeric() => Box::new(step.numbers()),
-        Some(step) => {
-            let of = args[0].values.data_type().clone();
-            Box::new(move |row| interval_step(&step.values, step.row(row), &of))
-        }
+    let step: Box<dyn Fn(usize) -> Option<f64>> = match args.get(2) {
+        None => Box::new(|_| Some(1.0)),
+        Some(step) if step.values.data_type().is_numeric() => Box::new(step.places()),
+        Some(step) => Box::new(|row| interval(&step.values, step.row(row))),
     };
-    sum(rows, |row| {
-        let start = start.as_ref().map_or(0.0, |start| start(row));
-        ((stop(row) - start) / step(row)).max(0.0) * 8.0
-    })
+    // Of a NULL nothing is made; a step of 0 the function itself refuses.
+    let length = |row| {
+        let start = match &start {
+            None => 0.0,
+            Some(start) => start(row)?,
+        };
+        let step = step(row).filter(|step| *step != 0.0)?;
+        Some((stop(row)? - start) / step)
+    };
+    sum(rows, |row| length(row).unwrap_or(0.0).max(0.0) * 8.0)
 }
 
-/// The length of an interval, in the units of the range's values.
-fn interval_step(step: &ArrayRef, row: usize, of: &DataType) -> f64 {
-    use arrow::datatypes::TimeUnit::{Microsecond, Millisecond, Nanosecond, Second};
-    let nanos = match ScalarValue::try_from_array(step, row) {
-        Ok(ScalarValue::IntervalMonthDayNano(Some(step))) => {
-            let days = f64::from(step.months) * 28.0 + f64::from(step.days);
-            days * 86_400e9 + step.nanoseconds as f64
-        }
-        _ => return 1.0,
+/// The nanoseconds of an interval, its months as short as they may be.
+fn interval(step: &ArrayRef, row: usize) -> Option<f64> {
+    let of = |months: i32, days: i32, nanoseconds: f64| {
+        (f64::from(months) * 28.0 + f64::from(days)) * DAY + nanoseconds
     };
-    nanos
-        / match of {
-            DataType::Timestamp(Second, _) => 1e9,
-            DataType::Timestamp(Millisecond, _) | DataType::Date64 => 1e6,
-            DataType::Timestamp(Microsecond, _) => 1e3,
-            DataType::Timestamp(Nanosecond, _) => 1.0,
-            _ => 86_400e9,
+    match ScalarValue::try_from_array(step, row) {
+        Ok(ScalarValue::IntervalMonthDayNano(Some(step))) => {
+            Some(of(step.months, step.days, step.nanoseconds as f64))
         }
+        Ok(ScalarValue::IntervalDayTime(Some(step))) => {
+            Some(of(0, step.days, f64::from(step.milliseconds) * 1e6))
+        }
+        Ok(ScalarValue::IntervalYearMonth(Some(months))) => Some(of(months, 0, 0.0)),
+        _ => None,
+    }
+}
+
+/// The nanoseconds of a day.
+const DAY: f64 = 86_400e9;
+
+/// The nanoseconds of one unit of a date or time; 1 for what is none.
+fn nanoseconds(of: &DataType) -> f64 {
+    use arrow::datatypes::TimeUnit::{Microsecond, Millisecond, Second};
+    match of {
+        DataType::Date32 => DAY,
+        DataType::Timestamp(Second, _) => 1e9,
+        DataType::Timestamp(Millisecond, _) | DataType::Date64 => 1e6,
+        DataType::Timestamp(Microsecond, _) => 1e3,
+        _ => 1.0,
+    }
 }
 
 /// How many items the list in a row has.

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use arrow::datatypes::FieldRef;
 use datafusion::common::{DFSchema, Result, plan_err};
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast;
 use futures::StreamExt;
 
-use super::dml::{append, returning};
+use super::dml::{append, returning, worked_out};
 use super::literal::{self, Literals};
+use super::numerals::meet_decimals;
 use super::planner::Planner;
 use super::rows::{Gathered, shape};
 use super::run::{Effect, Run, unsupported};
@@ -207,8 +208,8 @@ pub(crate) fn plan(
             source.schema().fields().len()
         );
     }
+    let (given, source) = worked_out(source);
     let schema = Arc::clone(source.schema());
-    let given = schema.columns();
     let exprs = definition
         .columns
         .iter()
@@ -217,7 +218,7 @@ pub(crate) fn plan(
             let data_type = column.field.data_type();
             let name = column.field.name();
             let expr = match source {
-                Some(place) => Expr::Column(given[place].clone()).cast_to(data_type, &schema)?,
+                Some(place) => given[place].clone().cast_to(data_type, &schema)?,
                 None => {
                     let empty = DFSchema::empty();
                     let default = default_expr(definition, name)?;
@@ -229,7 +230,7 @@ pub(crate) fn plan(
             Ok(expr.alias(name))
         })
         .collect::<Result<Vec<_>>>()?;
-    LogicalPlanBuilder::from(source).project(exprs)?.build()
+    meet_decimals(LogicalPlanBuilder::from(source).project(exprs)?.build()?)
 }
 
 /// CTEs that stood before INSERT come before those of its source.

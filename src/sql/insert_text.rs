@@ -6,7 +6,7 @@
 
 use datafusion::sql::sqlparser::keywords::ALL_KEYWORDS;
 
-use super::literal::{Literals, number};
+use super::literal::{Cell, Literals, number};
 use datafusion::common::ScalarValue;
 
 /// The literals of such a statement, `None` where the text is anything else. `lower_case` is what happens to names that are
@@ -137,7 +137,7 @@ impl<'a> Text<'a> {
     }
 
     /// A literal; `Some(None)` for DEFAULT.
-    fn value(&mut self) -> Option<Option<ScalarValue>> {
+    fn value(&mut self) -> Option<Option<Cell>> {
         self.skip_space();
         match self.rest.as_bytes().first()? {
             b'\'' => self.string(),
@@ -145,12 +145,13 @@ impl<'a> Text<'a> {
             _ => {
                 let word = self.word()?;
                 let is = |keyword| word.eq_ignore_ascii_case(keyword);
+                let known = |value| Some(Some(Cell::Value(value)));
                 if is("NULL") {
-                    Some(Some(ScalarValue::Null))
+                    known(ScalarValue::Null)
                 } else if is("TRUE") {
-                    Some(Some(ScalarValue::Boolean(Some(true))))
+                    known(ScalarValue::Boolean(Some(true)))
                 } else if is("FALSE") {
-                    Some(Some(ScalarValue::Boolean(Some(false))))
+                    known(ScalarValue::Boolean(Some(false)))
                 } else if is("DEFAULT") {
                     Some(None)
                 } else {
@@ -160,7 +161,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    fn string(&mut self) -> Option<Option<ScalarValue>> {
+    fn string(&mut self) -> Option<Option<Cell>> {
         let inside = &self.rest[1..];
         let mut text = String::new();
         let mut from = 0;
@@ -177,10 +178,10 @@ impl<'a> Text<'a> {
         if text.contains('\\') {
             return None;
         }
-        Some(Some(ScalarValue::Utf8(Some(text))))
+        Some(Some(Cell::Value(ScalarValue::Utf8(Some(text)))))
     }
 
-    fn number(&mut self) -> Option<Option<ScalarValue>> {
+    fn number(&mut self) -> Option<Option<Cell>> {
         let (negative, digits) = match self.rest.strip_prefix('-') {
             Some(digits) => (true, digits),
             None => (false, self.rest),

@@ -1,9 +1,10 @@
 //! The short way of `INSERT INTO t VALUES (literals)`: no plan, the same rows.
 //!
-//! Literals become arrays by the rules of the planned way: a number is an `i64`, else a `u64`, else an `f64`; a string is
-//! text; each is then cast to its column by the same kernel. Whatever is not that plain, or fails on the way, is left to the
-//! planned way, which also words the errors.
+//! Literals become arrays by the rules of the planned way: a number is an `i64`, else a `u64`, else a decimal where its column
+//! is one and an `f64` where it is not; a string is text; each is then cast to its column by the same kernel. Whatever is not
+//! that plain, or fails on the way, is left to the planned way, which also words the errors.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -14,6 +15,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::sql::sqlparser::ast;
 
+use super::numerals::decimal;
 use super::rows::shape;
 use super::run::Run;
 use super::target::default_keyword;
@@ -28,7 +30,28 @@ pub(crate) struct Literals {
     /// Values of a row.
     pub width: usize,
     /// Row after row; `None` for DEFAULT.
-    pub cells: Vec<Option<ScalarValue>>,
+    pub cells: Vec<Option<Cell>>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Cell {
+    Value(ScalarValue),
+    /// The text of a number that is no whole one of 64 bits.
+    Number(String),
+}
+
+impl Cell {
+    /// What it is in a column of this type.
+    fn value(&self, data_type: &DataType) -> Option<Cow<'_, ScalarValue>> {
+        match self {
+            Self::Value(value) => Some(Cow::Borrowed(value)),
+            Self::Number(text) if data_type.is_decimal() => decimal(text).map(Cow::Owned),
+            Self::Number(text) => {
+                let double = text.parse().ok()?;
+                Some(Cow::Owned(ScalarValue::Float64(Some(double))))
+            }
+        }
+    }
 }
 
 /// The literals of an INSERT; `None` where it is anything else.
@@ -153,10 +176,11 @@ pub(crate) fn rows(run: &Run, literals: &Literals) -> Option<(Arc<Table>, Record
             let values = of_column
                 .map(|cell| match cell {
                     None if column.default.is_some() => None,
-                    None => Some(&ScalarValue::Null),
-                    Some(value) => Some(value),
+                    None => Some(Cow::Owned(ScalarValue::Null)),
+                    Some(cell) => cell.value(data_type),
                 })
                 .collect::<Option<Vec<_>>>()?;
+            let values: Vec<&ScalarValue> = values.iter().map(AsRef::as_ref).collect();
             as_they_are(&values, data_type).or_else(|| cast(&values, data_type))
         })
         .collect::<Option<Vec<_>>>()?;
@@ -261,35 +285,36 @@ fn plain_values(source: &ast::Query) -> Option<&ast::Values> {
     }
 }
 
-/// The value of a literal or of a parameter that was given.
-pub(crate) fn literal(expr: &ast::Expr, params: Option<&ParamValues>) -> Option<ScalarValue> {
-    match expr {
+/// A literal, or the value of a parameter that was given.
+fn literal(expr: &ast::Expr, params: Option<&ParamValues>) -> Option<Cell> {
+    let value = match expr {
         ast::Expr::Value(value) => match &value.value {
-            ast::Value::Null => Some(ScalarValue::Null),
-            ast::Value::Boolean(value) => Some(ScalarValue::Boolean(Some(*value))),
-            ast::Value::SingleQuotedString(text) => Some(ScalarValue::Utf8(Some(text.clone()))),
-            ast::Value::Number(digits, false) => number(digits, false),
+            ast::Value::Null => ScalarValue::Null,
+            ast::Value::Boolean(value) => ScalarValue::Boolean(Some(*value)),
+            ast::Value::SingleQuotedString(text) => ScalarValue::Utf8(Some(text.clone())),
+            ast::Value::Number(digits, false) => return number(digits, false),
             ast::Value::Placeholder(name) => {
                 let value = params?.get_placeholders_with_values(name).ok()?;
-                Some(value.value().clone())
+                value.value().clone()
             }
-            _ => None,
+            _ => return None,
         },
         ast::Expr::UnaryOp {
             op: ast::UnaryOperator::Minus,
             expr,
         } => match expr.as_ref() {
             ast::Expr::Value(value) => match &value.value {
-                ast::Value::Number(digits, false) => number(digits, true),
-                _ => None,
+                ast::Value::Number(digits, false) => return number(digits, true),
+                _ => return None,
             },
-            _ => None,
+            _ => return None,
         },
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some(Cell::Value(value))
 }
 
-pub(crate) fn number(digits: &str, negative: bool) -> Option<ScalarValue> {
+pub(crate) fn number(digits: &str, negative: bool) -> Option<Cell> {
     if digits.contains('_') {
         return None;
     }
@@ -297,14 +322,11 @@ pub(crate) fn number(digits: &str, negative: bool) -> Option<ScalarValue> {
         true => format!("-{digits}"),
         false => digits.to_string(),
     };
-    if let Ok(whole) = signed.parse::<i64>() {
-        return Some(ScalarValue::Int64(Some(whole)));
-    }
-    if let Ok(whole) = signed.parse::<u64>() {
-        return Some(ScalarValue::UInt64(Some(whole)));
-    }
-    signed
-        .parse::<f64>()
-        .ok()
-        .map(|real| ScalarValue::Float64(Some(real)))
+    Some(if let Ok(whole) = signed.parse::<i64>() {
+        Cell::Value(ScalarValue::Int64(Some(whole)))
+    } else if let Ok(whole) = signed.parse::<u64>() {
+        Cell::Value(ScalarValue::UInt64(Some(whole)))
+    } else {
+        Cell::Number(signed)
+    })
 }

@@ -20,6 +20,7 @@ use roaring::RoaringTreemap;
 
 use super::dml::append;
 use super::fallible::and_then;
+use super::numerals::meet_decimals;
 use super::planner::Planner;
 use super::rows::{Gathered, shape};
 use super::run::{Effect, Run, unsupported};
@@ -161,7 +162,7 @@ pub(crate) fn plan(
         };
         out.push(value.alias(name));
     }
-    chosen.project(out)?.build()
+    meet_decimals(chosen.project(out)?.build()?)
 }
 
 fn not_matched_by_target(kind: ast::MergeClauseKind) -> bool {

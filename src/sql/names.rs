@@ -19,6 +19,7 @@ use futures::FutureExt;
 
 use super::catalog::SnapshotCatalog;
 use super::external::looks_like_a_file;
+use super::numerals::{NUMBER, Number};
 use super::planner::{Planner, ROWS, TABLE_AT, TARGET};
 use super::provider::SnapshotTable;
 use crate::error::DfOlapError;
@@ -104,6 +105,9 @@ impl ContextProvider for Planner {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        if name == NUMBER {
+            return Some(Arc::new(Number::function()));
+        }
         self.state.scalar_functions().get(name).cloned()
     }
 

@@ -22,10 +22,11 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
-use datafusion::sql::sqlparser::ast;
+use datafusion::sql::sqlparser::ast::{self, VisitMut};
 
 use super::checked::check_expr;
 use super::guard;
+use super::numerals::{KeepDigits, meet_decimals, meet_decimals_in};
 use super::parse::{TextLimits, parse_statements};
 use super::provider::SnapshotTable;
 use super::scan::ROW_ADDRESS;
@@ -233,8 +234,9 @@ impl Planner {
     }
 
     pub fn query_in(&self, query: ast::Query, context: &mut PlannerContext) -> Result<LogicalPlan> {
-        let statement = ast::Statement::Query(Box::new(query));
+        let mut statement = ast::Statement::Query(Box::new(query));
         self.check_relations(&statement)?;
+        let _ = statement.visit(&mut KeepDigits);
         let plan = with_deep_stack(|| {
             self.sql()
                 .sql_statement_to_plan_with_context(statement, context)
@@ -247,6 +249,8 @@ impl Planner {
         let plan = with_deep_stack(|| match statement {
             DFStatement::Statement(statement) => {
                 self.check_relations(statement.as_ref())?;
+                let mut statement = statement;
+                let _ = statement.visit(&mut KeepDigits);
                 self.sql()
                     .sql_statement_to_plan_with_context(*statement, &mut self.context())
             }
@@ -258,13 +262,14 @@ impl Planner {
     /// Plans an expression over the columns of `schema`, parameters bound.
     pub fn expr(
         &self,
-        expr: ast::Expr,
+        mut expr: ast::Expr,
         schema: &DFSchema,
         context: &mut PlannerContext,
     ) -> Result<Expr> {
+        let _ = expr.visit(&mut KeepDigits);
         let expr = with_deep_stack(|| self.sql().sql_to_expr(expr, schema, context))?;
         let Some(values) = &self.values else {
-            return Ok(expr);
+            return meet_decimals_in(expr, schema);
         };
         use datafusion::common::tree_node::{Transformed, TreeNode};
         expr.transform_up(|expr| match &expr {
@@ -276,15 +281,17 @@ impl Planner {
             }
             _ => Ok(Transformed::no(expr)),
         })
-        .map(|transformed| transformed.data)
+        .and_then(|bound| meet_decimals_in(bound.data, schema))
     }
 
-    /// Puts the parameters' values into a plan; one that was not given is an error that names it.
+    /// Puts the parameters' values into a plan; one that was not given is an error that names it. Then literals are what they
+    /// meet.
     fn bind(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
-        match &self.values {
-            Some(values) => plan.replace_params_with_values(values),
-            None => Ok(plan),
-        }
+        let plan = match &self.values {
+            Some(values) => plan.replace_params_with_values(values)?,
+            None => plan,
+        };
+        meet_decimals(plan)
     }
 
     /// The value of an expression without columns.
@@ -376,9 +383,10 @@ impl Planner {
     }
 
     fn plan_view_query(&self, view: &View) -> Result<LogicalPlan> {
-        let Some(statement) = view_statement(view) else {
+        let Some(mut statement) = view_statement(view) else {
             return plan_err!("the text of a view is not a query: {}", view.query);
         };
+        let _ = statement.visit(&mut KeepDigits);
         let plan = self.sql().sql_statement_to_plan(statement)?;
         if view.columns.is_empty() {
             return Ok(plan);

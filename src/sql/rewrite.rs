@@ -2,10 +2,12 @@
 
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-/// Hands those expressions of a plan that have a part which is `wanted` to `change`, with the node they stand in. Subqueries
-/// are plans like any other; the filters that a scan was given are left alone: they stand above it too.
+/// Hands those expressions of a plan that have a part which is `wanted` to `change`, with the node they stand in. What an
+/// expression gave its name to keeps that name. Subqueries are plans like any other; the filters that a scan was given are left
+/// alone: they stand above it too.
 pub(crate) fn rewrite(
     plan: LogicalPlan,
     wanted: impl Fn(&Expr) -> bool,
@@ -27,8 +29,12 @@ pub(crate) fn rewrite(
             return Ok(Transformed::no(node));
         }
         let before = node.clone();
+        let names = NamePreserver::new(&before);
         node.map_expressions(|expr| match expr.exists(|part| Ok(wanted(part)))? {
-            true => change(expr, &before),
+            true => {
+                let name = names.save(&expr);
+                Ok(change(expr, &before)?.update_data(|expr| name.restore(expr)))
+            }
             false => Ok(Transformed::no(expr)),
         })
     })

@@ -20,6 +20,7 @@ use super::interrupt::{Stop, interruptible};
 use super::nulls;
 use super::planner::{PastTable, Planner, normalize};
 use super::session::{Clocked, Externals, Limits, Session, with_clock};
+use super::sliced::copy_before_casts;
 use super::unread::hide;
 use crate::change::ChangeSet;
 use crate::error::DfOlapError;
@@ -164,7 +165,7 @@ impl Run {
 
     fn optimize(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
         let plan = self.rewritten(nulls::respect(plan)?)?;
-        hide(bound_constants(check_plan(plan)?)?)
+        hide(copy_before_casts(bound_constants(check_plan(plan)?)?)?)
     }
 
     /// What DataFusion's analyzer and optimizer make of a plan.

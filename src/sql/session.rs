@@ -28,6 +28,7 @@ use super::functions::{bound_functions, timestamps_without_zone};
 use super::joins::JoinOrder;
 use super::parse::TextLimits;
 use super::plans::Plans;
+use super::sums::check_sums;
 use crate::error::DfOlapError;
 
 /// What a statement may use, and what it may reach.
@@ -130,6 +131,7 @@ impl Session {
             .with_runtime_env(runtime)
             .with_default_features();
         bound_functions(&mut builder);
+        check_sums(&mut builder);
         add_rules(&mut builder);
         let mut state = builder.build();
         timestamps_without_zone(&mut state);

@@ -109,3 +109,45 @@ SELECT * FROM t ORDER BY id;
 -- 4 | b | 3
 -- 6 | NULL | 1
 
+-- sort keys that are worked out
+CREATE TABLE k (id BIGINT, a INT, b INT, d DECIMAL(10, 2));
+--> ok
+
+INSERT INTO k VALUES (1, 3, 1, 1.50), (2, 1, 5, 2.50), (3, 2, 9, -3.00), (4, NULL, 2, NULL);
+--> count 4
+
+SELECT id, row_number() OVER (ORDER BY -a NULLS LAST) AS n, sum(a) OVER (ORDER BY a + 1 NULLS LAST) AS s,
+    rank() OVER (PARTITION BY b % 2 ORDER BY a * b - id NULLS LAST) AS r, lag(id) OVER (ORDER BY d * 2 - a NULLS FIRST) AS l
+FROM k ORDER BY id;
+--> rows
+-- 1 | 1 | 6 | 1 | 3
+-- 2 | 3 | 1 | 2 | 1
+-- 3 | 2 | 3 | 3 | 4
+-- 4 | 4 | 6 | 1 | NULL
+
+--@ duckdb: SELECT first(a ORDER BY b - a DESC NULLS LAST), last(id ORDER BY -id), array_agg(id ORDER BY id - b), string_agg(a::TEXT, '-' ORDER BY d * 2 + a) FROM k WHERE a IS NOT NULL
+SELECT first_value(a ORDER BY b - a DESC NULLS LAST) AS f, last_value(id ORDER BY -id) AS l,
+    array_agg(id ORDER BY id - b) AS x, string_agg(a::TEXT, '-' ORDER BY d * 2 + a) AS s
+FROM k WHERE a IS NOT NULL;
+--> rows
+-- 2 | 1 | [3, 2, 1] | 2-3-1
+
+SELECT max(a + b) OVER (PARTITION BY a - b ORDER BY -id) + 1 AS m, sum(sum(a - 1)) OVER (ORDER BY min(id) * 2) AS s
+FROM k GROUP BY a, b, id ORDER BY s NULLS LAST, m;
+--> rows
+-- 5 | 2
+-- 7 | 2
+-- 12 | 3
+-- NULL | 3
+
+SELECT -a AS n, count(*) AS c FROM k GROUP BY -a ORDER BY -a NULLS LAST;
+--> rows
+-- -3 | 1
+-- -2 | 1
+-- -1 | 1
+-- NULL | 1
+
+SELECT DISTINCT ON (a % 2) a % 2 AS k, a + 1 AS n FROM k WHERE a > 0 ORDER BY a % 2, a + 1;
+--> rows
+-- 0 | 3
+-- 1 | 2

@@ -1,0 +1,137 @@
+//! Casts to lists of fixed size take the rows that were meant.
+//!
+//! Of a slice of a list array, arrow-cast 59 takes the values from the start of what was sliced: other rows' values. Before
+//! such a cast a slice is copied. This can go when arrow casts slices right.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, UInt64Array};
+use arrow::compute::take;
+use arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Result, plan_err};
+use datafusion::logical_expr::{
+    Cast, ColumnarValue, Expr, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, TryCast, Volatility,
+};
+
+use super::rewrite::rewrite;
+
+/// Puts a copy before each cast of an optimized plan that needs one.
+pub(crate) fn copy_before_casts(plan: LogicalPlan) -> Result<LogicalPlan> {
+    rewrite(plan, to_fixed_size, |expr, _| {
+        expr.transform_up(|expr| {
+            if !to_fixed_size(&expr) {
+                return Ok(Transformed::no(expr));
+            }
+            let copy = |inner: Box<Expr>| {
+                let copied = Copied(Signature::any(1, Volatility::Immutable));
+                Box::new(ScalarUDF::new_from_impl(copied).call(vec![*inner]))
+            };
+            Ok(Transformed::yes(match expr {
+                Expr::Cast(cast) => Expr::Cast(Cast {
+                    expr: copy(cast.expr),
+                    ..cast
+                }),
+                Expr::TryCast(cast) => Expr::TryCast(TryCast {
+                    expr: copy(cast.expr),
+                    ..cast
+                }),
+                other => other,
+            }))
+        })
+    })
+}
+
+fn to_fixed_size(expr: &Expr) -> bool {
+    let (inner, field) = match expr {
+        Expr::Cast(cast) => (&cast.expr, &cast.field),
+        Expr::TryCast(cast) => (&cast.expr, &cast.field),
+        _ => return false,
+    };
+    !matches!(inner.as_ref(), Expr::Literal(..)) && has_fixed_size(field.data_type())
+}
+
+fn has_fixed_size(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::FixedSizeList(..) => true,
+        DataType::List(item) | DataType::LargeList(item) | DataType::Map(item, _) => {
+            has_fixed_size(item.data_type())
+        }
+        DataType::Struct(fields) => fields.iter().any(|field| has_fixed_size(field.data_type())),
+        DataType::Dictionary(_, values) => has_fixed_size(values),
+        _ => false,
+    }
+}
+
+/// True where the values of a list array do not begin with those of its first row.
+fn begins_within(array: &dyn Array) -> bool {
+    match array.data_type() {
+        DataType::List(_) => {
+            let list = array.as_list::<i32>();
+            list.offsets()[0] != 0 || begins_within(list.values())
+        }
+        DataType::LargeList(_) => {
+            let list = array.as_list::<i64>();
+            list.offsets()[0] != 0 || begins_within(list.values())
+        }
+        DataType::FixedSizeList(..) => begins_within(array.as_fixed_size_list().values()),
+        DataType::Map(..) => {
+            let map = array.as_map();
+            map.offsets()[0] != 0 || begins_within(map.entries())
+        }
+        DataType::Struct(_) => {
+            let columns = array.as_struct().columns();
+            columns.iter().any(|column| begins_within(column))
+        }
+        DataType::Dictionary(..) => begins_within(array.as_any_dictionary().values()),
+        _ => false,
+    }
+}
+
+fn copied(array: ArrayRef) -> Result<ArrayRef> {
+    if !begins_within(&array) {
+        return Ok(array);
+    }
+    let rows = UInt64Array::from_iter_values(0..array.len() as u64);
+    Ok(take(&array, &rows, None)?)
+}
+
+/// Passes its argument on, as a copy of its own rows; shows itself as its argument.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Copied(Signature);
+
+impl ScalarUDFImpl for Copied {
+    fn name(&self) -> &'static str {
+        "copied"
+    }
+
+    fn display_name(&self, args: &[Expr]) -> Result<String> {
+        Ok(args.iter().map(ToString::to_string).collect())
+    }
+
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        let names = args.iter().map(|arg| arg.schema_name().to_string());
+        Ok(names.collect())
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
+        Ok(arg_types.first().cloned().unwrap_or(DataType::Null))
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        Ok(Arc::clone(&args.arg_fields[0]))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        match args.args.into_iter().next() {
+            Some(ColumnarValue::Array(array)) => copied(array).map(ColumnarValue::Array),
+            Some(scalar) => Ok(scalar),
+            None => plan_err!("a copy is of one value"),
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Slices of arrays: what is made of one is what is made of a copy of its rows.
+
+use rhei_datafusion::OlapEngine;
+use rhei_datafusion::arrow::array::RecordBatch;
+use rhei_datafusion::arrow::compute::concat_batches;
+use rhei_datafusion::arrow::util::pretty::pretty_format_batches;
+
+use crate::common::{engines, number, run};
+
+#[tokio::test]
+async fn lists_of_fixed_size_are_made_of_their_own_rows() {
+    for (store, engine) in engines() {
+        run(&engine, "CREATE TABLE g (k INT, v INT[3], w INT[2][3])").await;
+        run(
+            &engine,
+            "INSERT INTO g SELECT n, [n, n, n], [[n, n], [n, n], [n, n]] FROM generate_series(1, 100000) AS s (n)",
+        )
+        .await;
+        let others =
+            "SELECT count(*) FROM g WHERE v[1] <> k OR v[3] <> k OR w[1][1] <> k OR w[3][2] <> k";
+        assert_eq!(number(&engine, others).await, 0, "{store}");
+        run(&engine, "UPDATE g SET v = [k, -k, k] WHERE k % 3 = 1").await;
+        let others = "SELECT count(*) FROM g WHERE v[2] <> k AND v[2] <> -k OR v[3] <> k";
+        assert_eq!(number(&engine, others).await, 0, "{store}");
+    }
+}
+
+/// Rows of many types, with NULLs as values and within them.
+const ROWS: &str = "
+    SELECT n AS id,
+        CASE WHEN n % 7 <> 3 THEN n END AS i,
+        CASE WHEN n % 5 <> 1 THEN 'text ' || n END AS t,
+        CASE WHEN n % 5 <> 1 THEN arrow_cast('tag ' || n % 4, 'Dictionary(Int32, Utf8)') END AS d,
+        CASE WHEN n % 6 <> 2 THEN [n, n % 4, NULL, -n] END AS l,
+        CASE WHEN n % 6 <> 4 THEN range(n, n + n % 4) END AS r,
+        CASE WHEN n % 4 <> 3 THEN [n, n + 1, n + 2] END AS three,
+        CASE WHEN n % 6 <> 5 THEN ['a' || n, NULL, 'b'] END AS s,
+        CASE WHEN n % 5 <> 0 THEN [[n, 1], [], NULL, [n % 3]] END AS ll,
+        CASE WHEN n % 5 <> 2 THEN named_struct('a', n, 'b', 'in ' || n, 'c', [n, n]) END AS st,
+        CASE WHEN n % 5 <> 3 THEN map(['k', 'o'], [n, n + 1]) END AS m,
+        CASE WHEN n % 5 <> 4 THEN arrow_cast([n, n * 2], 'FixedSizeList(2, Int64)') END AS f,
+        CASE WHEN n % 3 <> 0 THEN n % 2 = 0 END AS b,
+        CASE WHEN n % 9 <> 0 THEN date '2024-01-01' + n::INT END AS day,
+        CASE WHEN n % 8 <> 0 THEN (n * 1.25)::DECIMAL(10, 2) END AS dec
+    FROM generate_series(1, 60) AS q (n)";
+
+/// What is worked out for each row.
+const OF_ROWS: &[&str] = &[
+    "arrow_cast(three, 'FixedSizeList(3, Int64)')",
+    "arrow_cast(three, 'FixedSizeList(3, Utf8)')",
+    "arrow_cast([three, three], 'List(FixedSizeList(3, Int64))')",
+    "arrow_cast(named_struct('x', three), 'Struct(\"x\": FixedSizeList(3, Int64))')",
+    "arrow_cast(l, 'LargeList(Int32)')",
+    "arrow_cast(l, 'List(Utf8)')",
+    "arrow_cast(s, 'LargeList(Utf8View)')",
+    "arrow_cast(ll, 'List(List(Float64))')",
+    "arrow_cast(ll, 'LargeList(LargeList(Int64))')",
+    "arrow_cast(f, 'List(Int64)')",
+    "arrow_cast(f, 'FixedSizeList(2, Int32)')",
+    "arrow_cast(d, 'Utf8')",
+    "arrow_cast(t, 'Dictionary(Int16, Utf8)')",
+    "arrow_cast(st, 'Struct(\"a\": Int32, \"b\": Utf8View, \"c\": List(Int32))')",
+    "i::VARCHAR",
+    "l::VARCHAR",
+    "ll::VARCHAR",
+    "day::VARCHAR",
+    "dec::DOUBLE",
+    "l[2]",
+    "r[1]",
+    "r[-1]",
+    "s[1]",
+    "ll[1][1]",
+    "f[2]",
+    "l[2:3]",
+    "s[2:3]",
+    "ll[1:2]",
+    "st['a']",
+    "st['c'][1]",
+    "m['k']",
+    "map_keys(m)",
+    "map_values(m)",
+    "map_extract(m, 'o')",
+    "map_entries(m)",
+    "array_length(l)",
+    "array_dims(ll)",
+    "array_ndims(ll)",
+    "cardinality(ll)",
+    "empty(r)",
+    "array_sort(l)",
+    "array_sort(r, 'DESC')",
+    "array_distinct(l)",
+    "array_reverse(l)",
+    "array_reverse(s)",
+    "array_reverse(f)",
+    "array_append(l, i)",
+    "array_prepend(i, l)",
+    "array_append(s, t)",
+    "array_concat(l, r)",
+    "array_concat(ll, [[i]])",
+    "array_union(l, r)",
+    "array_except(l, r)",
+    "array_intersect(l, r)",
+    "array_has(r, i)",
+    "array_has(s, 'b')",
+    "array_has_all(l, r)",
+    "array_has_any(l, three)",
+    "array_position(l, i)",
+    "array_positions(l, i)",
+    "array_remove(l, i)",
+    "array_remove_all(l, i)",
+    "array_replace(l, i, 0)",
+    "array_replace_all(s, 'b', t)",
+    "array_to_string(l, ',', '-')",
+    "array_to_string(s, ',')",
+    "array_max(l)",
+    "array_min(r)",
+    "array_repeat(l, 2)",
+    "array_repeat(t, 2)",
+    "array_resize(l, 6, i)",
+    "array_pop_front(r)",
+    "array_pop_back(l)",
+    "array_any_value(l)",
+    "arrays_zip(l, r)",
+    "flatten(ll)",
+    "list_extract(ll, 1)",
+    "coalesce(l, r)",
+    "coalesce(st, named_struct('a', 0, 'b', 'none', 'c', [0]))",
+    "coalesce(m, map(['k', 'o'], [0, 0]))",
+    "coalesce(d, t)",
+    "nullif(l, three)",
+    "CASE WHEN b THEN l WHEN i > 20 THEN r END",
+    "CASE WHEN b THEN st END",
+    "CASE i % 3 WHEN 0 THEN s WHEN 1 THEN [t] END",
+    "l = r",
+    "l < three",
+    "st = named_struct('a', i, 'b', 'in ' || i, 'c', [i, i])",
+    "l IS NULL",
+    "l IS DISTINCT FROM three",
+    "l IN (r, three)",
+    "b AND i > 10 OR NOT b",
+    "i BETWEEN 10 AND 20",
+    "t LIKE '%1%'",
+    "t ~ '1|2'",
+    "d = 'tag 2'",
+    "upper(t) || d",
+    "concat(t, d, i)",
+    "substr(t, 2, 4)",
+    "split_part(t, ' ', 2)",
+    "replace(t, 'text', d)",
+    "regexp_replace(t, '[0-9]', 'x')",
+    "string_to_array(t, ' ')",
+    "lpad(t, 12, d)",
+    "strpos(t, '1')",
+    "length(d)",
+    "md5(t)",
+    "encode(t::BYTEA, 'hex')",
+    "date_part('day', day)",
+    "date_trunc('month', day)",
+    "day + INTERVAL '1' DAY",
+    "dec * 2 + i",
+    "round(dec)",
+    "abs(-i)",
+    "i % 7",
+    "-i",
+    "greatest(i, id - 5)",
+    "struct(i, l, t)",
+    "named_struct('x', l, 'y', m)",
+    "[l, r]",
+    "[st, st]",
+    "[m]",
+    "map([id], [l])",
+    "lag(l) OVER (ORDER BY id)",
+    "first_value(st) OVER (PARTITION BY i % 3 ORDER BY id)",
+    "lead(m, 2) OVER (ORDER BY id)",
+    "nth_value(s, 2) OVER (ORDER BY id ROWS BETWEEN 3 PRECEDING AND CURRENT ROW)",
+    "max(t) OVER (ORDER BY id ROWS BETWEEN 2 PRECEDING AND 1 FOLLOWING)",
+    "array_agg(l) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)",
+];
+
+/// What is worked out of many rows.
+const OF_TABLES: &[&str] = &[
+    "SELECT i % 4 AS g, array_agg(l ORDER BY id) AS x FROM t GROUP BY g ORDER BY g",
+    "SELECT i % 4 AS g, array_agg(st ORDER BY id DESC) AS x FROM t GROUP BY g ORDER BY g",
+    "SELECT i % 4 AS g, first_value(m ORDER BY id) AS x, last_value(ll ORDER BY id) AS y FROM t GROUP BY g ORDER BY g",
+    "SELECT l[2] AS g, count(*), min(t), max(d), sum(i), avg(dec), bool_or(b), min(day) FROM t GROUP BY g ORDER BY g",
+    "SELECT i % 4 AS g, string_agg(t, ',' ORDER BY id), median(i), approx_distinct(t) FROM t GROUP BY g ORDER BY g",
+    "SELECT i % 4 AS g, min(l), max(l), min(st), max(three) FROM t GROUP BY g ORDER BY g",
+    "SELECT r AS g, count(*) AS n, sum(id) FROM t GROUP BY g ORDER BY sum(id)",
+    "SELECT st AS g, count(*) AS n, sum(id) FROM t GROUP BY g ORDER BY sum(id)",
+    "SELECT d AS g, f[1] % 2 AS h, count(*) AS n FROM t GROUP BY g, h ORDER BY g, h",
+    "SELECT count(DISTINCT l), count(DISTINCT d), count(DISTINCT st), count(DISTINCT r) FROM t",
+    "SELECT DISTINCT three FROM t ORDER BY three",
+    "SELECT id FROM t ORDER BY l, id",
+    "SELECT id FROM t ORDER BY st DESC NULLS LAST, id LIMIT 20",
+    "SELECT id FROM t ORDER BY d, t DESC, id",
+    "SELECT id, unnest(l) AS x FROM t ORDER BY id, x",
+    "SELECT id, unnest(ll) AS x FROM t ORDER BY id, x",
+    "SELECT id, unnest(s) AS x, unnest(r) AS y FROM t ORDER BY id, x, y",
+    "SELECT id, unnest(st) FROM t ORDER BY id",
+    "SELECT a.id AS x, b.id AS y, a.l, b.m FROM t AS a JOIN t AS b ON a.three = b.three AND a.id % 2 = 0 ORDER BY x, y",
+    "SELECT a.id AS x, b.id AS y, b.st, a.f FROM t AS a LEFT JOIN t AS b ON a.d = b.d AND a.i + 8 = b.id ORDER BY x, y",
+    "SELECT a.id AS x, b.ll FROM t AS a JOIN t AS b ON a.id < b.id AND b.id < a.id + 3 ORDER BY x, b.id",
+    "SELECT id FROM t WHERE l IN (SELECT three FROM t) OR r NOT IN (SELECT l FROM t WHERE l IS NOT NULL) ORDER BY id",
+    "SELECT l, st, m FROM t WHERE id % 5 = 2 UNION ALL SELECT r, st, m FROM t WHERE id % 7 = 3 ORDER BY 1, 2",
+    "SELECT l FROM t INTERSECT SELECT l FROM t WHERE id > 30 ORDER BY 1",
+    "SELECT id, ll, f, s FROM t WHERE i > 11 AND b ORDER BY id LIMIT 9 OFFSET 3",
+];
+
+#[tokio::test]
+async fn what_is_made_of_slices_is_what_is_made_of_copies() {
+    let of_rows = OF_ROWS
+        .iter()
+        .map(|expr| format!("SELECT id, {expr} AS x FROM t WHERE id > 4 ORDER BY id LIMIT 40"));
+    let of_tables = OF_TABLES.iter().map(|sql| (*sql).to_string());
+    let all: Vec<String> = of_rows.chain(of_tables).collect();
+    let mut wrong = Vec::new();
+    for ((store, copies), (_, slices)) in engines().into_iter().zip(engines()) {
+        run(&copies, &format!("CREATE TABLE t AS {ROWS}")).await;
+        let rows = copies.query("SELECT * FROM t ORDER BY id").await.unwrap();
+        let rows = concat_batches(&rows[0].schema(), &rows).unwrap();
+        run(&slices, &format!("CREATE TABLE t AS {ROWS} LIMIT 0")).await;
+        let mut from = 0;
+        for length in [1, 5, 2, 17, 3, 1, 8].into_iter().cycle() {
+            let length = usize::min(length, rows.num_rows() - from);
+            let slice = rows.slice(from, length);
+            slices.load_arrow("t", &[slice]).await.unwrap();
+            from += length;
+            if from == rows.num_rows() {
+                break;
+            }
+        }
+        for sql in &all {
+            let of_copies = copies.query(sql).await.map(|rows| shown(&rows));
+            let of_slices = slices.query(sql).await.map(|rows| shown(&rows));
+            match (of_copies, of_slices) {
+                (Ok(of_copies), Ok(of_slices)) if of_copies == of_slices => {}
+                found => wrong.push(format!("{store}: {sql}\n{found:?}")),
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} differ:\n{}",
+        wrong.len(),
+        wrong.join("\n\n")
+    );
+}
+
+fn shown(rows: &[RecordBatch]) -> String {
+    pretty_format_batches(rows).unwrap().to_string()
+}
