@@ -94,7 +94,7 @@ pub(crate) fn meet_decimals(plan: LogicalPlan) -> Result<LogicalPlan> {
     let mut found = false;
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {
-            found = expr.exists(|part| Ok(numeral(part).is_some()))?;
+            found = expr.exists(|part| Ok(is_numeral(part)))?;
             Ok(stop_if(found))
         })?;
         Ok(stop_if(found))
@@ -151,20 +151,30 @@ const OF_ONE_TYPE: [&str; 7] = [
     "coalesce", "nvl", "ifnull", "nvl2", "nullif", "greatest", "least",
 ];
 
+/// What brings expressions to one type.
+enum Meeting {
+    Cast(DataType),
+    Multiplication,
+    Other,
+}
+
 /// Makes what meets a decimal in `expr` exact.
 fn meet(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    let mut to = None;
+    let mut by = Meeting::Other;
     let mut met: Vec<&mut Expr> = Vec::new();
     match &mut expr {
         Expr::Cast(cast) => {
-            to = Some(cast.field.data_type().clone());
+            by = Meeting::Cast(cast.field.data_type().clone());
             met.push(&mut cast.expr);
         }
         Expr::TryCast(cast) => {
-            to = Some(cast.field.data_type().clone());
+            by = Meeting::Cast(cast.field.data_type().clone());
             met.push(&mut cast.expr);
         }
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_exact(*op) => {
+            if *op == Operator::Multiply {
+                by = Meeting::Multiplication;
+            }
             met.extend([left.as_mut(), right.as_mut()]);
         }
         Expr::Between(between) => {
@@ -183,8 +193,8 @@ fn meet(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
                 made.push(then.as_mut());
             }
             made.extend(case.else_expr.as_deref_mut());
-            let compared = meet_group(compared, None, schema);
-            let made = meet_group(made, None, schema);
+            let compared = meet_group(compared, &Meeting::Other, schema);
+            let made = meet_group(made, &Meeting::Other, schema);
             return Ok(Transformed::new(
                 expr,
                 compared || made,
@@ -196,30 +206,41 @@ fn meet(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         }
         _ => {}
     }
-    Ok(match meet_group(met, to, schema) {
+    Ok(match meet_group(met, &by, schema) {
         true => Transformed::yes(expr),
         false => Transformed::no(expr),
     })
 }
 
-/// Gives number literals in expressions that are brought to one type (`to`, or that of one of them) the digits that it has;
-/// true where one was changed.
-fn meet_group(group: Vec<&mut Expr>, to: Option<DataType>, schema: &DFSchema) -> bool {
+/// Gives number literals in expressions that are brought to one type the digits that it has; true where one was changed.
+fn meet_group(group: Vec<&mut Expr>, by: &Meeting, schema: &DFSchema) -> bool {
     let type_of = |expr: &Expr| expr.get_type(schema).ok();
-    let is_cast = to.is_some();
-    let mut decimals = to.as_ref().is_some_and(is_decimal);
-    let mut doubles = to.is_some_and(|to| to.is_floating());
-    for expr in group.iter().filter(|_| !is_cast) {
-        match type_of(expr) {
-            Some(t) if is_decimal(&t) => decimals = true,
-            Some(t) if t.is_floating() && exact(expr, schema).is_none() => doubles = true,
-            _ => {}
+    let (mut decimals, mut doubles) = (Vec::new(), false);
+    if let Meeting::Cast(to) = by {
+        decimals.extend(is_decimal(to).then(|| to.clone()));
+        doubles = to.is_floating();
+    } else {
+        for expr in &group {
+            match type_of(expr) {
+                Some(t) if is_decimal(&t) => decimals.push(t),
+                Some(t) if t.is_floating() && exact(expr, schema).is_none() => doubles = true,
+                _ => {}
+            }
         }
     }
+    // Where one decimal cannot hold them all, they meet as doubles, as DataFusion has it.
+    doubles |= !hold(&decimals, by);
     let mut changed = false;
     for expr in group {
         let new = match type_of(expr) {
-            Some(DataType::Float64) if decimals && !doubles => exact(expr, schema),
+            Some(DataType::Float64) if !(decimals.is_empty() || doubles) => exact(expr, schema)
+                .filter(|exact| {
+                    let exact = type_of(exact).into_iter();
+                    hold(
+                        &exact.chain(decimals.iter().cloned()).collect::<Vec<_>>(),
+                        by,
+                    )
+                }),
             Some(t) if is_decimal(&t) && doubles => nearest_double(expr),
             _ => None,
         };
@@ -229,6 +250,28 @@ fn meet_group(group: Vec<&mut Expr>, to: Option<DataType>, schema: &DFSchema) ->
         }
     }
     changed
+}
+
+/// True where one decimal holds all digits of values of these types.
+fn hold(types: &[DataType], by: &Meeting) -> bool {
+    let digits = types.iter().filter_map(|data_type| match data_type {
+        DataType::Decimal32(precision, scale)
+        | DataType::Decimal64(precision, scale)
+        | DataType::Decimal128(precision, scale) => {
+            let scale = i16::from(*scale);
+            Some((i16::from(*precision) - scale, scale))
+        }
+        _ => None,
+    });
+    let (whole, fraction): (Vec<i16>, Vec<i16>) = digits.unzip();
+    let most = |digits: &[i16]| digits.iter().copied().max().unwrap_or(0);
+    let needed = match by {
+        Meeting::Cast(_) => 0,
+        // What has too many digits before its point is an error of the product.
+        Meeting::Multiplication => fraction.iter().sum(),
+        Meeting::Other => most(&whole) + most(&fraction),
+    };
+    needed <= i16::from(DECIMAL128_MAX_PRECISION)
 }
 
 /// The double that is nearest to a number of many digits.
@@ -263,6 +306,14 @@ fn is_exact(op: Operator) -> bool {
 
 fn is_exact_arithmetic(op: Operator) -> bool {
     matches!(op, Operator::Plus | Operator::Minus | Operator::Multiply)
+}
+
+fn is_numeral(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(ScalarValue::Float64(Some(_)), _) => true,
+        Expr::ScalarFunction(call) => call.func.name() == NUMBER,
+        _ => false,
+    }
 }
 
 /// The text of a number literal that is a double, or of many digits.

@@ -59,25 +59,30 @@ pub(super) fn distinct<T: Summed>(made: &DataType) -> Result<Box<dyn Accumulator
 #[derive(Debug)]
 struct Made<T> {
     data_type: DataType,
+    /// What is too large for a decimal of its precision.
+    too_large: Option<u128>,
     of: PhantomData<T>,
 }
 
 impl<T: Summed> Made<T> {
     fn new(data_type: &DataType) -> Self {
+        let digits = match data_type {
+            DataType::Decimal32(precision, _)
+            | DataType::Decimal64(precision, _)
+            | DataType::Decimal128(precision, _) => Some(u32::from(*precision)),
+            _ => None,
+        };
         Self {
             data_type: data_type.clone(),
+            too_large: digits.map(|digits| 10u128.pow(digits)),
             of: PhantomData,
         }
     }
 
     fn value(&self, sum: i128) -> Result<T::Native> {
-        let digits = match self.data_type {
-            DataType::Decimal32(precision, _)
-            | DataType::Decimal64(precision, _)
-            | DataType::Decimal128(precision, _) => Some(u32::from(precision)),
-            _ => None,
-        };
-        let fits = digits.is_none_or(|digits| sum.unsigned_abs() < 10u128.pow(digits));
+        let fits = self
+            .too_large
+            .is_none_or(|limit| sum.unsigned_abs() < limit);
         match T::Native::try_from(sum) {
             Ok(value) if fits => Ok(value),
             _ => Err(self.overflow()),
