@@ -15,7 +15,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::sql::sqlparser::ast;
 
-use super::numerals::decimal;
+use super::numerals::{decimal, is_long};
 use super::rows::shape;
 use super::run::Run;
 use super::target::default_keyword;
@@ -45,7 +45,11 @@ impl Cell {
     fn value(&self, data_type: &DataType) -> Option<Cow<'_, ScalarValue>> {
         match self {
             Self::Value(value) => Some(Cow::Borrowed(value)),
-            Self::Number(text) if data_type.is_decimal() => decimal(text).map(Cow::Owned),
+            Self::Number(text)
+                if data_type.is_decimal() || (is_long(text) && !data_type.is_floating()) =>
+            {
+                decimal(text).map(Cow::Owned)
+            }
             Self::Number(text) => {
                 let double = text.parse().ok()?;
                 Some(Cow::Owned(ScalarValue::Float64(Some(double))))

@@ -34,36 +34,64 @@ impl VisitorMut for KeepDigits {
     type Break = ();
 
     fn post_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<()> {
-        if let ast::Expr::Value(value) = expr
-            && let ast::Value::Number(text, false) = &value.value
-            && is_long(text)
-        {
-            let text = ast::Expr::value(ast::Value::SingleQuotedString(text.clone()));
-            let arg = ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(text));
-            *expr = ast::Expr::Function(ast::Function {
-                name: ast::ObjectName::from(vec![ast::Ident::with_quote('"', NUMBER)]),
-                uses_odbc_syntax: false,
-                parameters: ast::FunctionArguments::None,
-                args: ast::FunctionArguments::List(ast::FunctionArgumentList {
-                    duplicate_treatment: None,
-                    args: vec![arg],
-                    clauses: Vec::new(),
-                }),
-                filter: None,
-                null_treatment: None,
-                over: None,
-                within_group: Vec::new(),
-            });
+        match expr {
+            ast::Expr::UnaryOp {
+                op: ast::UnaryOperator::Minus,
+                expr: inner,
+            } => {
+                if let Some(text) = digits(inner)
+                    && is_long(&format!("-{text}"))
+                {
+                    **inner = call(text);
+                }
+            }
+            other => {
+                if let Some(text) = digits(other)
+                    && is_long(text)
+                {
+                    *other = call(text);
+                }
+            }
         }
         ControlFlow::Continue(())
     }
 }
 
-/// True for a number that DataFusion would round to a double and a decimal holds.
+fn digits(expr: &ast::Expr) -> Option<&str> {
+    match expr {
+        ast::Expr::Value(value) => match &value.value {
+            ast::Value::Number(text, false) => Some(text),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn call(text: &str) -> ast::Expr {
+    let text = ast::Expr::value(ast::Value::SingleQuotedString(text.to_string()));
+    let arg = ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(text));
+    ast::Expr::Function(ast::Function {
+        name: ast::ObjectName::from(vec![ast::Ident::with_quote('"', NUMBER)]),
+        uses_odbc_syntax: false,
+        parameters: ast::FunctionArguments::None,
+        args: ast::FunctionArguments::List(ast::FunctionArgumentList {
+            duplicate_treatment: None,
+            args: vec![arg],
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
+
+/// True for a number that DataFusion would round to a double and a decimal holds; below zero where it has a minus.
 pub(super) fn is_long(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit);
     let significant = digits.skip_while(|digit| *digit == b'0').count();
-    significant > DIGITS_OF_DOUBLES && text.parse::<u64>().is_err() && decimal(text).is_some()
+    let fits = text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok();
+    significant > DIGITS_OF_DOUBLES && !fits && decimal(text).is_some()
 }
 
 /// The decimal of exactly these digits: `-12.50` is 12.5. `None` where it has more than 38, or an exponent.

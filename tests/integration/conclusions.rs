@@ -31,9 +31,9 @@ async fn rows_of_files_are_ordered_by_what_a_condition_leaves_many_values() {
     assert_eq!(
         rows(&engine, &first).await,
         [
-            "1970-01-02T00:00:00Z",
-            "1970-01-02T00:01:40Z",
-            "1970-01-02T00:03:20Z"
+            "1970-01-02T00:00:00",
+            "1970-01-02T00:01:40",
+            "1970-01-02T00:03:20"
         ]
     );
     let groups = format!("SELECT count(*) FROM (SELECT ts FROM moments WHERE {day} GROUP BY ts) g");
