@@ -19,6 +19,7 @@ use datafusion::logical_expr::{
     BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs,
     ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Union, Volatility,
 };
+use datafusion::prelude::cast;
 use datafusion::sql::sqlparser::ast::{self, VisitorMut};
 
 /// The function whose call stands for a number of many digits, out of a user's way.
@@ -130,6 +131,16 @@ pub(crate) fn meet_decimals(plan: LogicalPlan) -> Result<LogicalPlan> {
     if !found {
         return Ok(plan);
     }
+    let plan = plan.transform_up_with_subqueries(|node| {
+        let schema = merge_schema(&node.inputs());
+        let names = NamePreserver::new(&node);
+        node.map_expressions(|expr| {
+            let name = names.save(&expr);
+            let kept = expr.transform_up(|expr| keep_quotient(expr, &schema))?;
+            Ok(kept.update_data(|expr| name.restore(expr)))
+        })
+    })?;
+    let plan = plan.data;
     // A type that changes is another one for all nodes above.
     let changed = Cell::new(false);
     plan.transform_up_with_subqueries(|node| {
@@ -163,8 +174,38 @@ pub(crate) fn meet_decimals(plan: LogicalPlan) -> Result<LogicalPlan> {
 
 /// The same for an expression that stands alone, over the columns of `schema`.
 pub(crate) fn meet_decimals_in(expr: Expr, schema: &DFSchema) -> Result<Expr> {
-    expr.transform_up(|expr| meet(expr, schema))
+    expr.transform_up(|expr| keep_quotient(expr, schema))?
+        .data
+        .transform_up(|expr| meet(expr, schema))
         .map(|met| met.data)
+}
+
+/// Makes sure that what is divided, or averaged, as a double is divided as one, also where it becomes a decimal.
+fn keep_quotient(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let divided: Vec<&mut Expr> = match &mut expr {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if *op == Operator::Divide => {
+            vec![left.as_mut(), right.as_mut()]
+        }
+        Expr::AggregateFunction(call) if call.func.name() == "avg" => {
+            call.params.args.iter_mut().collect()
+        }
+        Expr::WindowFunction(call) if call.fun.name() == "avg" => {
+            call.params.args.iter_mut().collect()
+        }
+        _ => return Ok(Transformed::no(expr)),
+    };
+    let mut kept = false;
+    for operand in divided {
+        let is_literal = matches!(operand, Expr::Literal(..) | Expr::Cast(_));
+        if !is_literal && matches!(operand.get_type(schema), Ok(DataType::Float64)) {
+            *operand = cast(std::mem::take(operand), DataType::Float64);
+            kept = true;
+        }
+    }
+    Ok(match kept {
+        true => Transformed::yes(expr),
+        false => Transformed::no(expr),
+    })
 }
 
 fn stop_if(found: bool) -> TreeNodeRecursion {

@@ -179,6 +179,19 @@ SELECT CAST(0.12345678901234567 AS DOUBLE) AS c;
 --> rows
 -- 0.12345678901234566
 
+-- what is divided or averaged has the digits of a double
+SELECT 100.5 * v / 7 AS a, (v + 0.5) / (v - 0.25) AS b, 1.5 / v AS c FROM d WHERE id = 4;
+--> rows
+-- 14.500714285714285 | 1.986842105263158 | 1.4851485148514851
+
+SELECT round(100.0 * sum(CASE WHEN id > 3 THEN v * (1 - 0.05) ELSE 0 END) / sum(v + 0.5), 11) AS q, avg(v * 1.5) AS a FROM d WHERE id IN (4, 32);
+--> rows
+-- 95.0 | 74074074082408.16
+
+SELECT round(s / n, 13) AS q FROM (SELECT sum(v * 1.5) AS s, sum(v) + 0.1 AS n FROM d WHERE id IN (4, 32)) AS x;
+--> rows
+-- 1.5
+
 -- where no decimal holds all digits, they meet as doubles
 --@ duckdb: skip it cannot compare them
 SELECT id FROM d WHERE w > 0.123456789012345678901234567890 AND w < 1.5 OR w = 0.285000000000000000000000000000001 ORDER BY id;
