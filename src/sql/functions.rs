@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use arrow::array::Array;
 use arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, plan_err};
 use datafusion::config::ConfigOptions;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::interval_arithmetic::Interval;
@@ -20,7 +20,7 @@ use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
 use datafusion::logical_expr::{
     ColumnarValue, Documentation, Expr, ExpressionPlacement, LogicalPlan, ReturnFieldArgs,
-    ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 
 use super::checked::ConcatPlanner;
@@ -28,6 +28,7 @@ use super::estimates::{
     Estimate, joined, joined_with_separator, list_to_text, padded, ranged, refuse_over,
     regexp_replaced, repeated, replaced,
 };
+use super::passing::passed;
 use super::rewrite::rewrite;
 use crate::error::DfOlapError;
 
@@ -215,8 +216,7 @@ pub(crate) fn bound_constants(plan: LogicalPlan) -> Result<LogicalPlan> {
             }
             Ok(match is_constant_of_any_size(&expr) {
                 true => {
-                    let check = Bounds(Signature::any(1, Volatility::Immutable));
-                    let bounded = ScalarUDF::new_from_impl(check).call(vec![expr]);
+                    let bounded = passed(expr, "a constant", bounded);
                     Transformed::new(bounded, true, TreeNodeRecursion::Jump)
                 }
                 false => Transformed::no(expr),
@@ -237,46 +237,12 @@ fn is_constant_of_any_size(expr: &Expr) -> bool {
     }
 }
 
-/// Passes its argument on, if it is not too large as often as there are rows; shows itself as its argument.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Bounds(Signature);
-
-impl ScalarUDFImpl for Bounds {
-    fn name(&self) -> &'static str {
-        "a constant"
-    }
-
-    fn display_name(&self, args: &[Expr]) -> Result<String> {
-        Ok(args.iter().map(ToString::to_string).collect())
-    }
-
-    fn schema_name(&self, args: &[Expr]) -> Result<String> {
-        let names = args.iter().map(|arg| arg.schema_name().to_string());
-        Ok(names.collect())
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.0
-    }
-
-    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
-        Ok(arg_types.first().cloned().unwrap_or(DataType::Null))
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        Ok(Arc::clone(&args.arg_fields[0]))
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let rows = args.number_rows as u64;
-        let Some(value) = args.args.into_iter().next() else {
-            return plan_err!("a check takes one value");
-        };
-        let bytes = match &value {
-            ColumnarValue::Array(array) => array.get_buffer_memory_size() as u64,
-            ColumnarValue::Scalar(value) => (value.size() as u64).saturating_mul(rows),
-        };
-        refuse_over("a constant in each row", bytes)?;
-        Ok(value)
-    }
+/// Refuses a value that is too large as often as there are rows.
+fn bounded(value: ColumnarValue, rows: usize) -> Result<ColumnarValue> {
+    let bytes = match &value {
+        ColumnarValue::Array(array) => array.get_buffer_memory_size() as u64,
+        ColumnarValue::Scalar(value) => (value.size() as u64).saturating_mul(rows as u64),
+    };
+    refuse_over("a constant in each row", bytes)?;
+    Ok(value)
 }

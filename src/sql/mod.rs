@@ -32,6 +32,7 @@ mod numerals;
 mod paced;
 mod parameters;
 mod parse;
+mod passing;
 mod past;
 mod planner;
 mod plans;

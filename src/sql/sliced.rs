@@ -3,18 +3,14 @@
 //! Of a slice of a list array, arrow-cast 59 takes the values from the start of what was sliced: other rows' values. Before
 //! such a cast a slice is copied. This can go when arrow casts slices right.
 
-use std::sync::Arc;
-
-use arrow::array::{Array, ArrayRef, AsArray, UInt64Array};
+use arrow::array::{Array, AsArray, UInt64Array};
 use arrow::compute::take;
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::datatypes::DataType;
+use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Result, plan_err};
-use datafusion::logical_expr::{
-    Cast, ColumnarValue, Expr, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
-    ScalarUDFImpl, Signature, TryCast, Volatility,
-};
+use datafusion::logical_expr::{Cast, ColumnarValue, Expr, LogicalPlan, TryCast};
 
+use super::passing::passed;
 use super::rewrite::rewrite;
 
 /// Puts a copy before each cast of an optimized plan that needs one.
@@ -24,10 +20,7 @@ pub(crate) fn copy_before_casts(plan: LogicalPlan) -> Result<LogicalPlan> {
             if !to_fixed_size(&expr) {
                 return Ok(Transformed::no(expr));
             }
-            let copy = |inner: Box<Expr>| {
-                let copied = Copied(Signature::any(1, Volatility::Immutable));
-                Box::new(ScalarUDF::new_from_impl(copied).call(vec![*inner]))
-            };
+            let copy = |inner: Box<Expr>| Box::new(passed(*inner, "copied", copied));
             Ok(Transformed::yes(match expr {
                 Expr::Cast(cast) => Expr::Cast(Cast {
                     expr: copy(cast.expr),
@@ -89,49 +82,12 @@ fn begins_within(array: &dyn Array) -> bool {
     }
 }
 
-fn copied(array: ArrayRef) -> Result<ArrayRef> {
-    if !begins_within(&array) {
-        return Ok(array);
-    }
-    let rows = UInt64Array::from_iter_values(0..array.len() as u64);
-    Ok(take(&array, &rows, None)?)
-}
-
-/// Passes its argument on, as a copy of its own rows; shows itself as its argument.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Copied(Signature);
-
-impl ScalarUDFImpl for Copied {
-    fn name(&self) -> &'static str {
-        "copied"
-    }
-
-    fn display_name(&self, args: &[Expr]) -> Result<String> {
-        Ok(args.iter().map(ToString::to_string).collect())
-    }
-
-    fn schema_name(&self, args: &[Expr]) -> Result<String> {
-        let names = args.iter().map(|arg| arg.schema_name().to_string());
-        Ok(names.collect())
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.0
-    }
-
-    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
-        Ok(arg_types.first().cloned().unwrap_or(DataType::Null))
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        Ok(Arc::clone(&args.arg_fields[0]))
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        match args.args.into_iter().next() {
-            Some(ColumnarValue::Array(array)) => copied(array).map(ColumnarValue::Array),
-            Some(scalar) => Ok(scalar),
-            None => plan_err!("a copy is of one value"),
+fn copied(value: ColumnarValue, _: usize) -> Result<ColumnarValue> {
+    Ok(match value {
+        ColumnarValue::Array(array) if begins_within(&array) => {
+            let rows = UInt64Array::from_iter_values(0..array.len() as u64);
+            ColumnarValue::Array(take(&array, &rows, None)?)
         }
-    }
+        value => value,
+    })
 }
