@@ -269,7 +269,7 @@ impl Planner {
         let _ = expr.visit(&mut KeepDigits);
         let expr = with_deep_stack(|| self.sql().sql_to_expr(expr, schema, context))?;
         let Some(values) = &self.values else {
-            return meet_decimals_in(expr, schema);
+            return with_deep_stack(|| meet_decimals_in(expr, schema));
         };
         use datafusion::common::tree_node::{Transformed, TreeNode};
         expr.transform_up(|expr| match &expr {
@@ -281,7 +281,7 @@ impl Planner {
             }
             _ => Ok(Transformed::no(expr)),
         })
-        .and_then(|bound| meet_decimals_in(bound.data, schema))
+        .and_then(|bound| with_deep_stack(|| meet_decimals_in(bound.data, schema)))
     }
 
     /// Puts the parameters' values into a plan; one that was not given is an error that names it. Then literals are what they
@@ -291,7 +291,7 @@ impl Planner {
             Some(values) => plan.replace_params_with_values(values)?,
             None => plan,
         };
-        meet_decimals(plan)
+        with_deep_stack(|| meet_decimals(plan))
     }
 
     /// The value of an expression without columns.

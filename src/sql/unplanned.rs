@@ -141,20 +141,13 @@ fn whole_recursive_cte(cte: &mut Cte) -> ControlFlow<DfOlapError> {
         );
         return refuse(&what, true);
     }
-    let whole = Query {
-        with: None,
-        body: query.body.clone(),
-        order_by: None,
-        limit_clause: None,
-        fetch: None,
-        locks: Vec::new(),
-        for_clause: None,
-        settings: None,
-        format_clause: None,
-        pipe_operators: Vec::new(),
-    };
-    let whole = std::mem::replace(query, whole);
-    *query.body = SetExpr::Query(Box::new(whole));
+    let whole = SetExpr::Query(Box::new(query.clone()));
+    query.with = None;
+    query.order_by = None;
+    query.limit_clause = None;
+    query.fetch = None;
+    query.pipe_operators.clear();
+    *query.body = whole;
     ControlFlow::Continue(())
 }
 

@@ -134,3 +134,8 @@ GROUP BY g ORDER BY g;
 -- 4 | 64296429 | 64296429000000000
 -- 5 | 64300715 | 64300715000000000
 -- 6 | 64275000 | 64275000000000000
+
+-- what is added within the sum counts before it has to fit
+SELECT sum(b + -10) AS a, sum(b + -20) AS c FROM (VALUES (9223372036854775807), (10)) AS v (b);
+--> rows
+-- 9223372036854775797 | 9223372036854775777

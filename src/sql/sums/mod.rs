@@ -15,12 +15,11 @@ use arrow::datatypes::{
 use datafusion::common::{Result, ScalarValue};
 use datafusion::execution::SessionStateBuilder;
 use datafusion::functions_aggregate::sum::Sum;
-use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, Expr, GroupsAccumulator, Operator,
-    ReversedUDAF, SetMonotonicity, Signature, StatisticsArgs,
+    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, GroupsAccumulator, ReversedUDAF,
+    SetMonotonicity, Signature, StatisticsArgs,
 };
 
 use accumulators::{WIDE, distinct, is_wide, total, totals};
@@ -51,6 +50,7 @@ macro_rules! wide {
     };
 }
 
+/// It does not turn `sum(x + 1)` into `sum(x) + count(x)`, as DataFusion's does: the first may fit where `sum(x)` does not.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct CheckedSum(Sum);
 
@@ -128,18 +128,6 @@ impl AggregateUDFImpl for CheckedSum {
 
     fn set_monotonicity(&self, data_type: &DataType) -> SetMonotonicity {
         self.0.set_monotonicity(data_type)
-    }
-
-    fn simplify_expr_op_literal(
-        &self,
-        function: &AggregateFunction,
-        arg: &Expr,
-        op: Operator,
-        literal: &Expr,
-        arg_is_left: bool,
-    ) -> Result<Option<Expr>> {
-        self.0
-            .simplify_expr_op_literal(function, arg, op, literal, arg_is_left)
     }
 
     fn value_from_stats(&self, args: &StatisticsArgs) -> Option<ScalarValue> {

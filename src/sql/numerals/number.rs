@@ -1,0 +1,201 @@
+//! A number of many digits, from the text of a statement to its plan.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Field, FieldRef};
+use datafusion::common::{Result, ScalarValue, plan_err};
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
+};
+use datafusion::sql::sqlparser::ast::{self, VisitorMut};
+
+/// The function whose call stands for a number of many digits, out of a user's way.
+pub(crate) const NUMBER: &str = "\u{1}number";
+
+/// How many significant digits every double holds.
+const DIGITS_OF_DOUBLES: usize = 15;
+
+/// Puts calls of [`NUMBER`] in the place of numbers that a double does not hold.
+pub(crate) struct KeepDigits;
+
+impl VisitorMut for KeepDigits {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<()> {
+        match expr {
+            ast::Expr::UnaryOp {
+                op: ast::UnaryOperator::Minus,
+                expr: inner,
+            } => {
+                if let Some(text) = digits(inner)
+                    && is_long(&format!("-{text}"))
+                {
+                    **inner = call(text);
+                }
+            }
+            other => {
+                if let Some(text) = digits(other)
+                    && is_long(text)
+                {
+                    *other = call(text);
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn digits(expr: &ast::Expr) -> Option<&str> {
+    match expr {
+        ast::Expr::Value(value) => match &value.value {
+            ast::Value::Number(text, false) => Some(text),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn call(text: &str) -> ast::Expr {
+    let text = ast::Expr::value(ast::Value::SingleQuotedString(text.to_string()));
+    let arg = ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(text));
+    ast::Expr::Function(ast::Function {
+        name: ast::ObjectName::from(vec![ast::Ident::with_quote('"', NUMBER)]),
+        uses_odbc_syntax: false,
+        parameters: ast::FunctionArguments::None,
+        args: ast::FunctionArguments::List(ast::FunctionArgumentList {
+            duplicate_treatment: None,
+            args: vec![arg],
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
+
+/// True for a number that DataFusion would round to a double and a decimal holds; below zero where it has a minus.
+pub(crate) fn is_long(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit);
+    let significant = digits.skip_while(|digit| *digit == b'0').count();
+    let fits = text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok();
+    significant > DIGITS_OF_DOUBLES && !fits && decimal(text).is_some()
+}
+
+/// The decimal of exactly these digits: `-12.50` is 12.5. `None` where it has more than 38, or an exponent.
+pub(crate) fn decimal(text: &str) -> Option<ScalarValue> {
+    let (negative, text) = match text.strip_prefix('-') {
+        Some(text) => (true, text),
+        None => (false, text),
+    };
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let digits = format!("{}{fraction}", whole.trim_start_matches('0'));
+    let plain = !text.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    let precision = digits.len().max(fraction.len()).max(1);
+    if !plain || precision > usize::from(DECIMAL128_MAX_PRECISION) {
+        return None;
+    }
+    let value: i128 = match digits.as_str() {
+        "" => 0,
+        digits => digits.parse().ok()?,
+    };
+    let value = if negative { -value } else { value };
+    let (precision, scale) = (precision as u8, fraction.len() as i8);
+    Some(ScalarValue::Decimal128(Some(value), precision, scale))
+}
+
+pub(super) fn is_numeral(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(ScalarValue::Float64(Some(_)), _) => true,
+        Expr::ScalarFunction(call) => call.func.name() == NUMBER,
+        _ => false,
+    }
+}
+
+/// The text of a number literal that is a double, or of many digits.
+pub(super) fn numeral(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Literal(ScalarValue::Float64(Some(value)), _) if value.is_finite() => {
+            Some(value.to_string())
+        }
+        Expr::ScalarFunction(call) if call.func.name() == NUMBER => match call.args.as_slice() {
+            [Expr::Literal(text, _)] => text.try_as_str().flatten().map(ToString::to_string),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A number of many digits by its text. Shows itself as DataFusion would show it: as a double.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Number(Signature);
+
+impl Number {
+    pub fn function() -> ScalarUDF {
+        ScalarUDF::new_from_impl(Self(Signature::any(1, Volatility::Immutable)))
+    }
+
+    fn shown(args: &[Expr]) -> Result<Expr> {
+        let text = match args {
+            [Expr::Literal(text, _)] => text.try_as_str().flatten(),
+            _ => None,
+        };
+        match text.and_then(|text| text.parse().ok()) {
+            Some(value) => Ok(Expr::Literal(ScalarValue::Float64(Some(value)), None)),
+            None => plan_err!("a number has one text"),
+        }
+    }
+}
+
+/// The decimal of the one text that a call has.
+fn value_of(text: Option<&ScalarValue>) -> Result<ScalarValue> {
+    let text = text.and_then(ScalarValue::try_as_str).flatten();
+    match text.and_then(decimal) {
+        Some(value) => Ok(value),
+        None => plan_err!("a number has one text"),
+    }
+}
+
+impl ScalarUDFImpl for Number {
+    fn name(&self) -> &'static str {
+        NUMBER
+    }
+
+    fn display_name(&self, args: &[Expr]) -> Result<String> {
+        Self::shown(args).map(|shown| shown.to_string())
+    }
+
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        Self::shown(args).map(|shown| shown.schema_name().to_string())
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        plan_err!("the type of a number is that of its digits")
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        let text = args.scalar_arguments.first().copied().flatten();
+        let data_type = value_of(text)?.data_type();
+        Ok(Arc::new(Field::new(self.name(), data_type, false)))
+    }
+
+    fn simplify(&self, args: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        let value = value_of(args.first().and_then(Expr::as_literal))?;
+        Ok(ExprSimplifyResult::Simplified(Expr::Literal(value, None)))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        match args.args.as_slice() {
+            [ColumnarValue::Scalar(text)] => value_of(Some(text)).map(ColumnarValue::Scalar),
+            _ => plan_err!("a number has one text"),
+        }
+    }
+}
