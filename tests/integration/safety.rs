@@ -135,6 +135,19 @@ async fn chains_within_the_limits_run() {
         301
     );
     run(&engine, "INSERT INTO t VALUES (1, 1)").await;
+    run(&engine, "CREATE TABLE decimals (d DECIMAL(18, 2))").await;
+    run(&engine, "INSERT INTO decimals VALUES (0.5)").await;
+    for links in [200, 900] {
+        // Literals that meet a decimal at the end, at the start, or none.
+        for sum in [
+            format!("0.5{} + d", " + 0.5".repeat(links)),
+            format!("d{}", " + 0.5".repeat(links + 1)),
+            format!("0.5{}", " + 0.5".repeat(links + 1)),
+        ] {
+            let sql = format!("SELECT CAST(round({sum}) AS BIGINT) FROM decimals");
+            assert_eq!(number(&engine, &sql).await, links as i64 / 2 + 1);
+        }
+    }
     for links in [200, 900] {
         let sum = format!("SELECT id{} FROM t", " + v".repeat(links));
         assert_eq!(number(&engine, &sum).await, links as i64 + 1);
