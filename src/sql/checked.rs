@@ -146,7 +146,7 @@ fn is_decimal(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Decimal128(..))
 }
 
-/// One operator between decimals. Within a long chain the operators stay as they are: each would be a call within a call.
+/// `left op right`, all decimals, in one chain with what `left` is.
 fn decimals(
     left: Expr,
     op: Operator,
@@ -154,20 +154,19 @@ fn decimals(
     one: &DataType,
     other: &DataType,
 ) -> Result<Transformed<Expr>> {
-    let depth = |expr: &Expr| match as_checked(expr).map(|checked| &checked.operation) {
-        Some(Operation::Decimals { depth, .. }) => *depth,
-        _ => 0,
-    };
-    let depth = 1 + depth(&left).max(depth(&right));
-    if depth > MAX_DECIMALS {
-        let plain = BinaryExpr::new(Box::new(left), op, Box::new(right));
-        return Ok(Transformed::no(Expr::BinaryExpr(plain)));
-    }
     let made = BinaryTypeCoercer::new(one, &op, other).get_result_type()?;
-    let operation = Operation::Decimals { op, depth };
-    Ok(Transformed::yes(
-        Checked::new(operation, Some(made)).call(vec![left, right]),
-    ))
+    let so_far = match as_checked(&left).map(|checked| &checked.operation) {
+        Some(Operation::Decimals(steps)) => Some(steps.clone()),
+        _ => None,
+    };
+    let (mut steps, mut operands) = match (so_far, left) {
+        (Some(steps), Expr::ScalarFunction(call)) => (steps, call.args),
+        (_, left) => (Vec::new(), vec![left]),
+    };
+    steps.push((op, made.clone()));
+    operands.push(right);
+    let chain = Checked::new(Operation::Decimals(steps), Some(made));
+    Ok(Transformed::yes(chain.call(operands)))
 }
 
 fn as_checked(expr: &Expr) -> Option<&Checked> {
@@ -258,15 +257,9 @@ enum Operation {
     /// From left to right: one operator between each two operands.
     Chain(Vec<Operator>),
     Negate,
-    /// One operator between two decimals, and how many such calls stand within one another.
-    Decimals {
-        op: Operator,
-        depth: usize,
-    },
+    /// The same between decimals, each operator with the type of what is made so far.
+    Decimals(Vec<(Operator, DataType)>),
 }
-
-/// How many operators between decimals are calls within calls.
-const MAX_DECIMALS: usize = 16;
 
 /// Operators whose result fits, or there is an error.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -301,8 +294,12 @@ impl Checked {
                 }
                 text
             }
-            (Operation::Decimals { op, .. }, [left, right]) => {
-                format!("{} {op} {}", operand(left), operand(right))
+            (Operation::Decimals(steps), [first, others @ ..]) => {
+                let mut text = operand(first);
+                for ((op, _), other) in steps.iter().zip(others) {
+                    text += &format!(" {op} {}", operand(other));
+                }
+                text
             }
             _ => self.name().to_string(),
         }
@@ -313,7 +310,7 @@ impl ScalarUDFImpl for Checked {
     fn name(&self) -> &'static str {
         match &self.operation {
             Operation::Chain(ops) if is_concat(ops) => "||",
-            Operation::Chain(_) | Operation::Decimals { .. } => "arithmetic",
+            Operation::Chain(_) | Operation::Decimals(_) => "arithmetic",
             Operation::Negate => "-",
         }
     }
@@ -335,7 +332,7 @@ impl ScalarUDFImpl for Checked {
     }
 
     fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
-        if matches!(self.operation, Operation::Decimals { .. }) {
+        if matches!(self.operation, Operation::Decimals(_)) {
             return Ok(arg_types.to_vec());
         }
         let made = self.return_type(arg_types)?;
@@ -386,14 +383,16 @@ impl ScalarUDFImpl for Checked {
                 .iter()
                 .zip(operands)
                 .try_fold(first, |left, (op, right)| evaluate(left, *op, right, rows)),
-            Operation::Decimals { op, .. } => {
-                let Some(second) = operands.next() else {
-                    return plan_err!("{} takes operands", self.name());
-                };
-                match decimal::arithmetic(&first, *op, &second, args.return_field.data_type()) {
-                    Some(made) => Ok(ColumnarValue::Array(made)),
-                    None => evaluate(first, *op, second, rows),
-                }
+            Operation::Decimals(steps) => {
+                let mut steps = steps.iter().zip(operands);
+                steps.try_fold(
+                    first,
+                    |left, ((op, made), right)| match decimal::arithmetic(&left, *op, &right, made)
+                    {
+                        Some(made) => Ok(ColumnarValue::Array(made)),
+                        None => evaluate(left, *op, right, rows),
+                    },
+                )
             }
         }
     }

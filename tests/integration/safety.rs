@@ -143,6 +143,14 @@ async fn chains_within_the_limits_run() {
             format!("0.5{} + d", " + 0.5".repeat(links)),
             format!("d{}", " + 0.5".repeat(links + 1)),
             format!("0.5{}", " + 0.5".repeat(links + 1)),
+            // Those of more digits than a double has are decimals from the start.
+            format!("0.5{} + d", " + 0.50000000000000000001".repeat(links)),
+            format!("d{} + 0.5", " + d".repeat(links)),
+            format!(
+                "d{}{} + 0.5",
+                " + d * 1".repeat(links / 10),
+                " + d".repeat(links - links / 10)
+            ),
         ] {
             let sql = format!("SELECT CAST(round({sum}) AS BIGINT) FROM decimals");
             assert_eq!(number(&engine, &sql).await, links as i64 / 2 + 1);

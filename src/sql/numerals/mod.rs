@@ -47,9 +47,6 @@ pub(crate) fn meet_decimals(plan: LogicalPlan) -> Result<LogicalPlan> {
         let schema = merge_schema(&node.inputs());
         let names = NamePreserver::new(&node);
         let node = node.map_expressions(|expr| {
-            if !is_short(&expr)? {
-                return Ok(Transformed::no(expr));
-            }
             let name = names.save(&expr);
             let met = expr.transform_up(|expr| meet(expr, &schema))?;
             Ok(match met.transformed {
@@ -74,9 +71,6 @@ pub(crate) fn meet_decimals(plan: LogicalPlan) -> Result<LogicalPlan> {
 
 /// The same for an expression that stands alone, over the columns of `schema`.
 pub(crate) fn meet_decimals_in(expr: Expr, schema: &DFSchema) -> Result<Expr> {
-    if !is_short(&expr)? {
-        return Ok(expr);
-    }
     expr.transform_up(|expr| keep_quotient(expr, schema))?
         .data
         .transform_up(|expr| meet(expr, schema))
@@ -128,20 +122,6 @@ fn stop_if(found: bool) -> TreeNodeRecursion {
 const OF_ONE_TYPE: [&str; 7] = [
     "coalesce", "nvl", "ifnull", "nvl2", "nullif", "greatest", "least",
 ];
-
-/// The most operators of an expression whose literals become decimals: each operator between decimals is evaluated within the
-/// next, and longer chains stay doubles.
-const MOST_OPERATORS: usize = 100;
-
-fn is_short(expr: &Expr) -> Result<bool> {
-    let mut operators = 0;
-    expr.apply(|part| {
-        operators +=
-            usize::from(matches!(part, Expr::BinaryExpr(binary) if is_exact_arithmetic(binary.op)));
-        Ok(stop_if(operators > MOST_OPERATORS))
-    })?;
-    Ok(operators <= MOST_OPERATORS)
-}
 
 /// What brings expressions to one type.
 enum Meeting {
