@@ -26,6 +26,7 @@ use super::counts::Counts;
 use super::filters::{RuntimeFilters, ScanConditions};
 use super::functions::{bound_functions, timestamps_without_zone};
 use super::joins::JoinOrder;
+use super::null_keys::keep_null_keys_apart;
 use super::parse::TextLimits;
 use super::plans::Plans;
 use super::sums::check_sums;
@@ -158,6 +159,7 @@ fn add_rules(builder: &mut SessionStateBuilder) {
     let mut optimizer = Optimizer::new();
     let last = optimizer.rules.len().saturating_sub(1);
     optimizer.rules.insert(last, Arc::new(JoinOrder));
+    keep_null_keys_apart(&mut optimizer);
     *builder.optimizer() = Some(optimizer);
     let mut physical = PhysicalOptimizer::new();
     for rule in &mut physical.rules {
@@ -240,8 +242,10 @@ mod tests {
         assert!(physical.contains(&"scan_conditions") && physical.contains(&"runtime_filters"));
         let logical: Vec<_> = state.optimizers().iter().map(|rule| rule.name()).collect();
         assert_eq!(
-            logical[logical.len() - 2..],
-            ["join_order", "optimize_projections"]
+            logical[logical.len() - 3..],
+            ["join_order", "optimize_projections", "null_keys"]
         );
+        assert_eq!(logical[0], "null_keys_as_conditions");
+        assert!(!logical.contains(&"extract_equijoin_predicate"));
     }
 }
