@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::dialect::EngineDialect;
 use super::parameters::Found;
+use super::row_values::RowValues;
 use super::unplanned::Unplanned;
 use crate::error::DfOlapError;
 
@@ -59,6 +60,9 @@ pub(crate) fn parse_statements(
         for statement in &mut statements {
             let _ = visit(statement, &mut numbered);
         }
+    }
+    for statement in &mut statements {
+        let _ = visit(statement, &mut RowValues);
     }
     Ok(statements)
 }

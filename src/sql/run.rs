@@ -21,6 +21,7 @@ use super::nulls;
 use super::planner::{PastTable, Planner, normalize};
 use super::session::{Clocked, Externals, Limits, Session, with_clock};
 use super::sliced::copy_before_casts;
+use super::subqueries::unnest;
 use super::unread::hide;
 use crate::change::ChangeSet;
 use crate::error::DfOlapError;
@@ -164,7 +165,7 @@ impl Run {
     }
 
     fn optimize(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
-        let plan = self.rewritten(nulls::respect(plan)?)?;
+        let plan = self.rewritten(unnest(nulls::respect(plan)?)?)?;
         hide(copy_before_casts(bound_constants(check_plan(plan)?)?)?)
     }
 

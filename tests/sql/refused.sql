@@ -82,8 +82,3 @@ SELECT * FROM t ORDER BY id;
 -- 1 | 10
 -- 2 | 20
 -- 3 | 30
-
--- a subquery that is correlated by anything but an equality of its column has no plan in DataFusion
---@ duckdb: skip DuckDB plans it
-SELECT (SELECT max(i.id) FROM t AS i WHERE i.id < o.id) AS below FROM t AS o;
---> error unsupported: ScalarSubquery

@@ -72,9 +72,10 @@ SELECT name FROM c WHERE (SELECT count(*) FROM o WHERE o.c_id = c.id) = 2;
 --> rows
 -- ann
 
---@ duckdb: skip DuckDB takes IN with a subquery as a value, not only as a condition
 SELECT id, id IN (SELECT c_id FROM o) AS known FROM c WHERE id < 3 ORDER BY id;
---> error unsupported
+--> rows
+-- 1 | true
+-- 2 | true
 
 SELECT count(*) AS n FROM o WHERE c_id IN (SELECT id FROM c WHERE name IN (SELECT name FROM c WHERE id > 1));
 --> rows

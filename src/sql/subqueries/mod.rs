@@ -1,0 +1,335 @@
+//! Subqueries that DataFusion refuses or gets wrong, as joins.
+//!
+//! DataFusion joins correlated subqueries where it can lift their conditions (see [`stock`]). All others become joins here, before
+//! its analyzer sees them: the subquery is made for all values that it asks for at once (see [`push`]) and joined with the query
+//! around it by them. `EXISTS` then is whether there is a row, `IN` and `ANY` are made of `EXISTS` with its three values, and a
+//! value of which there are two is an error when a row asks for it.
+
+mod one_row;
+mod push;
+mod references;
+mod stock;
+mod values;
+
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema, JoinType, Result, ScalarValue, not_impl_err, plan_err};
+use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
+use datafusion::logical_expr::{Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder};
+use datafusion::prelude::lit;
+
+use push::{Names, columns};
+use references::{has, has_subquery, references, subquery, subquery_of, with_subquery};
+
+/// Makes joins of the subqueries of a plan that DataFusion does not.
+pub(crate) fn unnest(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let mut found = false;
+    plan.apply(|node| {
+        found |= matches!(node, LogicalPlan::Subquery(_));
+        node.apply_expressions(|expr| {
+            found |= has_subquery(expr)?;
+            Ok(stop_if(found))
+        })?;
+        Ok(stop_if(found))
+    })?;
+    match found {
+        true => Unnest::default().plan(plan),
+        false => Ok(plan),
+    }
+}
+
+fn stop_if(found: bool) -> TreeNodeRecursion {
+    match found {
+        true => TreeNodeRecursion::Stop,
+        false => TreeNodeRecursion::Continue,
+    }
+}
+
+#[derive(Debug, Default)]
+struct Unnest {
+    names: Names,
+}
+
+impl Unnest {
+    fn plan(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        plan.transform_up(|node| self.node(node)).data()
+    }
+
+    fn node(&self, node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+        let mut found = false;
+        node.apply_expressions(|expr| {
+            found |= has_subquery(expr)?;
+            Ok(stop_if(found))
+        })?;
+        if let LogicalPlan::Join(join) = &node
+            && let Some(joined) = self.lateral(join)?
+        {
+            return Ok(Transformed::yes(joined));
+        }
+        if !found {
+            return Ok(Transformed::no(node));
+        }
+        // From the innermost out.
+        let node = node
+            .map_expressions(|expr| {
+                expr.transform_up(|part| match subquery_of(&part) {
+                    Some(inner) => {
+                        let plan = self.plan(inner.subquery.as_ref().clone())?;
+                        Ok(Transformed::yes(with_subquery(part, subquery(plan)?)))
+                    }
+                    None => Ok(Transformed::no(part)),
+                })
+            })
+            .data()?;
+        let node = match node {
+            LogicalPlan::Filter(filter) => self.filter(filter)?,
+            LogicalPlan::Join(join) => self.join(join)?,
+            LogicalPlan::Projection(_)
+            | LogicalPlan::Aggregate(_)
+            | LogicalPlan::Window(_)
+            | LogicalPlan::Sort(_) => self.expressions(node)?,
+            other => other,
+        };
+        Ok(Transformed::yes(node))
+    }
+
+    fn filter(&self, filter: Filter) -> Result<LogicalPlan> {
+        let schema = Arc::clone(filter.input.schema());
+        let mut input = Arc::unwrap_or_clone(filter.input);
+        let (mut kept, mut made) = (Vec::new(), Vec::new());
+        for conjunct in split_conjunction_owned(filter.predicate) {
+            let conjunct = if_true(conjunct);
+            match self.is_stock(&conjunct, &schema)? {
+                true => kept.push(conjunct),
+                false => made.push(conjunct),
+            }
+        }
+        if made.is_empty() {
+            let predicate = conjunction(kept).unwrap_or_else(|| lit(true));
+            return Ok(LogicalPlan::Filter(Filter::try_new(
+                predicate,
+                Arc::new(input),
+            )?));
+        }
+        // Fewer rows to join.
+        if let Some(kept) = conjunction(kept) {
+            input = LogicalPlanBuilder::from(input).filter(kept)?.build()?;
+        }
+        let mut conditions = Vec::new();
+        for conjunct in made {
+            let joined;
+            (input, joined) = self.expression(input, conjunct)?;
+            conditions.push(joined);
+        }
+        let mut plan = LogicalPlanBuilder::from(input);
+        if let Some(condition) = conjunction(conditions) {
+            plan = plan.filter(condition)?;
+        }
+        plan.project(columns(&schema.columns()).collect::<Vec<_>>())?
+            .build()
+    }
+
+    /// Whether DataFusion does all that this condition asks for.
+    fn is_stock(&self, conjunct: &Expr, schema: &DFSchema) -> Result<bool> {
+        let mut stock = true;
+        let mut conditions = false;
+        conjunct.apply(|part| {
+            match part {
+                Expr::ScalarSubquery(inner) => stock &= stock::joins_scalar(inner, schema)?,
+                Expr::SetComparison(_) => stock = false,
+                Expr::Exists(_) | Expr::InSubquery(_) => conditions = true,
+                _ => {}
+            }
+            Ok(stop_if(!stock))
+        })?;
+        // Two of its rules would have to share one condition.
+        Ok(stock && (!conditions || stock::joins_condition(conjunct, schema)?))
+    }
+
+    /// A node that gives each row something.
+    fn expressions(&self, node: LogicalPlan) -> Result<LogicalPlan> {
+        let before = Arc::clone(node.schema());
+        let inputs = node.inputs();
+        let [input] = inputs.as_slice() else {
+            return Ok(node);
+        };
+        let schema = Arc::clone(input.schema());
+        let mut joined = (*input).clone();
+        let scalars = matches!(node, LogicalPlan::Projection(_));
+        let mut changed = false;
+        let mut exprs = Vec::new();
+        for expr in node.expressions() {
+            let mut stock = true;
+            expr.apply(|part| {
+                stock &= match part {
+                    Expr::ScalarSubquery(inner) if scalars => stock::joins_scalar(inner, &schema)?,
+                    Expr::ScalarSubquery(inner) => references(&inner.subquery)?.is_empty(),
+                    part => subquery_of(part).is_none(),
+                };
+                Ok(stop_if(!stock))
+            })?;
+            if stock {
+                exprs.push(expr);
+                continue;
+            }
+            changed = true;
+            let made;
+            (joined, made) = self.expression(joined, expr)?;
+            exprs.push(made);
+        }
+        if !changed {
+            return Ok(node);
+        }
+        if let LogicalPlan::Projection(_) = node {
+            let fields = before.iter().zip(exprs);
+            let exprs: Vec<_> = fields
+                .map(|((qualifier, field), expr)| {
+                    expr.unalias()
+                        .alias_qualified(qualifier.cloned(), field.name())
+                })
+                .collect();
+            return LogicalPlanBuilder::from(joined).project(exprs)?.build();
+        }
+        let own = schema.fields().len();
+        let wider = joined.schema().fields().len() - own;
+        let made = node.with_new_exprs(exprs, vec![joined])?;
+        // Windows and sorts hand on what was joined to their input, which stands behind the input's own columns.
+        let handed = match made {
+            LogicalPlan::Aggregate(_) => 0,
+            _ => wider,
+        };
+        let fields = made.schema().columns().into_iter().enumerate();
+        let kept = fields.filter(|(at, _)| !(own..own + handed).contains(at));
+        let exprs: Vec<_> = before
+            .iter()
+            .zip(kept)
+            .map(|((qualifier, field), (_, column))| {
+                match column == Column::from((qualifier, field)) {
+                    true => Expr::Column(column),
+                    false => Expr::Column(column).alias_qualified(qualifier.cloned(), field.name()),
+                }
+            })
+            .collect();
+        LogicalPlanBuilder::from(made).project(exprs)?.build()
+    }
+
+    /// A join whose condition has subqueries.
+    fn join(&self, join: Join) -> Result<LogicalPlan> {
+        let mut conditions: Vec<_> = join
+            .on
+            .iter()
+            .map(|(left, right)| left.clone().eq(right.clone()))
+            .collect();
+        conditions.extend(join.filter.clone());
+        let uncorrelated = |expr: &Expr| {
+            let mut plain = true;
+            expr.apply(|part| {
+                plain &= match part {
+                    Expr::ScalarSubquery(inner) => references(&inner.subquery)?.is_empty(),
+                    part => subquery_of(part).is_none(),
+                };
+                Ok(stop_if(!plain))
+            })?;
+            Ok::<_, datafusion::error::DataFusionError>(plain)
+        };
+        let mut plain = true;
+        for condition in &conditions {
+            plain &= uncorrelated(condition)?;
+        }
+        if plain {
+            return Ok(LogicalPlan::Join(join));
+        }
+        let condition = conjunction(conditions.clone()).unwrap_or_else(|| lit(true));
+        if join.join_type == JoinType::Inner {
+            let both = LogicalPlanBuilder::from(join.left.as_ref().clone())
+                .cross_join(join.right.as_ref().clone())?
+                .build()?;
+            return self.filter(Filter::try_new(condition, Arc::new(both))?);
+        }
+        // Each subquery belongs to the side whose columns it asks for.
+        let mut sides = [join.left.as_ref().clone(), join.right.as_ref().clone()];
+        let mut made = Vec::new();
+        for condition in conditions {
+            let condition = condition.transform_up(|part| {
+                if subquery_of(&part).is_none() {
+                    return Ok(Transformed::no(part));
+                }
+                let schemas = [join.left.schema(), join.right.schema()];
+                for (side, schema) in schemas.into_iter().enumerate() {
+                    let columns = part.column_refs();
+                    let mut columns = columns.iter();
+                    let known =
+                        columns.all(|column| schema.maybe_index_of_column(column).is_some());
+                    let inner = subquery_of(&part).map(|inner| references(&inner.subquery));
+                    let asked = inner.transpose()?.unwrap_or_default();
+                    if known && asked.iter().all(|asked| has(schema, asked)) {
+                        let (plan, expr) = self.expression(sides[side].clone(), part)?;
+                        sides[side] = plan;
+                        return Ok(Transformed::yes(expr));
+                    }
+                }
+                not_impl_err!(
+                    "a subquery in the condition of a {} join that asks both sides for columns",
+                    join.join_type
+                )
+            });
+            made.push(condition.data()?);
+        }
+        let [left, right] = sides;
+        let plan = LogicalPlanBuilder::from(left)
+            .join_on(right, join.join_type, made)?
+            .build()?;
+        LogicalPlanBuilder::from(plan)
+            .project(columns(&join.schema.columns()).collect::<Vec<_>>())?
+            .build()
+    }
+
+    /// A join with what stands behind LATERAL.
+    fn lateral(&self, join: &Join) -> Result<Option<LogicalPlan>> {
+        let asked: Vec<_> = references(&join.right)?
+            .into_iter()
+            .filter(|asked| has(join.left.schema(), asked))
+            .collect();
+        let is_lateral = join
+            .right
+            .exists(|node| Ok(matches!(node, LogicalPlan::Subquery(_))))?;
+        if asked.is_empty() || !is_lateral {
+            return Ok(None);
+        }
+        if !matches!(join.join_type, JoinType::Inner | JoinType::Left) {
+            return plan_err!(
+                "a {} join with LATERAL: use JOIN or LEFT JOIN",
+                join.join_type
+            );
+        }
+        let (pushed, mut conditions) = self.pushed(&join.left, &join.right, &asked, true)?;
+        let on = join.on.iter();
+        conditions.extend(on.map(|(left, right)| left.clone().eq(right.clone())));
+        conditions.extend(join.filter.clone());
+        LogicalPlanBuilder::from(join.left.as_ref().clone())
+            .join_on(pushed.plan, join.join_type, conditions)?
+            .project(columns(&join.schema.columns()).collect::<Vec<_>>())?
+            .build()
+            .map(Some)
+    }
+}
+
+/// A condition that is true for the same rows. Where only that counts, `EXISTS` says as much as a CASE that tells NULL from false.
+fn if_true(condition: Expr) -> Expr {
+    let Expr::Case(case) = &condition else {
+        return condition;
+    };
+    let is = |expr: &Expr, value: Option<bool>| matches!(expr, Expr::Literal(ScalarValue::Boolean(found), _) if *found == value);
+    match (case.when_then_expr.as_slice(), &case.else_expr) {
+        ([(found, yes), (_, null)], Some(no))
+            if case.expr.is_none()
+                && is(yes, Some(true))
+                && is(null, None)
+                && is(no, Some(false)) =>
+        {
+            found.as_ref().clone()
+        }
+        _ => condition,
+    }
+}

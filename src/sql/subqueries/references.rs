@@ -1,0 +1,132 @@
+//! Which columns of the queries around it a plan asks for.
+
+use std::sync::Arc;
+
+use arrow::datatypes::FieldRef;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema, Result};
+use datafusion::logical_expr::expr::{Exists, InSubquery, SetComparison};
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{Expr, LogicalPlan, Subquery};
+
+/// A column of a query around this one.
+pub(super) type Reference = (FieldRef, Column);
+
+/// The columns of queries around `plan` that it asks for, each once. What a subquery asks the query for that it stands in is none
+/// of them.
+pub(super) fn references(plan: &LogicalPlan) -> Result<Vec<Reference>> {
+    let mut found = Vec::new();
+    plan.apply(|node| {
+        let around = merge_schema(&node.inputs());
+        node.apply_expressions(|expr| {
+            collect(expr, &around, &mut found)?;
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        if let LogicalPlan::Join(join) = node {
+            // What LATERAL asks the table beside it for.
+            let (left, right) = (join.left.schema(), references(&join.right)?);
+            add(
+                right.into_iter().filter(|asked| !has(left, asked)),
+                &mut found,
+            );
+            add(references(&join.left)?, &mut found);
+            return Ok(TreeNodeRecursion::Jump);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(found)
+}
+
+/// The same of an expression over the columns of `around`.
+pub(super) fn references_of(expr: &Expr, around: &DFSchema) -> Result<Vec<Reference>> {
+    let mut found = Vec::new();
+    collect(expr, around, &mut found)?;
+    Ok(found)
+}
+
+fn collect(expr: &Expr, around: &DFSchema, found: &mut Vec<Reference>) -> Result<()> {
+    expr.apply(|part| {
+        if let Expr::OuterReferenceColumn(field, column) = part {
+            add([(Arc::clone(field), column.clone())], found);
+        }
+        if let Some(subquery) = subquery_of(part) {
+            let asked = references(&subquery.subquery)?;
+            add(asked.into_iter().filter(|asked| !has(around, asked)), found);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(())
+}
+
+fn add(more: impl IntoIterator<Item = Reference>, found: &mut Vec<Reference>) {
+    for reference in more {
+        if !found.iter().any(|(_, column)| *column == reference.1) {
+            found.push(reference);
+        }
+    }
+}
+
+/// Whether a schema has the column that is asked for.
+pub(super) fn has(schema: &DFSchema, (_, column): &Reference) -> bool {
+    schema.maybe_index_of_column(column).is_some()
+}
+
+/// The subquery of an expression that is one.
+pub(super) fn subquery_of(expr: &Expr) -> Option<&Subquery> {
+    match expr {
+        Expr::ScalarSubquery(subquery)
+        | Expr::Exists(Exists { subquery, .. })
+        | Expr::InSubquery(InSubquery { subquery, .. })
+        | Expr::SetComparison(SetComparison { subquery, .. }) => Some(subquery),
+        _ => None,
+    }
+}
+
+pub(super) fn has_subquery(expr: &Expr) -> Result<bool> {
+    expr.exists(|part| Ok(subquery_of(part).is_some()))
+}
+
+/// A subquery whose plan is `plan`.
+pub(super) fn subquery(plan: LogicalPlan) -> Result<Subquery> {
+    let outer_ref_columns = references(&plan)?
+        .into_iter()
+        .map(|(field, column)| Expr::OuterReferenceColumn(field, column));
+    Ok(Subquery {
+        outer_ref_columns: outer_ref_columns.collect(),
+        subquery: Arc::new(plan),
+        spans: Default::default(),
+    })
+}
+
+/// The expression with each column of `schema` asked for from outside.
+pub(super) fn asked_from_outside(expr: Expr, schema: &DFSchema) -> Result<Expr> {
+    expr.transform_up(|part| {
+        let Expr::Column(column) = part else {
+            return Ok(Transformed::no(part));
+        };
+        let (qualifier, field) = schema.qualified_field_from_column(&column)?;
+        let full = Column::from((qualifier, field));
+        Ok(Transformed::yes(Expr::OuterReferenceColumn(
+            Arc::clone(field),
+            full,
+        )))
+    })
+    .data()
+}
+
+/// The expression with another subquery.
+pub(super) fn with_subquery(expr: Expr, subquery: Subquery) -> Expr {
+    match expr {
+        Expr::ScalarSubquery(_) => Expr::ScalarSubquery(subquery),
+        Expr::Exists(exists) => Expr::Exists(Exists {
+            subquery,
+            negated: exists.negated,
+        }),
+        Expr::InSubquery(inside) => Expr::InSubquery(InSubquery { subquery, ..inside }),
+        Expr::SetComparison(comparison) => Expr::SetComparison(SetComparison {
+            subquery,
+            ..comparison
+        }),
+        other => other,
+    }
+}
