@@ -69,7 +69,7 @@ impl fmt::Display for ErrorKind {
 #[non_exhaustive]
 pub enum DfOlapError {
     /// An error that DataFusion reported while parsing, planning or running a statement.
-    #[error("{}", .0.strip_backtrace())]
+    #[error("{}", shown(.0))]
     DataFusion(DataFusionError),
 
     /// An error of an Arrow kernel.
@@ -265,6 +265,20 @@ impl From<DfOlapError> for DataFusionError {
     }
 }
 
+/// An error of DataFusion in its words, but for those that send our users to its makers.
+fn shown(error: &DataFusionError) -> String {
+    const TRACKER: &str = ".\nThis issue was likely caused by a bug in DataFusion's code. Please help us to resolve this by \
+                           filing a bug report in our issue tracker: https://github.com/apache/datafusion/issues";
+    let text = error.strip_backtrace().replace(TRACKER, "");
+    match datafusion_kind(error) {
+        ErrorKind::Invalid => text.replace("Internal error: ", ""),
+        _ => text.replace(
+            "Internal error: ",
+            "this is a statement that DataFusion cannot run: ",
+        ),
+    }
+}
+
 fn datafusion_kind(error: &DataFusionError) -> ErrorKind {
     match error {
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => {
@@ -282,16 +296,19 @@ fn datafusion_kind(error: &DataFusionError) -> ErrorKind {
             } else if let Some(arrow) = inner.downcast_ref::<ArrowError>() {
                 arrow_kind(arrow)
             } else {
-                ErrorKind::Internal
+                foreign_kind(inner.as_ref())
             }
         }
         DataFusionError::ArrowError(inner, _) => arrow_kind(inner),
         DataFusionError::NotImplemented(_) => ErrorKind::Unsupported,
         DataFusionError::ResourcesExhausted(_) => ErrorKind::ResourcesExhausted,
         DataFusionError::IoError(_) | DataFusionError::ObjectStore(_) => ErrorKind::Unavailable,
-        DataFusionError::Internal(_)
-        | DataFusionError::ExecutionJoin(_)
-        | DataFusionError::Ffi(_) => ErrorKind::Internal,
+        // What DataFusion calls internal are arguments that no signature takes, and statements that it cannot do.
+        DataFusionError::Internal(text) if text.contains("failed to match any signature") => {
+            ErrorKind::Invalid
+        }
+        DataFusionError::Internal(_) => ErrorKind::Unsupported,
+        DataFusionError::ExecutionJoin(_) | DataFusionError::Ffi(_) => ErrorKind::Internal,
         DataFusionError::SchemaError(inner, _) => match inner.as_ref() {
             SchemaError::AmbiguousReference { .. }
             | SchemaError::DuplicateQualifiedField { .. }
@@ -310,7 +327,7 @@ fn arrow_kind(error: &ArrowError) -> ErrorKind {
             } else if let Some(theirs) = inner.downcast_ref::<DataFusionError>() {
                 datafusion_kind(theirs)
             } else {
-                ErrorKind::Internal
+                foreign_kind(inner.as_ref())
             }
         }
         ArrowError::NotYetImplemented(_) => ErrorKind::Unsupported,
@@ -320,6 +337,14 @@ fn arrow_kind(error: &ArrowError) -> ErrorKind {
             ErrorKind::Internal
         }
         _ => ErrorKind::Invalid,
+    }
+}
+
+/// An error of a library below: of storage, or of what it was given (a pattern that is none, a text that is no JSON).
+fn foreign_kind(error: &(dyn std::error::Error + Send + Sync + 'static)) -> ErrorKind {
+    match error.is::<std::io::Error>() || error.is::<object_store::Error>() {
+        true => ErrorKind::Unavailable,
+        false => ErrorKind::Invalid,
     }
 }
 
@@ -346,6 +371,27 @@ mod tests {
         let error = DfOlapError::from(DataFusionError::Shared(shared));
         assert_eq!(error.kind(), ErrorKind::Cancelled);
         drop(kept);
+    }
+
+    #[test]
+    fn nobody_is_sent_to_datafusions_makers() {
+        let signature =
+            "Function 'avg' failed to match any signature, errors: Internal error: none";
+        for (text, kind) in [
+            (signature, ErrorKind::Invalid),
+            ("ORDER BY column cannot be empty", ErrorKind::Unsupported),
+        ] {
+            let error = DataFusionError::Internal(text.to_string());
+            assert!(error.to_string().contains("issue tracker"));
+            let error = DataFusionError::Context("type_coercion".into(), Box::new(error));
+            let error = DfOlapError::from(error);
+            assert_eq!(error.kind(), kind);
+            let text = error.to_string();
+            assert!(
+                !text.contains("tracker") && !text.contains("Internal"),
+                "{text}"
+            );
+        }
     }
 
     #[test]

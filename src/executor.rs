@@ -198,6 +198,20 @@ impl Executor {
         Ok(())
     }
 
+    /// Forgets the external tables of a DROP TABLE of nothing else; true where it was one.
+    async fn drop_external(&self, given: &Given, write: &Write) -> Result<bool, DfOlapError> {
+        if given.session.externals.is_empty() {
+            return Ok(false);
+        }
+        let run = self.begin(given, self.store.snapshot().await?);
+        let names = run.dropped_externals(write)?;
+        let mut session = self.session.write();
+        for name in &names {
+            Arc::make_mut(&mut session.externals).remove(name);
+        }
+        Ok(!names.is_empty())
+    }
+
     fn session(&self) -> Session {
         self.session.read().clone()
     }
@@ -225,7 +239,10 @@ impl Executor {
                 let (rows, snapshot) = self.read(given, &statement, snapshot).await?;
                 Ok(Started::Rows(rows, snapshot))
             }
-            Statement::Write(write) => self.write(given, &write).await,
+            Statement::Write(write) => match self.drop_external(given, &write).await? {
+                true => Ok(Started::done()),
+                false => self.write(given, &write).await,
+            },
             Statement::Prepare {
                 name,
                 types,

@@ -61,6 +61,22 @@ pub(crate) fn check_type(name: &str, data_type: &DataType) -> Result<(), DfOlapE
         DataType::Null => Err(DfOlapError::Invalid(format!(
             "column '{name}' has no type; cast its NULL to one"
         ))),
+        DataType::Dictionary(_, values) if matches!(values.as_ref(), DataType::Dictionary(..)) => {
+            Err(DfOlapError::Unsupported(format!(
+                "column '{name}' is a dictionary of a dictionary, which a table does not hold; cast it to the type of its values"
+            )))
+        }
+        DataType::Dictionary(_, values) => check_type(name, values),
+        DataType::Struct(fields) => {
+            let mut fields = fields.iter();
+            fields.try_for_each(|field| check_type(name, field.data_type()))
+        }
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::Map(item, _) => check_type(name, item.data_type()),
         _ => Ok(()),
     }
 }

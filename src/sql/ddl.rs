@@ -25,7 +25,7 @@ pub(crate) async fn effect(run: &Run, statement: &ast::Statement) -> Result<Effe
     match statement {
         ast::Statement::CreateTable(create) => create_table(run, create).await,
         ast::Statement::CreateView(create) => create_view(run, create),
-        ast::Statement::AlterTable(alter) => alter::effect(run, alter),
+        ast::Statement::AlterTable(alter) => alter::effect(run, alter).await,
         ast::Statement::Drop {
             object_type,
             if_exists,

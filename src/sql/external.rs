@@ -7,12 +7,14 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
+use datafusion::common::DataFusionError;
 use datafusion::datasource::listing::{
     ListingTable, ListingTableConfig, ListingTableConfigExt, ListingTableUrl,
 };
 use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::sql::parser::{CopyToSource, Statement as DFStatement};
 use datafusion::sql::sqlparser::ast;
+use futures::TryStreamExt;
 
 use super::column::check_name;
 use super::planner::TABLE_AT;
@@ -61,6 +63,20 @@ impl Run {
             }
             let state = self.state();
             let url = ListingTableUrl::parse(&name)?;
+            let store = state.runtime_env().object_store(&url)?;
+            let first = match url.list_all_files(state.as_ref(), store.as_ref(), "").await {
+                Ok(mut files) => files.try_next().await,
+                Err(error) => Err(error),
+            };
+            let is_missing = match &first {
+                Ok(first) => first.is_none(),
+                Err(error) => is_not_found(error),
+            };
+            if is_missing {
+                return Err(DfOlapError::TableNotFound(format!(
+                    "'{name}': there is no table of this name and no file"
+                )));
+            }
             let config = ListingTableConfig::new(url)
                 .infer_options(state.as_ref())
                 .await?;
@@ -100,6 +116,45 @@ impl Run {
             name,
         })
     }
+
+    /// The external tables that a DROP TABLE names; an error where it names others beside them.
+    pub fn dropped_externals(&self, write: &Write) -> Result<Vec<String>, DfOlapError> {
+        let Write::Ddl(statement) = write else {
+            return Ok(Vec::new());
+        };
+        let ast::Statement::Drop {
+            object_type: ast::ObjectType::Table,
+            names,
+            ..
+        } = statement.as_ref()
+        else {
+            return Ok(Vec::new());
+        };
+        let planner = self.planner();
+        let names = names.iter().map(|name| planner.table_name(name));
+        let names = names.collect::<Result<Vec<_>, _>>()?;
+        let (externals, others): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| {
+            self.snapshot.relation(name).is_none() && self.externals.contains_key(name)
+        });
+        match (externals.as_slice(), others.as_slice()) {
+            ([_, ..], [other, ..]) => Err(DfOlapError::Invalid(format!(
+                "{other} is not an external table; drop it in a statement of its own"
+            ))),
+            _ => Ok(externals),
+        }
+    }
+}
+
+/// Whether a store says that what it was asked for is not there.
+fn is_not_found(error: &DataFusionError) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if let Some(object_store::Error::NotFound { .. }) = error.downcast_ref() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// What a statement reads.

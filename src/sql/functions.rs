@@ -30,6 +30,7 @@ use super::estimates::{
 };
 use super::passing::passed;
 use super::rewrite::rewrite;
+use super::version::version;
 use crate::error::DfOlapError;
 
 /// Replaces the functions that need it, and puts a check before `||`.
@@ -51,6 +52,9 @@ pub(crate) fn bound_functions(builder: &mut SessionStateBuilder) {
     ];
     if let Some(functions) = builder.scalar_functions() {
         for function in functions.iter_mut() {
+            if function.name() == "version" {
+                *function = Arc::new(version());
+            }
             let known = estimates.iter().find(|(name, _)| *name == function.name());
             if let Some((_, estimate)) = known {
                 *function = Arc::new(ScalarUDF::new_from_impl(Bounded {

@@ -191,10 +191,28 @@ impl Walk {
     }
 }
 
+/// A condition asks for one row at a time.
+fn check_condition(condition: &Expr) -> Result<(), DfOlapError> {
+    let mut refused = None;
+    condition.apply(|part| {
+        refused = match part {
+            Expr::WindowFunction(_) => Some(format!(
+                "{part} in WHERE: the rows of a window are those for which WHERE is true; use QUALIFY"
+            )),
+            Expr::AggregateFunction(_) => Some(format!(
+                "{part} in WHERE: the rows of a group are those for which WHERE is true; use HAVING"
+            )),
+            _ => return Ok(TreeNodeRecursion::Continue),
+        };
+        Ok(TreeNodeRecursion::Stop)
+    })?;
+    refused.map_or(Ok(()), |text| Err(DfOlapError::Invalid(text)))
+}
+
 fn allow(plan: &LogicalPlan) -> Result<(), DfOlapError> {
     match plan {
+        LogicalPlan::Filter(filter) => check_condition(&filter.predicate),
         LogicalPlan::Projection(_)
-        | LogicalPlan::Filter(_)
         | LogicalPlan::Window(_)
         | LogicalPlan::Aggregate(_)
         | LogicalPlan::Sort(_)

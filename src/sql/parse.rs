@@ -14,6 +14,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use super::dialect::EngineDialect;
 use super::parameters::Found;
 use super::row_values::RowValues;
+use super::spelling::Spelling;
 use super::unplanned::Unplanned;
 use crate::error::DfOlapError;
 
@@ -63,6 +64,7 @@ pub(crate) fn parse_statements(
     }
     for statement in &mut statements {
         let _ = visit(statement, &mut RowValues);
+        let _ = visit(statement, &mut Spelling);
     }
     Ok(statements)
 }

@@ -26,9 +26,11 @@ use datafusion::sql::sqlparser::ast::{self, VisitMut};
 
 use super::checked::check_expr;
 use super::guard;
+use super::hints::about_keys;
 use super::numerals::{KeepDigits, meet_decimals, meet_decimals_in};
 use super::parse::{TextLimits, parse_statements};
 use super::provider::SnapshotTable;
+use super::same_names::{has_list, is_about_names, told_apart};
 use super::scan::ROW_ADDRESS;
 use crate::error::DfOlapError;
 use crate::runtime::with_deep_stack;
@@ -233,19 +235,43 @@ impl Planner {
         self.query_in(query, &mut self.context())
     }
 
-    pub fn query_in(&self, query: ast::Query, context: &mut PlannerContext) -> Result<LogicalPlan> {
-        let mut statement = ast::Statement::Query(Box::new(query));
-        self.check_relations(&statement)?;
-        let _ = statement.visit(&mut KeepDigits);
-        let plan = with_deep_stack(|| {
-            self.sql()
-                .sql_statement_to_plan_with_context(statement, context)
-        })?;
-        self.bind(plan)
+    pub fn query_in(
+        &self,
+        mut query: ast::Query,
+        context: &mut PlannerContext,
+    ) -> Result<LogicalPlan> {
+        self.check_relations(&query)?;
+        let _ = query.visit(&mut KeepDigits);
+        let plan = |query: ast::Query, context: &mut PlannerContext| {
+            let statement = ast::Statement::Query(Box::new(query));
+            let sql = self.sql();
+            with_deep_stack(|| sql.sql_statement_to_plan_with_context(statement, context))
+        };
+        let before = has_list(&query).then(|| (query.clone(), context.clone()));
+        let planned = plan(query, context);
+        self.bind(match (planned, before) {
+            (Err(error), Some((query, context))) if is_about_names(&error) => {
+                let plan = |query| plan(query, &mut context.clone());
+                let apart = told_apart(&query, &plan);
+                apart.and_then(|query| plan(query).ok()).ok_or(error)?
+            }
+            (Err(error), Some((query, _))) => {
+                return Err(about_keys(error, &query, |name| {
+                    let (name, table) = self.table(name).ok()?;
+                    (!table.definition.primary_key.is_empty()).then_some(name)
+                }));
+            }
+            (planned, _) => planned?,
+        })
     }
 
     /// Plans a statement that needs nothing of ours but names and parameters.
     pub fn statement(&self, statement: DFStatement) -> Result<LogicalPlan> {
+        if let DFStatement::Statement(inner) = &statement
+            && let ast::Statement::Query(query) = inner.as_ref()
+        {
+            return self.query(query.as_ref().clone());
+        }
         let plan = with_deep_stack(|| match statement {
             DFStatement::Statement(statement) => {
                 self.check_relations(statement.as_ref())?;

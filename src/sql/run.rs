@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::record_batch::RecordBatch;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use chrono::{DateTime, Utc};
 use datafusion::common::{DFSchema, DataFusionError, ParamValues, ScalarValue};
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -11,7 +11,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::sql::sqlparser::ast;
-use futures::TryStreamExt;
+use futures::StreamExt;
 
 use super::checked::{check_constants, check_plan};
 use super::functions::bound_constants;
@@ -19,6 +19,7 @@ use super::guard;
 use super::interrupt::{Stop, interruptible};
 use super::nulls;
 use super::planner::{PastTable, Planner, normalize};
+use super::same_names::given_back;
 use super::session::{Clocked, Externals, Limits, Session, with_clock};
 use super::sliced::copy_before_casts;
 use super::subqueries::unnest;
@@ -150,16 +151,30 @@ impl Run {
             interruptible(plan, &self.stop)?,
             Arc::clone(&self.session.task),
         )?;
-        let (schema, store) = (rows.schema(), Arc::clone(&self.store));
+        let store = Arc::clone(&self.store);
+        let named = given_back(&rows.schema());
+        let schema = named.clone().unwrap_or_else(|| rows.schema());
         // Keeps the files of earlier versions for as long as they are read.
         let held: Vec<_> = self
             .past
             .iter()
             .map(|past| Arc::clone(&past.snapshot))
             .collect();
-        let rows = rows.map_err(move |error| {
+        let rows = rows.map(move |rows| {
             let _held = &held;
-            store.cause(error.into()).into()
+            let rows = rows.map_err(|error| store.cause(error.into()).into());
+            match &named {
+                Some(schema) => {
+                    let rows = rows?;
+                    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+                    let columns = rows.columns().to_vec();
+                    let schema = Arc::clone(schema);
+                    Ok(RecordBatch::try_new_with_options(
+                        schema, columns, &options,
+                    )?)
+                }
+                None => rows,
+            }
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }

@@ -10,10 +10,11 @@ use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::{Analyze, Explain, LogicalPlan, PlanType, ToStringifiedPlan};
 use datafusion::sql::parser::{ExplainStatement, Statement as DFStatement};
 use datafusion::sql::sqlparser::ast;
+use datafusion::sql::sqlparser::ast::helpers::stmt_create_table::CreateTableBuilder;
 
 use super::insert_text;
 use super::literal::Literals;
-use super::parse::parse_statements;
+use super::parse::{TextLimits, parse_statements};
 use super::planner::{Planner, hide_row_address};
 use super::run::{Effect, Run, unsupported};
 use super::session::{Limits, Session};
@@ -131,7 +132,29 @@ fn classify_sql(statement: ast::Statement) -> Result<Statement, DfOlapError> {
             object_type: ast::ObjectType::Table | ast::ObjectType::View,
             ..
         } => Statement::Write(Write::Ddl(Box::new(statement))),
+        S::CreateIndex(_) => {
+            return Err(DfOlapError::Unsupported(
+                "CREATE INDEX is not supported and not needed: scans leave out the fragments that a condition rules out, by \
+                 the smallest and largest values of each of their columns"
+                    .to_string(),
+            ));
+        }
+        S::CreateSchema { .. } | S::CreateDatabase { .. } => {
+            return Err(DfOlapError::Unsupported(format!(
+                "{} is not supported: an engine has one schema, public; open another engine for another database",
+                first_words(&statement)
+            )));
+        }
         S::Drop { object_type, .. } => return Err(unsupported(&format!("DROP {object_type}"))),
+        S::ShowTables { .. } if statement.to_string() == "SHOW TABLES" => {
+            // The views of information_schema are not what is asked for.
+            let text = "SELECT * FROM information_schema.tables WHERE table_schema <> 'information_schema'";
+            let query = parse_statements(text, &TextLimits::default())?.pop_front();
+            return query.map_or_else(
+                || Err(unsupported("SHOW TABLES")),
+                |query| Ok(Statement::Query(Box::new(query))),
+            );
+        }
         S::ShowTables { .. }
         | S::ShowColumns { .. }
         | S::ShowFunctions { .. }
@@ -193,6 +216,10 @@ fn classify_query(mut query: Box<ast::Query>) -> Result<Statement, DfOlapError> 
         | SetExpr::Update(body)
         | SetExpr::Delete(body)
         | SetExpr::Merge(body) => body,
+        SetExpr::Select(select) if select.into.is_some() => {
+            let into = select.into.take();
+            return into.map_or_else(|| Err(unsupported("INTO")), |into| select_into(into, query));
+        }
         _ => {
             let statement = ast::Statement::Query(query);
             return Ok(Statement::Query(Box::new(DFStatement::Statement(
@@ -215,6 +242,19 @@ fn classify_query(mut query: Box<ast::Query>) -> Result<Statement, DfOlapError> 
         Statement::Write(Write::Merge(_, s)) => Ok(Statement::Write(Write::Merge(with, s))),
         _ => Err(unsupported("WITH before this statement")),
     }
+}
+
+/// `SELECT … INTO t` is `CREATE TABLE t AS SELECT …`.
+fn select_into(into: ast::SelectInto, query: Box<ast::Query>) -> Result<Statement, DfOlapError> {
+    if into.temporary || into.unlogged {
+        return Err(unsupported("SELECT INTO a temporary or unlogged table"));
+    }
+    let create = CreateTableBuilder::new(into.name)
+        .query(Some(query))
+        .build();
+    Ok(Statement::Write(Write::Ddl(Box::new(
+        ast::Statement::CreateTable(create),
+    ))))
 }
 
 /// The first words of a statement's text, for messages.

@@ -73,3 +73,29 @@ fn names(rows: &[RecordBatch]) -> Vec<String> {
         .map(|field| field.name().clone())
         .collect()
 }
+
+#[tokio::test]
+async fn two_columns_of_a_result_may_have_one_name() {
+    for (store, engine) in engines() {
+        run(&engine, "CREATE TABLE t AS SELECT 1 AS x, 2 AS y").await;
+        for (sql, expected) in [
+            ("SELECT x, x FROM t", vec!["x", "x"]),
+            ("SELECT x, x + 0 AS x, y FROM t", vec!["x", "x", "y"]),
+            ("SELECT *, x FROM t", vec!["x", "y", "x"]),
+            ("SELECT x AS y, * FROM t", vec!["y", "x", "y"]),
+            (
+                "SELECT min(CAST(x AS VARCHAR)), min(x) FROM t",
+                vec!["min(t.x)", "min(t.x)"],
+            ),
+            (
+                "SELECT x, x FROM t UNION ALL SELECT y, y FROM t",
+                vec!["x", "x"],
+            ),
+            ("SELECT x, x FROM t WHERE x > 5", vec!["x", "x"]),
+            ("DELETE FROM t RETURNING x, y, x", vec!["x", "y", "x"]),
+        ] {
+            let rows = engine.query(sql).await.unwrap();
+            assert_eq!(names(&rows), expected, "{store}: {sql}");
+        }
+    }
+}

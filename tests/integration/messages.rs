@@ -245,3 +245,65 @@ async fn the_sources_of_an_error_do_not_repeat_it() {
         }
     }
 }
+
+#[tokio::test]
+async fn nothing_that_a_user_writes_is_an_internal_error() {
+    for (store, engine) in engines() {
+        table(&engine).await;
+        for sql in [
+            "SELECT avg('a')",
+            "SELECT array_append(1, 2)",
+            "SELECT sum('a') OVER (ORDER BY 1 RANGE BETWEEN '1' PRECEDING AND CURRENT ROW)",
+            "SELECT true AND 'a'",
+            "SELECT (VALUES (1), (2))",
+            "SELECT CAST('a' AS UUID)",
+            "SELECT ntile(0) OVER ()",
+            "SELECT lag(id, 1, 'a') OVER () FROM t",
+            "SELECT substr('abc', 'x')",
+            "SELECT extract(foo FROM DATE '2024-01-01')",
+            "SELECT date_trunc('foo', DATE '2024-01-01')",
+            "SELECT percentile_cont(2) WITHIN GROUP (ORDER BY id) FROM t",
+            "SELECT [1, 'a']",
+            "SELECT [1, 2][1:'a']",
+            "SELECT 1 WHERE 'a'",
+            "SELECT sum(sum(id)) FROM t",
+            "SELECT id FROM t GROUP BY 2",
+            "SELECT id FROM t ORDER BY 2",
+            "SELECT id FROM t LIMIT -1",
+            "SELECT id FROM t LIMIT 'a'",
+            "SELECT id FROM t LIMIT (SELECT 1)",
+            "SELECT row_number() FROM t",
+            "SELECT id FROM t WHERE row_number() OVER () = 1",
+            "SELECT id FROM t WHERE sum(id) = 1",
+            "SELECT grouping(id) FROM t",
+            "SELECT unnest(1)",
+            "SELECT sum(unnest([1, 2]))",
+            "SELECT named_struct('a', 1)['b']",
+            "SELECT map([1], [1, 2])",
+            "SELECT make_date(2024, 13, 1)",
+            "SELECT regexp_replace('a', '(', 'b')",
+            "SELECT regexp_like('a', '[')",
+            "SELECT regexp_match('a', '*')",
+            "SELECT 'a' SIMILAR TO '('",
+            "SELECT chr(-1)",
+            "SELECT arrow_cast(1, 'Foo')",
+            "SELECT decode('zz', 'hex')",
+            "SELECT round(1.5, 'a')",
+            "SELECT corr(id, 'a') FROM t",
+            "SELECT (SELECT x FROM (VALUES (1), (2)) AS q (x))",
+            "SELECT t.id, q.value FROM t, generate_series(1, t.id) AS q",
+            "SELECT id, (SELECT sum(x) FROM unnest([1, id]) AS q (x)) FROM t",
+            "CREATE TABLE d AS SELECT arrow_cast(arrow_cast('a', 'Dictionary(Int32, Utf8)'),
+                                                'Dictionary(Int32, Dictionary(Int32, Utf8))') AS d",
+        ] {
+            let error = refused(&engine, sql).await;
+            let text = error.to_string();
+            assert_ne!(error.kind(), ErrorKind::Internal, "{store}: {sql}: {text}");
+            let sends = ["issue tracker", "Internal error", "bug in DataFusion"];
+            assert!(
+                !sends.iter().any(|words| text.contains(words)),
+                "{store}: {sql}: {text}"
+            );
+        }
+    }
+}

@@ -518,6 +518,19 @@ async fn files_are_read_and_written_where_the_builder_allows_it() {
         4
     );
     assert_eq!(kind(&engine, "DELETE FROM e").await, ErrorKind::Invalid);
+    assert_eq!(kind(&engine, "DROP TABLE e, t").await, ErrorKind::Invalid);
+    run(&engine, "DROP TABLE e").await;
+    for missing in [
+        "SELECT * FROM e".to_string(),
+        format!("SELECT * FROM '{}'", path("missing.csv")),
+    ] {
+        let error = engine.query(&missing).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{missing}: {error}");
+        assert!(
+            error.to_string().contains("not found"),
+            "{missing}: {error}"
+        );
+    }
     run(
         &engine,
         &format!("COPY (SELECT * FROM t) TO '{}'", path("out.csv")),

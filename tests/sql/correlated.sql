@@ -492,3 +492,15 @@ PREPARE p AS SELECT id FROM u WHERE (id, g) IN (SELECT r.id, r.k FROM r WHERE r.
 EXECUTE p(11, 1);
 --> rows
 -- 1
+
+SELECT id FROM r WHERE random() >= 0 AND k > (SELECT min(s.age) FROM s WHERE s.id >= r.id) ORDER BY id;
+--> rows
+-- 1
+
+--@ duckdb: skip it keeps such rows
+SELECT x < 2 AS y FROM (SELECT random() AS x FROM r) AS q WHERE 0 < (SELECT count(*) FROM s WHERE s.id >= q.x);
+--> error unsupported: write them to a table first
+
+-- A condition is asked of each row, not of groups or windows.
+SELECT id FROM r WHERE row_number() OVER (ORDER BY id) = 1;
+--> error invalid: QUALIFY

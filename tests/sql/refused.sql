@@ -82,3 +82,14 @@ SELECT * FROM t ORDER BY id;
 -- 1 | 10
 -- 2 | 20
 -- 3 | 30
+
+-- a key that not every write checks stands for no other column
+CREATE TABLE keyed (id INT PRIMARY KEY, name VARCHAR);
+--> ok
+
+--@ duckdb: skip its keys are checked
+SELECT id, name FROM keyed GROUP BY id;
+--> error invalid: The PRIMARY KEY of keyed does not stand for its other columns
+
+SELECT id, first_value(name) AS name FROM keyed GROUP BY id;
+--> rows

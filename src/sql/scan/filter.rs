@@ -21,6 +21,8 @@ use datafusion::physical_expr::utils::{collect_columns, conjunction, split_conju
 use datafusion::physical_expr::{DynamicFilterTracking, PhysicalExpr};
 use datafusion::physical_expr_common::physical_expr::snapshot_physical_expr;
 
+use super::read::with_dead_rows;
+
 /// How many rows of a larger batch a condition that is only a help is tried on first.
 const TRIED_ROWS: usize = 1024;
 /// It is used where it keeps no more than one row of so many.
@@ -56,7 +58,7 @@ impl Condition {
         });
         Ok(Self {
             expr: moved.data()?,
-            schema: Arc::new(table.project(&reads)?),
+            schema: Arc::new(with_dead_rows(&table.project(&reads)?)),
             may_fail: may_fail(expr),
             reads,
         })

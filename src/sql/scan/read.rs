@@ -40,9 +40,11 @@ pub(crate) fn stored_batches<'a>(
     places: &'a [usize],
 ) -> impl Iterator<Item = Result<StoredBatch<'a>>> + 'a {
     let definition = &table.definition;
+    let schema = Arc::new(with_dead_rows(&definition.schema));
     places.iter().flat_map(move |place| {
         let live = &table.fragments[*place];
         let mut next = 0;
+        let schema = Arc::clone(&schema);
         live.fragment.batches().iter().map(move |stored| {
             let start = next;
             next += stored.num_rows() as u32;
@@ -50,13 +52,20 @@ pub(crate) fn stored_batches<'a>(
                 .map(|index| stored_column(live, definition, index, stored))
                 .collect::<Result<Vec<_>>>()?;
             Ok(StoredBatch {
-                batch: RecordBatch::try_new(Arc::clone(&definition.schema), columns)?,
+                batch: RecordBatch::try_new(Arc::clone(&schema), columns)?,
                 live,
                 place: *place,
                 start,
             })
         })
     })
+}
+
+/// The schema of stored rows: one that died may have a NULL where a column takes none since.
+pub(super) fn with_dead_rows(schema: &Schema) -> Schema {
+    let fields = schema.fields().iter();
+    let fields = fields.map(|field| Arc::new(field.as_ref().clone().with_nullable(true)));
+    Schema::new(fields.collect::<Vec<_>>())
 }
 
 /// A column of the table as a fragment has it, or as rows have it that are older than the column.

@@ -97,15 +97,19 @@ impl Unnest {
     fn filter(&self, filter: Filter) -> Result<LogicalPlan> {
         let schema = Arc::clone(filter.input.schema());
         let mut input = Arc::unwrap_or_clone(filter.input);
-        let (mut kept, mut made) = (Vec::new(), Vec::new());
+        let (mut kept, mut made, mut found) = (Vec::new(), Vec::new(), false);
         for conjunct in split_conjunction_owned(filter.predicate) {
             let conjunct = if_true(conjunct);
-            match self.is_stock(&conjunct, &schema)? {
+            let stock = self.is_stock(&conjunct, &schema)?;
+            found |= !stock;
+            // What is different each time is asked at the end: rows are looked at twice.
+            match stock && !conjunct.is_volatile() {
                 true => kept.push(conjunct),
                 false => made.push(conjunct),
             }
         }
-        if made.is_empty() {
+        if !found {
+            kept.append(&mut made);
             let predicate = conjunction(kept).unwrap_or_else(|| lit(true));
             return Ok(LogicalPlan::Filter(Filter::try_new(
                 predicate,

@@ -1,0 +1,236 @@
+//! Results in which two columns have one name.
+//!
+//! That is legal SQL, and DataFusion refuses it, since the columns of its plans are found by name. So where a query's list gives a
+//! name twice, the later columns get names of their own while the statement runs ([`told_apart`]) and are given back theirs in the
+//! result ([`given_back`]).
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::common::{DataFusionError, Result, TableReference};
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
+use datafusion::sql::sqlparser::ast::{
+    self, Ident, Query, Select, SelectItem, SetExpr, VisitMut, VisitorMut,
+};
+
+/// Ends what a column is called in the result; a number follows.
+const END: char = '\u{1}';
+
+/// Whether DataFusion says that a name is there twice.
+pub(super) fn is_about_names(error: &DataFusionError) -> bool {
+    let text = error.message();
+    text.contains("require unique expression names")
+        || text.contains("would be ambiguous")
+        || text.contains("duplicate")
+}
+
+/// Whether a query has a list that could give a name twice; VALUES has none.
+pub(super) fn has_list(query: &Query) -> bool {
+    !matches!(query.body.as_ref(), SetExpr::Values(_))
+}
+
+/// The query with names of their own for those columns of its lists that have the name of one before; nothing where that cannot be
+/// helped. `plan` plans a query.
+pub(super) fn told_apart(
+    query: &Query,
+    plan: &dyn Fn(Query) -> Result<LogicalPlan>,
+) -> Option<Query> {
+    let mut query = query.clone();
+    let alone = Query {
+        order_by: None,
+        limit_clause: None,
+        fetch: None,
+        ..query.clone()
+    };
+    let mut changed = false;
+    each_select(&mut query.body, &mut |select| {
+        let alone = |select: Select| Query {
+            body: Box::new(SetExpr::Select(Box::new(select))),
+            ..alone.clone()
+        };
+        if let Some(items) = items_apart(select, &|select| plan(alone(select))) {
+            select.projection = items;
+            changed = true;
+        }
+    });
+    changed.then_some(query)
+}
+
+fn each_select(body: &mut SetExpr, look: &mut dyn FnMut(&mut Select)) {
+    match body {
+        SetExpr::Select(select) => look(select),
+        SetExpr::SetOperation { left, right, .. } => {
+            each_select(left, look);
+            each_select(right, look);
+        }
+        SetExpr::Query(query) => each_select(&mut query.body, look),
+        _ => {}
+    }
+}
+
+fn apart(name: &str, number: usize) -> Ident {
+    Ident::with_quote('"', format!("{name}{END}{number}"))
+}
+
+type Name = (Option<TableReference>, String);
+
+fn items_apart(
+    select: &Select,
+    plan: &dyn Fn(Select) -> Result<LogicalPlan>,
+) -> Option<Vec<SelectItem>> {
+    // First all that may be called anything, to see what they are called. The clauses may need the aliases, and an aggregate has
+    // the name of one over a cast.
+    let tries = [(true, false), (false, false), (true, true), (false, true)];
+    let (plan_of_all, casts) = tries.into_iter().find_map(|(all, casts)| {
+        let tried = Select {
+            projection: nameless(&select.projection, all, casts),
+            ..select.clone()
+        };
+        plan(tried).ok().map(|plan| (plan, casts))
+    })?;
+    let exprs = list_of(&plan_of_all)?;
+    // Where columns stand for themselves, whatever their item is.
+    let mut names: Vec<(Name, Option<usize>)> = Vec::new();
+    for ((qualifier, field), expr) in plan_of_all.schema().iter().zip(exprs) {
+        let number = field
+            .name()
+            .strip_prefix(END)
+            .and_then(|number| number.parse().ok());
+        let name = match (number.map(|number: usize| &select.projection[number]), expr) {
+            (Some(SelectItem::ExprWithAlias { alias, .. }), _) => (None, alias.value.clone()),
+            (Some(item), _) if casts => {
+                let alone = Select {
+                    projection: vec![item.clone()],
+                    ..select.clone()
+                };
+                (None, plan(alone).ok()?.schema().field(0).name().clone())
+            }
+            (Some(_), Expr::Alias(alias)) => match alias.expr.as_ref() {
+                Expr::Column(column) => (column.relation.clone(), column.name.clone()),
+                other => (None, other.schema_name().to_string()),
+            },
+            _ => (qualifier.cloned(), field.name().clone()),
+        };
+        names.push((name, number));
+    }
+    let clash = |one: &Name, other: &Name| {
+        one.1 == other.1 && (one.0 == other.0 || one.0.is_none() || other.0.is_none())
+    };
+    let mut items = select.projection.clone();
+    let mut changed = false;
+    for (at, (name, number)) in names.iter().enumerate() {
+        let Some(number) = *number else { continue };
+        // A column that has to keep its name has it first.
+        let mut others = names.iter().enumerate();
+        let is_taken = others.any(|(other, (known, of))| {
+            other != at && (other < at || of.is_none()) && clash(known, name)
+        });
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } =
+            &items[number]
+        {
+            let mut expr = expr.clone();
+            let mut hidden = HiddenCasts::default();
+            if casts {
+                let _ = expr.visit(&mut hidden);
+            }
+            if !(is_taken || hidden.found) {
+                continue;
+            }
+            items[number] = SelectItem::ExprWithAlias {
+                alias: apart(&name.1, number),
+                expr,
+            };
+            changed = true;
+        }
+    }
+    changed.then_some(items)
+}
+
+/// The items of a list with names of nobody's; where not `all`, an alias stays where it is the first of its name.
+fn nameless(items: &[SelectItem], all: bool, casts: bool) -> Vec<SelectItem> {
+    let mut aliases: Vec<&str> = Vec::new();
+    let renamed = items.iter().enumerate().map(|(number, item)| {
+        let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
+            return item.clone();
+        };
+        if let SelectItem::ExprWithAlias { alias, .. } = item
+            && !all
+            && !aliases.contains(&alias.value.as_str())
+        {
+            aliases.push(&alias.value);
+            return item.clone();
+        }
+        let mut expr = expr.clone();
+        if casts {
+            let _ = expr.visit(&mut HiddenCasts::default());
+        }
+        SelectItem::ExprWithAlias {
+            expr,
+            alias: apart("", number),
+        }
+    });
+    renamed.collect()
+}
+
+/// Gives casts a name: DataFusion names an expression over one as if it were not there.
+#[derive(Default)]
+struct HiddenCasts {
+    found: bool,
+}
+
+impl VisitorMut for HiddenCasts {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<()> {
+        if matches!(expr, ast::Expr::Cast { .. }) {
+            self.found = true;
+            let yes = ast::Expr::Value(ast::Value::Boolean(true).into());
+            let condition = ast::CaseWhen {
+                condition: yes,
+                result: expr.clone(),
+            };
+            *expr = ast::Expr::Case {
+                case_token: AttachedToken::empty(),
+                end_token: AttachedToken::empty(),
+                operand: None,
+                conditions: vec![condition],
+                else_result: None,
+            };
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The list of the query that a plan was made of.
+fn list_of(plan: &LogicalPlan) -> Option<&[Expr]> {
+    match plan {
+        LogicalPlan::Projection(projection) => Some(&projection.expr),
+        LogicalPlan::Distinct(_)
+        | LogicalPlan::Sort(_)
+        | LogicalPlan::Limit(_)
+        | LogicalPlan::Filter(_) => list_of(plan.inputs().first()?),
+        _ => None,
+    }
+}
+
+/// The schema of a result with the names that its columns were to have; nothing where they have them.
+pub(super) fn given_back(schema: &SchemaRef) -> Option<SchemaRef> {
+    let has_end = |field: &Arc<Field>| field.name().contains(END);
+    if !schema.fields().iter().any(has_end) {
+        return None;
+    }
+    let fields = schema
+        .fields()
+        .iter()
+        .map(|field| match field.name().split_once(END) {
+            Some((name, _)) => Arc::new(field.as_ref().clone().with_name(name)),
+            None => Arc::clone(field),
+        });
+    let fields: Vec<_> = fields.collect();
+    Some(Arc::new(Schema::new_with_metadata(
+        fields,
+        schema.metadata().clone(),
+    )))
+}

@@ -1,0 +1,171 @@
+//! What PostgreSQL and DuckDB can say and DataFusion's planner cannot, in words that it knows.
+//!
+//! `FROM t` without a list, `SEMI JOIN` and `ANTI JOIN` without a side, `LIKE … ESCAPE` with any character, `INTERVAL (x) DAY` of an expression, `//`.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, Expr, Ident, Interval, JoinOperator, Query, SelectFlavor, SelectItem, SetExpr,
+    Value, ValueWithSpan, VisitMut, VisitorMut,
+};
+use datafusion::sql::sqlparser::parser::Parser;
+
+use super::dialect::EngineDialect;
+
+/// Rewrites what is spelled in another way.
+pub(super) struct Spelling;
+
+impl VisitorMut for Spelling {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        select(&mut query.body);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Like {
+                pattern,
+                escape_char,
+                any: false,
+                ..
+            }
+            | Expr::ILike {
+                pattern,
+                escape_char,
+                any: false,
+                ..
+            } => {
+                if let Some(escape) = escape_char.as_ref().and_then(text_of)
+                    && escape != "\\"
+                    && escape.chars().count() <= 1
+                    && let Some(new) = with_backslashes(pattern, escape.chars().next())
+                {
+                    **pattern = new;
+                    *escape_char = None;
+                }
+            }
+            Expr::BinaryOp { op, .. } if *op == BinaryOperator::DuckIntegerDivide => {
+                // Whole numbers divided are a whole number anyway.
+                *op = BinaryOperator::Divide;
+            }
+            Expr::Interval(interval) => {
+                if let Some(worked_out) = as_text(interval) {
+                    *expr = worked_out;
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// A semi or anti join keeps rows of the table to its left, and a query without a list has all columns, as in DuckDB.
+fn select(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => {
+            if select.flavor == SelectFlavor::FromFirstNoSelect {
+                select.flavor = SelectFlavor::Standard;
+                select.projection = vec![SelectItem::Wildcard(Default::default())];
+            }
+            for join in select.from.iter_mut().flat_map(|from| &mut from.joins) {
+                let operator = &mut join.join_operator;
+                *operator = match std::mem::replace(operator, JoinOperator::CrossApply) {
+                    JoinOperator::Semi(on) => JoinOperator::LeftSemi(on),
+                    JoinOperator::Anti(on) => JoinOperator::LeftAnti(on),
+                    other => other,
+                };
+            }
+        }
+        SetExpr::SetOperation { left, right, .. } => {
+            select(left);
+            select(right);
+        }
+        _ => {}
+    }
+}
+
+fn text_of(value: &ValueWithSpan) -> Option<&str> {
+    match &value.value {
+        Value::SingleQuotedString(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// A pattern whose escapes are backslashes, which is all that Arrow knows.
+fn with_backslashes(pattern: &Expr, escape: Option<char>) -> Option<Expr> {
+    if let Expr::Value(ValueWithSpan {
+        value: Value::SingleQuotedString(text),
+        span,
+    }) = pattern
+    {
+        let mut new = String::with_capacity(text.len());
+        let mut chars = text.chars();
+        while let Some(char) = chars.next() {
+            if Some(char) == escape {
+                new.push('\\');
+                new.extend(chars.next());
+            } else {
+                new.extend((char == '\\').then_some('\\'));
+                new.push(char);
+            }
+        }
+        return Some(Expr::Value(ValueWithSpan {
+            value: Value::SingleQuotedString(new),
+            span: *span,
+        }));
+    }
+    let doubled = r"replace(__pattern, '\', '\\')";
+    let text = match escape {
+        None => doubled.to_string(),
+        Some(escape) => {
+            let escape = if escape == '\'' {
+                "''".to_string()
+            } else {
+                escape.to_string()
+            };
+            format!(
+                r"replace(replace(replace({doubled}, '{escape}{escape}', chr(1)), '{escape}', '\'), chr(1), '\{escape}')"
+            )
+        }
+    };
+    parsed(&text, "__pattern", pattern)
+}
+
+/// `CAST(x || ' DAY' AS INTERVAL)` for `INTERVAL (x) DAY`.
+fn as_text(interval: &Interval) -> Option<Expr> {
+    let is_worked_out = matches!(
+        interval.value.as_ref(),
+        Expr::Nested(_)
+            | Expr::Identifier(_)
+            | Expr::CompoundIdentifier(_)
+            | Expr::Cast { .. }
+            | Expr::Function(_)
+    );
+    let unit = interval.leading_field.as_ref()?;
+    if !is_worked_out || interval.last_field.is_some() {
+        return None;
+    }
+    let text = format!("CAST(CAST(__value AS VARCHAR) || ' {unit}' AS INTERVAL)");
+    parsed(&text, "__value", &interval.value)
+}
+
+/// An expression with `name` in it, and `value` in its place.
+fn parsed(text: &str, name: &str, value: &Expr) -> Option<Expr> {
+    struct Put<'a>(&'a str, &'a Expr);
+    impl VisitorMut for Put<'_> {
+        type Break = ();
+
+        fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+            if matches!(expr, Expr::Identifier(Ident { value, .. }) if value == self.0) {
+                *expr = Expr::Nested(Box::new(self.1.clone()));
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let parser = Parser::new(&EngineDialect).try_with_sql(text);
+    let mut made = parser.and_then(|mut parser| parser.parse_expr()).ok()?;
+    let _ = made.visit(&mut Put(name, value));
+    Some(made)
+}
