@@ -200,9 +200,6 @@ impl Executor {
 
     /// Forgets the external tables of a DROP TABLE of nothing else; true where it was one.
     async fn drop_external(&self, given: &Given, write: &Write) -> Result<bool, DfOlapError> {
-        if given.session.externals.is_empty() {
-            return Ok(false);
-        }
         let run = self.begin(given, self.store.snapshot().await?);
         let names = run.dropped_externals(write)?;
         let mut session = self.session.write();
@@ -239,10 +236,13 @@ impl Executor {
                 let (rows, snapshot) = self.read(given, &statement, snapshot).await?;
                 Ok(Started::Rows(rows, snapshot))
             }
-            Statement::Write(write) => match self.drop_external(given, &write).await? {
-                true => Ok(Started::done()),
-                false => self.write(given, &write).await,
-            },
+            Statement::Write(write) => {
+                let has_externals = !given.session.externals.is_empty();
+                if has_externals && self.drop_external(given, &write).boxed().await? {
+                    return Ok(Started::done());
+                }
+                self.write(given, &write).await
+            }
             Statement::Prepare {
                 name,
                 types,

@@ -40,22 +40,14 @@ pub(crate) enum Cell {
     Number(String),
 }
 
-impl Cell {
-    /// What it is in a column of this type.
-    fn value(&self, data_type: &DataType) -> Option<Cow<'_, ScalarValue>> {
-        match self {
-            Self::Value(value) => Some(Cow::Borrowed(value)),
-            Self::Number(text)
-                if data_type.is_decimal() || (is_long(text) && !data_type.is_floating()) =>
-            {
-                decimal(text).map(Cow::Owned)
-            }
-            Self::Number(text) => {
-                let double = text.parse().ok()?;
-                Some(Cow::Owned(ScalarValue::Float64(Some(double))))
-            }
-        }
+/// What a number is in a column of this type.
+fn number_in(text: &str, data_type: &DataType) -> Option<ScalarValue> {
+    if data_type.is_decimal() || (is_long(text) && !data_type.is_floating()) {
+        return decimal(text);
     }
+    text.parse()
+        .ok()
+        .map(|double| ScalarValue::Float64(Some(double)))
 }
 
 /// The literals of an INSERT; `None` where it is anything else.
@@ -177,14 +169,20 @@ pub(crate) fn rows(run: &Run, literals: &Literals) -> Option<(Arc<Table>, Record
                 };
             };
             let of_column = cells.iter().skip(place).step_by(*width);
+            let numbers = of_column.clone().filter_map(|cell| match cell {
+                Some(Cell::Number(text)) => Some(number_in(text, data_type)),
+                _ => None,
+            });
+            let numbers = numbers.collect::<Option<Vec<_>>>()?;
+            let mut numbers = numbers.iter();
             let values = of_column
                 .map(|cell| match cell {
                     None if column.default.is_some() => None,
-                    None => Some(Cow::Owned(ScalarValue::Null)),
-                    Some(cell) => cell.value(data_type),
+                    None => Some(&ScalarValue::Null),
+                    Some(Cell::Value(value)) => Some(value),
+                    Some(Cell::Number(_)) => numbers.next(),
                 })
                 .collect::<Option<Vec<_>>>()?;
-            let values: Vec<&ScalarValue> = values.iter().map(AsRef::as_ref).collect();
             as_they_are(&values, data_type).or_else(|| cast(&values, data_type))
         })
         .collect::<Option<Vec<_>>>()?;
@@ -323,14 +321,14 @@ pub(crate) fn number(digits: &str, negative: bool) -> Option<Cell> {
         return None;
     }
     let signed = match negative {
-        true => format!("-{digits}"),
-        false => digits.to_string(),
+        true => Cow::Owned(format!("-{digits}")),
+        false => Cow::Borrowed(digits),
     };
     Some(if let Ok(whole) = signed.parse::<i64>() {
         Cell::Value(ScalarValue::Int64(Some(whole)))
     } else if let Ok(whole) = signed.parse::<u64>() {
         Cell::Value(ScalarValue::UInt64(Some(whole)))
     } else {
-        Cell::Number(signed)
+        Cell::Number(signed.into_owned())
     })
 }
