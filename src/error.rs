@@ -265,6 +265,16 @@ impl From<DfOlapError> for DataFusionError {
     }
 }
 
+/// The error of a statement that ended in a panic.
+pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> DfOlapError {
+    let message = panic
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    DfOlapError::Other(format!("the statement ended in a panic: {message}"))
+}
+
 /// An error of DataFusion in its words, but for those that send our users to its makers.
 fn shown(error: &DataFusionError) -> String {
     const TRACKER: &str = ".\nThis issue was likely caused by a bug in DataFusion's code. Please help us to resolve this by \

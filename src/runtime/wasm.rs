@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use datafusion::execution::SendableRecordBatchStream;
 use futures::channel::oneshot;
 use futures::task::AtomicWaker;
 use js_sys::{Function, Reflect};
@@ -368,3 +369,10 @@ pub(crate) const PROBE_ROWS: Option<usize> = Some(32);
 
 /// Whether statements can spill to a disk.
 pub(crate) const HAS_DISK: bool = false;
+
+/// Opens a stream; there is one thread for all.
+pub(crate) async fn elsewhere(
+    open: impl Future<Output = Result<SendableRecordBatchStream, DfOlapError>>,
+) -> Result<SendableRecordBatchStream, DfOlapError> {
+    open.await
+}

@@ -97,8 +97,19 @@ pub(crate) fn interruptible(
         "PiecewiseMergeJoinExec",
         "UnnestExec",
     ];
+    // These may hand out batch after batch of what they hold.
+    const LONG: [&str; 5] = [
+        "SortExec",
+        "SortPreservingMergeExec",
+        "AggregateExec",
+        "WindowAggExec",
+        "BoundedWindowAggExec",
+    ];
     plan.transform_up(|plan| {
-        if plan.children().is_empty() && runtime::PROBE_ROWS.is_some() {
+        if plan.children().is_empty() {
+            return Ok(Transformed::yes(Arc::new(PacedExec::new(plan, None)) as _));
+        }
+        if LONG.contains(&plan.name()) {
             return Ok(Transformed::yes(Arc::new(PacedExec::new(plan, None)) as _));
         }
         if !MULTIPLY.contains(&plan.name()) {

@@ -26,11 +26,12 @@ use super::subqueries::unnest;
 use super::unread::hide;
 use crate::change::ChangeSet;
 use crate::error::DfOlapError;
-use crate::runtime::with_deep_stack;
+use crate::runtime::{self, with_deep_stack};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 
 /// All that running one statement takes.
+#[derive(Clone)]
 pub(crate) struct Run {
     session: Session,
     /// What `now()` is.
@@ -127,8 +128,12 @@ impl Run {
         plan: LogicalPlan,
     ) -> Result<SendableRecordBatchStream, DfOlapError> {
         guard::check(&plan, self.limits().plan_nodes, self.limits().writes)?;
-        let plan = with_deep_stack(|| self.optimize(plan))?;
-        self.start(&plan).await
+        let run = self.clone();
+        runtime::elsewhere(async move {
+            let plan = with_deep_stack(|| run.optimize(plan))?;
+            run.start(&plan).await
+        })
+        .await
     }
 
     /// The same for a query, whose optimized plan is kept where it comes again.
@@ -137,9 +142,13 @@ impl Run {
         plan: LogicalPlan,
     ) -> Result<SendableRecordBatchStream, DfOlapError> {
         guard::check(&plan, self.limits().plan_nodes, self.limits().writes)?;
-        let plans = &self.session.plans;
-        let plan = with_deep_stack(|| plans.optimized(plan, |plan| self.optimize(plan)))?;
-        self.start(&plan).await
+        let run = self.clone();
+        runtime::elsewhere(async move {
+            let plans = &run.session.plans;
+            let plan = with_deep_stack(|| plans.optimized(plan, |plan| run.optimize(plan)))?;
+            run.start(&plan).await
+        })
+        .await
     }
 
     async fn start(&self, plan: &LogicalPlan) -> Result<SendableRecordBatchStream, DfOlapError> {

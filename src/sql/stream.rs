@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt};
 
 use super::interrupt::Stop;
-use crate::error::DfOlapError;
+use crate::error::{DfOlapError, panicked};
 use crate::snapshot::Snapshot;
 
 /// Runs a statement until it has to stop.
@@ -58,15 +58,6 @@ impl Limited {
         })
         .await
     }
-}
-
-fn panicked(panic: &(dyn std::any::Any + Send)) -> DfOlapError {
-    let message = panic
-        .downcast_ref::<&str>()
-        .map(ToString::to_string)
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_default();
-    DfOlapError::Other(format!("the statement ended in a panic: {message}"))
 }
 
 /// Rows of one snapshot, which lives as long as the stream does. After an error nothing follows.

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::client::SpawnedReqwestConnector;
 use object_store::path::Path;
 use object_store::{ObjectStore, RetryConfig};
 use url::Url;
 
 use crate::error::DfOlapError;
+use crate::runtime;
 use crate::store::settings::S3Options;
 
 /// How long what is not the log's is tried again.
@@ -33,7 +35,8 @@ pub(super) fn connect(url: &Url, options: &S3Options) -> Result<Clients, DfOlapE
     let build = |retry: RetryConfig| -> Result<Arc<dyn ObjectStore>, DfOlapError> {
         let mut builder = AmazonS3Builder::from_env()
             .with_url(url.as_str())
-            .with_retry(retry);
+            .with_retry(retry)
+            .with_http_connector(SpawnedReqwestConnector::new(runtime::connections()?));
         for (key, value) in &options.0 {
             let known = AmazonS3ConfigKey::from_str(&key.to_ascii_lowercase());
             let known = known.map_err(|_| {
