@@ -13,7 +13,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{FutureExt, StreamExt, stream};
 use parking_lot::Mutex;
-#[cfg(feature = "vortex")]
+#[cfg(feature = "cloud-storage")]
 use tokio::runtime::Handle;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
@@ -29,7 +29,7 @@ const AHEAD: usize = 1;
 static LANES: LazyLock<Mutex<Vec<Runtime>>> = LazyLock::new(Mutex::default);
 
 /// Where connections live, which statements of several lanes share: no work holds it up.
-#[cfg(feature = "vortex")]
+#[cfg(feature = "cloud-storage")]
 pub(crate) fn connections() -> std::io::Result<Handle> {
     static CONNECTIONS: LazyLock<Mutex<Option<Runtime>>> = LazyLock::new(Mutex::default);
     let mut connections = CONNECTIONS.lock();

@@ -7,7 +7,7 @@ mod native;
 #[cfg(target_arch = "wasm32")]
 mod wasm;
 
-#[cfg(all(feature = "vortex", not(target_arch = "wasm32")))]
+#[cfg(all(feature = "cloud-storage", not(target_arch = "wasm32")))]
 pub(crate) use lanes::connections;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use lanes::elsewhere;
