@@ -14,13 +14,13 @@ use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DFSchema, Result, TableReference};
-use datafusion::logical_expr::{Expr, ExprSchemable, Volatility};
+use datafusion::logical_expr::{Expr, ExprSchemable};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::sql::sqlparser::ast;
 use roaring::RoaringTreemap;
 
 use super::checked::{check_condition, check_expr};
-use super::numerals::meet_decimals_in;
+use super::numerals::{NUMBER, meet_decimals_in};
 use super::paced::Pace;
 use super::planner::Planner;
 use super::prune::prune;
@@ -314,6 +314,31 @@ impl Expressions<'_> {
     }
 }
 
+/// Operators that are functions to DataFusion, and functions that take no longer than these. Others, and those of the program
+/// around, are called on threads of the engine's own, by a plan.
+const QUICK: [&str; 20] = [
+    "||",
+    "arithmetic",
+    "-",
+    NUMBER,
+    "abs",
+    "ceil",
+    "floor",
+    "round",
+    "lower",
+    "upper",
+    "btrim",
+    "ltrim",
+    "rtrim",
+    "character_length",
+    "substr",
+    "coalesce",
+    "nullif",
+    "greatest",
+    "least",
+    "concat",
+];
+
 /// True for what depends on nothing but the row.
 fn is_plain(expr: &Expr) -> bool {
     match expr {
@@ -338,7 +363,7 @@ fn is_plain(expr: &Expr) -> bool {
         | Expr::Cast(_)
         | Expr::TryCast(_)
         | Expr::InList(_) => true,
-        Expr::ScalarFunction(call) => call.func.signature().volatility == Volatility::Immutable,
+        Expr::ScalarFunction(call) => QUICK.contains(&call.func.name()),
         _ => false,
     }
 }

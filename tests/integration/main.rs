@@ -50,6 +50,7 @@ mod slices;
 mod sql_file;
 mod sql_files;
 mod statements;
+mod stops;
 mod streaming;
 mod syscalls;
 mod tables;
