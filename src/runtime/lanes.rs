@@ -21,7 +21,10 @@ use tokio::task::JoinHandle;
 
 use crate::error::{DfOlapError, panicked};
 
-/// The most lanes; with more statements than these at once, several share one.
+/// The most threads of all lanes together, so far as [`FEWEST`] lets them.
+const THREADS: usize = 64;
+/// Of lanes there are up to this many on any machine, and not more than [`MOST`]; with more statements at once, several share one.
+const FEWEST: usize = 4;
 const MOST: usize = 16;
 /// The batches that are made before they are asked for.
 const AHEAD: usize = 1;
@@ -51,19 +54,27 @@ fn start(work: impl Future<Output = ()> + Send + 'static) -> std::io::Result<Tas
     let mut lanes = LANES.lock();
     let tasks = |lane: &Runtime| lane.metrics().num_alive_tasks();
     let least = lanes.iter().min_by_key(|lane| tasks(lane));
+    let processors = available_parallelism().map_or(1, usize::from);
     if let Some(lane) = least
-        && (tasks(lane) == 0 || lanes.len() >= MOST)
+        && (tasks(lane) == 0 || lanes.len() >= (THREADS / processors).clamp(FEWEST, MOST))
     {
         return Ok(Task(lane.spawn(work)));
     }
-    let lane = Builder::new_multi_thread()
-        .worker_threads(available_parallelism().map_or(1, usize::from))
+    let new = Builder::new_multi_thread()
+        .worker_threads(processors)
         .thread_name("rhei-query")
         .enable_all()
-        .build()?;
-    let task = Task(lane.spawn(work));
-    lanes.push(lane);
-    Ok(task)
+        .build();
+    match (new, least) {
+        (Ok(lane), _) => {
+            let task = Task(lane.spawn(work));
+            lanes.push(lane);
+            Ok(task)
+        }
+        // Where the system gives no more threads, those that are there have to do.
+        (Err(_), Some(lane)) => Ok(Task(lane.spawn(work))),
+        (Err(error), None) => Err(error),
+    }
 }
 
 /// A task that ends with who waits for it.

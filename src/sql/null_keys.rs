@@ -16,13 +16,15 @@ use datafusion::optimizer::{Optimizer, OptimizerConfig, OptimizerRule};
 
 /// Puts the rules of this module where they belong.
 pub(super) fn keep_null_keys_apart(optimizer: &mut Optimizer) {
-    for rule in &mut optimizer.rules {
-        if rule.name() == ExtractEquijoinPredicate::new().name() {
-            *rule = Arc::new(EqualKeys);
+    let rule = |name, rewrite| Arc::new(JoinRule { name, rewrite });
+    for known in &mut optimizer.rules {
+        if known.name() == ExtractEquijoinPredicate::new().name() {
+            *known = rule("equal_keys", as_equal_keys);
         }
     }
-    optimizer.rules.insert(0, Arc::new(NullKeysAsConditions));
-    optimizer.rules.push(Arc::new(NullKeys));
+    let first = rule("null_keys_as_conditions", as_conditions);
+    optimizer.rules.insert(0, first);
+    optimizer.rules.push(rule("null_keys", as_keys));
 }
 
 /// `left IS NOT DISTINCT FROM right`.
@@ -34,13 +36,16 @@ pub(super) fn is_not_distinct(left: Expr, right: Expr) -> Expr {
     ))
 }
 
-/// Makes conditions of keys that may be NULL.
+/// A rule that looks at joins alone.
 #[derive(Debug)]
-struct NullKeysAsConditions;
+struct JoinRule {
+    name: &'static str,
+    rewrite: fn(Join, &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>>,
+}
 
-impl OptimizerRule for NullKeysAsConditions {
-    fn name(&self) -> &'static str {
-        "null_keys_as_conditions"
+impl OptimizerRule for JoinRule {
+    fn name(&self) -> &str {
+        self.name
     }
 
     fn apply_order(&self) -> Option<ApplyOrder> {
@@ -50,76 +55,41 @@ impl OptimizerRule for NullKeysAsConditions {
     fn rewrite(
         &self,
         plan: LogicalPlan,
-        _: &dyn OptimizerConfig,
+        config: &dyn OptimizerConfig,
     ) -> Result<Transformed<LogicalPlan>> {
-        Ok(match plan {
-            LogicalPlan::Join(join) if join.null_equality == NullEquality::NullEqualsNull => {
-                let keys = join.on.into_iter();
-                let conditions = keys.map(|(left, right)| is_not_distinct(left, right));
-                Transformed::yes(LogicalPlan::Join(Join {
-                    filter: conjunction(conditions.chain(join.filter)),
-                    on: Vec::new(),
-                    null_equality: NullEquality::NullEqualsNothing,
-                    ..join
-                }))
-            }
-            plan => Transformed::no(plan),
-        })
+        match plan {
+            LogicalPlan::Join(join) => (self.rewrite)(join, config),
+            plan => Ok(Transformed::no(plan)),
+        }
     }
+}
+
+/// Makes conditions of keys that may be NULL.
+fn as_conditions(join: Join, _: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
+    if join.null_equality != NullEquality::NullEqualsNull {
+        return Ok(Transformed::no(LogicalPlan::Join(join)));
+    }
+    let keys = join.on.into_iter();
+    let conditions = keys.map(|(left, right)| is_not_distinct(left, right));
+    Ok(Transformed::yes(LogicalPlan::Join(Join {
+        filter: conjunction(conditions.chain(join.filter)),
+        on: Vec::new(),
+        null_equality: NullEquality::NullEqualsNothing,
+        ..join
+    })))
 }
 
 /// DataFusion's rule that makes keys of conditions, for keys that are not NULL.
-#[derive(Debug)]
-struct EqualKeys;
-
-impl OptimizerRule for EqualKeys {
-    fn name(&self) -> &'static str {
-        "equal_keys"
-    }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        Some(ApplyOrder::BottomUp)
-    }
-
-    fn rewrite(
-        &self,
-        plan: LogicalPlan,
-        config: &dyn OptimizerConfig,
-    ) -> Result<Transformed<LogicalPlan>> {
-        let LogicalPlan::Join(Join {
-            filter: Some(_), ..
-        }) = &plan
-        else {
-            return Ok(Transformed::no(plan));
-        };
-        let made = ExtractEquijoinPredicate::new().rewrite(plan.clone(), config)?;
-        Ok(match &made.data {
-            LogicalPlan::Join(join) if join.null_equality == NullEquality::NullEqualsNothing => {
-                made
-            }
-            _ => Transformed::no(plan),
-        })
-    }
+fn as_equal_keys(join: Join, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
+    let plan = LogicalPlan::Join(join);
+    let made = ExtractEquijoinPredicate::new().rewrite(plan.clone(), config)?;
+    Ok(match &made.data {
+        LogicalPlan::Join(join) if join.null_equality == NullEquality::NullEqualsNothing => made,
+        _ => Transformed::no(plan),
+    })
 }
 
 /// The same rule for all keys, when no other comes after it.
-#[derive(Debug)]
-struct NullKeys;
-
-impl OptimizerRule for NullKeys {
-    fn name(&self) -> &'static str {
-        "null_keys"
-    }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        Some(ApplyOrder::BottomUp)
-    }
-
-    fn rewrite(
-        &self,
-        plan: LogicalPlan,
-        config: &dyn OptimizerConfig,
-    ) -> Result<Transformed<LogicalPlan>> {
-        ExtractEquijoinPredicate::new().rewrite(plan, config)
-    }
+fn as_keys(join: Join, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
+    ExtractEquijoinPredicate::new().rewrite(LogicalPlan::Join(join), config)
 }

@@ -83,7 +83,10 @@ impl Plans {
             .is_some();
         let key = comes_again.then(|| plan.clone());
         let made = optimize(plan)?;
-        if let Some(key) = key {
+        // Subqueries may have become tables of their own.
+        if let Some(key) = key
+            && tables_of(&made)?.is_some()
+        {
             let (key, plan) = (without_tables(key)?, without_tables(made.clone())?);
             self.kept.lock().put(key, Kept { plan, rows });
         }

@@ -16,6 +16,7 @@ use crate::error::DfOlapError;
 use crate::snapshot::{Column, TableDefinition};
 
 /// Batches held until their statement commits, accounted for in the memory pool.
+#[derive(Debug)]
 pub(crate) struct Gathered {
     pub batches: Vec<RecordBatch>,
     reservation: MemoryReservation,

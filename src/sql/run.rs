@@ -189,7 +189,8 @@ impl Run {
     }
 
     fn optimize(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
-        let plan = self.rewritten(unnest(nulls::respect(plan)?)?)?;
+        let plan = unnest(nulls::respect(plan)?, &|plan| self.optimize(plan))?;
+        let plan = self.rewritten(plan)?;
         hide(copy_before_casts(bound_constants(check_plan(plan)?)?)?)
     }
 

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, Ident, Interval, JoinOperator, Query, SelectFlavor, SelectItem, SetExpr,
-    Value, ValueWithSpan, VisitMut, VisitorMut,
+    TableFactor, TableWithJoins, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::parser::Parser;
 
@@ -69,20 +69,34 @@ fn select(body: &mut SetExpr) {
                 select.flavor = SelectFlavor::Standard;
                 select.projection = vec![SelectItem::Wildcard(Default::default())];
             }
-            for join in select.from.iter_mut().flat_map(|from| &mut from.joins) {
-                let operator = &mut join.join_operator;
-                *operator = match std::mem::replace(operator, JoinOperator::CrossApply) {
-                    JoinOperator::Semi(on) => JoinOperator::LeftSemi(on),
-                    JoinOperator::Anti(on) => JoinOperator::LeftAnti(on),
-                    other => other,
-                };
-            }
+            select.from.iter_mut().for_each(joins);
         }
         SetExpr::SetOperation { left, right, .. } => {
             select(left);
             select(right);
         }
         _ => {}
+    }
+}
+
+fn joins(table: &mut TableWithJoins) {
+    let nested = |factor: &mut TableFactor| {
+        if let TableFactor::NestedJoin {
+            table_with_joins, ..
+        } = factor
+        {
+            joins(table_with_joins);
+        }
+    };
+    nested(&mut table.relation);
+    for join in &mut table.joins {
+        nested(&mut join.relation);
+        let operator = &mut join.join_operator;
+        *operator = match std::mem::replace(operator, JoinOperator::CrossApply) {
+            JoinOperator::Semi(on) => JoinOperator::LeftSemi(on),
+            JoinOperator::Anti(on) => JoinOperator::LeftAnti(on),
+            other => other,
+        };
     }
 }
 

@@ -61,6 +61,26 @@ SELECT t.id FROM t ANTI JOIN u ON t.id = u.id ORDER BY t.id;
 -- 5
 -- 6
 
+SELECT t.id, a.id AS other FROM t JOIN (t AS a ANTI JOIN u ON a.id = u.id) ON t.id <= a.id ORDER BY t.id, a.id;
+--> rows
+-- 1 | 2
+-- 1 | 4
+-- 1 | 5
+-- 1 | 6
+-- 2 | 2
+-- 2 | 4
+-- 2 | 5
+-- 2 | 6
+-- 3 | 4
+-- 3 | 5
+-- 3 | 6
+-- 4 | 4
+-- 4 | 5
+-- 4 | 6
+-- 5 | 5
+-- 5 | 6
+-- 6 | 6
+
 SELECT t.id FROM t SEMI JOIN u USING (id) WHERE t.id IN (SELECT t.id FROM t ANTI JOIN u ON t.id = u.id + 2) ORDER BY t.id;
 --> rows
 -- 1

@@ -5,6 +5,7 @@
 //! around it by them. `EXISTS` then is whether there is a row, `IN` and `ANY` are made of `EXISTS` with its three values, and a
 //! value of which there are two is an error when a row asks for it.
 
+mod once;
 mod one_row;
 mod push;
 mod references;
@@ -16,14 +17,21 @@ use std::sync::Arc;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, JoinType, Result, ScalarValue, not_impl_err, plan_err};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
-use datafusion::logical_expr::{Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{
+    Distinct, Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, SortExpr,
+};
 use datafusion::prelude::lit;
 
+use once::Once;
 use push::{Names, columns};
 use references::{has, has_subquery, references, subquery, subquery_of, with_subquery};
+use values::Around;
 
 /// Makes joins of the subqueries of a plan that DataFusion does not.
-pub(crate) fn unnest(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub(crate) fn unnest(
+    plan: LogicalPlan,
+    optimize: &dyn Fn(LogicalPlan) -> Result<LogicalPlan>,
+) -> Result<LogicalPlan> {
     let mut found = false;
     plan.apply(|node| {
         found |= matches!(node, LogicalPlan::Subquery(_));
@@ -34,7 +42,11 @@ pub(crate) fn unnest(plan: LogicalPlan) -> Result<LogicalPlan> {
         Ok(stop_if(found))
     })?;
     match found {
-        true => Unnest::default().plan(plan),
+        true => Unnest {
+            names: Names::default(),
+            once: Once { optimize },
+        }
+        .plan(plan),
         false => Ok(plan),
     }
 }
@@ -46,12 +58,12 @@ fn stop_if(found: bool) -> TreeNodeRecursion {
     }
 }
 
-#[derive(Debug, Default)]
-struct Unnest {
+struct Unnest<'a> {
     names: Names,
+    once: Once<'a>,
 }
 
-impl Unnest {
+impl Unnest<'_> {
     fn plan(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
         plan.transform_up(|node| self.node(node)).data()
     }
@@ -88,6 +100,7 @@ impl Unnest {
             LogicalPlan::Projection(_)
             | LogicalPlan::Aggregate(_)
             | LogicalPlan::Window(_)
+            | LogicalPlan::Distinct(Distinct::On(_))
             | LogicalPlan::Sort(_) => self.expressions(node)?,
             other => other,
         };
@@ -120,13 +133,11 @@ impl Unnest {
         if let Some(kept) = conjunction(kept) {
             input = LogicalPlanBuilder::from(input).filter(kept)?.build()?;
         }
-        let mut conditions = Vec::new();
-        for conjunct in made {
-            let joined;
-            (input, joined) = self.expression(input, conjunct)?;
-            conditions.push(joined);
-        }
-        let mut plan = LogicalPlanBuilder::from(input);
+        let mut around = Around::new(input);
+        let made = made.into_iter();
+        let conditions = made.map(|conjunct| self.expression(&mut around, conjunct));
+        let conditions = conditions.collect::<Result<Vec<_>>>()?;
+        let mut plan = LogicalPlanBuilder::from(around.plan);
         if let Some(condition) = conjunction(conditions) {
             plan = plan.filter(condition)?;
         }
@@ -159,7 +170,7 @@ impl Unnest {
             return Ok(node);
         };
         let schema = Arc::clone(input.schema());
-        let mut joined = (*input).clone();
+        let mut around = Around::new((*input).clone());
         let scalars = matches!(node, LogicalPlan::Projection(_));
         let mut changed = false;
         let mut exprs = Vec::new();
@@ -178,26 +189,38 @@ impl Unnest {
                 continue;
             }
             changed = true;
-            let made;
-            (joined, made) = self.expression(joined, expr)?;
-            exprs.push(made);
+            exprs.push(self.expression(&mut around, expr)?);
         }
         if !changed {
             return Ok(node);
         }
-        if let LogicalPlan::Projection(_) = node {
+        let named = |exprs: Vec<Expr>| {
             let fields = before.iter().zip(exprs);
-            let exprs: Vec<_> = fields
-                .map(|((qualifier, field), expr)| {
-                    expr.unalias()
-                        .alias_qualified(qualifier.cloned(), field.name())
-                })
-                .collect();
-            return LogicalPlanBuilder::from(joined).project(exprs)?.build();
+            let exprs = fields.map(|((qualifier, field), expr)| {
+                expr.unalias()
+                    .alias_qualified(qualifier.cloned(), field.name())
+            });
+            exprs.collect::<Vec<_>>()
+        };
+        if let LogicalPlan::Projection(_) = node {
+            return LogicalPlanBuilder::from(around.plan)
+                .project(named(exprs))?
+                .build();
+        }
+        if let LogicalPlan::Distinct(Distinct::On(distinct)) = node {
+            let mut select = exprs.split_off(distinct.on_expr.len());
+            let keys = select.split_off(distinct.select_expr.len());
+            let sort = distinct.sort_expr.map(|sort| {
+                let keys = sort.into_iter().zip(keys);
+                keys.map(|(key, expr)| SortExpr { expr, ..key }).collect()
+            });
+            return LogicalPlanBuilder::from(around.plan)
+                .distinct_on(exprs, named(select), sort)?
+                .build();
         }
         let own = schema.fields().len();
-        let wider = joined.schema().fields().len() - own;
-        let made = node.with_new_exprs(exprs, vec![joined])?;
+        let wider = around.plan.schema().fields().len() - own;
+        let made = node.with_new_exprs(exprs, vec![around.plan])?;
         // Windows and sorts hand on what was joined to their input, which stands behind the input's own columns.
         let handed = match made {
             LogicalPlan::Aggregate(_) => 0,
@@ -252,7 +275,7 @@ impl Unnest {
             return self.filter(Filter::try_new(condition, Arc::new(both))?);
         }
         // Each subquery belongs to the side whose columns it asks for.
-        let mut sides = [join.left.as_ref().clone(), join.right.as_ref().clone()];
+        let mut sides = [&join.left, &join.right].map(|side| Around::new(side.as_ref().clone()));
         let mut made = Vec::new();
         for condition in conditions {
             let condition = condition.transform_up(|part| {
@@ -268,9 +291,8 @@ impl Unnest {
                     let inner = subquery_of(&part).map(|inner| references(&inner.subquery));
                     let asked = inner.transpose()?.unwrap_or_default();
                     if known && asked.iter().all(|asked| has(schema, asked)) {
-                        let (plan, expr) = self.expression(sides[side].clone(), part)?;
-                        sides[side] = plan;
-                        return Ok(Transformed::yes(expr));
+                        let made = self.expression(&mut sides[side], part)?;
+                        return Ok(Transformed::yes(made));
                     }
                 }
                 not_impl_err!(
@@ -281,8 +303,8 @@ impl Unnest {
             made.push(condition.data()?);
         }
         let [left, right] = sides;
-        let plan = LogicalPlanBuilder::from(left)
-            .join_on(right, join.join_type, made)?
+        let plan = LogicalPlanBuilder::from(left.plan)
+            .join_on(right.plan, join.join_type, made)?
             .build()?;
         LogicalPlanBuilder::from(plan)
             .project(columns(&join.schema.columns()).collect::<Vec<_>>())?
@@ -307,12 +329,16 @@ impl Unnest {
                 join.join_type
             );
         }
-        let (pushed, mut conditions) = self.pushed(&join.left, &join.right, &asked, true)?;
+        let mut around = Around::new(join.left.as_ref().clone());
+        let (pushed, mut conditions) = self.pushed(&mut around, &join.right, &asked, true)?;
         let on = join.on.iter();
         conditions.extend(on.map(|(left, right)| left.clone().eq(right.clone())));
         conditions.extend(join.filter.clone());
-        LogicalPlanBuilder::from(join.left.as_ref().clone())
+        let joined = LogicalPlanBuilder::from(around.plan)
             .join_on(pushed.plan, join.join_type, conditions)?
+            .build()?;
+        // Its condition may have subqueries of its own.
+        LogicalPlanBuilder::from(self.node(joined)?.data)
             .project(columns(&join.schema.columns()).collect::<Vec<_>>())?
             .build()
             .map(Some)

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::FieldRef;
+use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, Result};
 use datafusion::logical_expr::expr::{Exists, InSubquery, SetComparison};
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr, LogicalPlan, Subquery};
+use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, Subquery};
 
 /// A column of a query around this one.
 pub(super) type Reference = (FieldRef, Column);
@@ -129,4 +129,55 @@ pub(super) fn with_subquery(expr: Expr, subquery: Subquery) -> Expr {
         }),
         other => other,
     }
+}
+
+/// The sides of an equality.
+pub(super) fn equality(expr: &Expr) -> Option<(&Expr, &Expr)> {
+    match expr {
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::Eq,
+            right,
+        }) => Some((left, right)),
+        _ => None,
+    }
+}
+
+/// Whether two values of type `from` are equal in type `to` only where they are in their own.
+pub(super) fn is_same_in(from: &DataType, to: &DataType) -> bool {
+    from == to || from.is_integer() && to.is_integer() || from.is_string() && to.is_string()
+}
+
+/// A plan with other names for some of the columns that it asks the queries around it for.
+pub(super) fn renamed(plan: LogicalPlan, names: &[(Column, Column)]) -> Result<LogicalPlan> {
+    if names.is_empty() {
+        return Ok(plan);
+    }
+    plan.transform_up(|node| {
+        let around = merge_schema(&node.inputs());
+        node.map_expressions(|expr| {
+            expr.transform_up(|part| {
+                if let Some(inner) = subquery_of(&part) {
+                    // What this node has is asked of it.
+                    let mut further = names.to_vec();
+                    further.retain(|(old, _)| around.maybe_index_of_column(old).is_none());
+                    let plan = renamed(inner.subquery.as_ref().clone(), &further)?;
+                    return Ok(Transformed::yes(with_subquery(part, subquery(plan)?)));
+                }
+                Ok(match part {
+                    Expr::OuterReferenceColumn(field, column) => {
+                        let new = names.iter().find(|(old, _)| *old == column);
+                        let (column, changed) = match new {
+                            Some((_, new)) => (new.clone(), true),
+                            None => (column, false),
+                        };
+                        let part = Expr::OuterReferenceColumn(field, column);
+                        Transformed::new(part, changed, TreeNodeRecursion::Continue)
+                    }
+                    part => Transformed::no(part),
+                })
+            })
+        })
+    })
+    .data()
 }

@@ -1,38 +1,26 @@
 //! The subqueries that DataFusion turns into joins itself, and rightly.
 //!
-//! It lifts conditions on outer columns out of a subquery and makes them the condition of a join. That is right where nothing
-//! between the condition and the top of the subquery looks at more than one row (a window, a limit, an aggregate of an
-//! aggregate), and where no third value is lost: a mark column says true or false, never NULL.
+//! It lifts conditions on outer columns out of a subquery, hands the columns in them up to its top, and makes the conditions those
+//! of a join. That is right where nothing on the way looks at more than one row (a window, a limit, an aggregate of an aggregate),
+//! where no third value is lost (a mark column says true or false, never NULL), where a key of groups is equal to one outer
+//! value only, and where each column that is handed up is found by its bare name, which is all that DataFusion looks at.
 
-use datafusion::common::{DFSchema, JoinType, Result};
+use std::collections::BTreeSet;
+
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema, JoinType, Result};
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::utils::{merge_schema, split_conjunction};
-use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, Subquery};
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Subquery};
 
-use super::references::{has, has_subquery, references, references_of};
+use super::references::{equality, has, has_subquery, is_same_in, references, references_of};
 
 /// Whether DataFusion joins `subquery`, whose one value is used in a projection or a filter over the columns of `outer`.
 pub(super) fn joins_scalar(subquery: &Subquery, outer: &DFSchema) -> Result<bool> {
-    if !is_of(subquery, outer)? {
-        return Ok(false);
-    }
-    let mut plan = subquery.subquery.as_ref();
-    if references(plan)?.is_empty() {
+    if references(&subquery.subquery)?.is_empty() {
         return Ok(true);
     }
-    loop {
-        match plan {
-            LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) if !asks(plan)? => {
-                plan = plan.inputs()[0];
-            }
-            LogicalPlan::Aggregate(aggregate)
-                if aggregate.group_expr.is_empty() && !asks(plan)? =>
-            {
-                return is_liftable(&aggregate.input, &is_equality);
-            }
-            _ => return Ok(false),
-        }
-    }
+    joins(subquery, outer, Part::Value)
 }
 
 /// Whether DataFusion makes this conjunct of a filter over the columns of `outer` one of a join.
@@ -40,13 +28,7 @@ pub(super) fn joins_condition(conjunct: &Expr, outer: &DFSchema) -> Result<bool>
     match conjunct {
         Expr::Not(inner) => match inner.as_ref() {
             Expr::Exists(_) => joins_condition(inner, outer),
-            Expr::InSubquery(inner) if !inner.negated => {
-                let negated = InSubquery {
-                    negated: true,
-                    ..inner.clone()
-                };
-                joins_condition(&Expr::InSubquery(negated), outer)
-            }
+            Expr::InSubquery(inside) => joins_in(inside, !inside.negated, outer),
             _ => Ok(!has_subquery(inner)?),
         },
         Expr::BinaryExpr(BinaryExpr {
@@ -62,30 +44,52 @@ pub(super) fn joins_condition(conjunct: &Expr, outer: &DFSchema) -> Result<bool>
             };
             Ok(plain(left)? && plain(right)?)
         }
-        Expr::Exists(Exists { subquery, .. }) => {
-            Ok(is_of(subquery, outer)? && is_liftable(&subquery.subquery, &|_| true)?)
-        }
-        Expr::InSubquery(InSubquery {
-            expr,
-            subquery,
-            negated,
-        }) => {
-            let asked = references(&subquery.subquery)?;
-            let simple = match negated {
-                // Whether there is a NULL is asked of all rows, not of those that belong to the outer one.
-                true => asked.is_empty(),
-                false => is_liftable(&subquery.subquery, &|_| true)?,
-            };
-            Ok(simple && is_of(subquery, outer)? && !has_subquery(expr)?)
-        }
+        Expr::Exists(Exists { subquery, .. }) => joins(subquery, outer, Part::Rows),
+        Expr::InSubquery(inside) => joins_in(inside, inside.negated, outer),
         other => Ok(!has_subquery(other)?),
     }
 }
 
-/// Whether all that a subquery asks for is in the query next to it.
-fn is_of(subquery: &Subquery, outer: &DFSchema) -> Result<bool> {
-    let asked = references(&subquery.subquery)?;
-    Ok(asked.iter().all(|asked| has(outer, asked)))
+fn joins_in(inside: &InSubquery, negated: bool, outer: &DFSchema) -> Result<bool> {
+    if has_subquery(&inside.expr)? {
+        return Ok(false);
+    }
+    if negated {
+        // Whether there is a NULL is asked of all rows, not of those that belong to the outer one, and only of a column.
+        let asked = references(&inside.subquery.subquery)?;
+        return Ok(asked.is_empty() && matches!(inside.expr.as_ref(), Expr::Column(_)));
+    }
+    joins(&inside.subquery, outer, Part::Rows)
+}
+
+/// What of a plan is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Its rows.
+    Rows,
+    /// Its rows, grouped by the columns that are handed up.
+    Groups,
+    /// Its one value.
+    Value,
+}
+
+fn joins(subquery: &Subquery, outer: &DFSchema, part: Part) -> Result<bool> {
+    let plan = subquery.subquery.as_ref();
+    let asked = references(plan)?;
+    // A column of the query around the one next to it is not found, one that is inside too is taken for that.
+    let mut inside = false;
+    plan.apply(|node| {
+        inside |= asked.iter().any(|asked| has(node.schema(), asked));
+        Ok(match inside {
+            true => TreeNodeRecursion::Stop,
+            false => TreeNodeRecursion::Continue,
+        })
+    })?;
+    if inside || !asked.iter().all(|asked| has(outer, asked)) {
+        return Ok(false);
+    }
+    let lifted = lifted(plan, part)?;
+    Ok(lifted.is_some_and(|lifted| lifted.iter().all(|column| is_alone(column, plan.schema()))))
 }
 
 /// Whether an expression of this node itself asks for an outer column.
@@ -99,46 +103,91 @@ fn asks(node: &LogicalPlan) -> Result<bool> {
     Ok(false)
 }
 
-/// Whether all conditions on outer columns can be lifted to the top of a plan; each has to be `allowed`.
-fn is_liftable(plan: &LogicalPlan, allowed: &dyn Fn(&Expr) -> bool) -> Result<bool> {
-    if references(plan)?.is_empty() {
-        return Ok(true);
+/// Whether a schema has no other column of this one's bare name.
+fn is_alone(column: &Column, schema: &DFSchema) -> bool {
+    let mut same = schema
+        .iter()
+        .filter(|(_, field)| *field.name() == column.name);
+    same.all(|(qualifier, _)| qualifier == column.relation.as_ref())
+}
+
+/// The columns inside a plan that conditions on outer columns look at, by their names at its top, where these conditions can be
+/// lifted to it.
+fn lifted(plan: &LogicalPlan, part: Part) -> Result<Option<BTreeSet<Column>>> {
+    if part != Part::Value && references(plan)?.is_empty() {
+        return Ok(Some(BTreeSet::new()));
     }
-    Ok(match plan {
-        LogicalPlan::Filter(filter) => {
+    let found = match plan {
+        LogicalPlan::Filter(filter) if part != Part::Value => {
             let schema = filter.input.schema();
+            let Some(mut columns) = lifted(&filter.input, part)? else {
+                return Ok(None);
+            };
             for conjunct in split_conjunction(&filter.predicate) {
                 if references_of(conjunct, schema)?.is_empty() {
                     continue;
                 }
-                if has_subquery(conjunct)? || !allowed(conjunct) {
-                    return Ok(false);
+                if has_subquery(conjunct)? || part == Part::Groups && !is_key(conjunct, schema) {
+                    return Ok(None);
                 }
+                columns.extend(conjunct.column_refs().into_iter().cloned());
             }
-            is_liftable(&filter.input, allowed)?
+            Some(columns)
         }
-        LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) => {
-            !asks(plan)? && is_liftable(plan.inputs()[0], allowed)?
+        LogicalPlan::Projection(projection) if !asks(plan)? => {
+            let columns = lifted(&projection.input, part)?;
+            columns.filter(|columns| {
+                let fields = projection.schema.iter().zip(&projection.expr);
+                let clashes = |((qualifier, field), expr): ((Option<&_>, &_), &Expr)| {
+                    let field: &arrow::datatypes::FieldRef = field;
+                    let named = Column::new(qualifier.cloned(), field.name());
+                    let same = columns.iter().find(|column| column.name == *field.name());
+                    same.is_some_and(|column| *column != named || expr.try_as_col() != Some(column))
+                };
+                !fields.into_iter().any(clashes)
+            })
         }
-        LogicalPlan::Join(join) if join.join_type == JoinType::Inner => {
-            !asks(plan)? && is_liftable(&join.left, allowed)? && is_liftable(&join.right, allowed)?
+        LogicalPlan::SubqueryAlias(alias) => {
+            let columns = lifted(&alias.input, part)?;
+            let columns = columns.filter(|columns| {
+                let mut columns = columns.iter();
+                columns.all(|column| is_alone(column, alias.input.schema()))
+            });
+            let requalified = |column: Column| Column::new(Some(alias.alias.clone()), column.name);
+            columns.map(|columns| columns.into_iter().map(requalified).collect())
         }
-        _ => false,
-    })
+        LogicalPlan::Join(join)
+            if join.join_type == JoinType::Inner && part != Part::Value && !asks(plan)? =>
+        {
+            match (lifted(&join.left, part)?, lifted(&join.right, part)?) {
+                (Some(left), Some(right)) => Some(left.into_iter().chain(right).collect()),
+                _ => None,
+            }
+        }
+        LogicalPlan::Aggregate(aggregate)
+            if part == Part::Value && aggregate.group_expr.is_empty() && !asks(plan)? =>
+        {
+            lifted(&aggregate.input, Part::Groups)?
+        }
+        _ => None,
+    };
+    Ok(found.filter(|columns| {
+        let names: BTreeSet<_> = columns.iter().map(|column| &column.name).collect();
+        names.len() == columns.len()
+    }))
 }
 
-/// `column = outer`, which makes the column a key of groups.
-fn is_equality(expr: &Expr) -> bool {
-    let Expr::BinaryExpr(BinaryExpr {
-        left,
-        op: Operator::Eq,
-        right,
-    }) = expr
-    else {
+/// `column = outer` of one type, so that each group belongs to one outer value.
+fn is_key(expr: &Expr, schema: &DFSchema) -> bool {
+    let Some((left, right)) = equality(expr) else {
         return false;
     };
     let is_pair = |one: &Expr, other: &Expr| {
-        matches!(one, Expr::Column(_)) && !other.any_column_refs() && other.contains_outer()
+        let types = (one.get_type(schema), other.get_type(schema));
+        matches!(one, Expr::Column(_))
+            && !other.any_column_refs()
+            && other.contains_outer()
+            && matches!(types, (Ok(one), Ok(other)) if is_same_in(&one, &other))
     };
     is_pair(left, right) || is_pair(right, left)
 }

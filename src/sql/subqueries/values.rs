@@ -1,7 +1,7 @@
 //! What a subquery is for one row of the query around it: a value, or true, false or NULL.
 
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, JoinType, Result, ScalarValue, not_impl_err, plan_err};
+use datafusion::common::{Column, DFSchema, JoinType, Result, ScalarValue, plan_err};
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::functions_aggregate::first_last::first_value_udaf;
 use datafusion::logical_expr::expr::{AggregateFunction, InSubquery, SetComparison, SetQuantifier};
@@ -12,52 +12,115 @@ use datafusion::logical_expr::{
 use datafusion::prelude::{lit, when};
 
 use super::Unnest;
+use super::once::repeats;
 use super::one_row::one_row;
 use super::push::{Push, Pushed, columns, is_one_row};
-use super::references::{Reference, asked_from_outside, has, references, subquery};
+use super::references::{
+    Reference, asked_from_outside, has, has_subquery, references, references_of, subquery,
+    subquery_of,
+};
 use crate::sql::null_keys::is_not_distinct;
 
-impl Unnest {
-    /// An expression over the columns of `input` without subqueries but for those that DataFusion works out, and the input joined
-    /// with what the others are.
-    pub(super) fn expression(&self, input: LogicalPlan, expr: Expr) -> Result<(LogicalPlan, Expr)> {
-        let mut joined = input;
+/// A query while its subqueries are joined with it.
+pub(super) struct Around {
+    /// The query, with the columns of what was joined behind its own.
+    pub plan: LogicalPlan,
+    /// The same without what was joined, but with what is asked for.
+    base: LogicalPlan,
+    /// What subqueries became, for those that come again.
+    made: Vec<(Expr, Expr)>,
+}
+
+impl Around {
+    pub fn new(plan: LogicalPlan) -> Self {
+        Self {
+            base: plan.clone(),
+            plan,
+            made: Vec::new(),
+        }
+    }
+
+    /// Joins a plan that has at most one row for each of the query's.
+    fn join(&mut self, plan: LogicalPlan, keys: Vec<Expr>) -> Result<()> {
+        let builder = LogicalPlanBuilder::from(std::mem::take(&mut self.plan));
+        self.plan = builder.join_on(plan, JoinType::Left, keys)?.build()?;
+        Ok(())
+    }
+
+    /// `value` as a column that nothing else is called, or a literal.
+    fn column(&mut self, unnest: &Unnest, value: Expr) -> Result<Expr> {
+        if matches!(value, Expr::Literal(..)) {
+            return Ok(value);
+        }
+        let name = unnest.names.next("value");
+        let with = |plan: &LogicalPlan| {
+            let mut all: Vec<_> = columns(&plan.schema().columns()).collect();
+            all.push(value.clone().alias(&name));
+            LogicalPlanBuilder::from(plan.clone()).project(all)?.build()
+        };
+        self.plan = with(&self.plan)?;
+        let known = value.column_refs();
+        let mut known = known.iter();
+        let is_of_base = known.all(|column| self.base.schema().has_column(column));
+        if is_of_base && !value.is_volatile() {
+            self.base = with(&self.base)?;
+        } else {
+            self.plan = unnest.once.of(std::mem::take(&mut self.plan))?;
+            self.base = self.plan.clone();
+        }
+        Ok(Expr::Column(Column::new_unqualified(name)))
+    }
+
+    /// The distinct values of what is asked for.
+    fn domain(&mut self, unnest: &Unnest, asked: &[Reference]) -> Result<LogicalPlan> {
+        let has_all = asked.iter().all(|asked| has(self.base.schema(), asked));
+        if !has_all || !repeats(&self.base)? {
+            self.plan = unnest.once.of(std::mem::take(&mut self.plan))?;
+            self.base = self.plan.clone();
+        }
+        let values = asked.iter().map(|(_, column)| Expr::Column(column.clone()));
+        LogicalPlanBuilder::from(self.base.clone())
+            .project(values.collect::<Vec<_>>())?
+            .distinct()?
+            .build()
+    }
+}
+
+impl Unnest<'_> {
+    /// An expression over the columns of a query without subqueries but for those that DataFusion works out; what the others
+    /// are is joined with the query.
+    pub(super) fn expression(&self, around: &mut Around, expr: Expr) -> Result<Expr> {
         let expr = expr.transform_up(|part| {
-            Ok(Transformed::yes(match part {
-                Expr::ScalarSubquery(inner) => {
-                    let made;
-                    (joined, made) = self.scalar(std::mem::take(&mut joined), inner)?;
-                    made
-                }
+            if subquery_of(&part).is_none() {
+                return Ok(Transformed::no(part));
+            }
+            if let Some((_, made)) = around.made.iter().find(|(known, _)| *known == part) {
+                return Ok(Transformed::yes(made.clone()));
+            }
+            let made = match part.clone() {
+                Expr::ScalarSubquery(inner) => self.scalar(around, inner)?,
                 Expr::Exists(exists) => {
-                    let made;
-                    (joined, made) = self.exists(std::mem::take(&mut joined), &exists.subquery)?;
+                    let made = self.exists(around, &exists.subquery)?;
                     match exists.negated {
                         true => made.is_not_true(),
                         false => made,
                     }
                 }
-                Expr::InSubquery(inside) => {
-                    let made;
-                    (joined, made) = self.is_in(std::mem::take(&mut joined), inside)?;
-                    made
-                }
-                Expr::SetComparison(comparison) => {
-                    let made;
-                    (joined, made) = self.any_or_all(std::mem::take(&mut joined), comparison)?;
-                    made
-                }
-                part => return Ok(Transformed::no(part)),
-            }))
-        })?;
-        Ok((joined, expr.data))
+                Expr::InSubquery(inside) => self.is_in(around, inside)?,
+                Expr::SetComparison(comparison) => self.any_or_all(around, comparison)?,
+                other => other,
+            };
+            around.made.push((part, made.clone()));
+            Ok(Transformed::yes(made))
+        });
+        expr.data()
     }
 
-    /// The plan of a subquery with columns of its own for what it asks `input` for, and the conditions that these are equal to
-    /// those of `input`.
+    /// The plan of a subquery with columns of its own for what it asks the query around it for, and the conditions that these are
+    /// equal to those of that.
     pub(super) fn pushed(
         &self,
-        input: &LogicalPlan,
+        around: &mut Around,
         inner: &LogicalPlan,
         asked: &[Reference],
         as_rows: bool,
@@ -73,17 +136,12 @@ impl Unnest {
             pairs.map(|(asked, own)| equal(asked, own)).collect()
         };
         if let Some(pushed) = push.push(inner)?
-            && (pushed.absent.is_none() || !as_rows)
+            && is_complete(&pushed, asked, as_rows)?
         {
             let keys = pairs(&pushed, &|asked, own| asked.eq(own));
             return Ok((self.again(pushed)?, keys));
         }
-        refuse_volatile(input)?;
-        let values = asked.iter().map(|(_, column)| Expr::Column(column.clone()));
-        let domain = LogicalPlanBuilder::from(input.clone())
-            .project(values.collect::<Vec<_>>())?
-            .distinct()?
-            .build()?;
+        let domain = around.domain(self, asked)?;
         push.domain = Some(&domain);
         let Some(pushed) = push.push(inner)? else {
             return plan_err!("a subquery could not be joined with the query around it");
@@ -98,12 +156,12 @@ impl Unnest {
         Ok(Pushed { plan, ..pushed })
     }
 
-    fn scalar(&self, input: LogicalPlan, inner: Subquery) -> Result<(LogicalPlan, Expr)> {
-        let asked = asked_of(&inner.subquery, &input)?;
+    fn scalar(&self, around: &mut Around, inner: Subquery) -> Result<Expr> {
+        let asked = asked_of(&inner.subquery, &around.plan)?;
         if asked.is_empty() {
-            return Ok((input, Expr::ScalarSubquery(inner)));
+            return Ok(Expr::ScalarSubquery(inner));
         }
-        let (pushed, keys) = self.pushed(&input, &inner.subquery, &asked, false)?;
+        let (pushed, keys) = self.pushed(around, &inner.subquery, &asked, false)?;
         let first = Column::from(inner.subquery.schema().qualified_field(0));
         let value = Expr::Column(first.clone());
         let [value_name, rows_name, there_name] =
@@ -131,9 +189,7 @@ impl Unnest {
                 vec![any.alias(&value_name), count(lit(1_i64)).alias(&rows_name)],
             )?;
         }
-        let joined = LogicalPlanBuilder::from(input)
-            .join_on(plan.build()?, JoinType::Left, keys)?
-            .build()?;
+        around.join(plan.build()?, keys)?;
         let value = match one {
             true => column(&value_name),
             false => one_row(
@@ -143,32 +199,31 @@ impl Unnest {
             ),
         };
         let absent = pushed.absent.and_then(|absent| absent.get(&first).cloned());
-        let made = match absent {
+        match absent {
             Some(absent) if !matches!(&absent, Expr::Literal(value, _) if value.is_null()) => {
-                when(column(&there_name).is_null(), over_outer(absent)?).otherwise(value)?
+                when(column(&there_name).is_null(), over_outer(absent, &asked)?).otherwise(value)
             }
-            _ => value,
-        };
-        Ok((joined, made))
+            _ => Ok(value),
+        }
     }
 
     /// Whether a subquery has a row.
-    fn exists(&self, input: LogicalPlan, inner: &Subquery) -> Result<(LogicalPlan, Expr)> {
+    fn exists(&self, around: &mut Around, inner: &Subquery) -> Result<Expr> {
         let Some(inner) = stripped(&inner.subquery)? else {
-            return Ok((input, lit(false)));
+            return Ok(lit(false));
         };
-        let asked = asked_of(&inner, &input)?;
+        let asked = asked_of(&inner, &around.plan)?;
         if asked.is_empty() {
             let any = LogicalPlanBuilder::from(inner)
                 .limit(0, Some(1))?
                 .aggregate(Vec::<Expr>::new(), vec![count(lit(1_i64))])?
                 .build()?;
             let rows = Expr::ScalarSubquery(subquery(any)?);
-            return Ok((input, rows.gt(lit(0_i64))));
+            return Ok(rows.gt(lit(0_i64)));
         }
-        let (pushed, keys) = self.pushed(&input, &inner, &asked, false)?;
+        let (pushed, keys) = self.pushed(around, &inner, &asked, false)?;
         if pushed.absent.is_some() {
-            return Ok((input, lit(true)));
+            return Ok(lit(true));
         }
         let there = self.names.next("there");
         let outer: Vec<_> = columns(&pushed.outer).collect();
@@ -179,59 +234,33 @@ impl Unnest {
             .distinct()?
             .project(all)?
             .build()?;
-        let joined = LogicalPlanBuilder::from(input)
-            .join_on(plan, JoinType::Left, keys)?
-            .build()?;
-        Ok((
-            joined,
-            Expr::Column(Column::new_unqualified(there)).is_not_null(),
-        ))
-    }
-
-    /// `value` as a column of `input`, or a literal.
-    fn as_column(&self, input: LogicalPlan, value: Expr) -> Result<(LogicalPlan, Expr)> {
-        if matches!(value, Expr::Column(_) | Expr::Literal(..)) {
-            return Ok((input, value));
-        }
-        let name = self.names.next("value");
-        let mut all: Vec<_> = columns(&input.schema().columns()).collect();
-        all.push(value.alias(&name));
-        let input = LogicalPlanBuilder::from(input).project(all)?.build()?;
-        Ok((input, Expr::Column(Column::new_unqualified(name))))
+        around.join(plan, keys)?;
+        Ok(Expr::Column(Column::new_unqualified(there)).is_not_null())
     }
 
     /// `value IN (subquery)`: true for an equal row, else NULL where a NULL may have been equal, else false.
-    fn is_in(&self, input: LogicalPlan, inside: InSubquery) -> Result<(LogicalPlan, Expr)> {
-        let (input, value) = self.as_column(input, *inside.expr)?;
+    fn is_in(&self, around: &mut Around, inside: InSubquery) -> Result<Expr> {
+        let value = around.column(self, *inside.expr)?;
         let plan = inside.subquery.subquery.as_ref();
         let row = Expr::Column(Column::from(plan.schema().qualified_field(0)));
-        let from_outside = asked_from_outside(value.clone(), input.schema())?;
-        let (input, found) = self.exists_with(input, plan, from_outside.eq(row.clone()))?;
+        let from_outside = asked_from_outside(value.clone(), around.plan.schema())?;
+        let found = self.exists_with(around, plan, from_outside.eq(row.clone()))?;
         let mut unknown = Vec::new();
-        let mut input = input;
         if row.nullable(plan.schema())? {
-            let null;
-            (input, null) = self.exists_with(input, plan, row.is_null())?;
-            unknown.push(null);
+            unknown.push(self.exists_with(around, plan, row.is_null())?);
         }
-        if value.nullable(input.schema())? {
-            let any;
-            (input, any) = self.exists_with(input, plan, lit(true))?;
+        if value.nullable(around.plan.schema())? {
+            let any = self.exists_with(around, plan, lit(true))?;
             unknown.push(value.is_null().and(any));
         }
         let is_in = three_valued(found, true, unknown.into_iter().reduce(Expr::or));
-        let is_in = match inside.negated {
+        Ok(match inside.negated {
             true => Expr::Not(Box::new(is_in)),
             false => is_in,
-        };
-        Ok((input, is_in))
+        })
     }
 
-    fn any_or_all(
-        &self,
-        input: LogicalPlan,
-        comparison: SetComparison,
-    ) -> Result<(LogicalPlan, Expr)> {
+    fn any_or_all(&self, around: &mut Around, comparison: SetComparison) -> Result<Expr> {
         let SetComparison {
             expr,
             subquery: inner,
@@ -244,13 +273,13 @@ impl Unnest {
             _ => None,
         };
         if let Some(negated) = is_in {
-            return self.is_in(input, InSubquery::new(expr, inner, negated));
+            return self.is_in(around, InSubquery::new(expr, inner, negated));
         }
-        let (input, value) = self.as_column(input, *expr)?;
+        let value = around.column(self, *expr)?;
         let plan = inner.subquery.as_ref();
         let row = Expr::Column(Column::from(plan.schema().qualified_field(0)));
         let compared = Expr::BinaryExpr(BinaryExpr::new(
-            Box::new(asked_from_outside(value, input.schema())?),
+            Box::new(asked_from_outside(value, around.plan.schema())?),
             op,
             Box::new(row),
         ));
@@ -258,29 +287,46 @@ impl Unnest {
             SetQuantifier::Any => (compared.clone().is_true(), true),
             SetQuantifier::All => (compared.clone().is_false(), false),
         };
-        let (input, found) = self.exists_with(input, plan, decides)?;
-        let (input, unknown) = match compared.nullable(plan.schema())? {
-            true => {
-                let (input, unknown) = self.exists_with(input, plan, compared.is_null())?;
-                (input, Some(unknown))
-            }
-            false => (input, None),
+        let found = self.exists_with(around, plan, decides)?;
+        let unknown = match compared.nullable(plan.schema())? {
+            true => Some(self.exists_with(around, plan, compared.is_null())?),
+            false => None,
         };
-        Ok((input, three_valued(found, wanted, unknown)))
+        Ok(three_valued(found, wanted, unknown))
     }
 
     /// Whether a subquery has a row for which `condition` is true.
     fn exists_with(
         &self,
-        input: LogicalPlan,
+        around: &mut Around,
         plan: &LogicalPlan,
         condition: Expr,
-    ) -> Result<(LogicalPlan, Expr)> {
+    ) -> Result<Expr> {
         let plan = LogicalPlanBuilder::from(plan.clone())
             .filter(condition)?
             .build()?;
-        self.exists(input, &subquery(plan)?)
+        self.exists(around, &subquery(plan)?)
     }
+}
+
+/// Whether a plan that needs no domain says all: where it has to have rows, not where it has one for those that are absent; and
+/// what that one is made of has to be in the query next to it.
+fn is_complete(pushed: &Pushed, asked: &[Reference], as_rows: bool) -> Result<bool> {
+    let Some(absent) = &pushed.absent else {
+        return Ok(true);
+    };
+    if as_rows {
+        return Ok(false);
+    }
+    let none = DFSchema::empty();
+    for expr in absent.values() {
+        let further = references_of(expr, &none)?;
+        let known = |further: &Reference| asked.iter().any(|(_, column)| *column == further.1);
+        if has_subquery(expr)? || !further.iter().all(known) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// `wanted` where it was `found`, else NULL where it is `unknown`, else the contrary.
@@ -328,27 +374,16 @@ fn is_literal(expr: &Expr, value: bool) -> bool {
 }
 
 /// An expression of a subquery's plan in the query around it.
-fn over_outer(expr: Expr) -> Result<Expr> {
+fn over_outer(expr: Expr, asked: &[Reference]) -> Result<Expr> {
     expr.transform_up(|part| match part {
-        Expr::OuterReferenceColumn(_, column) => Ok(Transformed::yes(Expr::Column(column))),
+        Expr::OuterReferenceColumn(_, column)
+            if asked.iter().any(|(_, known)| *known == column) =>
+        {
+            Ok(Transformed::yes(Expr::Column(column)))
+        }
         part => Ok(Transformed::no(part)),
     })
     .data()
-}
-
-/// A plan that is run twice has to give the same rows.
-fn refuse_volatile(plan: &LogicalPlan) -> Result<()> {
-    plan.apply_with_subqueries(|node| {
-        node.apply_expressions(|expr| {
-            if expr.is_volatile() {
-                return not_impl_err!(
-                    "a subquery of this kind over rows that {expr} makes; write them to a table first"
-                );
-            }
-            Ok(TreeNodeRecursion::Continue)
-        })
-    })?;
-    Ok(())
 }
 
 /// A subquery as an error names it.

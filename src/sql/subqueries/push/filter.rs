@@ -5,13 +5,11 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use datafusion::common::{Column, DFSchema, Result};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
-use datafusion::logical_expr::{
-    BinaryExpr, Expr, ExprSchemable, Filter, LogicalPlan, LogicalPlanBuilder, Operator,
-};
+use datafusion::logical_expr::{Expr, ExprSchemable, Filter, LogicalPlan, LogicalPlanBuilder};
 use datafusion::prelude::{lit, try_cast};
 
 use super::{Push, Pushed, columns};
-use crate::sql::subqueries::references::has_subquery;
+use crate::sql::subqueries::references::{equality, has_subquery, is_same_in};
 
 impl Push<'_> {
     pub(super) fn filter(&self, filter: &Filter) -> Result<Option<Pushed>> {
@@ -27,7 +25,11 @@ impl Push<'_> {
         let Some(input) = self.rows(&filter.input)? else {
             return Ok(None);
         };
-        let predicate = self.with(filter.predicate.clone(), &input.outer)?;
+        let predicate = self.with(
+            filter.predicate.clone(),
+            &input.outer,
+            filter.input.schema(),
+        )?;
         let plan = LogicalPlanBuilder::from(input.plan)
             .filter(predicate)?
             .build()?;
@@ -47,14 +49,7 @@ impl Push<'_> {
         let mut used = Vec::new();
         for (field, column) in self.references {
             let value = |expr: &Expr| {
-                let Expr::BinaryExpr(BinaryExpr {
-                    left,
-                    op: Operator::Eq,
-                    right,
-                }) = expr
-                else {
-                    return None;
-                };
+                let (left, right) = equality(expr)?;
                 let is_it = |side: &Expr| matches!(side, Expr::OuterReferenceColumn(_, asked) if asked == column);
                 let value = match (is_it(left), is_it(right)) {
                     (true, false) => right,
@@ -78,7 +73,7 @@ impl Push<'_> {
         let mut conditions = Vec::new();
         for (at, conjunct) in conjuncts.into_iter().enumerate() {
             if !used.contains(&at) {
-                conditions.push(self.replaced(conjunct.clone(), &values)?);
+                conditions.push(self.replaced(conjunct.clone(), &values, schema)?);
             }
         }
         conditions.extend(values.iter().map(|value| value.clone().is_not_null()));
@@ -103,5 +98,5 @@ fn as_type(value: &Expr, data_type: &DataType, schema: &DFSchema) -> Option<Expr
     if own == *data_type {
         return Some(value.clone());
     }
-    (own.is_integer() && data_type.is_integer()).then(|| try_cast(value.clone(), data_type.clone()))
+    is_same_in(&own, data_type).then(|| try_cast(value.clone(), data_type.clone()))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::common::{Column, JoinType, NullEquality, Result};
-use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::utils::{conjunction, merge_schema};
 use datafusion::logical_expr::{Filter, Join, LogicalPlan, LogicalPlanBuilder};
 use datafusion::prelude::{coalesce, lit};
 
@@ -53,9 +53,10 @@ impl Push<'_> {
             _ if of_left => &left.outer,
             _ => &right.outer,
         };
+        let around = merge_schema(&[&join.left, &join.right]);
         let mut conditions = conditions
             .into_iter()
-            .map(|condition| self.with(condition, of_rows))
+            .map(|condition| self.with(condition, of_rows, &around))
             .collect::<Result<Vec<_>>>()?;
         if (of_left, of_right) == both {
             let pairs = columns(&left.outer).zip(columns(&right.outer));

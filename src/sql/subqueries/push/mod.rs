@@ -20,7 +20,7 @@ use datafusion::logical_expr::{
 };
 
 use super::references::{
-    Reference, references, references_of, subquery, subquery_of, with_subquery,
+    Reference, has, references, references_of, renamed, subquery, subquery_of, with_subquery,
 };
 
 /// Names that no other column has.
@@ -82,7 +82,7 @@ impl Push<'_> {
                         let column = Column::from((qualifier, field));
                         absent.insert(column, without_rows(expr, known)?);
                     }
-                    let inner = self.with(expr.clone(), &input.outer)?;
+                    let inner = self.with(expr.clone(), &input.outer, projection.input.schema())?;
                     exprs.push(
                         inner
                             .unalias()
@@ -129,7 +129,7 @@ impl Push<'_> {
                     return Ok(Some(input));
                 }
                 let plan = LogicalPlan::Sort(Sort {
-                    expr: self.sort_keys(&sort.expr, &input.outer)?,
+                    expr: self.sort_keys(&sort.expr, &input.outer, sort.input.schema())?,
                     input: Arc::new(input.plan),
                     fetch: sort.fetch,
                 });
@@ -160,9 +160,7 @@ impl Push<'_> {
                     inputs.push(Arc::new(input));
                 }
                 let plan = LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?);
-                let mut all = plan.schema().columns();
-                let outer = all.split_off(schema.fields().len());
-                named(plan, columns(&all).collect(), schema, outer)
+                named_with_outer(plan, schema)
             }
             LogicalPlan::Join(join) => self.join(join),
             LogicalPlan::Unnest(unnest) => {
@@ -228,52 +226,48 @@ impl Push<'_> {
         Ok(asked.iter().any(|asked| self.is_asked(asked)))
     }
 
-    /// The expression over a plan that has the outer columns as its own.
-    fn with(&self, expr: Expr, outer: &[Column]) -> Result<Expr> {
-        self.replaced(expr, &columns(outer).collect::<Vec<_>>())
+    /// The expression over a plan that has the outer columns as its own, beside those of `around`.
+    fn with(&self, expr: Expr, outer: &[Column], around: &DFSchema) -> Result<Expr> {
+        self.replaced(expr, &columns(outer).collect::<Vec<_>>(), around)
     }
 
-    fn replaced(&self, expr: Expr, by: &[Expr]) -> Result<Expr> {
-        let place = |column: &Column| {
-            let mut known = self.references.iter();
-            known.position(|(_, known)| known == column)
-        };
+    fn with_all(&self, exprs: &[Expr], outer: &[Column], around: &DFSchema) -> Result<Vec<Expr>> {
+        let exprs = exprs.iter().cloned();
+        exprs.map(|expr| self.with(expr, outer, around)).collect()
+    }
+
+    fn replaced(&self, expr: Expr, by: &[Expr], around: &DFSchema) -> Result<Expr> {
+        let asked = || self.references.iter().zip(by);
         expr.transform_up(|part| {
             if let Some(inner) = subquery_of(&part) {
                 // What a subquery within asks for is a column of the plan that it stands in now.
-                let renamed = |expr: Expr| {
-                    expr.transform_up(|part| match part {
-                        Expr::OuterReferenceColumn(field, column) => {
-                            let new = place(&column).and_then(|place| by[place].try_as_col());
-                            Ok(match new {
-                                Some(new) => {
-                                    Transformed::yes(Expr::OuterReferenceColumn(field, new.clone()))
-                                }
-                                None => Transformed::no(Expr::OuterReferenceColumn(field, column)),
-                            })
-                        }
-                        part => Ok(Transformed::no(part)),
-                    })
-                };
-                let plan = inner.subquery.as_ref().clone();
-                let plan = plan.transform_up_with_subqueries(|node| node.map_expressions(renamed));
-                let inner = subquery(plan.data()?)?;
-                return Ok(Transformed::yes(with_subquery(part, inner)));
+                let names = asked().filter(|(reference, _)| !has(around, reference));
+                let names = names
+                    .filter_map(|((_, old), new)| Some((old.clone(), new.try_as_col()?.clone())));
+                let names: Vec<_> = names.collect();
+                let plan = renamed(inner.subquery.as_ref().clone(), &names)?;
+                return Ok(Transformed::yes(with_subquery(part, subquery(plan)?)));
             }
-            Ok(match &part {
-                Expr::OuterReferenceColumn(_, column) => match place(column) {
-                    Some(place) => Transformed::yes(by[place].clone()),
-                    None => Transformed::no(part),
-                },
-                _ => Transformed::no(part),
+            let Expr::OuterReferenceColumn(_, column) = &part else {
+                return Ok(Transformed::no(part));
+            };
+            let new = asked().find(|((_, known), _)| known == column);
+            Ok(match new {
+                Some((_, new)) => Transformed::yes(new.clone()),
+                None => Transformed::no(part),
             })
         })
         .data()
     }
 
-    fn sort_keys(&self, keys: &[SortExpr], outer: &[Column]) -> Result<Vec<SortExpr>> {
+    fn sort_keys(
+        &self,
+        keys: &[SortExpr],
+        outer: &[Column],
+        around: &DFSchema,
+    ) -> Result<Vec<SortExpr>> {
         let key = |key: &SortExpr| {
-            let expr = self.with(key.expr.clone(), outer)?;
+            let expr = self.with(key.expr.clone(), outer, around)?;
             Ok(SortExpr {
                 expr,
                 ..key.clone()
@@ -333,6 +327,13 @@ fn named(
     all.extend(columns(&outer));
     let plan = LogicalPlanBuilder::from(plan).project(all)?.build()?;
     Ok(Pushed::new(plan, outer))
+}
+
+/// `plan` under the names of `schema`, with the outer columns behind.
+fn named_with_outer(plan: LogicalPlan, schema: &DFSchema) -> Result<Option<Pushed>> {
+    let mut own = plan.schema().columns();
+    let outer = own.split_off(schema.fields().len());
+    named(plan, columns(&own).collect(), schema, outer)
 }
 
 /// An expression over the columns of an aggregate that saw no row.
