@@ -219,7 +219,10 @@ impl EngineBuilder {
                     .memory_limit_bytes
                     .unwrap_or_else(runtime::default_memory_limit_bytes);
                 let pool = TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS);
-                let mut builder = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool));
+                // A file that comes to the folder of an external table is one of it.
+                let mut builder = RuntimeEnvBuilder::new()
+                    .with_memory_pool(Arc::new(pool))
+                    .with_object_list_cache_limit(0);
                 if !(self.limits.reads || self.limits.writes) {
                     builder =
                         builder.with_object_store_registry(Arc::new(ClosedRegistry::default()));

@@ -81,6 +81,20 @@ impl Dialect for EngineDialect {
         Some(right.map(|right| make(Box::new(left.clone()), Box::new(right))))
     }
 
+    /// `x -> x + 1` and `lambda x: x + 1`, as in DuckDB.
+    fn supports_lambda_functions(&self) -> bool {
+        true
+    }
+
+    /// `1_000`, which would be a 1 that is called `_000`.
+    fn supports_numeric_literal_underscores(&self) -> bool {
+        true
+    }
+
+    fn supports_order_by_all(&self) -> bool {
+        true
+    }
+
     generic! {
         supports_unicode_string_literal
         supports_partition_by_after_order_by

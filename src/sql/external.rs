@@ -72,10 +72,9 @@ impl Run {
                 Ok(first) => first.is_none(),
                 Err(error) => is_not_found(error),
             };
+            // It may be the name of a table that the statement makes.
             if is_missing {
-                return Err(DfOlapError::TableNotFound(format!(
-                    "'{name}': there is no table of this name and no file"
-                )));
+                continue;
             }
             let config = ListingTableConfig::new(url)
                 .infer_options(state.as_ref())

@@ -54,6 +54,13 @@ impl ContextProvider for Planner {
         };
         match found {
             Some(provider) => Ok(provider_as_source(provider)),
+            None if looks_like_a_file(name.table()) && self.files_looked_for => {
+                Err(DfOlapError::TableNotFound(format!(
+                    "'{}': there is no table of this name and no file",
+                    name.table()
+                ))
+                .into())
+            }
             None if looks_like_a_file(name.table()) => Err(DfOlapError::Denied(format!(
                 "table not found: {name}; reading files from SQL is not allowed here"
             ))

@@ -1,7 +1,10 @@
-//! Conditions in which DataFusion 55 forgets that a value may be NULL, said so that it does not.
+//! Expressions that DataFusion 55 simplifies to others, most of them because it forgets that a value may be NULL, said so that it
+//! does not.
 //!
 //! - `n NOT IN (1) OR n NOT IN (2, 3)`: two lists of one operand are merged as if it were never NULL. [`Hidden`] keeps the
 //!   operands apart.
+//! - `-(a | b)` becomes `-a & -b`, and `-a & a` 0, as if the minus were `~`. The same hides the operand.
+//! - `(SELECT 1 FROM t)` is never NULL for it, though t may be empty. [`maybe_null`] says so.
 //! - `n ^ n` and `s ~ '.*'` become constants though they are NULL where the operand is; the same keeps them.
 
 use std::sync::Arc;
@@ -42,9 +45,31 @@ fn keep_apart(expr: Expr) -> Result<Transformed<Expr>> {
                 let kept = Expr::BinaryExpr(BinaryExpr { left, op, right });
                 Transformed::new(kept, true, TreeNodeRecursion::Jump)
             }
+            Expr::BinaryExpr(mut binary) if is_bitwise(binary.op) => {
+                let mut found = false;
+                for side in [&mut binary.left, &mut binary.right] {
+                    if let Expr::Negative(_) = side.as_ref() {
+                        **side = hidden(std::mem::take(side.as_mut()), 0, Volatility::Stable);
+                        found = true;
+                    }
+                }
+                Transformed::new(Expr::BinaryExpr(binary), found, TreeNodeRecursion::Continue)
+            }
+            Expr::Negative(mut inner) if matches!(inner.as_ref(), Expr::BinaryExpr(binary) if is_bitwise(binary.op)) =>
+            {
+                *inner = hidden(std::mem::take(inner.as_mut()), 0, Volatility::Stable);
+                Transformed::yes(Expr::Negative(inner))
+            }
             other => Transformed::no(other),
         })
     })
+}
+
+fn is_bitwise(op: Operator) -> bool {
+    matches!(
+        op,
+        Operator::BitwiseAnd | Operator::BitwiseOr | Operator::BitwiseXor
+    )
 }
 
 fn forgets_null(binary: &BinaryExpr) -> bool {
@@ -63,6 +88,16 @@ fn forgets_null(binary: &BinaryExpr) -> bool {
 /// called volatile.
 fn hidden(expr: Expr, number: i64, volatility: Volatility) -> Expr {
     ScalarUDF::new_from_impl(Hidden(Signature::any(2, volatility))).call(vec![expr, lit(number)])
+}
+
+/// `expr`, which may be NULL, whatever DataFusion thinks. A constant would be evaluated while planning, so it is called volatile.
+pub(crate) fn maybe_null(expr: Expr) -> Expr {
+    ScalarUDF::new_from_impl(MaybeNull(Signature::any(1, Volatility::Volatile))).call(vec![expr])
+}
+
+/// Whether an expression is one of [`maybe_null`].
+pub(crate) fn is_maybe_null(expr: &Expr) -> bool {
+    matches!(expr, Expr::ScalarFunction(call) if call.func.inner().is::<MaybeNull>())
 }
 
 /// Its first argument.
@@ -91,6 +126,33 @@ impl ScalarUDFImpl for Hidden {
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
         Ok(Arc::clone(&args.arg_fields[0]))
+    }
+
+    fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        Ok(args.args.swap_remove(0))
+    }
+}
+
+/// Its argument.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct MaybeNull(Signature);
+
+impl ScalarUDFImpl for MaybeNull {
+    fn name(&self) -> &'static str {
+        "or_null"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
+        Ok(arg_types.first().cloned().unwrap_or(DataType::Null))
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        let field = args.arg_fields[0].as_ref().clone();
+        Ok(Arc::new(field.with_nullable(true)))
     }
 
     fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -9,12 +9,13 @@ use std::ops::ControlFlow;
 use datafusion::sql::parser::{CopyToSource, DFParserBuilder, Statement as DFStatement};
 use datafusion::sql::sqlparser::ast::{VisitMut, VisitorMut};
 use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, TokenizerError};
 
 use super::dialect::EngineDialect;
 use super::parameters::Found;
 use super::row_values::RowValues;
 use super::spelling::Spelling;
+use super::struct_types;
 use super::unplanned::Unplanned;
 use crate::error::DfOlapError;
 
@@ -45,7 +46,12 @@ pub(crate) fn parse_statements(
     limits: &TextLimits,
 ) -> Result<VecDeque<DFStatement>, DfOlapError> {
     check_text(sql, limits)?;
-    let mut parser = DFParserBuilder::new(sql)
+    let tokens = struct_types::tokens(sql).map_err(untokenized)?;
+    let builder = match tokens {
+        Some(tokens) => DFParserBuilder::new(tokens),
+        None => DFParserBuilder::new(sql),
+    };
+    let mut parser = builder
         .with_dialect(&EngineDialect)
         .with_recursion_limit(limits.depth)
         .build()?;
@@ -82,6 +88,10 @@ fn visit<V: VisitorMut>(statement: &mut DFStatement, visitor: &mut V) -> Control
     }
 }
 
+fn untokenized(error: TokenizerError) -> DfOlapError {
+    DfOlapError::Invalid(format!("SQL error: {error}"))
+}
+
 fn check_text(sql: &str, limits: &TextLimits) -> Result<(), DfOlapError> {
     if sql.len() > limits.text_bytes {
         return Err(DfOlapError::ResourcesExhausted(format!(
@@ -100,7 +110,7 @@ fn check_text(sql: &str, limits: &TextLimits) -> Result<(), DfOlapError> {
     }
     let tokens = Tokenizer::new(&EngineDialect, sql)
         .tokenize()
-        .map_err(|e| DfOlapError::Invalid(format!("SQL error: {e}")))?;
+        .map_err(untokenized)?;
     let mut open = vec![Level::default()];
     for token in &tokens {
         let depth = open.len();

@@ -66,6 +66,8 @@ pub(crate) struct Planner {
     params: Vec<Option<FieldRef>>,
     values: Option<ParamValues>,
     pub rows: Option<Arc<dyn TableProvider>>,
+    /// Whether files were looked for under the names of tables.
+    pub files_looked_for: bool,
     pub externals: HashMap<String, Arc<dyn TableProvider>>,
     past: Vec<PastTable>,
     view_depth: AtomicUsize,
@@ -88,6 +90,7 @@ impl Planner {
             values: None,
             rows: None,
             externals: HashMap::new(),
+            files_looked_for: false,
             past: Vec::new(),
             view_depth: AtomicUsize::new(0),
             max_relations: u64::MAX,
@@ -97,6 +100,12 @@ impl Planner {
     /// Makes tables known that are in no snapshot.
     pub fn with_externals(mut self, externals: HashMap<String, Arc<dyn TableProvider>>) -> Self {
         self.externals = externals;
+        self
+    }
+
+    /// Says that files were looked for under the names of tables.
+    pub fn with_files(mut self, looked_for: bool) -> Self {
+        self.files_looked_for = looked_for;
         self
     }
 
@@ -175,6 +184,10 @@ impl Planner {
             Some(Relation::Table(table)) => Ok((name, table)),
             Some(Relation::View(_)) => Err(DfOlapError::Invalid(format!(
                 "{name} is a view; it can be read but not written"
+            ))
+            .into()),
+            None if self.externals.contains_key(&name) => Err(DfOlapError::Unsupported(format!(
+                "{name} is an external table, which can be read; COPY … TO writes files"
             ))
             .into()),
             None => Err(DfOlapError::TableNotFound(name).into()),

@@ -19,6 +19,7 @@ use super::guard;
 use super::interrupt::{Stop, interruptible};
 use super::nulls;
 use super::planner::{PastTable, Planner, normalize};
+use super::rounding::fix_digits;
 use super::same_names::given_back;
 use super::session::{Clocked, Externals, Limits, Session, with_clock};
 use super::sliced::copy_before_casts;
@@ -110,6 +111,7 @@ impl Run {
         )
         .with_params(self.params.clone())
         .with_externals(self.externals.clone())
+        .with_files(self.limits().reads)
         .with_past(self.past.clone())
         .with_max_relations(self.limits().plan_nodes)
     }
@@ -189,7 +191,8 @@ impl Run {
     }
 
     fn optimize(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
-        let plan = unnest(nulls::respect(plan)?, &|plan| self.optimize(plan))?;
+        let plan = nulls::respect(fix_digits(plan)?)?;
+        let plan = unnest(plan, &|plan| self.optimize(plan))?;
         let plan = self.rewritten(plan)?;
         hide(copy_before_casts(bound_constants(check_plan(plan)?)?)?)
     }

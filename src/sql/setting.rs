@@ -35,12 +35,24 @@ impl Run {
             },
             _ => return Err(unsupported("this form of SET")),
         };
-        match REFUSED.iter().find(|(of, _)| setting.name.starts_with(of)) {
-            Some((_, why)) => Err(DfOlapError::Denied(format!(
+        let Some((_, why)) = REFUSED.iter().find(|(of, _)| setting.name.starts_with(of)) else {
+            return Ok(setting);
+        };
+        // What it is anyway may be said.
+        let known = self.state().config_options().entries();
+        let known = known.into_iter().find(|entry| entry.key == setting.name);
+        let value = known.and_then(|entry| entry.value);
+        match (&setting.value, value) {
+            (wanted, Some(value)) if wanted.as_ref().is_none_or(|wanted| *wanted == value) => {
+                Ok(Setting {
+                    value: Some(value),
+                    ..setting
+                })
+            }
+            _ => Err(DfOlapError::Denied(format!(
                 "{} cannot be set: {why}",
                 setting.name
             ))),
-            None => Ok(setting),
         }
     }
 }

@@ -517,7 +517,13 @@ async fn files_are_read_and_written_where_the_builder_allows_it() {
         number(&engine, "SELECT count(*) FROM t JOIN e ON t.a = e.a").await,
         4
     );
-    assert_eq!(kind(&engine, "DELETE FROM e").await, ErrorKind::Invalid);
+    for write in ["DELETE FROM e", "INSERT INTO e VALUES (3, 'z')"] {
+        assert_eq!(
+            kind(&engine, write).await,
+            ErrorKind::Unsupported,
+            "{write}"
+        );
+    }
     assert_eq!(kind(&engine, "DROP TABLE e, t").await, ErrorKind::Invalid);
     run(&engine, "DROP TABLE e").await;
     for missing in [
@@ -530,6 +536,17 @@ async fn files_are_read_and_written_where_the_builder_allows_it() {
             error.to_string().contains("not found"),
             "{missing}: {error}"
         );
+    }
+    // An external table has all files that are in its folder when it is read.
+    for files in 1..4 {
+        let file = path(&format!("parts/{files}.parquet"));
+        run(&engine, &format!("COPY (SELECT 1 AS a) TO '{file}'")).await;
+        let parts = format!(
+            "CREATE EXTERNAL TABLE IF NOT EXISTS parts STORED AS PARQUET LOCATION '{}'",
+            path("parts/")
+        );
+        run(&engine, &parts).await;
+        assert_eq!(number(&engine, "SELECT count(*) FROM parts").await, files);
     }
     run(
         &engine,

@@ -508,3 +508,68 @@ SELECT x < 2 AS y FROM (SELECT random() AS x FROM r) AS q WHERE 0 < (SELECT coun
 -- A condition is asked of each row, not of groups or windows.
 SELECT id FROM r WHERE row_number() OVER (ORDER BY id) = 1;
 --> error invalid: QUALIFY
+
+-- A value of no row is NULL, also where a row's never is.
+SELECT (SELECT 1 FROM r WHERE id > 1000) IS NULL AS a, coalesce((SELECT 1 FROM r WHERE id > 1000), 5) AS b, (SELECT 1 FROM r WHERE id > 1000) IS DISTINCT FROM 1 AS c;
+--> rows
+-- true | 5 | true
+
+SELECT q.x IS NULL AS n FROM (SELECT (SELECT 2 FROM r WHERE id > 1000) AS x) AS q WHERE (SELECT 1 FROM r WHERE id > 1000) IS NOT DISTINCT FROM (SELECT 1 FROM r WHERE id > 1001);
+--> rows
+-- true
+
+SELECT count(*) AS n FROM r WHERE (SELECT CAST((SELECT 0 FROM r WHERE id > 1000) AS DOUBLE)) IS NULL;
+--> rows
+-- 5
+
+SELECT id, (SELECT 1 FROM s WHERE s.id = r.id AND s.age > 1000) AS x FROM r WHERE (SELECT 1 FROM s WHERE s.id = r.id AND s.age > 1000) IS NULL ORDER BY id;
+--> rows
+-- 1 | NULL
+-- 1 | NULL
+-- 2 | NULL
+-- 2 | NULL
+-- 5 | NULL
+
+-- LATERAL that asks for two tables, one of them further away.
+SELECT a.id, b.id AS other, q.k FROM r AS a, (r AS b CROSS JOIN LATERAL (SELECT c.k FROM r AS c WHERE c.id = a.id AND c.id = b.id) AS q) ORDER BY a.id, q.k;
+--> rows
+-- 1 | 1 | 11
+-- 1 | 1 | 11
+-- 1 | 1 | 11
+-- 1 | 1 | 11
+-- 1 | 1 | 13
+-- 1 | 1 | 13
+-- 1 | 1 | 13
+-- 1 | 1 | 13
+-- 2 | 2 | 21
+-- 2 | 2 | 21
+-- 2 | 2 | 21
+-- 2 | 2 | 21
+-- 2 | 2 | NULL
+-- 2 | 2 | NULL
+-- 2 | 2 | NULL
+-- 2 | 2 | NULL
+-- 5 | 5 | 5
+
+SELECT a.k, q.v FROM r AS a JOIN LATERAL (SELECT (SELECT a.k FROM s AS b LIMIT 1) AS v, TRUE AS yes FROM (VALUES (1), (2)) AS c (n)) AS q ON q.yes ORDER BY a.k;
+--> rows
+-- 5 | 5
+-- 5 | 5
+-- 11 | 11
+-- 11 | 11
+-- 13 | 13
+-- 13 | 13
+-- 21 | 21
+-- 21 | 21
+-- NULL | NULL
+-- NULL | NULL
+
+-- An aggregate of outer columns alone is one of the outer query.
+--@ duckdb: skip it aggregates the outer query
+SELECT (SELECT max(r.k) FROM s) AS m FROM r WHERE id = 1;
+--> error unsupported: belongs to that query
+
+SELECT (SELECT max(r.k + s.age) FROM s) AS m FROM r WHERE id = 1 ORDER BY m;
+--> rows
+-- 110
+-- 112

@@ -326,3 +326,13 @@ SELECT id, (SELECT count(*) FROM p WHERE p.id < u.x) AS a, (SELECT count(*) FROM
 -- 1 | 3 | 0 | 5 | 2 | 2 | 3 | 3 | 4 | 3 | 4 | false | false
 -- 2 | 3 | 2 | 5 | 2 | 9 | 1 | 3 | 4 | 2 | 4 | false | true
 -- 3 | 3 | 0 | 5 | 2 | 9 | 3 | 3 | 4 | 4 | 4 | false | true
+
+-- Types that are one only when the query around is made.
+SELECT id FROM u WHERE CASE WHEN x > 1 THEN (SELECT dense_rank() OVER (ORDER BY p.k) FROM p WHERE p.id = 2) ELSE 8 END >= ALL (SELECT dense_rank() OVER (ORDER BY p.k) FROM p WHERE p.id > 100) ORDER BY id;
+--> rows
+-- 1
+-- 2
+-- 3
+
+UPDATE u SET x = x + 1 WHERE CASE WHEN x > 1 THEN (SELECT dense_rank() OVER (ORDER BY p.k) FROM p WHERE p.id = 2) ELSE 8 END >= ALL (SELECT dense_rank() OVER (ORDER BY p.k) FROM p WHERE p.id > 100);
+--> count 3

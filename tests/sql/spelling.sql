@@ -196,3 +196,66 @@ ALTER TABLE u ALTER COLUMN id SET DEFAULT 'x';
 --@ duckdb: skip it takes other types
 ALTER TABLE u ALTER COLUMN id TYPE BIGINT;
 --> error unsupported: add a column of that type
+
+-- Struct types as DuckDB writes them, and lambdas.
+CREATE TABLE s (id INT, p STRUCT(a BIGINT, b STRUCT(c TEXT, d INT[]))[]);
+--> ok
+
+INSERT INTO s VALUES (1, [{'a': 1, 'b': {'c': 'x', 'd': [1, 2]}}]), (2, NULL);
+--> count 2
+
+SELECT id, p, p[1]['b']['d'] AS d FROM s ORDER BY id;
+--> rows
+-- 1 | [{a: 1, b: {c: x, d: [1, 2]}}] | [1, 2]
+-- 2 | NULL | NULL
+
+SELECT CAST(NULL AS STRUCT(a INT)) AS a, {'a': 1}::STRUCT(a DOUBLE) AS b, CAST({'x': 1, 'y': 'q'} AS STRUCT ( x BIGINT, "y" VARCHAR )) AS c;
+--> rows
+-- NULL | {a: 1.0} | {x: 1, y: q}
+
+--@ duckdb: SELECT {'c0': id IS NULL, 'c1': NOT TRUE, 'c2': id IN (1)} AS v FROM s ORDER BY id
+SELECT struct(id IS NULL, NOT TRUE, id IN (1)) AS v FROM s ORDER BY id;
+--> rows
+-- {c0: false, c1: false, c2: true}
+-- {c0: false, c1: false, c2: false}
+
+--@ duckdb: SELECT [2, 3, NULL] AS a, [2, 3] AS b, ['bb'] AS c, [[10], [10]] AS d
+SELECT list_transform([1, 2, NULL], x -> x + 1) AS a, list_filter([1, 2, 3], x -> x > 1) AS b, list_filter(['a', 'bb'], lambda s: length(s) > 1) AS c, list_transform([1, 2], x -> list_transform([10], y -> y)) AS d;
+--> rows
+-- [2, 3, NULL] | [2, 3] | [bb] | [[10], [10]]
+
+SELECT id, list_transform([1, 2], lambda x: x * id) AS v FROM s ORDER BY id;
+--> rows
+-- 1 | [1, 2]
+-- 2 | [2, 4]
+
+SELECT 1_000 AS a, 1_2_3 AS b, 1_0.5 AS c;
+--> rows
+-- 1000 | 123 | 10.5
+
+SELECT id % 2 AS "A", count(*) AS n FROM t GROUP BY 1 ORDER BY ALL DESC;
+--> rows
+-- 1 | 3
+-- 0 | 3
+
+SELECT id, id % 3 FROM t ORDER BY ALL;
+--> rows
+-- 1 | 1
+-- 2 | 2
+-- 3 | 0
+-- 4 | 1
+-- 5 | 2
+-- 6 | 0
+
+CREATE TABLE "a.b" (x INT);
+--> ok
+
+INSERT INTO "a.b" VALUES (1);
+--> count 1
+
+SELECT "a.b".x FROM "a.b";
+--> rows
+-- 1
+
+DROP TABLE "a.b";
+--> ok

@@ -87,3 +87,22 @@ SELECT a * b FROM ends ORDER BY a, b;
 -- 9223372036854775808
 -- 9223372030412324865
 -- -9223372036854775808
+
+-- Digits of round and trunc within what has one type.
+CREATE TABLE rounded (id INT, d DECIMAL(20, 4));
+--> ok
+
+INSERT INTO rounded VALUES (1, 2.2549), (2, NULL), (0, -1.5);
+--> count 3
+
+--@ duckdb: SELECT id, CAST(CASE WHEN id = 0 THEN d ELSE round(d, 2) END AS DECIMAL(20, 4)) AS a, CAST(coalesce(round(d, 1), 1) AS DECIMAL(20, 1)) AS b FROM rounded ORDER BY id
+SELECT id, CASE WHEN id = 0 THEN d ELSE round(d, 2) END AS a, CAST(coalesce(round(d, 1), 1) AS DECIMAL(20, 1)) AS b FROM rounded ORDER BY id;
+--> rows
+-- 0 | -1.5000 | -1.5
+-- 1 | 2.2500 | 2.3
+-- 2 | NULL | 1.0
+
+SELECT id, CASE WHEN id = 0 THEN 100.0 ELSE round((1.0 - (d / id)) * 100, 2) END AS a FROM rounded WHERE id <> 0 ORDER BY id;
+--> rows
+-- 1 | -125.49
+-- 2 | NULL

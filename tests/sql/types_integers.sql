@@ -73,3 +73,17 @@ INSERT INTO u (a) VALUES (-1);
 
 INSERT INTO u (a) VALUES (256);
 --> error invalid: 256
+
+-- A minus is no bitwise NOT.
+SELECT -(a | b) AS a, -(a & b) AS b, -a & a AS c, -a | a AS d, a & -a AS e, -(a | -3) AS f, -(-(a | b)) AS g FROM (VALUES (8, 3), (1, 6), (0, NULL), (-5, 12)) AS v (a, b) ORDER BY a, b;
+--> rows
+-- -11 | 0 | 8 | -8 | 8 | 3 | 11
+-- -7 | 0 | 1 | -1 | 1 | 3 | 7
+-- 1 | -8 | 1 | -1 | 1 | 1 | -1
+-- NULL | NULL | 0 | 0 | 0 | 3 | NULL
+
+SELECT a FROM (VALUES (8, 3), (1, 6), (-5, 12)) AS v (a, b) WHERE -a & a = 1 OR -(a | b) = -11 ORDER BY a;
+--> rows
+-- -5
+-- 1
+-- 8

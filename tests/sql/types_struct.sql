@@ -1,7 +1,6 @@
 -- Structs: literals, columns, fields, and DML on them.
 
---@ duckdb: CREATE TABLE t (id INT, p STRUCT(a BIGINT, b TEXT))
-CREATE TABLE t (id INT, p STRUCT<a BIGINT, b TEXT>);
+CREATE TABLE t (id INT, p STRUCT(a BIGINT, b TEXT));
 --> ok
 
 INSERT INTO t VALUES (1, {'a': 1, 'b': 'x'}), (2, {'a': NULL, 'b': NULL}), (3, NULL);

@@ -12,13 +12,14 @@ mod references;
 mod stock;
 mod values;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, JoinType, Result, ScalarValue, not_impl_err, plan_err};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
-    Distinct, Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, SortExpr,
+    Aggregate, Distinct, Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, SortExpr,
 };
 use datafusion::prelude::lit;
 
@@ -26,6 +27,8 @@ use once::Once;
 use push::{Names, columns};
 use references::{has, has_subquery, references, subquery, subquery_of, with_subquery};
 use values::Around;
+
+use crate::sql::nulls::maybe_null;
 
 /// Makes joins of the subqueries of a plan that DataFusion does not.
 pub(crate) fn unnest(
@@ -42,12 +45,55 @@ pub(crate) fn unnest(
         Ok(stop_if(found))
     })?;
     match found {
-        true => Unnest {
-            names: Names::default(),
-            once: Once { optimize },
+        true => {
+            let unnest = Unnest {
+                names: Names::default(),
+                depth: Cell::default(),
+                once: Once { optimize },
+            };
+            // A value that may be NULL is one for all nodes above.
+            let plan = unnest.plan(plan)?;
+            let plan = plan.transform_up(|node| Ok(Transformed::yes(node.recompute_schema()?)));
+            plan.data()
         }
-        .plan(plan),
         false => Ok(plan),
+    }
+}
+
+/// `(SELECT max(outer.x) FROM t)`: where an aggregate asks for outer columns alone, it is one of the query that has them.
+fn refuse_outer(aggregate: &Aggregate) -> Result<()> {
+    for expr in &aggregate.aggr_expr {
+        if expr.contains_outer() && !expr.any_column_refs() {
+            return not_impl_err!(
+                "an aggregate of columns of an outer query alone, {}, which belongs to that query; write it there",
+                expr.human_display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The plan of one value, which is NULL where there is no row: DataFusion takes it for never NULL where a row's is not.
+fn may_be_null(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let (qualifier, field) = plan.schema().qualified_field(0);
+    if field.is_nullable() || has_one_row(&plan) {
+        return Ok(plan);
+    }
+    let column = Column::from((qualifier, field));
+    let named =
+        maybe_null(Expr::Column(column.clone())).alias_qualified(column.relation, column.name);
+    LogicalPlanBuilder::from(plan).project([named])?.build()
+}
+
+/// Whether a plan has a row, whatever its tables hold.
+fn has_one_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.is_empty(),
+        LogicalPlan::EmptyRelation(empty) => empty.produce_one_row,
+        LogicalPlan::Projection(_) | LogicalPlan::Sort(_) | LogicalPlan::SubqueryAlias(_) => {
+            has_one_row(plan.inputs()[0])
+        }
+        _ => false,
     }
 }
 
@@ -60,6 +106,8 @@ fn stop_if(found: bool) -> TreeNodeRecursion {
 
 struct Unnest<'a> {
     names: Names,
+    /// How many subqueries the plan at hand stands in.
+    depth: Cell<usize>,
     once: Once<'a>,
 }
 
@@ -79,6 +127,9 @@ impl Unnest<'_> {
         {
             return Ok(Transformed::yes(joined));
         }
+        if let LogicalPlan::Aggregate(aggregate) = &node {
+            refuse_outer(aggregate)?;
+        }
         if !found {
             return Ok(Transformed::no(node));
         }
@@ -87,13 +138,20 @@ impl Unnest<'_> {
             .map_expressions(|expr| {
                 expr.transform_up(|part| match subquery_of(&part) {
                     Some(inner) => {
-                        let plan = self.plan(inner.subquery.as_ref().clone())?;
+                        self.depth.update(|depth| depth + 1);
+                        let plan = self.plan(inner.subquery.as_ref().clone());
+                        self.depth.update(|depth| depth - 1);
+                        let mut plan = plan?;
+                        if matches!(part, Expr::ScalarSubquery(_)) {
+                            plan = may_be_null(plan)?;
+                        }
                         Ok(Transformed::yes(with_subquery(part, subquery(plan)?)))
                     }
                     None => Ok(Transformed::no(part)),
                 })
             })
-            .data()?;
+            .data()?
+            .recompute_schema()?;
         let node = match node {
             LogicalPlan::Filter(filter) => self.filter(filter)?,
             LogicalPlan::Join(join) => self.join(join)?,
@@ -317,9 +375,9 @@ impl Unnest<'_> {
             .into_iter()
             .filter(|asked| has(join.left.schema(), asked))
             .collect();
-        let is_lateral = join
-            .right
-            .exists(|node| Ok(matches!(node, LogicalPlan::Subquery(_))))?;
+        // Where nothing stands around, there is nothing else that could be asked.
+        let is_marked = |node: &LogicalPlan| Ok(matches!(node, LogicalPlan::Subquery(_)));
+        let is_lateral = self.depth.get() == 0 || join.right.exists(is_marked)?;
         if asked.is_empty() || !is_lateral {
             return Ok(None);
         }
@@ -338,10 +396,14 @@ impl Unnest<'_> {
             .join_on(pushed.plan, join.join_type, conditions)?
             .build()?;
         // Its condition may have subqueries of its own.
-        LogicalPlanBuilder::from(self.node(joined)?.data)
+        let joined = LogicalPlanBuilder::from(self.node(joined)?.data)
             .project(columns(&join.schema.columns()).collect::<Vec<_>>())?
-            .build()
-            .map(Some)
+            .build()?;
+        // What it asks for further is asked of tables before both.
+        Ok(Some(match references(&joined)?.is_empty() {
+            true => joined,
+            false => LogicalPlan::Subquery(subquery(joined)?),
+        }))
     }
 }
 

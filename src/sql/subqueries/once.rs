@@ -28,6 +28,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::OnceCell;
 
 use super::references::references;
+use crate::sql::nulls::is_maybe_null;
 use crate::sql::rows::Gathered;
 
 /// Whether a plan has the same rows each time that it is run on one snapshot.
@@ -54,7 +55,7 @@ pub(super) fn repeats(plan: &LogicalPlan) -> Result<bool> {
                                     && !(call.func.name() == "sum"
                                         && is_floating(&call.params.args, &inputs))
                             }
-                            part => !part.is_volatile_node(),
+                            part => !part.is_volatile_node() || is_maybe_null(part),
                         };
                         Ok(stop_unless(repeats))
                     })
@@ -118,9 +119,11 @@ impl Once<'_> {
         let plan = LogicalPlanBuilder::from(plan)
             .project(numbered.collect::<Vec<_>>())?
             .build()?;
+        // The types are known when they were brought together where they meet.
+        let plan = (self.optimize)(plan)?;
         let table = OnceTable {
             schema: Arc::clone(plan.schema().inner()),
-            plan: (self.optimize)(plan)?,
+            plan,
             rows: Arc::default(),
         };
         let fields = schema.iter().enumerate();

@@ -1,0 +1,75 @@
+//! `STRUCT(a INT, b TEXT)`, a type as DuckDB writes it, in the words of the dialect: `STRUCT<a INT, b TEXT>`.
+//!
+//! The parser asks whether the dialect is DuckDB's before it reads the one, and has the other for all. As calls of the function
+//! `struct` have no two words beside each other, a type is told from a call by its first field.
+
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, TokenizerError};
+
+use super::dialect::EngineDialect;
+
+/// The tokens of a text with such types, or nothing where it has none.
+pub(super) fn tokens(sql: &str) -> Result<Option<Vec<TokenWithSpan>>, TokenizerError> {
+    const WORD: &[u8] = b"struct";
+    let has_word = |bytes: &[u8]| bytes.eq_ignore_ascii_case(WORD);
+    if !sql.as_bytes().windows(WORD.len()).any(has_word) {
+        return Ok(None);
+    }
+    let mut tokens = Tokenizer::new(&EngineDialect, sql).tokenize_with_location()?;
+    let mut found = false;
+    // Of each parenthesis that is open whether it is that of a type.
+    let mut open = Vec::new();
+    for at in 0..tokens.len() {
+        match tokens[at].token {
+            Token::LParen => {
+                let is_type = is_type(&tokens, at);
+                if is_type {
+                    tokens[at].token = Token::Lt;
+                }
+                open.push(is_type);
+                found |= is_type;
+            }
+            Token::RParen if open.pop() == Some(true) => tokens[at].token = Token::Gt,
+            _ => {}
+        }
+    }
+    Ok(found.then_some(tokens))
+}
+
+/// Whether the parenthesis at `at` begins the fields of a type: `STRUCT (name type`.
+fn is_type(tokens: &[TokenWithSpan], at: usize) -> bool {
+    let is_space = |token: &&TokenWithSpan| matches!(token.token, Token::Whitespace(_));
+    let before = tokens[..at].iter().rev().find(|token| !is_space(token));
+    let is_struct = |token: &TokenWithSpan| matches!(&token.token, Token::Word(word) if word.keyword == Keyword::STRUCT);
+    if !before.is_some_and(is_struct) {
+        return false;
+    }
+    let mut within = tokens[at + 1..].iter().filter(|token| !is_space(token));
+    let (Some(name), Some(data_type)) = (within.next(), within.next()) else {
+        return false;
+    };
+    let (Token::Word(name), Token::Word(data_type)) = (&name.token, &data_type.token) else {
+        return false;
+    };
+    // `struct(x IS NULL)`, `struct(NOT x)`, `struct(x AS y)`, …
+    const IN_EXPRESSIONS: [Keyword; 16] = [
+        Keyword::AND,
+        Keyword::AS,
+        Keyword::AT,
+        Keyword::BETWEEN,
+        Keyword::CASE,
+        Keyword::COLLATE,
+        Keyword::DIV,
+        Keyword::ILIKE,
+        Keyword::IN,
+        Keyword::IS,
+        Keyword::LIKE,
+        Keyword::NOT,
+        Keyword::OR,
+        Keyword::OVER,
+        Keyword::SIMILAR,
+        Keyword::SELECT,
+    ];
+    let is_operator = |keyword: &Keyword| IN_EXPRESSIONS.contains(keyword);
+    !is_operator(&name.keyword) && !is_operator(&data_type.keyword)
+}

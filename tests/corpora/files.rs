@@ -1,0 +1,156 @@
+//! Where the files are, and what they ask for that only DataFusion's own runner has.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rhei_datafusion::datafusion::DATAFUSION_VERSION;
+
+/// Folders and files of features that are not built in.
+const WHOLE: [&str; 6] = [
+    // Functions of the crate `datafusion-spark`.
+    "spark/",
+    // Formats that are not built in.
+    "avro.slt",
+    "encrypted_parquet.slt",
+    "arrow_files.slt",
+    // Types and settings that its runner registers.
+    "cast_extension_type_metadata.slt",
+    "range_partitioning.slt",
+];
+
+/// Tables and functions that DataFusion's runner registers.
+const REGISTERED: [&str; 15] = [
+    "strict_schema",
+    "temp.information_schema_table_types",
+    "temp",
+    "table_with_many_types",
+    "table_with_map",
+    "join_partitioned_table",
+    "example",
+    "table_with_metadata",
+    "table_with_conflicting_metadata",
+    "union_table",
+    "approx_distinct_union_test",
+    "dict_struct_table",
+    "dict_struct_nullable",
+    "async_abs",
+    "test_partition_table",
+];
+
+/// The package of DataFusion's own tests.
+pub struct Source(PathBuf);
+
+impl Source {
+    /// Lets cargo fetch it.
+    pub fn fetch() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = folder.path().join("Cargo.toml");
+        let text = format!(
+            "[package]\nname = \"fetched\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[lib]\npath = \"lib.rs\"\n\
+             [dependencies]\ndatafusion-sqllogictest = \"={DATAFUSION_VERSION}\"\n[workspace]\n"
+        );
+        std::fs::write(&manifest, text).unwrap();
+        std::fs::write(folder.path().join("lib.rs"), "").unwrap();
+        let metadata = Command::new(env!("CARGO"))
+            .args(["metadata", "--format-version", "1", "--manifest-path"])
+            .arg(&manifest)
+            .output()
+            .unwrap();
+        assert!(
+            metadata.status.success(),
+            "cargo could not fetch datafusion-sqllogictest {DATAFUSION_VERSION}: {}",
+            String::from_utf8_lossy(&metadata.stderr)
+        );
+        let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).unwrap();
+        let packages = metadata["packages"].as_array().unwrap();
+        let package = packages
+            .iter()
+            .find(|package| package["name"] == "datafusion-sqllogictest");
+        let manifest = package.unwrap()["manifest_path"].as_str().unwrap();
+        Self(Path::new(manifest).parent().unwrap().to_path_buf())
+    }
+
+    /// Makes an empty folder the one in which statements name files: theirs can be read, and what is written stays there.
+    pub fn enter(&self, folder: &Path) {
+        std::os::unix::fs::symlink(self.0.join("data"), folder.join("data")).unwrap();
+        for file in self.files() {
+            let stem = Path::new(&file).file_stem().unwrap();
+            std::fs::create_dir_all(folder.join("test_files/scratch").join(stem)).unwrap();
+        }
+        std::env::set_current_dir(folder).unwrap();
+    }
+
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.0.join("test_files").join(file)
+    }
+
+    /// By their paths, in order.
+    pub fn files(&self) -> Vec<String> {
+        let root = self.0.join("test_files");
+        let (mut files, mut folders) = (Vec::new(), vec![root.clone()]);
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "slt") {
+                    let name = path.strip_prefix(&root).unwrap();
+                    files.push(name.to_string_lossy().to_string());
+                }
+            }
+        }
+        files.retain(|file| !WHOLE.iter().any(|whole| file.starts_with(whole)));
+        files.sort();
+        files
+    }
+}
+
+pub fn is_plan(sql: &str) -> bool {
+    let word = sql.split_whitespace().next().unwrap_or_default();
+    word.eq_ignore_ascii_case("explain")
+}
+
+/// Names in one file of what is not here.
+pub struct Theirs(BTreeSet<String>);
+
+impl Theirs {
+    pub fn of(_: &str) -> Self {
+        Self(REGISTERED.map(str::to_string).into())
+    }
+
+    /// Whether a statement asks for any of them, or for a file that is not here; what it makes of it is one more.
+    pub fn has(&mut self, sql: &str) -> bool {
+        let lower = sql.to_ascii_lowercase();
+        let words: Vec<_> = lower
+            .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .filter(|word| !word.is_empty())
+            .collect();
+        let texts = sql.split('\'').skip(1).step_by(2);
+        let asks = words.iter().any(|word| self.0.contains(*word))
+            || texts.into_iter().any(is_missing_file);
+        let before = match words.first() {
+            Some(&"create") => ["table", "view"].as_slice(),
+            Some(&"insert" | &"merge") => &["into"],
+            _ => return asks,
+        };
+        let named = words.iter().position(|word| before.contains(word));
+        let mut name = words.iter().skip(named.map_or(words.len(), |at| at + 1));
+        let name = name.find(|word| !["if", "not", "exists"].contains(word));
+        if asks {
+            self.0.extend(name.map(|name| name.to_string()));
+        } else if let Some(name) = name
+            && words.first() == Some(&"create")
+        {
+            self.0.remove(*name);
+        }
+        asks
+    }
+}
+
+/// Whether a text is the path of a file of DataFusion's repository, which its package has not.
+fn is_missing_file(text: &str) -> bool {
+    text.starts_with("../")
+        || text.contains("parquet-testing")
+        || text.starts_with("test_files/tpch")
+}

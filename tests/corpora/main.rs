@@ -1,0 +1,189 @@
+//! DataFusion's own statements and answers, on this engine.
+//!
+//! ```text
+//! cargo test --all-features --test corpora [-- [--durable] [--file PART_OF_A_NAME] [--write]]
+//! ```
+//!
+//! The files are those of the crate `datafusion-sqllogictest` of the DataFusion that is linked; cargo fetches it. Each runs on an
+//! engine of its own: in memory, or, with `--durable`, in a folder that is compacted after each write and opened anew in between.
+//! What differs is in `differences.txt`, each record with its reason; the run fails where that list is not exact. `--write` writes it
+//! anew, with `?` where a reason is missing.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test says what is wrong and stops there"
+)]
+
+mod database;
+mod differences;
+mod files;
+mod text;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use rhei_datafusion::DfOlapError;
+use sqllogictest::{Record, Runner, TestErrorKind, parse_file, strict_column_validator};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use database::{Database, Kind};
+use differences::Differences;
+use files::{Source, Theirs};
+
+/// Files at once.
+const AT_ONCE: usize = 2;
+
+#[derive(Default)]
+struct Options {
+    durable: bool,
+    write: bool,
+    only: Option<String>,
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--durable" => options.durable = true,
+            "--write" => options.write = true,
+            "--file" => options.only = Some(args.next().expect("--file takes a part of a name")),
+            other => panic!("{other}: --durable, --file and --write are known"),
+        }
+    }
+    options
+}
+
+/// What came of the records of one file.
+#[derive(Default)]
+struct Report {
+    passed: usize,
+    /// Texts of plans, which are not compared.
+    plans: usize,
+    /// Of files, tables and functions that only DataFusion's own runner has.
+    theirs: usize,
+    /// Lines, and what was wrong there.
+    differ: BTreeMap<u32, String>,
+}
+
+#[tokio::main]
+async fn main() {
+    let options = options();
+    let source = Source::fetch();
+    let folder = tempfile::tempdir().unwrap();
+    source.enter(folder.path());
+
+    let mut files = source.files();
+    let all = files.len();
+    if let Some(only) = &options.only {
+        files.retain(|file| file.contains(only));
+    }
+    let kind = match options.durable {
+        true => Kind::Durable,
+        false => Kind::Memory,
+    };
+    let source = Arc::new(source);
+    let permits = Arc::new(Semaphore::new(AT_ONCE));
+    let mut running = JoinSet::new();
+    for file in files.clone() {
+        let (source, permits) = (Arc::clone(&source), Arc::clone(&permits));
+        running.spawn(async move {
+            let _permit = permits.acquire_owned().await.unwrap();
+            let report = run(&source, &file, kind).await;
+            (file, report)
+        });
+    }
+    let mut reports = BTreeMap::new();
+    while let Some(done) = running.join_next().await {
+        let (file, report) = done.expect("a file's run does not panic");
+        reports.insert(file, report);
+    }
+
+    let count = |of: fn(&Report) -> usize| reports.values().map(of).sum::<usize>();
+    let (passed, plans, theirs) = (count(|r| r.passed), count(|r| r.plans), count(|r| r.theirs));
+    let differ = count(|r| r.differ.len());
+    println!(
+        "{} of {all} files: {passed} records as there, {differ} not, {theirs} of files and functions of theirs, {plans} texts of plans",
+        files.len()
+    );
+    let compared = (passed + differ).max(1);
+    println!("{:.2} % as there", 100.0 * passed as f64 / compared as f64);
+
+    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpora/differences.txt");
+    let mut known = Differences::read(&list);
+    let found = reports
+        .iter()
+        .map(|(file, report)| (file.as_str(), &report.differ));
+    let wrong = known.compare(found);
+    for text in &wrong {
+        println!("\n{text}");
+    }
+    if options.write {
+        known.update(
+            &reports
+                .iter()
+                .map(|(file, report)| (file.clone(), report.differ.keys().copied().collect()))
+                .collect(),
+        );
+        known.write(&list);
+    }
+    let result = if wrong.is_empty() { "ok" } else { "FAILED" };
+    println!(
+        "\ntest result: {result}. {passed} passed; {} failed; 0 ignored",
+        wrong.len()
+    );
+    if !wrong.is_empty() {
+        std::process::exit(1);
+    }
+}
+
+async fn run(source: &Source, file: &str, kind: Kind) -> Report {
+    let mut report = Report::default();
+    let path = source.path(file);
+    let records = match parse_file(&path) {
+        Ok(records) => records,
+        Err(error) => {
+            report.differ.insert(0, error.to_string());
+            return report;
+        }
+    };
+    let database = Database::open(kind);
+    let mut theirs = Theirs::of(file);
+    let mut runner = Runner::new(async || Ok::<_, DfOlapError>(database.clone()));
+    runner.add_label("Datafusion");
+    runner.with_column_validator(strict_column_validator);
+    runner.with_normalizer(text::normalize);
+    runner.with_validator(text::are_same);
+    for record in records {
+        let (sql, line) = match &record {
+            Record::Halt { .. } => break,
+            Record::Statement { sql, loc, .. } | Record::Query { sql, loc, .. } => {
+                (sql.clone(), loc.line())
+            }
+            _ => {
+                let _ = runner.run_async(record).await;
+                continue;
+            }
+        };
+        let result = runner.run_async(record).await;
+        if files::is_plan(&sql) {
+            report.plans += 1;
+        } else if theirs.has(&sql) {
+            report.theirs += 1;
+        } else {
+            match result.map_err(|error| error.kind()) {
+                // The words of an error are our own.
+                Ok(_) | Err(TestErrorKind::ErrorMismatch { .. }) => report.passed += 1,
+                Err(error) => {
+                    report.differ.insert(line, error.to_string());
+                }
+            }
+        }
+    }
+    report
+}

@@ -1,0 +1,300 @@
+//! A database, changes to it and a question, of which the answers have to agree.
+
+use crate::databases::{Answer, DuckDb, Engines, ask};
+use crate::tree::{Expr, Kind, Query};
+use crate::world::World;
+
+#[derive(Debug, Clone)]
+pub enum Statement {
+    Query(Query),
+    /// The table that it changes, and itself.
+    Write(String, Expr),
+}
+
+#[derive(Debug, Clone)]
+pub struct Case {
+    pub world: World,
+    /// Before the last one they agreed.
+    pub statements: Vec<Statement>,
+}
+
+/// What was looked at, for the counts.
+#[derive(Debug, Default)]
+pub struct Counts {
+    pub statements: usize,
+    /// DuckDB gave rows for them too.
+    pub with_duckdb: usize,
+    /// Every one of them refused.
+    pub refused: usize,
+    /// This engine says that it does not do it.
+    pub unsupported: usize,
+}
+
+/// All databases with the rows of a world.
+pub struct Open<'a> {
+    engines: Engines,
+    duckdb: &'a mut DuckDb,
+}
+
+impl<'a> Open<'a> {
+    pub async fn new(world: &World, duckdb: &'a mut DuckDb) -> Self {
+        let engines = Engines::open();
+        duckdb.reset();
+        for sql in world.statements() {
+            duckdb.ask(&sql).unwrap();
+            for answer in engines.run(&sql).await {
+                answer.unwrap_or_else(|failed| panic!("{sql}: {}", failed.text));
+            }
+        }
+        Self { engines, duckdb }
+    }
+
+    /// What is wrong with the answers to a statement.
+    pub async fn check(&mut self, statement: &Statement, counts: &mut Counts) -> Option<String> {
+        match statement {
+            Statement::Query(query) => self.query(query, counts).await,
+            Statement::Write(table, write) => self.write(table, write, counts).await,
+        }
+    }
+
+    async fn write(&mut self, table: &str, write: &Expr, counts: &mut Counts) -> Option<String> {
+        let sql = write.to_string();
+        let theirs = self.duckdb.ask(&sql).map(|_| Vec::new());
+        let ours = self.engines.run(&sql).await;
+        let ours = ours.into_iter().map(|answer| answer.map(|_| Vec::new()));
+        if let Some(wrong) = self.compare(ours.collect(), theirs, counts) {
+            return Some(wrong);
+        }
+        self.rows(&format!("SELECT * FROM {table}"), &mut Counts::default())
+            .await
+    }
+
+    async fn rows(&mut self, sql: &str, counts: &mut Counts) -> Option<String> {
+        let theirs = self.duckdb.ask(sql);
+        let mut ours = Vec::new();
+        for (_, engine) in &self.engines.all {
+            ours.push(ask(engine, sql).await);
+        }
+        self.compare(ours, theirs, counts)
+    }
+
+    fn compare(
+        &self,
+        ours: Vec<Answer>,
+        theirs: Result<Vec<String>, String>,
+        counts: &mut Counts,
+    ) -> Option<String> {
+        counts.statements += 1;
+        let names = self.engines.all.iter().map(|(name, _)| *name);
+        let mut first: Option<(&str, Answer)> = None;
+        for (name, answer) in names.zip(ours) {
+            if let Err(failed) = &answer
+                && failed.is_internal
+            {
+                return Some(format!("{name}: {}", failed.text));
+            }
+            match &first {
+                None => first = Some((name, answer)),
+                Some((known, before)) => {
+                    let same = match (before, &answer) {
+                        (Ok(before), Ok(answer)) => before == answer,
+                        (before, answer) => before.is_err() == answer.is_err(),
+                    };
+                    if !same {
+                        return Some(format!(
+                            "{known}:\n{}\n{name}:\n{}",
+                            shown(before),
+                            shown(&answer)
+                        ));
+                    }
+                }
+            }
+        }
+        let (_, ours) = first?;
+        match (ours, theirs) {
+            (Ok(ours), Ok(theirs)) => {
+                counts.with_duckdb += 1;
+                (ours != theirs).then(|| {
+                    format!(
+                        "here:\n{}\nDuckDB:\n{}",
+                        shown(&Ok(ours)),
+                        theirs.join("\n")
+                    )
+                })
+            }
+            (Err(failed), _) if failed.is_unsupported => {
+                counts.unsupported += 1;
+                None
+            }
+            (Err(failed), Ok(_)) => Some(format!("refused: {}", failed.text)),
+            (Err(_), Err(_)) => {
+                counts.refused += 1;
+                None
+            }
+            (Ok(_), Err(_)) => None,
+        }
+    }
+
+    async fn query(&mut self, query: &Query, counts: &mut Counts) -> Option<String> {
+        if let Some(wrong) = self.rows(&query.to_string(), counts).await {
+            return Some(wrong);
+        }
+        self.itself(query).await
+    }
+
+    /// The same rows in other words.
+    async fn itself(&self, query: &Query) -> Option<String> {
+        let (_, engine) = &self.engines.all[1];
+        let rows = ask(engine, &query.to_string()).await.ok()?;
+        let again = ask(engine, &format!("WITH q AS ({query}) SELECT * FROM q")).await;
+        if again.as_ref().ok() != Some(&rows) {
+            return Some(format!(
+                "as it is:\n{}\nas a CTE:\n{}",
+                rows.join("\n"),
+                shown(&again)
+            ));
+        }
+        let made = ask(engine, &format!("CREATE OR REPLACE VIEW v AS {query}")).await;
+        let again = match made {
+            Ok(_) => ask(engine, "SELECT * FROM v").await,
+            Err(failed) => Err(failed),
+        };
+        let _ = ask(engine, "DROP VIEW IF EXISTS v").await;
+        if again.as_ref().ok() != Some(&rows) {
+            return Some(format!(
+                "as it is:\n{}\nas a view:\n{}",
+                rows.join("\n"),
+                shown(&again)
+            ));
+        }
+        self.three_values(query).await
+    }
+
+    /// A condition is true, false or NULL for each row: the three together are all.
+    async fn three_values(&self, query: &Query) -> Option<String> {
+        let filter = query.select.filter.clone()?;
+        if !query.is_row_by_row() {
+            return None;
+        }
+        let (_, engine) = &self.engines.all[1];
+        let with = |filter: Option<Expr>| {
+            let mut query = query.clone();
+            query.select.filter = filter;
+            query
+        };
+        let all = ask(engine, &with(None).to_string()).await.ok()?;
+        let mut parts = Vec::new();
+        for sql in ["{}", "(NOT {})", "({} IS NULL)"] {
+            let part = with(Some(Expr::of(Kind::Bool, sql, [filter.clone()])));
+            match ask(engine, &part.to_string()).await {
+                Ok(rows) => parts.extend(rows),
+                Err(failed) => return Some(format!("{part}\n{}", failed.text)),
+            }
+        }
+        parts.sort();
+        (parts != all).then(|| {
+            format!(
+                "without the condition:\n{}\ntrue, false and NULL:\n{}",
+                all.join("\n"),
+                parts.join("\n")
+            )
+        })
+    }
+}
+
+fn shown(answer: &Answer) -> String {
+    match answer {
+        Ok(rows) => rows.join("\n"),
+        Err(failed) => format!("error {}", failed.text),
+    }
+}
+
+impl Case {
+    /// What is wrong with the last statement.
+    async fn fails(&self, duckdb: &mut DuckDb) -> Option<String> {
+        let (last, before) = self.statements.split_last()?;
+        let mut open = Open::new(&self.world, duckdb).await;
+        for statement in before {
+            if open
+                .check(statement, &mut Counts::default())
+                .await
+                .is_some()
+            {
+                return None;
+            }
+        }
+        open.check(last, &mut Counts::default()).await
+    }
+
+    /// A case with less in it of which the answers differ too, and how.
+    pub async fn shrunk(self, wrong: String, duckdb: &mut DuckDb) -> (Self, String) {
+        let (mut case, mut wrong) = (self, wrong);
+        let mut attempts = 0;
+        'shrinking: loop {
+            for simpler in case.simpler() {
+                attempts += 1;
+                if attempts > 500 {
+                    break 'shrinking;
+                }
+                if let Some(text) = simpler.fails(duckdb).await
+                    && kind_of(&text) == kind_of(&wrong)
+                {
+                    (case, wrong) = (simpler, text);
+                    continue 'shrinking;
+                }
+            }
+            break;
+        }
+        (case, wrong)
+    }
+
+    fn simpler(&self) -> Vec<Self> {
+        let with = |statements: Vec<Statement>| Self {
+            world: self.world.clone(),
+            statements,
+        };
+        let mut simpler = Vec::new();
+        let (last, before) = match self.statements.split_last() {
+            Some(split) => split,
+            None => return simpler,
+        };
+        for place in 0..before.len() {
+            let mut statements = self.statements.clone();
+            statements.remove(place);
+            simpler.push(with(statements));
+        }
+        let lasts: Vec<_> = match last {
+            Statement::Query(query) => query.simpler().into_iter().map(Statement::Query).collect(),
+            Statement::Write(table, write) => {
+                let write = write.simpler().into_iter();
+                write
+                    .map(|write| Statement::Write(table.clone(), write))
+                    .collect()
+            }
+        };
+        simpler.extend(
+            lasts
+                .into_iter()
+                .map(|last| with(before.iter().cloned().chain([last]).collect())),
+        );
+        simpler.extend(self.world.simpler().into_iter().map(|world| Self {
+            world,
+            statements: self.statements.clone(),
+        }));
+        simpler
+    }
+
+    pub fn sql(&self) -> String {
+        let mut lines = self.world.statements();
+        lines.extend(self.statements.iter().map(|statement| match statement {
+            Statement::Query(query) => query.to_string(),
+            Statement::Write(_, write) => write.to_string(),
+        }));
+        lines.join(";\n") + ";"
+    }
+}
+
+/// How an answer is wrong: something else is another mistake.
+fn kind_of(wrong: &str) -> &str {
+    wrong.split(':').next().unwrap_or_default()
+}

@@ -1,0 +1,158 @@
+//! The databases that have to agree: this engine in several shapes, and DuckDB.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use rhei_datafusion::{
+    CompactionPolicy, DataFusionEngine, Durability, EngineBuilder, ErrorKind, OlapEngine,
+    StorageMode,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::sql_file::render;
+
+/// Rows in any order, or why there are none.
+pub type Answer = Result<Vec<String>, Failed>;
+
+#[derive(Debug, Clone)]
+pub struct Failed {
+    pub text: String,
+    /// That there is a mistake in the engine.
+    pub is_internal: bool,
+    pub is_unsupported: bool,
+}
+
+/// This engine, each time with the same rows.
+pub struct Engines {
+    pub all: Vec<(&'static str, DataFusionEngine)>,
+    _folders: Vec<TempDir>,
+}
+
+impl Engines {
+    pub fn open() -> Self {
+        let builder = |partitions, rows| {
+            EngineBuilder::new()
+                .target_partitions(partitions)
+                .batch_size_rows(rows)
+                .durability(Durability::LostOnPowerFailure)
+                .compaction(CompactionPolicy::MANUAL)
+                .statement_timeout(Duration::from_secs(60))
+        };
+        let folders = vec![tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let durable = |folder: &TempDir| StorageMode::Vortex {
+            url: folder.path().to_string_lossy().to_string(),
+        };
+        let all = vec![
+            ("memory, one partition, batches of 8", builder(1, 8)),
+            ("memory, four partitions", builder(4, 8192)),
+            ("durable", builder(2, 8192).storage(durable(&folders[0]))),
+            (COMPACTED, builder(3, 16).storage(durable(&folders[1]))),
+        ];
+        let all = all
+            .into_iter()
+            .map(|(name, builder)| (name, builder.build().unwrap()));
+        Self {
+            all: all.collect(),
+            _folders: folders,
+        }
+    }
+
+    /// Runs a statement that changes something on each.
+    pub async fn run(&self, sql: &str) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        for (name, engine) in &self.all {
+            answers.push(ask(engine, sql).await);
+            if *name == COMPACTED {
+                engine.compact().await.unwrap();
+            }
+        }
+        answers
+    }
+}
+
+const COMPACTED: &str = "durable, compacted";
+
+pub async fn ask(engine: &DataFusionEngine, sql: &str) -> Answer {
+    match engine.query(sql).await {
+        Ok(batches) => Ok(sorted(render(&batches))),
+        Err(error) => Err(Failed {
+            text: error.to_string(),
+            is_internal: matches!(error.kind(), ErrorKind::Internal),
+            is_unsupported: matches!(error.kind(), ErrorKind::Unsupported),
+        }),
+    }
+}
+
+/// Zero has no sign, and rows no order.
+fn sorted(mut rows: Vec<String>) -> Vec<String> {
+    for row in &mut rows {
+        if row.contains("-0.0") {
+            let values = row
+                .split(" | ")
+                .map(|value| if value == "-0.0" { "0.0" } else { value });
+            *row = values.collect::<Vec<_>>().join(" | ");
+        }
+    }
+    rows.sort();
+    rows
+}
+
+/// DuckDB in a process of its own.
+pub struct DuckDb {
+    process: Child,
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl DuckDb {
+    pub fn start(python: &str) -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/duckdb_rows.py");
+        let mut process = Command::new(python)
+            .arg(script)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{python}: {error}"));
+        Self {
+            requests: process.stdin.take().unwrap(),
+            answers: BufReader::new(process.stdout.take().unwrap()),
+            process,
+        }
+    }
+
+    pub fn reset(&mut self) {
+        self.send(&json!({ "reset": true }));
+    }
+
+    pub fn ask(&mut self, sql: &str) -> Result<Vec<String>, String> {
+        let answer = self.send(&json!({ "sql": sql }));
+        let texts = |value: &Value| {
+            let texts = value.as_array().into_iter().flatten();
+            texts
+                .filter_map(|text| text.as_str().map(str::to_string))
+                .collect()
+        };
+        match answer["error"].as_str() {
+            Some(error) => Err(error.to_string()),
+            None => Ok(sorted(texts(&answer["rows"]))),
+        }
+    }
+
+    fn send(&mut self, request: &Value) -> Value {
+        writeln!(self.requests, "{request}").unwrap();
+        let mut line = String::new();
+        self.answers.read_line(&mut line).unwrap();
+        serde_json::from_str(&line)
+            .unwrap_or_else(|error| panic!("DuckDB's process answered {line:?}: {error}"))
+    }
+}
+
+impl Drop for DuckDb {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

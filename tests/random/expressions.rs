@@ -1,0 +1,328 @@
+//! Random expressions over the columns in sight.
+
+use rand::Rng;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+
+use crate::queries::Wanted;
+use crate::tree::{Expr, Kind, Part};
+use crate::world::World;
+
+/// A column, or what may stand for one, as SQL.
+#[derive(Debug, Clone)]
+pub struct Column {
+    pub sql: String,
+    pub kind: Kind,
+}
+
+/// What an expression may ask for.
+#[derive(Clone, Copy)]
+pub struct Sight<'a> {
+    pub world: &'a World,
+    pub columns: &'a [Column],
+    /// Of the queries around.
+    pub outer: &'a [Column],
+    /// How many queries may stand in one another.
+    pub queries: usize,
+}
+
+pub struct Generator {
+    pub rng: StdRng,
+    aliases: usize,
+}
+
+impl Generator {
+    pub fn new(rng: StdRng) -> Self {
+        Self { rng, aliases: 0 }
+    }
+
+    pub fn alias(&mut self, kind: &str) -> String {
+        self.aliases += 1;
+        format!("{kind}{}", self.aliases)
+    }
+
+    pub fn one_in(&mut self, times: u32) -> bool {
+        self.rng.random_ratio(1, times)
+    }
+
+    pub fn pick<T: Clone>(&mut self, of: &[T]) -> T {
+        of.choose(&mut self.rng).unwrap().clone()
+    }
+
+    pub fn kind(&mut self) -> Kind {
+        self.pick(&Kind::ALL)
+    }
+
+    pub fn literal(&mut self, kind: Kind) -> Expr {
+        let number = self.rng.random_range(-3..10);
+        let quarters = self.rng.random_range(0..4) * 25;
+        let sql = match kind {
+            kind if self.one_in(8) => format!("CAST(NULL AS {})", kind.sql_type()),
+            Kind::Bool => self.pick(&["TRUE", "FALSE"]).to_string(),
+            Kind::Int => number.to_string(),
+            Kind::Double => format!("CAST({number}.{quarters} AS DOUBLE)"),
+            Kind::Decimal => format!("CAST({number}.{quarters} AS DECIMAL(12, 2))"),
+            Kind::Text => format!("'{}'", self.text()),
+            Kind::Date => format!(
+                "DATE '2024-0{}-{:02}'",
+                self.rng.random_range(1..4),
+                self.rng.random_range(1..29)
+            ),
+        };
+        Expr::sql(kind, sql)
+    }
+
+    /// Quoted as SQL has it.
+    pub fn text(&mut self) -> &'static str {
+        self.pick(&[
+            "", "a", "ab", "abc", "b", "B", "ä", "O''Brien", " a ", "a%", "_", "1",
+        ])
+    }
+
+    fn column(&mut self, sight: &Sight, kind: Kind) -> Option<Expr> {
+        let near: Vec<_> = sight
+            .columns
+            .iter()
+            .filter(|column| column.kind == kind)
+            .collect();
+        let far: Vec<_> = sight
+            .outer
+            .iter()
+            .filter(|column| column.kind == kind)
+            .collect();
+        let from = if !far.is_empty() && (near.is_empty() || self.one_in(3)) {
+            far
+        } else {
+            near
+        };
+        let column = from.choose(&mut self.rng)?;
+        Some(Expr::sql(kind, column.sql.clone()))
+    }
+
+    pub fn expr(&mut self, sight: &Sight, kind: Kind, depth: usize) -> Expr {
+        if depth == 0 || self.one_in(4) {
+            let column = if self.one_in(5) {
+                None
+            } else {
+                self.column(sight, kind)
+            };
+            return column.unwrap_or_else(|| self.literal(kind));
+        }
+        if sight.queries > 0 && self.one_in(12) {
+            return self.scalar_subquery(sight, kind);
+        }
+        let depth = depth - 1;
+        if self.one_in(6) {
+            return self.any_kind(sight, kind, depth);
+        }
+        match kind {
+            Kind::Bool => self.bool(sight, depth),
+            Kind::Int => self.int(sight, depth),
+            Kind::Double => {
+                let sql = self.pick(&["({} + {})", "({} - {})", "({} * {})", "abs({})", "(- {})"]);
+                match self.one_in(5) {
+                    true => self.call(
+                        sight,
+                        depth,
+                        Kind::Double,
+                        "CAST({} AS DOUBLE)",
+                        &[Kind::Int],
+                    ),
+                    false => self.call(
+                        sight,
+                        depth,
+                        Kind::Double,
+                        sql,
+                        &[Kind::Double, Kind::Double],
+                    ),
+                }
+            }
+            Kind::Decimal => {
+                let sql = self.pick(&["({} + {})", "({} - {})", "abs({})", "(- {})"]);
+                match self.one_in(5) {
+                    true => self.call(
+                        sight,
+                        depth,
+                        Kind::Decimal,
+                        "CAST({} AS DECIMAL(20, 2))",
+                        &[Kind::Int],
+                    ),
+                    false => self.call(
+                        sight,
+                        depth,
+                        Kind::Decimal,
+                        sql,
+                        &[Kind::Decimal, Kind::Decimal],
+                    ),
+                }
+            }
+            Kind::Text => self.text_of(sight, depth),
+            Kind::Date => {
+                let sql = self.pick(&["greatest({}, {})", "least({}, {})"]);
+                self.call(sight, depth, Kind::Date, sql, &[Kind::Date, Kind::Date])
+            }
+        }
+    }
+
+    /// What there is for every kind.
+    fn any_kind(&mut self, sight: &Sight, kind: Kind, depth: usize) -> Expr {
+        let sql = self.pick(&[
+            "coalesce({}, {})",
+            "nullif({}, {})",
+            "CASE WHEN {} THEN {} ELSE {} END",
+            "CASE WHEN {} THEN {} WHEN {} THEN {} END",
+            "CASE {} WHEN {} THEN {} ELSE {} END",
+        ]);
+        let other = self.kind();
+        let kinds: Vec<Kind> = match sql.matches("{}").count() {
+            2 => vec![kind, kind],
+            3 => vec![Kind::Bool, kind, kind],
+            _ if sql.starts_with("CASE W") => vec![Kind::Bool, kind, Kind::Bool, kind],
+            _ => vec![other, other, kind, kind],
+        };
+        self.call(sight, depth, kind, sql, &kinds)
+    }
+
+    fn call(&mut self, sight: &Sight, depth: usize, kind: Kind, sql: &str, kinds: &[Kind]) -> Expr {
+        let within: Vec<_> = kinds
+            .iter()
+            .map(|kind| self.expr(sight, *kind, depth))
+            .collect();
+        Expr::of(kind, sql, within)
+    }
+
+    fn int(&mut self, sight: &Sight, depth: usize) -> Expr {
+        let (sql, kind) = self.pick(&[
+            ("({} + {})", Kind::Int),
+            ("({} - {})", Kind::Int),
+            ("({} * {})", Kind::Int),
+            ("({} // nullif({}, 0))", Kind::Int),
+            ("({} % nullif({}, 0))", Kind::Int),
+            ("(- {})", Kind::Int),
+            ("abs({})", Kind::Int),
+            ("({} & {})", Kind::Int),
+            ("({} | {})", Kind::Int),
+            ("greatest({}, {})", Kind::Int),
+            ("least({}, {})", Kind::Int),
+            ("CAST({} AS BIGINT)", Kind::Bool),
+            ("length({})", Kind::Text),
+            ("CAST(extract(month FROM {}) AS BIGINT)", Kind::Date),
+            ("CAST(extract(day FROM {}) AS BIGINT)", Kind::Date),
+        ]);
+        self.call(sight, depth, Kind::Int, sql, &[kind, kind])
+    }
+
+    fn text_of(&mut self, sight: &Sight, depth: usize) -> Expr {
+        let (sql, kinds): (_, &[Kind]) = self.pick(&[
+            ("upper({})", &[Kind::Text] as &[Kind]),
+            ("lower({})", &[Kind::Text]),
+            ("trim({})", &[Kind::Text]),
+            ("reverse({})", &[Kind::Text]),
+            ("({} || {})", &[Kind::Text, Kind::Text]),
+            ("concat({}, {})", &[Kind::Text, Kind::Text]),
+            ("replace({}, 'a', {})", &[Kind::Text, Kind::Text]),
+            ("substr({}, 1, 2)", &[Kind::Text]),
+            ("substr({}, 2)", &[Kind::Text]),
+            ("CAST({} AS VARCHAR)", &[Kind::Int]),
+            ("CAST({} AS VARCHAR)", &[Kind::Bool]),
+            ("CAST({} AS VARCHAR)", &[Kind::Date]),
+            ("CAST({} AS VARCHAR)", &[Kind::Decimal]),
+        ]);
+        self.call(sight, depth, Kind::Text, sql, kinds)
+    }
+
+    fn bool(&mut self, sight: &Sight, depth: usize) -> Expr {
+        let kind = self.kind();
+        if sight.queries > 0 && self.one_in(8) {
+            return self.condition_with_query(sight, kind, depth);
+        }
+        let (sql, kind) = match self.rng.random_range(0..10) {
+            0..3 => (
+                self.pick(&["({} AND {})", "({} OR {})", "(NOT {})"]),
+                Kind::Bool,
+            ),
+            3..7 => {
+                let compared = self.pick(&[
+                    "({} = {})",
+                    "({} <> {})",
+                    "({} < {})",
+                    "({} <= {})",
+                    "({} > {})",
+                    "({} >= {})",
+                    "({} IS DISTINCT FROM {})",
+                    "({} IS NOT DISTINCT FROM {})",
+                ]);
+                (compared, kind)
+            }
+            7 => (
+                self.pick(&[
+                    "({} IS NULL)",
+                    "({} IS NOT NULL)",
+                    "({} IN ({}, {}))",
+                    "({} NOT IN ({}, {}, {}))",
+                    "({} BETWEEN {} AND {})",
+                    "({} NOT BETWEEN {} AND {})",
+                ]),
+                kind,
+            ),
+            8 => (
+                self.pick(&[
+                    "({} IS TRUE)",
+                    "({} IS NOT TRUE)",
+                    "({} IS FALSE)",
+                    "({} IS NOT FALSE)",
+                ]),
+                Kind::Bool,
+            ),
+            _ => (
+                self.pick(&[
+                    "({} LIKE 'a%')",
+                    "({} NOT LIKE '%b%')",
+                    "({} ILIKE '_B%')",
+                    "({} LIKE {})",
+                    "starts_with({}, {})",
+                    "contains({}, {})",
+                ]),
+                Kind::Text,
+            ),
+        };
+        self.call(sight, depth, Kind::Bool, sql, &[kind; 4])
+    }
+
+    fn condition_with_query(&mut self, sight: &Sight, kind: Kind, depth: usize) -> Expr {
+        let (exists, wanted) = match self.one_in(2) {
+            true => (true, Wanted::Any),
+            false => (false, Wanted::Kinds(vec![kind])),
+        };
+        let query = Part::Query(Box::new(self.subquery(sight, &wanted, false)));
+        let mut parts = Vec::new();
+        if exists {
+            parts.push(Part::Sql(
+                self.pick(&["EXISTS ", "NOT EXISTS "]).to_string(),
+            ));
+            parts.push(query);
+        } else {
+            let how = self.pick(&[
+                " IN ", " IN ", " NOT IN ", " NOT IN ", " = ANY ", " <> ALL ", " < ANY ",
+                " >= ALL ",
+            ]);
+            parts.push(Part::Sql("(".to_string()));
+            parts.push(Part::Expr(self.expr(sight, kind, depth)));
+            parts.push(Part::Sql(how.to_string()));
+            parts.push(query);
+            parts.push(Part::Sql(")".to_string()));
+        }
+        Expr {
+            kind: Kind::Bool,
+            parts,
+        }
+    }
+
+    fn scalar_subquery(&mut self, sight: &Sight, kind: Kind) -> Expr {
+        let query = self.subquery(sight, &Wanted::Kinds(vec![kind]), true);
+        Expr {
+            kind,
+            parts: vec![Part::Query(Box::new(query))],
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! Random queries.
+
+use rand::Rng;
+
+use crate::expressions::{Column, Generator, Sight};
+use crate::tree::{Expr, Kind, Query, Relation, Select, Source};
+use crate::world::World;
+
+/// The columns that a query has to have.
+#[derive(Clone)]
+pub enum Wanted {
+    Any,
+    Kinds(Vec<Kind>),
+}
+
+impl Generator {
+    pub fn query(&mut self, world: &World) -> Query {
+        self.query_over(world, &[], &Wanted::Any, 2)
+    }
+
+    /// A query within an expression; with `one_row` it has at most one.
+    pub fn subquery(&mut self, sight: &Sight, wanted: &Wanted, one_row: bool) -> Query {
+        let outer: Vec<Column> = sight.columns.iter().chain(sight.outer).cloned().collect();
+        let mut query = self.query_over(sight.world, &outer, wanted, sight.queries - 1);
+        if one_row {
+            query.limit = Some((0, 1));
+        }
+        query
+    }
+
+    fn query_over(
+        &mut self,
+        world: &World,
+        outer: &[Column],
+        wanted: &Wanted,
+        queries: usize,
+    ) -> Query {
+        let kinds = match wanted {
+            Wanted::Kinds(kinds) => kinds.clone(),
+            Wanted::Any => (0..self.rng.random_range(1..4))
+                .map(|_| self.kind())
+                .collect(),
+        };
+        let mut world = world.clone();
+        let mut with = Vec::new();
+        if queries > 0 && outer.is_empty() && self.one_in(5) {
+            let name = self.alias("w");
+            let query = self.query_over(&world, &[], &Wanted::Any, queries - 1);
+            world.add(&name, kinds_of(&query));
+            with.push((name, query));
+        }
+        let select = self.select(&world, outer, &kinds, queries);
+        let mut rest = Vec::new();
+        // DuckDB 2.0 has INTERSECT forget NULLs in a subquery that asks for outer columns.
+        if outer.is_empty() && self.one_in(8) {
+            let operation = self.pick(&["UNION", "UNION ALL", "INTERSECT", "EXCEPT"]);
+            rest.push((
+                operation,
+                self.select(&world, outer, &kinds, queries.saturating_sub(1)),
+            ));
+        }
+        let limit = match self.one_in(6) {
+            true => Some((self.rng.random_range(0..3), self.rng.random_range(0..6))),
+            false => None,
+        };
+        Query {
+            with,
+            select,
+            rest,
+            limit,
+        }
+    }
+
+    fn select(
+        &mut self,
+        world: &World,
+        outer: &[Column],
+        kinds: &[Kind],
+        queries: usize,
+    ) -> Select {
+        let (from, columns) = self.from(world, outer, queries);
+        let sight = Sight {
+            world,
+            columns: &columns,
+            outer,
+            queries,
+        };
+        let filter = match self.one_in(3) {
+            true => None,
+            false => Some(self.expr(&sight, Kind::Bool, 3)),
+        };
+        let mut select = Select {
+            distinct: self.one_in(8),
+            items: Vec::new(),
+            from,
+            filter,
+            grouping: "{}",
+            groups: Vec::new(),
+            is_aggregate: false,
+            having: None,
+        };
+        match self.rng.random_range(0..10) {
+            0..3 => self.aggregate(&mut select, &sight, kinds),
+            3 => {
+                let windows: Vec<_> = kinds
+                    .iter()
+                    .map(|kind| self.window(&sight, *kind))
+                    .collect();
+                select.items = windows;
+            }
+            _ => {
+                select.items = kinds
+                    .iter()
+                    .map(|kind| self.expr(&sight, *kind, 3))
+                    .collect()
+            }
+        }
+        select
+    }
+
+    fn from(
+        &mut self,
+        world: &World,
+        outer: &[Column],
+        queries: usize,
+    ) -> (Vec<Source>, Vec<Column>) {
+        let (mut from, mut columns) = (Vec::<Source>::new(), Vec::<Column>::new());
+        let tables = self.pick(&[1, 1, 1, 2, 2, 3]);
+        for place in 0..tables {
+            let alias = self.alias("t");
+            let is_lateral = place > 0 && queries > 0 && self.one_in(10);
+            let (relation, kinds) = if is_lateral {
+                let sight = Sight {
+                    world,
+                    columns: &columns,
+                    outer,
+                    queries,
+                };
+                let query = self.subquery(&sight, &Wanted::Any, false);
+                let kinds = kinds_of(&query);
+                (Relation::Lateral(Box::new(query)), kinds)
+            } else if queries > 0 && self.one_in(6) {
+                let query = self.query_over(world, &[], &Wanted::Any, queries - 1);
+                let kinds = kinds_of(&query);
+                (Relation::Query(Box::new(query)), kinds)
+            } else {
+                let table = self.pick(&world.tables);
+                (Relation::Table(table.name), table.kinds)
+            };
+            let own = kinds.into_iter().enumerate().map(|(place, kind)| Column {
+                sql: format!("{alias}.c{place}"),
+                kind,
+            });
+            let own: Vec<_> = own.collect();
+            let join = match is_lateral {
+                true => self.pick(&["JOIN", "LEFT JOIN"]),
+                false => self.pick(&[
+                    "JOIN",
+                    "JOIN",
+                    "LEFT JOIN",
+                    "LEFT JOIN",
+                    "RIGHT JOIN",
+                    "FULL JOIN",
+                    "SEMI JOIN",
+                    "ANTI JOIN",
+                ]),
+            };
+            let on = self.on(world, &columns, &own, join);
+            if place == 0 || !(join == "SEMI JOIN" || join == "ANTI JOIN") {
+                columns.extend(own);
+            }
+            from.push(Source {
+                join,
+                relation,
+                alias,
+                on: Some(on),
+            });
+        }
+        (from, columns)
+    }
+
+    fn on(&mut self, world: &World, left: &[Column], right: &[Column], join: &str) -> Expr {
+        let pairs: Vec<_> = left
+            .iter()
+            .flat_map(|left| right.iter().map(move |right| (left, right)))
+            .filter(|(left, right)| left.kind == right.kind)
+            .map(|(left, right)| format!("({} = {})", left.sql, right.sql))
+            .collect();
+        let both: Vec<Column> = left.iter().chain(right).cloned().collect();
+        let sight = Sight {
+            world,
+            columns: &both,
+            outer: &[],
+            queries: 0,
+        };
+        if pairs.is_empty() || join != "FULL JOIN" && self.one_in(3) {
+            return self.expr(&sight, Kind::Bool, 2);
+        }
+        let equal = Expr::sql(Kind::Bool, self.pick(&pairs));
+        match join != "FULL JOIN" && self.one_in(3) {
+            true => {
+                let further = self.expr(&sight, Kind::Bool, 2);
+                Expr::of(Kind::Bool, "({} AND {})", [equal, further])
+            }
+            false => equal,
+        }
+    }
+
+    fn aggregate(&mut self, select: &mut Select, sight: &Sight, kinds: &[Kind]) {
+        select.is_aggregate = true;
+        let near = Sight {
+            queries: 0,
+            ..*sight
+        };
+        for _ in 0..self.rng.random_range(0..3) {
+            let kind = self.kind();
+            let key = self.expr(&Sight { outer: &[], ..near }, kind, 1);
+            let text = key.to_string();
+            let is_new = select.groups.iter().all(|known| known.to_string() != text);
+            // A key without a column would be the number of one.
+            if is_new && text.contains(".c") {
+                select.groups.push(key);
+            }
+        }
+        if !select.groups.is_empty() && self.one_in(6) {
+            select.grouping = self.pick(&["ROLLUP ({})", "CUBE ({})", "GROUPING SETS (({}), ())"]);
+        }
+        let mut known: Vec<Column> = select
+            .groups
+            .iter()
+            .map(|key| Column {
+                sql: key.to_string(),
+                kind: key.kind,
+            })
+            .collect();
+        for kind in kinds {
+            known.push(Column {
+                sql: self.aggregated(&near, *kind).to_string(),
+                kind: *kind,
+            });
+        }
+        let over = Sight {
+            columns: &known,
+            outer: &[],
+            queries: 0,
+            ..*sight
+        };
+        let items = kinds.iter().map(|kind| self.expr(&over, *kind, 1));
+        select.items = items.collect();
+        if self.one_in(4) {
+            select.having = Some(self.expr(&over, Kind::Bool, 1));
+        }
+        // Without either there would be a row for each.
+        if select.groups.is_empty() {
+            select.items[0] = Expr::sql(kinds[0], known[0].sql.clone());
+        }
+    }
+
+    fn aggregated(&mut self, sight: &Sight, kind: Kind) -> Expr {
+        let sql = match kind {
+            Kind::Bool => self.pick(&["bool_and({})", "bool_or({})"]),
+            Kind::Int if self.one_in(3) => return Expr::sql(Kind::Int, "count(*)"),
+            Kind::Int => self.pick(&[
+                "count({})",
+                "count(DISTINCT {})",
+                "CAST(sum({}) AS BIGINT)",
+                "CAST(sum(DISTINCT {}) AS BIGINT)",
+                "min({})",
+                "max({})",
+            ]),
+            Kind::Double => self.pick(&["sum({})", "min({})", "max({})"]),
+            Kind::Decimal => self.pick(&["sum({})", "min({})", "max({})"]),
+            Kind::Text => self.pick(&[
+                "min({})",
+                "max({})",
+                "string_agg({}, ',' ORDER BY {} NULLS FIRST)",
+            ]),
+            Kind::Date => self.pick(&["min({})", "max({})"]),
+        };
+        let of = match sql.starts_with("count") {
+            true => self.kind(),
+            false => kind,
+        };
+        let within = self.expr(sight, of, 1);
+        let aggregated = Expr::of(kind, sql, [within.clone(), within]);
+        match !sql.starts_with("CAST") && self.one_in(5) {
+            true => {
+                let filter = self.expr(sight, Kind::Bool, 1);
+                Expr::of(kind, "{} FILTER (WHERE {})", [aggregated, filter])
+            }
+            false => aggregated,
+        }
+    }
+
+    /// A window function in the order of all columns: rows that tie are the same.
+    fn window(&mut self, sight: &Sight, kind: Kind) -> Expr {
+        let near = Sight {
+            queries: 0,
+            outer: &[],
+            ..*sight
+        };
+        let keys: Vec<_> = sight
+            .columns
+            .iter()
+            .map(|column| format!("{} NULLS FIRST", column.sql))
+            .collect();
+        if keys.is_empty() {
+            return self.expr(sight, kind, 2);
+        }
+        let by = self.kind();
+        let partition = self.expr(&near, by, 1);
+        let partition = match partition.to_string().contains(".c") && self.one_in(2) {
+            true => format!("PARTITION BY {partition} "),
+            false => String::new(),
+        };
+        let frame = self.pick(&[
+            "",
+            " ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING",
+            " ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
+            " ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING",
+            " ROWS BETWEEN 2 FOLLOWING AND 3 FOLLOWING",
+        ]);
+        let function = match kind {
+            Kind::Int => self.pick(&[
+                "row_number()",
+                "rank()",
+                "dense_rank()",
+                "count(*)",
+                "count({})",
+                "sum({})",
+                "lag({}, 1)",
+                "max({})",
+            ]),
+            Kind::Bool => self.pick(&["bool_and({})", "lag({}, 2)", "first_value({})"]),
+            Kind::Double | Kind::Decimal => self.pick(&["sum({})", "lead({}, 1)", "min({})"]),
+            Kind::Text | Kind::Date => self.pick(&[
+                "lag({}, 1)",
+                "lead({}, 1)",
+                "first_value({})",
+                "last_value({})",
+                "max({})",
+            ]),
+        };
+        let has_frame = !["row_number", "rank", "dense_rank", "lag", "lead"]
+            .iter()
+            .any(|ranked| function.starts_with(ranked));
+        let frame = if has_frame { frame } else { "" };
+        let within = self.expr(&near, kind, 1);
+        let over = format!(
+            "{function} OVER ({partition}ORDER BY {}{frame})",
+            keys.join(", ")
+        );
+        Expr::of(kind, &over, [within])
+    }
+}
+
+fn kinds_of(query: &Query) -> Vec<Kind> {
+    query.select.items.iter().map(|item| item.kind).collect()
+}

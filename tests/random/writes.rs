@@ -1,0 +1,137 @@
+//! Random writes.
+
+use crate::case::Statement;
+use crate::expressions::{Column, Generator, Sight};
+use crate::queries::Wanted;
+use crate::tree::{Expr, Kind, Part};
+use crate::world::World;
+
+impl Generator {
+    pub fn write(&mut self, world: &World) -> Statement {
+        let table = self.pick(&world.tables);
+        let name = &table.name;
+        let columns = table.kinds.iter().enumerate().map(|(place, kind)| Column {
+            sql: format!("{name}.c{place}"),
+            kind: *kind,
+        });
+        let columns: Vec<_> = columns.collect();
+        let sight = Sight {
+            world,
+            columns: &columns,
+            outer: &[],
+            queries: 1,
+        };
+        let write = match self.pick(&[0, 0, 1, 2, 3]) {
+            0 => {
+                let changed: Vec<usize> =
+                    (0..table.kinds.len()).filter(|_| self.one_in(2)).collect();
+                let changed = if changed.is_empty() { vec![0] } else { changed };
+                let values = changed
+                    .iter()
+                    .map(|place| self.expr(&sight, table.kinds[*place], 2));
+                let mut within: Vec<_> = values.collect();
+                within.push(self.expr(&sight, Kind::Bool, 3));
+                let set: Vec<_> = changed
+                    .iter()
+                    .map(|place| format!("c{place} = {{}}"))
+                    .collect();
+                Expr::of(
+                    Kind::Bool,
+                    &format!("UPDATE {name} SET {} WHERE {{}}", set.join(", ")),
+                    within,
+                )
+            }
+            1 => {
+                let filter = self.expr(&sight, Kind::Bool, 3);
+                Expr::of(
+                    Kind::Bool,
+                    &format!("DELETE FROM {name} WHERE {{}}"),
+                    [filter],
+                )
+            }
+            2 => {
+                let nothing = Sight {
+                    columns: &[],
+                    ..sight
+                };
+                let query = self.subquery(&nothing, &Wanted::Kinds(table.kinds.clone()), false);
+                Expr {
+                    kind: Kind::Bool,
+                    parts: vec![
+                        Part::Sql(format!("INSERT INTO {name} SELECT * FROM ")),
+                        Part::Query(Box::new(query)),
+                        Part::Sql(" AS q".to_string()),
+                    ],
+                }
+            }
+            _ => self.merge(&sight, name, &table.kinds),
+        };
+        Statement::Write(name.clone(), write)
+    }
+
+    /// A MERGE from the groups of a table, so that each row is matched once.
+    fn merge(&mut self, sight: &Sight, name: &str, kinds: &[Kind]) -> Expr {
+        let key = self.pick(&(0..kinds.len()).collect::<Vec<_>>());
+        let from = sight
+            .world
+            .tables
+            .iter()
+            .find(|table| table.kinds.contains(&kinds[key]));
+        let Some(from) = from else {
+            return Expr::sql(Kind::Bool, format!("DELETE FROM {name} WHERE FALSE"));
+        };
+        let same = from
+            .kinds
+            .iter()
+            .position(|kind| *kind == kinds[key])
+            .unwrap_or_default();
+        let source = format!(
+            "(SELECT c{same} AS k, count(*) AS n FROM {} GROUP BY c{same})",
+            from.name
+        );
+        let with_source: Vec<_> = sight
+            .columns
+            .iter()
+            .cloned()
+            .chain([
+                Column {
+                    sql: "s.n".to_string(),
+                    kind: Kind::Int,
+                },
+                Column {
+                    sql: "s.k".to_string(),
+                    kind: kinds[key],
+                },
+            ])
+            .collect();
+        let both = Sight {
+            columns: &with_source,
+            queries: 0,
+            ..*sight
+        };
+        let alone = Sight {
+            columns: &with_source[sight.columns.len()..],
+            ..both
+        };
+        let condition = self.expr(&both, Kind::Bool, 2);
+        let changed = self.pick(&(0..kinds.len()).collect::<Vec<_>>());
+        let value = self.expr(&both, kinds[changed], 2);
+        let inserted = kinds.iter().map(|kind| self.expr(&alone, *kind, 1));
+        let inserted: Vec<_> = inserted.collect();
+        let values = vec!["{}"; kinds.len()].join(", ");
+        let matched = self.pick(&["DELETE", "UPDATE"]);
+        let sql = match matched {
+            "DELETE" => "WHEN MATCHED AND {} THEN DELETE".to_string(),
+            _ => format!("WHEN MATCHED AND {{}} THEN UPDATE SET c{changed} = {{}}"),
+        };
+        let sql = format!(
+            "MERGE INTO {name} USING {source} AS s ON {name}.c{key} = s.k {sql} WHEN NOT MATCHED THEN INSERT VALUES ({values})"
+        );
+        let mut within = vec![condition];
+        if matched == "UPDATE" {
+            within.push(value);
+        }
+        within.extend(inserted);
+        Expr::of(Kind::Bool, &sql, within)
+    }
+}
