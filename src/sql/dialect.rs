@@ -70,6 +70,9 @@ impl Dialect for EngineDialect {
         precedence: u8,
     ) -> Option<Result<Expr, ParserError>> {
         use Keyword::{DISTINCT, FROM, IS, NOT};
+        if let Some(list) = in_list(parser, left) {
+            return Some(Ok(list));
+        }
         let make = if parser.parse_keywords(&[IS, DISTINCT, FROM]) {
             Expr::IsDistinctFrom
         } else if parser.parse_keywords(&[IS, NOT, DISTINCT, FROM]) {
@@ -165,6 +168,33 @@ impl Dialect for EngineDialect {
         supports_select_item_multi_column_alias
         supports_xml_expressions
     }
+}
+
+/// `x IN ((SELECT …), y)`, whose first value the parser takes for the subquery of `x IN (SELECT …)`.
+fn in_list(parser: &mut Parser, left: &Expr) -> Option<Expr> {
+    let not = usize::from(parser.peek_keyword(Keyword::NOT));
+    let follows =
+        |place: usize, token: &Token| parser.peek_nth_token_ref(not + place).token == *token;
+    let is_in = matches!(&parser.peek_nth_token_ref(not).token, Token::Word(word) if word.keyword == Keyword::IN);
+    if !is_in || !follows(1, &Token::LParen) || !follows(2, &Token::LParen) {
+        return None;
+    }
+    let parsed = parser.maybe_parse(|parser| {
+        let negated = parser.parse_keyword(Keyword::NOT);
+        parser.expect_keyword(Keyword::IN)?;
+        parser.expect_token(&Token::LParen)?;
+        let list = parser.parse_comma_separated(Parser::parse_expr)?;
+        parser.expect_token(&Token::RParen)?;
+        match list.len() {
+            0 | 1 => Err(ParserError::ParserError("a list of one".to_string())),
+            _ => Ok(Expr::InList {
+                expr: Box::new(left.clone()),
+                list,
+                negated,
+            }),
+        }
+    });
+    parsed.ok().flatten()
 }
 
 #[cfg(test)]

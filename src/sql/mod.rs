@@ -59,6 +59,7 @@ mod struct_types;
 mod subqueries;
 mod sums;
 mod target;
+mod totals;
 mod unplanned;
 mod unread;
 mod upsert;

@@ -30,6 +30,7 @@ use super::null_keys::keep_null_keys_apart;
 use super::parse::TextLimits;
 use super::plans::Plans;
 use super::sums::check_sums;
+use super::totals::keep_conditions_above;
 use crate::error::DfOlapError;
 
 /// What a statement may use, and what it may reach.
@@ -160,6 +161,7 @@ fn add_rules(builder: &mut SessionStateBuilder) {
     let last = optimizer.rules.len().saturating_sub(1);
     optimizer.rules.insert(last, Arc::new(JoinOrder));
     keep_null_keys_apart(&mut optimizer);
+    keep_conditions_above(&mut optimizer);
     *builder.optimizer() = Some(optimizer);
     let mut physical = PhysicalOptimizer::new();
     for rule in &mut physical.rules {

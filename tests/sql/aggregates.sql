@@ -96,3 +96,34 @@ SELECT sum(nope) AS s FROM t;
 
 SELECT sum(sum(v)) AS s FROM t;
 --> error invalid
+
+-- A condition on a total that asks for no column of it.
+CREATE TABLE nothing (x BIGINT, b BOOLEAN);
+--> ok
+
+SELECT count(*) AS n FROM nothing HAVING (SELECT b FROM nothing);
+--> rows
+
+SELECT 1 AS one FROM (SELECT max(x) AS m FROM nothing) AS q WHERE (SELECT b FROM nothing);
+--> rows
+
+SELECT m FROM (SELECT max(x) AS m FROM nothing) AS q WHERE (SELECT count(*) FROM nothing) = 1 AND (SELECT count(*) FROM nothing) = 0;
+--> rows
+
+SELECT m FROM (SELECT max(x) AS m FROM nothing) AS q WHERE random() < 0;
+--> rows
+
+SELECT n FROM (SELECT x, count(*) AS n FROM nothing GROUP BY ROLLUP (x)) AS q WHERE (SELECT count(*) FROM nothing) = 1;
+--> rows
+
+SELECT n FROM (SELECT x, count(*) AS n FROM nothing GROUP BY ROLLUP (x)) AS q WHERE (SELECT count(*) FROM nothing) = 0;
+--> rows
+-- 0
+
+SELECT q.n FROM (SELECT count(*) AS n FROM nothing) AS q JOIN (SELECT 1 AS y) AS r ON (SELECT b FROM nothing) IS NULL;
+--> rows
+-- 0
+
+SELECT 1 IN ((SELECT 1), 2) AS a, 3 NOT IN ((SELECT max(x) FROM nothing), 4) AS b, 1 IN ((SELECT 1)) AS c, 5 IN ((1), (5)) AS d;
+--> rows
+-- true | NULL | true | true

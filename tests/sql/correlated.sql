@@ -573,3 +573,7 @@ SELECT (SELECT max(r.k + s.age) FROM s) AS m FROM r WHERE id = 1 ORDER BY m;
 --> rows
 -- 110
 -- 112
+
+SELECT (SELECT 2 % nullif(4, 0) FROM r WHERE id > 1000) AS v, (SELECT coalesce(nullif(1, 0), 3) FROM r WHERE id > 1000) IS NULL AS n;
+--> rows
+-- NULL | true

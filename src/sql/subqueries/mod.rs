@@ -73,10 +73,11 @@ fn refuse_outer(aggregate: &Aggregate) -> Result<()> {
     Ok(())
 }
 
-/// The plan of one value, which is NULL where there is no row: DataFusion takes it for never NULL where a row's is not.
+/// The plan of one value, which is NULL where there is no row: DataFusion takes it for never NULL where a row's is not, at
+/// the latest when it has evaluated what is constant in it.
 fn may_be_null(plan: LogicalPlan) -> Result<LogicalPlan> {
     let (qualifier, field) = plan.schema().qualified_field(0);
-    if field.is_nullable() || has_one_row(&plan) {
+    if has_one_row(&plan) {
         return Ok(plan);
     }
     let column = Column::from((qualifier, field));

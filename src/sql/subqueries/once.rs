@@ -18,12 +18,10 @@ use datafusion::logical_expr::{
     Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, TableType,
 };
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, ExecutionPlanProperties,
-    PlanProperties,
-};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::OnceCell;
 
@@ -173,6 +171,7 @@ impl TableProvider for OnceTable {
             Some(projection) => projection.clone(),
             None => (0..self.schema.fields().len()).collect(),
         };
+        let input = Arc::new(CoalescePartitionsExec::new(input));
         OnceExec::try_new(input, Arc::clone(&self.rows), projection).map(|plan| Arc::new(plan) as _)
     }
 }
@@ -217,16 +216,9 @@ impl ExecutionPlan for OnceExec {
         &self.properties
     }
 
+    /// None that is shown: the plan of the rows was optimized when it was made, which cannot be done twice.
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn required_input_distribution(&self) -> Vec<Distribution> {
-        vec![Distribution::SinglePartition]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
+        Vec::new()
     }
 
     fn apply_expressions(
@@ -238,17 +230,12 @@ impl ExecutionPlan for OnceExec {
 
     fn with_new_children(
         self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
+        _: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let input = children.pop().unwrap_or_else(|| Arc::clone(&self.input));
-        let (rows, projection) = (Arc::clone(&self.rows), self.projection.clone());
-        Ok(Arc::new(Self::try_new(input, rows, projection)?))
+        Ok(self)
     }
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        if self.input.output_partitioning().partition_count() != 1 {
-            return exec_err!("rows that are made once come from one partition");
-        }
         let (input, rows) = (Arc::clone(&self.input), Arc::clone(&self.rows));
         let projection = self.projection.clone();
         let made = async move {
