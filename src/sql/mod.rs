@@ -17,6 +17,7 @@ mod dml;
 mod estimates;
 mod external;
 mod fallible;
+mod false_keys;
 mod filters;
 mod functions;
 mod guard;

@@ -4,6 +4,8 @@
 //! - `n NOT IN (1) OR n NOT IN (2, 3)`: two lists of one operand are merged as if it were never NULL. [`Hidden`] keeps the
 //!   operands apart.
 //! - `-(a | b)` becomes `-a & -b`, and `-a & a` 0, as if the minus were `~`. The same hides the operand.
+//! - `x IN (1, CASE WHEN a THEN 2 END)`: what is one value for no rows is taken for a constant, which a CASE is. [`Hidden`] is a value
+//!   for each row.
 //! - `(SELECT 1 FROM t)` is never NULL for it, though t may be empty. [`maybe_null`] says so.
 //! - `n ^ n` and `s ~ '.*'` become constants though they are NULL where the operand is; the same keeps them.
 
@@ -12,6 +14,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{
     BinaryExpr, ColumnarValue, Expr, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs,
     ScalarUDF, ScalarUDFImpl, Signature, Volatility,
@@ -20,8 +23,18 @@ use datafusion::prelude::lit;
 
 /// The same plan in words that DataFusion gets right.
 pub(crate) fn respect(plan: LogicalPlan) -> Result<LogicalPlan> {
-    plan.transform_down_with_subqueries(|plan| plan.map_expressions(keep_apart))
-        .map(|transformed| transformed.data)
+    plan.transform_down_with_subqueries(|plan| {
+        let names = NamePreserver::new(&plan);
+        plan.map_expressions(|expr| {
+            let name = names.save(&expr);
+            let kept = keep_apart(expr)?;
+            Ok(match kept.transformed {
+                true => kept.update_data(|expr| name.restore(expr)),
+                false => kept,
+            })
+        })
+    })
+    .map(|transformed| transformed.data)
 }
 
 /// Hides operands from the simplifications that take them for never NULL.
@@ -35,9 +48,16 @@ fn keep_apart(expr: Expr) -> Result<Transformed<Expr>> {
                 *list.expr = hidden(*list.expr, times, Volatility::Stable);
                 Transformed::new(Expr::InList(list), true, TreeNodeRecursion::Jump)
             }
-            Expr::InList(list) => {
+            Expr::InList(mut list) => {
                 seen.push(list.expr.as_ref().clone());
-                Transformed::no(Expr::InList(list))
+                let mut found = false;
+                for value in &mut list.list {
+                    if !matches!(value, Expr::Literal(..) | Expr::Column(_)) {
+                        *value = hidden(std::mem::take(value), 0, Volatility::Stable);
+                        found = true;
+                    }
+                }
+                Transformed::new(Expr::InList(list), found, TreeNodeRecursion::Continue)
             }
             Expr::BinaryExpr(binary) if forgets_null(&binary) => {
                 let BinaryExpr { left, op, right } = binary;
@@ -129,7 +149,8 @@ impl ScalarUDFImpl for Hidden {
     }
 
     fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        Ok(args.args.swap_remove(0))
+        let value = args.args.swap_remove(0);
+        value.into_array(args.number_rows).map(ColumnarValue::Array)
     }
 }
 

@@ -14,6 +14,7 @@ use datafusion::sql::sqlparser::ast;
 use futures::StreamExt;
 
 use super::checked::{check_constants, check_plan};
+use super::false_keys::rename_false_keys;
 use super::functions::bound_constants;
 use super::guard;
 use super::interrupt::{Stop, interruptible};
@@ -193,7 +194,7 @@ impl Run {
     fn optimize(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
         let plan = nulls::respect(fix_digits(plan)?)?;
         let plan = unnest(plan, &|plan| self.optimize(plan))?;
-        let plan = self.rewritten(plan)?;
+        let plan = self.rewritten(rename_false_keys(plan)?)?;
         hide(copy_before_casts(bound_constants(check_plan(plan)?)?)?)
     }
 

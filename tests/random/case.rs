@@ -34,6 +34,8 @@ pub struct Counts {
 pub struct Open<'a> {
     engines: Engines,
     duckdb: &'a mut DuckDb,
+    /// That DuckDB made a change that this engine does not.
+    pub apart: bool,
 }
 
 impl<'a> Open<'a> {
@@ -46,7 +48,11 @@ impl<'a> Open<'a> {
                 answer.unwrap_or_else(|failed| panic!("{sql}: {}", failed.text));
             }
         }
-        Self { engines, duckdb }
+        Self {
+            engines,
+            duckdb,
+            apart: false,
+        }
     }
 
     /// What is wrong with the answers to a statement.
@@ -62,8 +68,13 @@ impl<'a> Open<'a> {
         let theirs = self.duckdb.ask(&sql).map(|_| Vec::new());
         let ours = self.engines.run(&sql).await;
         let ours = ours.into_iter().map(|answer| answer.map(|_| Vec::new()));
+        let unsupported = counts.unsupported;
         if let Some(wrong) = self.compare(ours.collect(), theirs, counts) {
             return Some(wrong);
+        }
+        self.apart |= counts.unsupported > unsupported;
+        if self.apart {
+            return None;
         }
         self.rows(&format!("SELECT * FROM {table}"), &mut Counts::default())
             .await

@@ -133,6 +133,9 @@ async fn round(seed: u64, duckdb: &mut DuckDb, counts: &mut Counts) -> Option<(C
         if let Statement::Write(..) = statement {
             writes.push(statement);
         }
+        if open.apart {
+            break;
+        }
     }
     None
 }

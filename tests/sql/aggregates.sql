@@ -127,3 +127,43 @@ SELECT q.n FROM (SELECT count(*) AS n FROM nothing) AS q JOIN (SELECT 1 AS y) AS
 SELECT 1 IN ((SELECT 1), 2) AS a, 3 NOT IN ((SELECT max(x) FROM nothing), 4) AS b, 1 IN ((SELECT 1)) AS c, 5 IN ((1), (5)) AS d;
 --> rows
 -- true | NULL | true | true
+
+-- A key of one side of a join is no key of its rows.
+CREATE TABLE one (a TEXT);
+--> ok
+
+INSERT INTO one VALUES ('abc');
+--> count 1
+
+CREATE TABLE two (b BIGINT);
+--> ok
+
+INSERT INTO two VALUES (1), (2);
+--> count 2
+
+SELECT DISTINCT x FROM (SELECT x, b FROM (SELECT DISTINCT a AS x FROM one) AS q, two GROUP BY x, b) AS r;
+--> rows
+-- abc
+
+SELECT x, count(*) AS n FROM (SELECT x, b, count(*) AS m FROM (SELECT DISTINCT a AS x FROM one) AS q, two GROUP BY x, b) AS r GROUP BY x, b ORDER BY b;
+--> rows
+-- abc | 1
+-- abc | 1
+
+SELECT DISTINCT x FROM (SELECT DISTINCT x, b FROM (SELECT a AS x FROM one GROUP BY a) AS q, two) AS r;
+--> rows
+-- abc
+
+SELECT x, b FROM (SELECT x, b, max(b) AS m FROM (SELECT DISTINCT a AS x FROM one) AS q LEFT JOIN two ON TRUE GROUP BY x, b) AS r ORDER BY x, b DESC LIMIT 1;
+--> rows
+-- abc | 2
+
+SELECT t.b, r.x FROM two AS t LEFT JOIN (SELECT x, b AS y FROM (SELECT DISTINCT 1 AS x FROM one) AS q, two GROUP BY x, b) AS r ON t.b = r.x ORDER BY t.b;
+--> rows
+-- 1 | 1
+-- 1 | 1
+-- 2 | NULL
+
+SELECT EXISTS (SELECT max(1) FROM two WHERE one.a ILIKE 'a%' GROUP BY b) AS e, one.a IN (SELECT 'abc' FROM two WHERE one.a LIKE 'a%' GROUP BY b) AS i FROM one;
+--> rows
+-- true | true

@@ -123,3 +123,20 @@ SELECT * FROM t ORDER BY id;
 --> rows
 -- 2 | NULL | y
 -- 3 | 3 | hit
+
+-- A list with values that are worked out.
+SELECT x, 8 IN (3, CASE WHEN x > 1 THEN 8 END) AS a, 8 NOT IN (3, CASE WHEN x > 1 THEN 1 END, x) AS b, x IN (x + 0, CASE x WHEN 1 THEN 5 END) AS c, x IN (CASE WHEN x IS NULL THEN 1 ELSE x END, coalesce(x, 2)) AS d FROM (VALUES (1), (2), (NULL), (8)) AS v (x) ORDER BY x;
+--> rows
+-- 1 | NULL | NULL | true | true
+-- 2 | true | true | true | true
+-- 8 | true | false | true | true
+-- NULL | NULL | NULL | NULL | NULL
+
+SELECT x FROM (VALUES (1), (2), (NULL), (8)) AS v (x) WHERE x IN (CASE WHEN x > 1 THEN 8 END, CASE WHEN x < 2 THEN 1 END) ORDER BY x;
+--> rows
+-- 1
+-- 8
+
+SELECT sum(x) FILTER (WHERE 5 IN (CAST(NULL AS BIGINT), x + 4)) AS a, count(*) FILTER (WHERE x IN (x + 0, 3)) AS b FROM (VALUES (1), (2)) AS v (x);
+--> rows
+-- 1 | 2
