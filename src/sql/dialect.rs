@@ -6,7 +6,7 @@
 
 use std::any::TypeId;
 
-use datafusion::sql::sqlparser::ast::Expr;
+use datafusion::sql::sqlparser::ast::{Expr, UnaryOperator};
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect, PostgreSqlDialect, Precedence};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
@@ -96,6 +96,25 @@ impl Dialect for EngineDialect {
 
     fn supports_order_by_all(&self) -> bool {
         true
+    }
+
+    /// `NOT EXISTS (…) IN (…)` is the contrary of `EXISTS (…) IN (…)`, as NOT binds less tightly.
+    fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        if !parser.parse_keywords(&[Keyword::NOT, Keyword::EXISTS]) {
+            return None;
+        }
+        parser.prev_token();
+        let negated = parser.parse_subexpr(self.prec_value(Precedence::UnaryNot));
+        Some(negated.map(|negated| match negated {
+            Expr::Exists { subquery, negated } => Expr::Exists {
+                subquery,
+                negated: !negated,
+            },
+            other => Expr::UnaryOp {
+                op: UnaryOperator::Not,
+                expr: Box::new(other),
+            },
+        }))
     }
 
     generic! {

@@ -1,10 +1,16 @@
 //! When small fragments are put together, and what is told of it.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use rhei_datafusion::{CompactionPolicy, DataFusionEngine, EngineBuilder};
+use rhei_datafusion::arrow::array::{
+    ArrayRef, Decimal128Array, Int64Array, ListArray, RecordBatch, StructArray,
+};
+use rhei_datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
+use rhei_datafusion::arrow::datatypes::{DataType, Field};
+use rhei_datafusion::{CompactionPolicy, DataFusionEngine, EngineBuilder, OlapEngine};
 
-use crate::common::{data_files, fresh_folder, number, quiet, run, vortex};
+use crate::common::{data_files, fresh_folder, number, quiet, rows, run, vortex};
 
 fn open(folder: &Path, policy: CompactionPolicy) -> DataFusionEngine {
     let builder = EngineBuilder::new().storage(vortex(folder));
@@ -77,4 +83,55 @@ async fn wide_rows_do_not_pile_up_in_the_log() {
     }
     quiet().await;
     assert!(data_files(&folder) > 0, "all rows are still in the log");
+}
+
+/// What stands where a decimal is NULL may be any number, in arrays that a program makes as in those of an expression.
+#[tokio::test]
+async fn decimals_that_are_null_are_written_whatever_stands_in_their_place() {
+    let null = |at: usize| {
+        Some(NullBuffer::from(
+            (0..4).map(|n| n != at).collect::<Vec<_>>(),
+        ))
+    };
+    let decimals = |at: usize| {
+        let values = (0..4).map(|n| if n == at { i128::MAX } else { n as i128 * 100 });
+        Decimal128Array::new(values.collect(), null(at))
+            .with_precision_and_scale(12, 2)
+            .unwrap()
+    };
+    let field = Arc::new(Field::new("item", DataType::Decimal128(12, 2), true));
+    let lists = ListArray::new(
+        Arc::clone(&field),
+        OffsetBuffer::new(vec![0, 1, 2, 3, 4].into()),
+        Arc::new(decimals(2)),
+        null(0),
+    );
+    let parts = Field::new("d", DataType::Decimal128(12, 2), true);
+    let structs = StructArray::new(vec![parts].into(), vec![Arc::new(decimals(3))], null(1));
+    let batch = RecordBatch::try_from_iter([
+        (
+            "id",
+            Arc::new(Int64Array::from(vec![0, 1, 2, 3])) as ArrayRef,
+        ),
+        ("d", Arc::new(decimals(1))),
+        ("l", Arc::new(lists)),
+        ("s", Arc::new(structs)),
+    ]);
+    let folder = fresh_folder();
+    let engine = open(&folder, CompactionPolicy::MANUAL);
+    let columns = "id BIGINT, d DECIMAL(12, 2), l DECIMAL(12, 2)[], s STRUCT(d DECIMAL(12, 2))";
+    run(&engine, &format!("CREATE TABLE t ({columns})")).await;
+    engine.load_arrow("t", &[batch.unwrap()]).await.unwrap();
+    let expected = [
+        "0 | 0.00 | NULL | {d: 0.00}",
+        "1 | NULL | [1.00] | NULL",
+        "2 | 2.00 | [NULL] | {d: 2.00}",
+        "3 | 3.00 | [3.00] | {d: NULL}",
+    ];
+    let query = "SELECT * FROM t ORDER BY id";
+    assert_eq!(rows(&engine, query).await, expected);
+    engine.compact().await.unwrap();
+    assert_eq!(data_files(&folder), 1);
+    assert_eq!(rows(&engine, query).await, expected);
+    assert!(engine.verify().await.unwrap().damages.is_empty());
 }

@@ -16,6 +16,7 @@ mod checkpoint;
 mod codec;
 mod compact;
 mod database;
+mod decimals;
 mod entry;
 mod expr;
 mod files;

@@ -25,6 +25,7 @@ use vortex::session::VortexSession;
 use vortex_datafusion::convert::TryToDataFusion;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::decimals::fitting;
 use super::files::{DataFiles, Upload};
 use crate::error::DfOlapError;
 use crate::fragment::{
@@ -198,6 +199,7 @@ impl Writer<'_> {
                 Ok(None) => break,
                 Ok(Some(batch)) => {
                     count += batch.num_rows();
+                    let batch = fitting(batch)?;
                     let array = self.session.arrow().from_arrow_record_batch(batch, schema);
                     array.map_err(|error| DfOlapError::Other(error.to_string()))
                 }
