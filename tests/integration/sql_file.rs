@@ -220,6 +220,9 @@ fn text(value: &str) -> String {
         .replace('\n', "\\n");
     let inner = escaped.trim_matches(' ');
     let before = escaped.len() - escaped.trim_start_matches(' ').len();
-    let after = escaped.len() - escaped.trim_end_matches(' ').len();
+    let after = match inner {
+        "" => 0,
+        _ => escaped.len() - escaped.trim_end_matches(' ').len(),
+    };
     format!("{}{inner}{}", "\\s".repeat(before), "\\s".repeat(after))
 }
