@@ -103,12 +103,6 @@ impl Planner {
         self
     }
 
-    /// Says that files were looked for under the names of tables.
-    pub fn with_files(mut self, looked_for: bool) -> Self {
-        self.files_looked_for = looked_for;
-        self
-    }
-
     /// Makes tables known as they were.
     pub fn with_past(mut self, past: Vec<PastTable>) -> Self {
         self.past = past;

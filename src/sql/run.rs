@@ -104,7 +104,7 @@ impl Run {
     }
 
     pub fn planner(&self) -> Planner {
-        Planner::new(
+        let mut planner = Planner::new(
             Arc::clone(self.state()),
             Arc::clone(&self.store),
             Arc::clone(&self.snapshot),
@@ -112,9 +112,10 @@ impl Run {
         )
         .with_params(self.params.clone())
         .with_externals(self.externals.clone())
-        .with_files(self.limits().reads)
         .with_past(self.past.clone())
-        .with_max_relations(self.limits().plan_nodes)
+        .with_max_relations(self.limits().plan_nodes);
+        planner.files_looked_for = self.limits().reads;
+        planner
     }
 
     /// The value of an expression that names no column.
