@@ -85,7 +85,7 @@ impl Plans {
         let made = optimize(plan)?;
         // Subqueries may have become tables of their own.
         if let Some(key) = key
-            && tables_of(&made)?.is_some()
+            && reads_tables_alone(&made)?
         {
             let (key, plan) = (without_tables(key)?, without_tables(made.clone())?);
             self.kept.lock().put(key, Kept { plan, rows });
@@ -160,6 +160,17 @@ fn tables_of(plan: &LogicalPlan) -> Result<Option<Sources>> {
         Ok(go_on(may_keep))
     })?;
     Ok(may_keep.then_some(tables))
+}
+
+fn reads_tables_alone(plan: &LogicalPlan) -> Result<bool> {
+    let mut are_tables = true;
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            are_tables = with_table(&scan.source, |_| ()).is_some();
+        }
+        Ok(go_on(are_tables))
+    })?;
+    Ok(are_tables)
 }
 
 fn go_on(is_wanted: bool) -> TreeNodeRecursion {
