@@ -150,3 +150,9 @@ pub fn are_same(normalize: Normalizer, actual: &[Vec<String>], expected: &[Strin
     }
     true
 }
+
+pub fn sorted(rows: &str) -> Vec<&str> {
+    let mut rows: Vec<_> = rows.lines().map(str::trim_end).collect();
+    rows.sort_unstable();
+    rows
+}
