@@ -71,7 +71,7 @@ impl Dialect for EngineDialect {
     ) -> Option<Result<Expr, ParserError>> {
         use Keyword::{DISTINCT, FROM, IS, NOT};
         if let Some(list) = in_list(parser, left) {
-            return Some(Ok(list));
+            return Some(list);
         }
         let make = if parser.parse_keywords(&[IS, DISTINCT, FROM]) {
             Expr::IsDistinctFrom
@@ -189,8 +189,9 @@ impl Dialect for EngineDialect {
     }
 }
 
-/// `x IN ((SELECT …), y)`, whose first value the parser takes for the subquery of `x IN (SELECT …)`.
-fn in_list(parser: &mut Parser, left: &Expr) -> Option<Expr> {
+/// `x IN ((SELECT …), y)`, whose first value the parser takes for the subquery of `x IN (SELECT …)`. What stands behind that value
+/// tells: trying both would double at each level of nesting.
+fn in_list(parser: &mut Parser, left: &Expr) -> Option<Result<Expr, ParserError>> {
     let not = usize::from(parser.peek_keyword(Keyword::NOT));
     let follows =
         |place: usize, token: &Token| parser.peek_nth_token_ref(not + place).token == *token;
@@ -198,22 +199,49 @@ fn in_list(parser: &mut Parser, left: &Expr) -> Option<Expr> {
     if !is_in || !follows(1, &Token::LParen) || !follows(2, &Token::LParen) {
         return None;
     }
-    let parsed = parser.maybe_parse(|parser| {
-        let negated = parser.parse_keyword(Keyword::NOT);
+    if !is_value(parser) {
+        return None;
+    }
+    let negated = parser.parse_keyword(Keyword::NOT);
+    let mut list = || {
         parser.expect_keyword(Keyword::IN)?;
         parser.expect_token(&Token::LParen)?;
         let list = parser.parse_comma_separated(Parser::parse_expr)?;
         parser.expect_token(&Token::RParen)?;
-        match list.len() {
-            0 | 1 => Err(ParserError::ParserError("a list of one".to_string())),
-            _ => Ok(Expr::InList {
-                expr: Box::new(left.clone()),
-                list,
-                negated,
-            }),
+        Ok(Expr::InList {
+            expr: Box::new(left.clone()),
+            list,
+            negated,
+        })
+    };
+    Some(list())
+}
+
+/// Whether what the second parenthesis that follows encloses is a value among others, and not all or part of a subquery.
+fn is_value(parser: &Parser) -> bool {
+    use Keyword::{EXCEPT, FETCH, INTERSECT, LIMIT, MINUS, OFFSET, ORDER, UNION};
+    let mut open = 0_usize;
+    for at in parser.index().. {
+        match &parser.token_at(at).token {
+            Token::LParen => open += 1,
+            Token::RParen if open == 2 => {
+                let mut after = (at + 1..).map(|at| &parser.token_at(at).token);
+                let after = after.find(|token| !matches!(token, Token::Whitespace(_)));
+                return match after {
+                    Some(Token::Word(word)) => {
+                        ![EXCEPT, FETCH, INTERSECT, LIMIT, MINUS, OFFSET, ORDER, UNION]
+                            .contains(&word.keyword)
+                    }
+                    Some(Token::RParen | Token::EOF) | None => false,
+                    Some(_) => true,
+                };
+            }
+            Token::RParen => open = open.saturating_sub(1),
+            Token::EOF => return false,
+            _ => {}
         }
-    });
-    parsed.ok().flatten()
+    }
+    false
 }
 
 #[cfg(test)]

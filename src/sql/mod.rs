@@ -32,6 +32,7 @@ mod names;
 mod null_keys;
 mod nulls;
 mod numerals;
+mod order_by_all;
 mod paced;
 mod parameters;
 mod parse;

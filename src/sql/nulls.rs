@@ -42,20 +42,20 @@ fn keep_apart(expr: Expr) -> Result<Transformed<Expr>> {
     let mut seen: Vec<Expr> = Vec::new();
     expr.transform_down(|expr| {
         Ok(match expr {
-            Expr::InList(mut list) if seen.contains(&list.expr) => {
-                let times = seen.len() as i64;
-                seen.push(list.expr.as_ref().clone());
-                *list.expr = hidden(*list.expr, times, Volatility::Stable);
-                Transformed::new(Expr::InList(list), true, TreeNodeRecursion::Jump)
-            }
             Expr::InList(mut list) => {
-                seen.push(list.expr.as_ref().clone());
                 let mut found = false;
                 for value in &mut list.list {
                     if !matches!(value, Expr::Literal(..) | Expr::Column(_)) {
                         *value = hidden(std::mem::take(value), 0, Volatility::Stable);
                         found = true;
                     }
+                }
+                let times = seen.len() as i64;
+                let is_known = seen.contains(&list.expr);
+                seen.push(list.expr.as_ref().clone());
+                if is_known {
+                    *list.expr = hidden(*list.expr, times, Volatility::Stable);
+                    found = true;
                 }
                 Transformed::new(Expr::InList(list), found, TreeNodeRecursion::Continue)
             }
@@ -107,22 +107,38 @@ fn forgets_null(binary: &BinaryExpr) -> bool {
 /// `expr`, which is equal to no other that is hidden under another number. A constant is evaluated while planning unless it is
 /// called volatile.
 fn hidden(expr: Expr, number: i64, volatility: Volatility) -> Expr {
-    ScalarUDF::new_from_impl(Hidden(Signature::any(2, volatility))).call(vec![expr, lit(number)])
+    as_it_is(expr, number, volatility, false)
 }
 
-/// `expr`, which may be NULL, whatever DataFusion thinks. A constant would be evaluated while planning, so it is called volatile.
+/// `expr`, which may be NULL, whatever DataFusion thinks.
 pub(crate) fn maybe_null(expr: Expr) -> Expr {
-    ScalarUDF::new_from_impl(MaybeNull(Signature::any(1, Volatility::Volatile))).call(vec![expr])
+    as_it_is(expr, 0, Volatility::Volatile, true)
 }
 
 /// Whether an expression is one of [`maybe_null`].
 pub(crate) fn is_maybe_null(expr: &Expr) -> bool {
-    matches!(expr, Expr::ScalarFunction(call) if call.func.inner().is::<MaybeNull>())
+    let Expr::ScalarFunction(call) = expr else {
+        return false;
+    };
+    let hidden = call.func.inner().downcast_ref::<Hidden>();
+    hidden.is_some_and(|hidden| hidden.may_be_null)
 }
 
-/// Its first argument.
+fn as_it_is(expr: Expr, number: i64, volatility: Volatility, may_be_null: bool) -> Expr {
+    let hidden = Hidden {
+        signature: Signature::any(2, volatility),
+        may_be_null,
+    };
+    ScalarUDF::new_from_impl(hidden).call(vec![expr, lit(number)])
+}
+
+/// Its first argument, as a value for each row.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Hidden(Signature);
+struct Hidden {
+    signature: Signature,
+    /// Also where its argument never is.
+    may_be_null: bool,
+}
 
 impl ScalarUDFImpl for Hidden {
     fn name(&self) -> &'static str {
@@ -137,7 +153,7 @@ impl ScalarUDFImpl for Hidden {
     }
 
     fn signature(&self) -> &Signature {
-        &self.0
+        &self.signature
     }
 
     fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
@@ -145,38 +161,15 @@ impl ScalarUDFImpl for Hidden {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        Ok(Arc::clone(&args.arg_fields[0]))
+        let field = &args.arg_fields[0];
+        Ok(match self.may_be_null {
+            true => Arc::new(field.as_ref().clone().with_nullable(true)),
+            false => Arc::clone(field),
+        })
     }
 
     fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let value = args.args.swap_remove(0);
         value.into_array(args.number_rows).map(ColumnarValue::Array)
-    }
-}
-
-/// Its argument.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct MaybeNull(Signature);
-
-impl ScalarUDFImpl for MaybeNull {
-    fn name(&self) -> &'static str {
-        "or_null"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.0
-    }
-
-    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
-        Ok(arg_types.first().cloned().unwrap_or(DataType::Null))
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        let field = args.arg_fields[0].as_ref().clone();
-        Ok(Arc::new(field.with_nullable(true)))
-    }
-
-    fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        Ok(args.args.swap_remove(0))
     }
 }

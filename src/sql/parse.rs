@@ -59,7 +59,7 @@ pub(crate) fn parse_statements(
     let mut found = Found::default();
     for statement in &mut statements {
         let _ = visit(statement, &mut found);
-        if let ControlFlow::Break(refused) = visit(statement, &mut Unplanned) {
+        if let ControlFlow::Break(refused) = visit(statement, &mut Unplanned::default()) {
             return Err(refused);
         }
     }

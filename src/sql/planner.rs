@@ -28,6 +28,7 @@ use super::checked::check_expr;
 use super::guard;
 use super::hints::about_keys;
 use super::numerals::{KeepDigits, meet_decimals, meet_decimals_in};
+use super::order_by_all::number_planned;
 use super::parse::{TextLimits, parse_statements};
 use super::provider::SnapshotTable;
 use super::same_names::{has_list, is_about_names, told_apart};
@@ -254,6 +255,7 @@ impl Planner {
             let sql = self.sql();
             with_deep_stack(|| sql.sql_statement_to_plan_with_context(statement, context))
         };
+        number_planned(&mut query, |query| plan(query, &mut context.clone()))?;
         let before = has_list(&query).then(|| (query.clone(), context.clone()));
         let planned = plan(query, context);
         self.bind(match (planned, before) {

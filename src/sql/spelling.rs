@@ -1,14 +1,13 @@
 //! What PostgreSQL and DuckDB can say and DataFusion's planner cannot, in words that it knows.
 //!
-//! `FROM t` without a list, `SEMI JOIN` and `ANTI JOIN` without a side, `LIKE … ESCAPE` with any character, `INTERVAL (x) DAY` of an expression, `//`,
-//! `ORDER BY ALL`.
+//! `FROM t` without a list, `SEMI JOIN` and `ANTI JOIN` without a side, `LIKE … ESCAPE` with any character, `INTERVAL (x) DAY` of an expression,
+//! `//`.
 
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Ident, Interval, JoinOperator, OrderByExpr, OrderByKind, Query,
-    SelectFlavor, SelectItem, SetExpr, TableFactor, TableWithJoins, Value, ValueWithSpan, VisitMut,
-    VisitorMut,
+    BinaryOperator, Expr, Ident, Interval, JoinOperator, Query, SelectFlavor, SelectItem, SetExpr,
+    TableFactor, TableWithJoins, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::parser::Parser;
 
@@ -22,7 +21,6 @@ impl VisitorMut for Spelling {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         select(&mut query.body);
-        order_by_all(query);
         ControlFlow::Continue(())
     }
 
@@ -79,33 +77,6 @@ fn select(body: &mut SetExpr) {
             select(right);
         }
         _ => {}
-    }
-}
-
-/// The numbers of all columns, where they can be counted.
-fn order_by_all(query: &mut Query) {
-    let Some(order_by) = &mut query.order_by else {
-        return;
-    };
-    let (OrderByKind::All(options), SetExpr::Select(select)) =
-        (&order_by.kind, query.body.as_ref())
-    else {
-        return;
-    };
-    let is_one = |item: &SelectItem| {
-        matches!(
-            item,
-            SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. }
-        )
-    };
-    if select.projection.iter().all(is_one) {
-        let key = |place: usize| OrderByExpr {
-            expr: Expr::value(Value::Number(place.to_string(), false)),
-            options: *options,
-            with_fill: None,
-        };
-        let keys = (1..=select.projection.len()).map(key).collect();
-        order_by.kind = OrderByKind::Expressions(keys);
     }
 }
 

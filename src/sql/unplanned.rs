@@ -8,15 +8,22 @@ use datafusion::sql::sqlparser::ast::{
     TableFactor, Visit, Visitor, VisitorMut,
 };
 
+use super::order_by_all::number;
 use crate::error::DfOlapError;
 
 /// Looks at all of a statement; stops with an error at what is refused.
-pub(super) struct Unplanned;
+#[derive(Default)]
+pub(super) struct Unplanned {
+    /// How many queries stand around what is looked at.
+    queries: usize,
+}
 
 impl VisitorMut for Unplanned {
     type Break = DfOlapError;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<DfOlapError> {
+        number(query, self.queries > 0)?;
+        self.queries += 1;
         if let Some(with) = &mut query.with
             && with.recursive
         {
@@ -40,6 +47,11 @@ impl VisitorMut for Unplanned {
         refuse("FOR XML, JSON or BROWSE", for_clause.is_some())?;
         refuse("SETTINGS", settings.is_some())?;
         refuse("FORMAT", format_clause.is_some())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<DfOlapError> {
+        self.queries -= 1;
+        ControlFlow::Continue(())
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<DfOlapError> {

@@ -140,3 +140,15 @@ SELECT x FROM (VALUES (1), (2), (NULL), (8)) AS v (x) WHERE x IN (CASE WHEN x > 
 SELECT sum(x) FILTER (WHERE 5 IN (CAST(NULL AS BIGINT), x + 4)) AS a, count(*) FILTER (WHERE x IN (x + 0, 3)) AS b FROM (VALUES (1), (2)) AS v (x);
 --> rows
 -- 1 | 2
+
+SELECT x FROM (VALUES (1), (2), (NULL), (8)) AS v (x) WHERE x IN (3, CASE WHEN x > 1 THEN 8 END) OR x IN (5, CASE WHEN x < 2 THEN 1 END) ORDER BY x;
+--> rows
+-- 1
+-- 8
+
+SELECT x, x NOT IN (3, CASE WHEN x > 1 THEN 8 END) OR x NOT IN (5, CASE WHEN x < 2 THEN 1 END) AS v FROM (VALUES (1), (2), (NULL), (8)) AS v (x) ORDER BY x;
+--> rows
+-- 1 | NULL
+-- 2 | true
+-- 8 | NULL
+-- NULL | NULL

@@ -166,3 +166,12 @@ SELECT -x::VARCHAR FROM n;
 SELECT NOT EXISTS (SELECT 1 WHERE FALSE) IN (SELECT TRUE WHERE FALSE) AS a, NOT EXISTS (SELECT 1) = TRUE AS b, NOT EXISTS (SELECT 1) AND FALSE AS c, NOT EXISTS (SELECT 1) IS NULL AS d, NOT NOT EXISTS (SELECT 1) AS e;
 --> rows
 -- true | false | false | true | true
+
+-- What stands in the parentheses of IN is told by what stands behind its first value.
+SELECT 2 IN ((SELECT 1) UNION SELECT 2) AS a, 2 IN ((SELECT 1) + 1, 7) AS b, 3 NOT IN ((SELECT 1), (SELECT 2)) AS c, 1 IN ((SELECT 1) ORDER BY 1 LIMIT 1) AS d, 4 IN ((4)) AS e, 4 IN ((1) + 3) AS f;
+--> rows
+-- true | true | true | true | true | true
+
+SELECT TRUE IN ((TRUE IN ((TRUE IN ((TRUE IN ((TRUE IN ((TRUE IN ((TRUE IN ((TRUE IN ((TRUE IN ((TRUE IN ((TRUE IN ((TRUE IN ((TRUE IN ((TRUE IN ((TRUE IN ((TRUE IN ((TRUE IN ((TRUE IN ((TRUE IN ((TRUE IN ((TRUE IN ((TRUE IN ((TRUE IN ((TRUE IN ((TRUE)))))))))))))))))))))))))))))))))))))))))))))))) AS v;
+--> rows
+-- true

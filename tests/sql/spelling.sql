@@ -259,3 +259,41 @@ SELECT "a.b".x FROM "a.b";
 
 DROP TABLE "a.b";
 --> ok
+
+CREATE TABLE cased ("Aa" INT, "Bb" INT);
+--> ok
+
+INSERT INTO cased VALUES (2, 1), (1, 2), (1, NULL);
+--> count 3
+
+SELECT * FROM cased ORDER BY ALL NULLS FIRST;
+--> rows
+-- 1 | NULL
+-- 1 | 2
+-- 2 | 1
+
+SELECT a.*, b."Bb" FROM cased AS a JOIN cased AS b ON a."Aa" = b."Bb" ORDER BY ALL DESC NULLS LAST LIMIT 2;
+--> rows
+-- 2 | 1 | 2
+-- 1 | 2 | 1
+
+SELECT "Bb" FROM cased UNION ALL SELECT 7 ORDER BY ALL NULLS FIRST;
+--> rows
+-- NULL
+-- 1
+-- 2
+-- 7
+
+SELECT sum(q."Bb") AS s FROM (SELECT "Aa", "Bb" FROM cased ORDER BY ALL NULLS FIRST LIMIT 2) AS q;
+--> rows
+-- 2
+
+FROM cased ORDER BY ALL NULLS FIRST;
+--> rows
+-- 1 | NULL
+-- 1 | 2
+-- 2 | 1
+
+--@ duckdb: skip it counts them
+SELECT count(*) AS n FROM (SELECT * FROM cased ORDER BY ALL LIMIT 2) AS q;
+--> error unsupported: name the columns

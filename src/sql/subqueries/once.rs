@@ -19,7 +19,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, reset_plan_states};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -122,6 +122,7 @@ impl Once<'_> {
         let table = OnceTable {
             schema: Arc::clone(plan.schema().inner()),
             plan,
+            physical: OnceCell::new(),
             rows: Arc::default(),
         };
         let fields = schema.iter().enumerate();
@@ -142,6 +143,8 @@ struct OnceTable {
     schema: SchemaRef,
     /// Optimized.
     plan: LogicalPlan,
+    /// The same for all that read the rows.
+    physical: OnceCell<Arc<dyn ExecutionPlan>>,
     rows: Rows,
 }
 
@@ -165,13 +168,17 @@ impl TableProvider for OnceTable {
         let Some(state) = state.as_any().downcast_ref::<SessionState>() else {
             return exec_err!("rows that are made once need a session of the engine");
         };
-        let planner = state.query_planner();
-        let input = planner.create_physical_plan(&self.plan, state).await?;
+        let plan = || async {
+            let planner = state.query_planner();
+            let input = planner.create_physical_plan(&self.plan, state).await?;
+            let input: Arc<dyn ExecutionPlan> = Arc::new(CoalescePartitionsExec::new(input));
+            Ok::<_, datafusion::error::DataFusionError>(input)
+        };
+        let input = Arc::clone(self.physical.get_or_try_init(plan).await?);
         let projection = match projection {
             Some(projection) => projection.clone(),
             None => (0..self.schema.fields().len()).collect(),
         };
-        let input = Arc::new(CoalescePartitionsExec::new(input));
         OnceExec::try_new(input, Arc::clone(&self.rows), projection).map(|plan| Arc::new(plan) as _)
     }
 }
@@ -241,6 +248,8 @@ impl ExecutionPlan for OnceExec {
         let made = async move {
             let make = || async {
                 let mut gathered = Gathered::new(context.runtime_env().as_ref());
+                // Who began to make them may have been given up.
+                let input = reset_plan_states(Arc::clone(&input))?;
                 let mut batches = input.execute(0, Arc::clone(&context))?;
                 while let Some(batch) = batches.try_next().await? {
                     gathered.push(batch)?;
