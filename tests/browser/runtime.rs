@@ -171,6 +171,34 @@ async fn a_statement_nested_too_deep_is_an_error_and_no_trap() {
     }
 }
 
+/// Each kind of nesting, up to what the limits allow: the stack holds it.
+#[wasm_bindgen_test]
+async fn a_statement_nested_as_deep_as_is_allowed_runs() {
+    let engine = DataFusionEngine::new();
+    for (open, inner, close, deepest) in [
+        ("(", "TRUE", ")", 60),
+        ("abs(", "1", ")", 60),
+        ("TRUE IN ((", "TRUE", "))", 30),
+        ("CASE WHEN ", "TRUE", " THEN TRUE END", 60),
+        ("NOT ", "TRUE", "", 60),
+        ("CAST(", "1", " AS INT)", 60),
+        ("{a: ", "1", "}", 60),
+        ("[", "1", "]", 60),
+        ("EXISTS (SELECT ", "1", ")", 24),
+        ("(SELECT ", "1", ")", 8),
+        ("(", "1", ")::INT", 60),
+        ("coalesce(NULL, ", "1", ")", 60),
+    ] {
+        let sql = format!(
+            "SELECT {}{inner}{}",
+            open.repeat(deepest),
+            close.repeat(deepest)
+        );
+        let rows = drive(engine.query(&sql)).await;
+        assert_eq!(rows.unwrap()[0].num_rows(), 1, "{open}");
+    }
+}
+
 #[wasm_bindgen_test]
 async fn durable_storage_is_refused_by_name() {
     let url = "/tmp/db".to_string();
