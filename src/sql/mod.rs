@@ -28,6 +28,7 @@ mod interrupt;
 mod joins;
 mod literal;
 mod merge;
+mod named_casts;
 mod names;
 mod null_keys;
 mod nulls;

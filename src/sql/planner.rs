@@ -31,7 +31,7 @@ use super::numerals::{KeepDigits, meet_decimals, meet_decimals_in};
 use super::order_by_all::number_planned;
 use super::parse::{TextLimits, parse_statements};
 use super::provider::SnapshotTable;
-use super::same_names::{has_list, is_about_names, told_apart};
+use super::same_names::{has_list, is_about_names, planned_apart};
 use super::scan::ROW_ADDRESS;
 use crate::error::DfOlapError;
 use crate::runtime::with_deep_stack;
@@ -261,8 +261,7 @@ impl Planner {
         self.bind(match (planned, before) {
             (Err(error), Some((query, context))) if is_about_names(&error) => {
                 let plan = |query| plan(query, &mut context.clone());
-                let apart = told_apart(&query, &plan);
-                apart.and_then(|query| plan(query).ok()).ok_or(error)?
+                planned_apart(&query, &plan).ok_or(error)?
             }
             (Err(error), Some((query, _))) => {
                 return Err(about_keys(error, &query, |name| {

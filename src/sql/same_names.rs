@@ -1,19 +1,20 @@
 //! Results in which two columns have one name.
 //!
 //! That is legal SQL, and DataFusion refuses it, since the columns of its plans are found by name. So where a query's list gives a
-//! name twice, the later columns get names of their own while the statement runs ([`told_apart`]) and are given back theirs in the
+//! name twice, the later columns get names of their own while the statement runs ([`planned_apart`]) and are given back theirs in the
 //! result ([`given_back`]).
 
-use std::ops::ControlFlow;
+use std::cell::Cell;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
-use datafusion::common::{DataFusionError, Result, TableReference};
-use datafusion::logical_expr::{Expr, LogicalPlan};
-use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
+use datafusion::common::{Column, DataFusionError, Result, TableReference};
+use datafusion::logical_expr::{Distinct, Expr, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{
-    self, Ident, Query, Select, SelectItem, SetExpr, VisitMut, VisitorMut,
+    GroupByExpr, Ident, Query, Select, SelectItem, SetExpr, VisitMut,
 };
+
+use super::named_casts::{NamedCasts, NamedKeys};
 
 /// Ends what a column is called in the result; a number follows.
 const END: char = '\u{1}';
@@ -31,31 +32,68 @@ pub(super) fn has_list(query: &Query) -> bool {
     !matches!(query.body.as_ref(), SetExpr::Values(_))
 }
 
-/// The query with names of their own for those columns of its lists that have the name of one before; nothing where that cannot be
-/// helped. `plan` plans a query.
-pub(super) fn told_apart(
+/// The plan of a query in which DataFusion finds a name twice; nothing where that cannot be helped. `plan` plans a query.
+pub(super) fn planned_apart(
     query: &Query,
     plan: &dyn Fn(Query) -> Result<LogicalPlan>,
-) -> Option<Query> {
-    let mut query = query.clone();
-    let alone = Query {
+) -> Option<LogicalPlan> {
+    let keys = keys_apart(query, plan);
+    if let Some(query) = &keys
+        && let Ok(plan) = plan(query.clone())
+    {
+        return Some(plan);
+    }
+    let query = told_apart(keys.as_ref().unwrap_or(query), plan)?;
+    plan(query).ok()
+}
+
+/// The query with names for the casts among its keys of groups; nothing where there are none.
+fn keys_apart(query: &Query, plan: &dyn Fn(Query) -> Result<LogicalPlan>) -> Option<Query> {
+    let number = Cell::new(0);
+    let name = |select: &Select, item: &SelectItem| {
+        let alone = Select {
+            projection: vec![item.clone()],
+            group_by: GroupByExpr::Expressions(Vec::new(), Vec::new()),
+            distinct: None,
+            having: None,
+            qualify: None,
+            sort_by: Vec::new(),
+            ..select.clone()
+        };
+        let named = plan(of_select(query, alone)).ok();
+        let named = named.map(|plan| plan.schema().field(0).name().clone());
+        number.set(number.get() + 1);
+        apart(&named.unwrap_or_else(|| item.to_string()), number.get())
+    };
+    let mut named = NamedKeys::new(&name);
+    let mut changed = query.clone();
+    let _ = changed.visit(&mut named);
+    named.found.then_some(changed)
+}
+
+/// The rows of a SELECT of a query, in no order.
+fn of_select(query: &Query, select: Select) -> Query {
+    Query {
+        body: Box::new(SetExpr::Select(Box::new(select))),
         order_by: None,
         limit_clause: None,
         fetch: None,
         ..query.clone()
-    };
-    let mut changed = false;
-    each_select(&mut query.body, &mut |select| {
-        let alone = |select: Select| Query {
-            body: Box::new(SetExpr::Select(Box::new(select))),
-            ..alone.clone()
-        };
-        if let Some(items) = items_apart(select, &|select| plan(alone(select))) {
+    }
+}
+
+/// The query with names of their own for those columns of its lists that have the name of one before; nothing where that cannot be
+/// helped.
+fn told_apart(query: &Query, plan: &dyn Fn(Query) -> Result<LogicalPlan>) -> Option<Query> {
+    let mut changed = query.clone();
+    let mut is_changed = false;
+    each_select(&mut changed.body, &mut |select| {
+        if let Some(items) = items_apart(select, &|select| plan(of_select(query, select))) {
             select.projection = items;
-            changed = true;
+            is_changed = true;
         }
     });
-    changed.then_some(query)
+    is_changed.then_some(changed)
 }
 
 fn each_select(body: &mut SetExpr, look: &mut dyn FnMut(&mut Select)) {
@@ -115,8 +153,11 @@ fn items_apart(
         };
         names.push((name, number));
     }
+    // What is cast gives a cast its name, and its table to that name.
+    let whole = |name: &Name| Column::new(name.0.clone(), &name.1).flat_name();
     let clash = |one: &Name, other: &Name| {
         one.1 == other.1 && (one.0 == other.0 || one.0.is_none() || other.0.is_none())
+            || whole(one) == whole(other)
     };
     let mut items = select.projection.clone();
     let mut changed = false;
@@ -131,7 +172,7 @@ fn items_apart(
             &items[number]
         {
             let mut expr = expr.clone();
-            let mut hidden = HiddenCasts::default();
+            let mut hidden = NamedCasts::default();
             if casts {
                 let _ = expr.visit(&mut hidden);
             }
@@ -164,7 +205,7 @@ fn nameless(items: &[SelectItem], all: bool, casts: bool) -> Vec<SelectItem> {
         }
         let mut expr = expr.clone();
         if casts {
-            let _ = expr.visit(&mut HiddenCasts::default());
+            let _ = expr.visit(&mut NamedCasts::default());
         }
         SelectItem::ExprWithAlias {
             expr,
@@ -174,39 +215,11 @@ fn nameless(items: &[SelectItem], all: bool, casts: bool) -> Vec<SelectItem> {
     renamed.collect()
 }
 
-/// Gives casts a name: DataFusion names an expression over one as if it were not there.
-#[derive(Default)]
-struct HiddenCasts {
-    found: bool,
-}
-
-impl VisitorMut for HiddenCasts {
-    type Break = ();
-
-    fn post_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<()> {
-        if matches!(expr, ast::Expr::Cast { .. }) {
-            self.found = true;
-            let yes = ast::Expr::Value(ast::Value::Boolean(true).into());
-            let condition = ast::CaseWhen {
-                condition: yes,
-                result: expr.clone(),
-            };
-            *expr = ast::Expr::Case {
-                case_token: AttachedToken::empty(),
-                end_token: AttachedToken::empty(),
-                operand: None,
-                conditions: vec![condition],
-                else_result: None,
-            };
-        }
-        ControlFlow::Continue(())
-    }
-}
-
 /// The list of the query that a plan was made of.
 fn list_of(plan: &LogicalPlan) -> Option<&[Expr]> {
     match plan {
         LogicalPlan::Projection(projection) => Some(&projection.expr),
+        LogicalPlan::Distinct(Distinct::On(distinct)) => Some(&distinct.select_expr),
         LogicalPlan::Distinct(_)
         | LogicalPlan::Sort(_)
         | LogicalPlan::Limit(_)

@@ -297,10 +297,10 @@ impl Generator {
         let query = Part::Query(Box::new(self.subquery(sight, &wanted, false)));
         let mut parts = Vec::new();
         if exists {
-            parts.push(Part::Sql(
-                self.pick(&["EXISTS ", "NOT EXISTS "]).to_string(),
-            ));
+            let how = self.pick(&["(EXISTS ", "(NOT EXISTS "]);
+            parts.push(Part::Sql(how.to_string()));
             parts.push(query);
+            parts.push(Part::Sql(")".to_string()));
         } else {
             let how = self.pick(&[
                 " IN ", " IN ", " NOT IN ", " NOT IN ", " = ANY ", " <> ALL ", " < ANY ",

@@ -222,9 +222,8 @@ impl Generator {
             let key = self.expr(&Sight { outer: &[], ..near }, kind, 1);
             let text = key.to_string();
             let is_new = select.groups.iter().all(|known| known.to_string() != text);
-            // A key without a column would be the number of one; DataFusion 55 gives a cast the name of what is cast, and may
-            // find it twice among the keys.
-            if is_new && text.contains(".c") && !text.starts_with("CAST") {
+            // A key without a column would be the number of one.
+            if is_new && text.contains(".c") {
                 select.groups.push(key);
             }
         }

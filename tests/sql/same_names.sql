@@ -119,3 +119,128 @@ EXECUTE p(2);
 DELETE FROM t WHERE x = 3 RETURNING x, x;
 --> rows
 -- 3 | 3
+
+-- Keys and columns that are casts of one column.
+CREATE TABLE casts (x DOUBLE, y TEXT, d TIMESTAMP);
+--> ok
+
+INSERT INTO casts VALUES (1.2, '7', '2024-01-01 10:00:00'), (1.4, '7', '2024-01-01 11:00:00'), (NULL, NULL, NULL), (2.0, '8', '2024-01-02 01:00:00');
+--> count 4
+
+SELECT d, CAST(d AS DATE) AS day, count(*) AS n FROM casts GROUP BY d, CAST(d AS DATE) ORDER BY CAST(d AS DATE), d;
+--> rows
+-- 2024-01-01T10:00:00 | 2024-01-01 | 1
+-- 2024-01-01T11:00:00 | 2024-01-01 | 1
+-- 2024-01-02T01:00:00 | 2024-01-02 | 1
+-- NULL | NULL | 1
+
+SELECT CAST(x AS INT) AS i, CAST(x AS TEXT) AS t, count(*) AS n FROM casts GROUP BY CAST(x AS INT), CAST(x AS TEXT) ORDER BY 1, 2;
+--> rows
+-- 1 | 1.2 | 1
+-- 1 | 1.4 | 1
+-- 2 | 2.0 | 1
+-- NULL | NULL | 1
+
+SELECT x, x::INT FROM casts GROUP BY x, x::INT ORDER BY x;
+--> rows
+-- 1.2 | 1
+-- 1.4 | 1
+-- 2.0 | 2
+-- NULL | NULL
+
+SELECT x::INT, y::INT, sum(y::INT) AS s, sum(y::BIGINT + 1) + x::INT AS r FROM casts GROUP BY 1, 2 ORDER BY 1, 2;
+--> rows
+-- 1 | 7 | 14 | 17
+-- 2 | 8 | 8 | 11
+-- NULL | NULL | NULL | NULL
+
+SELECT q.a, q.b FROM (SELECT x AS a, x::INT AS b FROM casts GROUP BY ALL) AS q ORDER BY 1, 2;
+--> rows
+-- 1.2 | 1
+-- 1.4 | 1
+-- 2.0 | 2
+-- NULL | NULL
+
+WITH w AS (SELECT d::DATE AS day, d AS at, max(x) AS m FROM casts GROUP BY d::DATE, d HAVING max(x::INT) > 0 OR d::DATE IS NULL) SELECT day, count(*) AS n, max(m) AS m FROM w GROUP BY day ORDER BY day;
+--> rows
+-- 2024-01-01 | 2 | 1.4
+-- 2024-01-02 | 1 | 2.0
+-- NULL | 1 | NULL
+
+SELECT min(CAST(x AS TEXT)) AS a, min(CAST(x AS INT)) AS b, min(x) AS c FROM casts;
+--> rows
+-- 1.2 | 1 | 1.2
+
+SELECT min(CAST(x AS TEXT)), min(CAST(x AS INT)), min(x) FROM casts;
+--> rows
+-- 1.2 | 1 | 1.2
+
+SELECT x::INT AS i, x AS j, grouping(x::INT) AS g FROM casts GROUP BY ROLLUP (x::INT, x) ORDER BY i, j, g;
+--> rows
+-- 1 | 1.2 | 0
+-- 1 | 1.4 | 0
+-- 1 | NULL | 0
+-- 2 | 2.0 | 0
+-- 2 | NULL | 0
+-- NULL | NULL | 0
+-- NULL | NULL | 0
+-- NULL | NULL | 1
+
+SELECT DISTINCT ON (x::INT, y) x, y, x::INT FROM casts ORDER BY x::INT, y, x DESC;
+--> rows
+-- 1.4 | 7 | 1
+-- 2.0 | 8 | 2
+-- NULL | NULL | NULL
+
+SELECT count(*) AS n FROM casts AS o WHERE EXISTS (SELECT i.x, i.x::INT FROM casts AS i WHERE i.y = o.y GROUP BY i.x, i.x::INT HAVING count(*) = 1);
+--> rows
+-- 3
+
+SELECT x, TRY_CAST(y AS INT) + 1 AS z, TRY_CAST(y AS BIGINT) + 1 AS v FROM casts GROUP BY x, TRY_CAST(y AS INT) + 1, TRY_CAST(y AS BIGINT) + 1 UNION ALL SELECT 1, 2, 3 ORDER BY x, z NULLS LAST;
+--> rows
+-- 1.0 | 2 | 3
+-- 1.2 | 8 | 8
+-- 1.4 | 8 | 8
+-- 2.0 | 9 | 9
+-- NULL | NULL | NULL
+
+SELECT DISTINCT ON (x::INT, y) x, y, x::INT AS z FROM casts ORDER BY x::INT, y, x DESC;
+--> rows
+-- 1.4 | 7 | 1
+-- 2.0 | 8 | 2
+-- NULL | NULL | NULL
+
+SELECT DISTINCT ON (x::INT, y) x, y FROM casts ORDER BY x::INT, y, x DESC;
+--> rows
+-- 1.4 | 7
+-- 2.0 | 8
+-- NULL | NULL
+
+SELECT DISTINCT ON (y) y, x::INT, x FROM casts ORDER BY y, x DESC;
+--> rows
+-- 7 | 1 | 1.4
+-- 8 | 2 | 2.0
+-- NULL | NULL | NULL
+
+SELECT DISTINCT ON (y) y, x, x + 0 AS x FROM casts ORDER BY y, x DESC;
+--> rows
+-- 7 | 1.4 | 1.4
+-- 8 | 2.0 | 2.0
+-- NULL | NULL | NULL
+
+SELECT x, x::INT, y, y::INT FROM casts ORDER BY 1;
+--> rows
+-- 1.2 | 1 | 7 | 7
+-- 1.4 | 1 | 7 | 7
+-- 2.0 | 2 | 8 | 8
+-- NULL | NULL | NULL | NULL
+
+SELECT q.x, x::INT FROM casts AS q ORDER BY 1;
+--> rows
+-- 1.2 | 1
+-- 1.4 | 1
+-- 2.0 | 2
+-- NULL | NULL
+
+DROP TABLE casts;
+--> ok
