@@ -19,6 +19,7 @@ mod external;
 mod fallible;
 mod false_keys;
 mod filters;
+mod frames;
 mod functions;
 mod guard;
 mod hints;

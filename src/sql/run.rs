@@ -15,6 +15,7 @@ use futures::StreamExt;
 
 use super::checked::{check_constants, check_plan};
 use super::false_keys::rename_false_keys;
+use super::frames::over_any_frame;
 use super::functions::bound_constants;
 use super::guard;
 use super::interrupt::{Stop, interruptible};
@@ -196,7 +197,8 @@ impl Run {
         let plan = nulls::respect(fix_digits(plan)?)?;
         let plan = unnest(plan, &|plan| self.optimize(plan))?;
         let plan = self.rewritten(rename_false_keys(plan)?)?;
-        hide(copy_before_casts(bound_constants(check_plan(plan)?)?)?)
+        let plan = bound_constants(check_plan(over_any_frame(plan)?)?)?;
+        hide(copy_before_casts(plan)?)
     }
 
     /// What DataFusion's analyzer and optimizer make of a plan.

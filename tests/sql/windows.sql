@@ -151,3 +151,65 @@ SELECT DISTINCT ON (a % 2) a % 2 AS k, a + 1 AS n FROM k WHERE a > 0 ORDER BY a 
 --> rows
 -- 0 | 3
 -- 1 | 2
+
+-- Aggregates that cannot give rows back, over frames that begin later for a later row.
+CREATE TABLE slid (id INT, grp INT, b BOOLEAN, n INT, s TEXT);
+--> ok
+
+INSERT INTO slid SELECT value, value % 3, CASE WHEN value % 7 = 0 THEN NULL ELSE value % 5 < 3 END, value * 37 % 16, CASE WHEN value % 4 = 0 THEN NULL ELSE 's' || value END FROM range(200) AS r (value);
+--> count 200
+
+SELECT id, bool_and(b) OVER w AS a, bool_or(b) OVER w AS o, bit_and(n) OVER w AS ba, bit_or(n) OVER w AS bo, string_agg(s, '-') OVER w AS t FROM slid WHERE id < 12 WINDOW w AS (ORDER BY id ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) ORDER BY id;
+--> rows
+-- 0 | NULL | NULL | 0 | 0 | NULL
+-- 1 | true | true | 0 | 5 | s1
+-- 2 | true | true | 0 | 15 | s1-s2
+-- 3 | false | true | 0 | 15 | s1-s2-s3
+-- 4 | false | true | 0 | 15 | s2-s3
+-- 5 | false | true | 0 | 15 | s3-s5
+-- 6 | false | true | 0 | 15 | s5-s6
+-- 7 | true | true | 0 | 15 | s5-s6-s7
+-- 8 | false | true | 0 | 15 | s6-s7
+-- 9 | false | false | 0 | 15 | s7-s9
+-- 10 | false | true | 0 | 15 | s9-s10
+-- 11 | false | true | 0 | 15 | s9-s10-s11
+
+SELECT id, bool_and(b) OVER (PARTITION BY grp ORDER BY id ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS a, string_agg(s, ',') FILTER (WHERE b) OVER (PARTITION BY grp ORDER BY id ROWS BETWEEN 3 PRECEDING AND 1 PRECEDING) AS t FROM slid WHERE id < 15 ORDER BY id;
+--> rows
+-- 0 | false | NULL
+-- 1 | false | NULL
+-- 2 | true | NULL
+-- 3 | false | NULL
+-- 4 | false | s1
+-- 5 | false | s2
+-- 6 | false | NULL
+-- 7 | false | s1
+-- 8 | false | s2,s5
+-- 9 | false | s6
+-- 10 | false | s1
+-- 11 | false | s2,s5
+-- 12 | false | s6
+-- 13 | false | s10
+-- 14 | true | s5,s11
+
+SELECT count(*) AS rows, count(a) AS a, sum(length(t)) AS t, sum(bo) AS bo, min(ba) AS ba FROM (SELECT bool_or(b) OVER w AS a, string_agg(s, ',') OVER w AS t, bit_or(n) OVER w AS bo, bit_and(n) OVER w AS ba FROM slid WINDOW w AS (ORDER BY id ROWS BETWEEN 100 PRECEDING AND 3 FOLLOWING)) AS q;
+--> rows
+-- 200 | 200 | 50138 | 3000 | 0
+
+SELECT id, bool_and(b) OVER (ORDER BY n RANGE BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS a, count(DISTINCT n) OVER (ORDER BY id ROWS BETWEEN 4 PRECEDING AND CURRENT ROW) AS d, string_agg(DISTINCT s, ',') OVER (ORDER BY id ROWS BETWEEN 1 FOLLOWING AND 1 FOLLOWING) AS t FROM slid WHERE id < 12 ORDER BY id;
+--> rows
+-- 0 | NULL | 1 | s1
+-- 1 | false | 2 | s2
+-- 2 | true | 3 | s3
+-- 3 | false | 4 | NULL
+-- 4 | false | 5 | s5
+-- 5 | false | 5 | s6
+-- 6 | false | 5 | s7
+-- 7 | false | 5 | NULL
+-- 8 | false | 5 | s9
+-- 9 | false | 5 | s10
+-- 10 | true | 5 | s11
+-- 11 | false | 5 | NULL
+
+DROP TABLE slid;
+--> ok
