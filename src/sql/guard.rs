@@ -54,7 +54,7 @@ pub(crate) fn check(plan: &LogicalPlan, max_nodes: u64, may_copy: bool) -> Resul
 pub(crate) fn check_relations<S: ast::Visit>(
     statement: &S,
     max: u64,
-    view: &dyn Fn(&ast::ObjectName) -> Option<ast::Statement>,
+    view: &dyn Fn(&ast::ObjectName) -> Option<ast::Query>,
 ) -> Result<(), DfOlapError> {
     let mut relations = Relations::new(view);
     let _ = statement.visit(&mut relations);
@@ -73,7 +73,7 @@ pub(crate) fn check_relations<S: ast::Visit>(
 
 /// One pass over a statement that adds up relations by query.
 struct Relations<'a> {
-    view: &'a dyn Fn(&ast::ObjectName) -> Option<ast::Statement>,
+    view: &'a dyn Fn(&ast::ObjectName) -> Option<ast::Query>,
     /// Which queries are CTEs, by their place in the statement.
     ctes: HashMap<*const ast::Query, String>,
     weights: HashMap<String, u64>,
@@ -82,7 +82,7 @@ struct Relations<'a> {
 }
 
 impl<'a> Relations<'a> {
-    fn new(view: &'a dyn Fn(&ast::ObjectName) -> Option<ast::Statement>) -> Self {
+    fn new(view: &'a dyn Fn(&ast::ObjectName) -> Option<ast::Query>) -> Self {
         Self {
             view,
             ctes: HashMap::new(),

@@ -3,20 +3,10 @@
 //! DataFusion names a cast as what is cast: two keys of `GROUP BY x, CAST(x AS DATE)` have one name then, and so have `min(x)` and
 //! `min(CAST(x AS TEXT))`. It refuses both, for it finds the columns of an aggregate by name. Within a CASE whose condition names the
 //! type, a cast has a name of its own, and the optimizer takes the CASE away.
-//!
-//! Two keys of which only one has a table before its name, as `x` and `CAST(x AS DATE)`, it plans, and has a rule that fails at them
-//! ([`keep_keys_of_one_name`]).
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
-use datafusion::common::Result;
-use datafusion::common::tree_node::Transformed;
-use datafusion::logical_expr::LogicalPlan;
-use datafusion::optimizer::eliminate_group_by_constant::EliminateGroupByConstant;
-use datafusion::optimizer::optimizer::ApplyOrder;
-use datafusion::optimizer::{Optimizer, OptimizerConfig, OptimizerRule};
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     CaseWhen, Expr, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem, SetExpr, Value,
@@ -70,35 +60,25 @@ impl VisitorMut for NamedCasts {
     }
 }
 
-/// Names the casts of each SELECT of a query, at any depth, that has one in its GROUP BY or where GROUP BY stands for its list.
-/// `name` is what the list's items that have no alias are called, of the SELECTs that make the rows of the query itself.
+/// Names the casts of each SELECT of a query, at any depth, that has two keys of one name. `name` is what the list's items that have
+/// no alias are called, of the SELECTs that make the rows of the query itself.
 pub(super) struct NamedKeys<'a> {
-    pub found: bool,
     depth: usize,
     name: &'a dyn Fn(&Select, &SelectItem) -> Ident,
 }
 
 impl<'a> NamedKeys<'a> {
     pub fn new(name: &'a dyn Fn(&Select, &SelectItem) -> Ident) -> Self {
-        Self {
-            found: false,
-            depth: 0,
-            name,
-        }
+        Self { depth: 0, name }
     }
 
     fn select(&mut self, select: &mut Select) -> bool {
-        let keys = match &mut select.group_by {
-            GroupByExpr::Expressions(keys, _) if keys.is_empty() => return false,
-            GroupByExpr::Expressions(keys, _) => keys,
-            GroupByExpr::All(_) => &mut Vec::new(),
-        };
-        let mut casts = NamedCasts::default();
-        let _ = keys.visit(&mut casts);
+        if !would_be_one(select) {
+            return false;
+        }
         let before = select.clone();
         for item in &mut select.projection {
-            let known = casts.found;
-            casts.found = false;
+            let mut casts = NamedCasts::default();
             let unnamed = item.clone();
             let _ = item.visit(&mut casts);
             if let SelectItem::UnnamedExpr(expr) = item
@@ -110,17 +90,120 @@ impl<'a> NamedKeys<'a> {
                     alias: (self.name)(&before, &unnamed),
                 };
             }
-            casts.found |= known;
         }
-        if !casts.found {
-            return false;
+        let mut casts = NamedCasts::default();
+        if let GroupByExpr::Expressions(keys, _) = &mut select.group_by {
+            let _ = keys.visit(&mut casts);
         }
         let _ = select.having.visit(&mut casts);
         let _ = select.qualify.visit(&mut casts);
         let _ = select.sort_by.visit(&mut casts);
         let _ = select.distinct.visit(&mut casts);
-        self.found = true;
         true
+    }
+}
+
+/// Whether a query has a SELECT with keys of one name, at any depth.
+pub(super) fn has_keys_of_one_name(query: &Query) -> bool {
+    use datafusion::sql::sqlparser::ast::{Visit, Visitor};
+    struct Look;
+    impl Visitor for Look {
+        type Break = ();
+
+        fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
+            match would_be_one(select) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        }
+    }
+    query.visit(&mut Look).is_break()
+}
+
+/// Whether two keys are the same but for casts and the tables of columns.
+fn would_be_one(select: &Select) -> bool {
+    let items = || {
+        let items = select.projection.iter();
+        items.filter_map(|item| match item {
+            SelectItem::UnnamedExpr(expr) => Some((expr, None)),
+            SelectItem::ExprWithAlias { expr, alias } => Some((expr, Some(alias))),
+            _ => None,
+        })
+    };
+    let keys: Vec<&Expr> = match &select.group_by {
+        GroupByExpr::All(_) => items().map(|(expr, _)| expr).collect(),
+        GroupByExpr::Expressions(keys, _) => {
+            let meant = keys.iter().map(|key| match key {
+                Expr::Value(value) => match &value.value {
+                    Value::Number(number, _) => {
+                        let place = number.to_string().parse().ok();
+                        let place = place.and_then(|place: usize| place.checked_sub(1));
+                        let item = place.and_then(|place| items().nth(place));
+                        item.map_or(key, |(expr, _)| expr)
+                    }
+                    _ => key,
+                },
+                Expr::Identifier(name) => {
+                    let item = items().find(|(_, alias)| *alias == Some(name));
+                    item.map_or(key, |(expr, _)| expr)
+                }
+                key => key,
+            });
+            meant.collect()
+        }
+    };
+    if keys.len() < 2
+        && !matches!(
+            keys.first(),
+            Some(Expr::Rollup(_) | Expr::Cube(_) | Expr::GroupingSets(_))
+        )
+    {
+        return false;
+    }
+    let mut bare = Bare::default();
+    let mut names = HashSet::new();
+    let mut flat: Vec<Expr> = Vec::new();
+    for key in keys {
+        match key {
+            Expr::Rollup(sets) | Expr::Cube(sets) | Expr::GroupingSets(sets) => {
+                flat.extend(sets.iter().flatten().cloned());
+            }
+            key => flat.push(key.clone()),
+        }
+    }
+    let mut all = HashSet::new();
+    flat.retain(|key| all.insert(key.to_string()));
+    let twice = flat.into_iter().any(|mut key| {
+        let _ = key.visit(&mut bare);
+        !names.insert(key.to_string())
+    });
+    twice && bare.found
+}
+
+/// Takes casts, parentheses and the tables of columns away.
+#[derive(Default)]
+struct Bare {
+    found: bool,
+}
+
+impl VisitorMut for Bare {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Cast { expr: inner, .. } => {
+                self.found = true;
+                *expr = std::mem::replace(inner, Expr::value(Value::Null));
+            }
+            Expr::Nested(inner) => *expr = std::mem::replace(inner, Expr::value(Value::Null)),
+            Expr::CompoundIdentifier(parts) => {
+                if let Some(last) = parts.pop() {
+                    *expr = Expr::Identifier(last);
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
     }
 }
 
@@ -161,43 +244,5 @@ impl NamedKeys<'_> {
             }
             _ => {}
         }
-    }
-}
-
-/// Puts a rule in the place of DataFusion's that leaves out keys which others decide: it would list all keys by name again.
-pub(super) fn keep_keys_of_one_name(optimizer: &mut Optimizer) {
-    for rule in &mut optimizer.rules {
-        if rule.name() == EliminateGroupByConstant::new().name() {
-            *rule = Arc::new(DecidedKeys(EliminateGroupByConstant::new()));
-        }
-    }
-}
-
-/// DataFusion's rule, but for aggregates with keys of one name.
-#[derive(Debug)]
-struct DecidedKeys(EliminateGroupByConstant);
-
-impl OptimizerRule for DecidedKeys {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        self.0.apply_order()
-    }
-
-    fn rewrite(
-        &self,
-        plan: LogicalPlan,
-        config: &dyn OptimizerConfig,
-    ) -> Result<Transformed<LogicalPlan>> {
-        if let LogicalPlan::Aggregate(aggregate) = &plan {
-            let mut names = HashSet::new();
-            let mut keys = aggregate.group_expr.iter();
-            if !keys.all(|key| names.insert(key.schema_name().to_string())) {
-                return Ok(Transformed::no(plan));
-            }
-        }
-        self.0.rewrite(plan, config)
     }
 }

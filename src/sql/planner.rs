@@ -29,10 +29,10 @@ use super::guard;
 use super::hints::about_keys;
 use super::numerals::{KeepDigits, meet_decimals, meet_decimals_in};
 use super::order_by_all::number_planned;
-use super::parse::{TextLimits, parse_statements};
 use super::provider::SnapshotTable;
-use super::same_names::{has_list, is_about_names, planned_apart};
+use super::same_names::{has_list, is_about_names, name_keys, planned_apart};
 use super::scan::ROW_ADDRESS;
+use super::stored::view_query;
 use crate::error::DfOlapError;
 use crate::runtime::with_deep_stack;
 use crate::snapshot::{Relation, Snapshot, Table, View};
@@ -250,11 +250,8 @@ impl Planner {
     ) -> Result<LogicalPlan> {
         self.check_relations(&query)?;
         let _ = query.visit(&mut KeepDigits);
-        let plan = |query: ast::Query, context: &mut PlannerContext| {
-            let statement = ast::Statement::Query(Box::new(query));
-            let sql = self.sql();
-            with_deep_stack(|| sql.sql_statement_to_plan_with_context(statement, context))
-        };
+        let plan = |query: ast::Query, context: &mut PlannerContext| self.plain(query, context);
+        name_keys(&mut query, &|query| plan(query, &mut context.clone()));
         number_planned(&mut query, |query| plan(query, &mut context.clone()))?;
         let before = has_list(&query).then(|| (query.clone(), context.clone()));
         let planned = plan(query, context);
@@ -271,6 +268,13 @@ impl Planner {
             }
             (planned, _) => planned?,
         })
+    }
+
+    /// What DataFusion makes of a query.
+    fn plain(&self, query: ast::Query, context: &mut PlannerContext) -> Result<LogicalPlan> {
+        let query = ast::Statement::Query(Box::new(query));
+        let sql = self.sql();
+        with_deep_stack(|| sql.sql_statement_to_plan_with_context(query, context))
     }
 
     /// Plans a statement that needs nothing of ours but names and parameters.
@@ -374,7 +378,7 @@ impl Planner {
         let view = |name: &ast::ObjectName| {
             let name = self.table_name(name).ok()?;
             match self.snapshot.relation(&name)? {
-                Relation::View(view) => view_statement(&view),
+                Relation::View(view) => view_query(&view),
                 Relation::Table(_) => None,
             }
         };
@@ -387,8 +391,8 @@ impl Planner {
 
     /// Plans a view that is to be created, so that what is wrong with it is told now.
     pub fn check_view(&self, name: &str, view: &View, max_nodes: u64) -> Result<(), DfOlapError> {
-        if let Some(statement) = view_statement(view) {
-            self.check_relations(&statement)?;
+        if let Some(query) = view_query(view) {
+            self.check_relations(&query)?;
         }
         let plan = self.plan_view(view)?;
         guard::check(&plan, max_nodes, false)?;
@@ -417,11 +421,12 @@ impl Planner {
     }
 
     fn plan_view_query(&self, view: &View) -> Result<LogicalPlan> {
-        let Some(mut statement) = view_statement(view) else {
+        let Some(mut query) = view_query(view) else {
             return plan_err!("the text of a view is not a query: {}", view.query);
         };
-        let _ = statement.visit(&mut KeepDigits);
-        let plan = self.sql().sql_statement_to_plan(statement)?;
+        let _ = query.visit(&mut KeepDigits);
+        name_keys(&mut query, &|query| self.plain(query, &mut self.context()));
+        let plan = self.plain(query, &mut self.context())?;
         if view.columns.is_empty() {
             return Ok(plan);
         }
@@ -464,15 +469,6 @@ pub(crate) fn normalize(options: &ConfigOptions, ident: &ast::Ident) -> String {
         ident.value.to_ascii_lowercase()
     } else {
         ident.value.clone()
-    }
-}
-
-/// The text of a view, parsed.
-fn view_statement(view: &View) -> Option<ast::Statement> {
-    let mut statements = parse_statements(&view.query, &TextLimits::default()).ok()?;
-    match statements.pop_front()? {
-        DFStatement::Statement(statement) => Some(*statement),
-        _ => None,
     }
 }
 

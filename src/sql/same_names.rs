@@ -14,7 +14,7 @@ use datafusion::sql::sqlparser::ast::{
     GroupByExpr, Ident, Query, Select, SelectItem, SetExpr, VisitMut,
 };
 
-use super::named_casts::{NamedCasts, NamedKeys};
+use super::named_casts::{NamedCasts, NamedKeys, has_keys_of_one_name};
 
 /// Ends what a column is called in the result; a number follows.
 const END: char = '\u{1}';
@@ -37,19 +37,16 @@ pub(super) fn planned_apart(
     query: &Query,
     plan: &dyn Fn(Query) -> Result<LogicalPlan>,
 ) -> Option<LogicalPlan> {
-    let keys = keys_apart(query, plan);
-    if let Some(query) = &keys
-        && let Ok(plan) = plan(query.clone())
-    {
-        return Some(plan);
-    }
-    let query = told_apart(keys.as_ref().unwrap_or(query), plan)?;
-    plan(query).ok()
+    plan(told_apart(query, plan)?).ok()
 }
 
-/// The query with names for the casts among its keys of groups; nothing where there are none.
-fn keys_apart(query: &Query, plan: &dyn Fn(Query) -> Result<LogicalPlan>) -> Option<Query> {
+/// Names the casts among the keys of groups of a query, where two keys would have one name. `plan` plans a query.
+pub(super) fn name_keys(query: &mut Query, plan: &dyn Fn(Query) -> Result<LogicalPlan>) {
+    if !has_keys_of_one_name(query) {
+        return;
+    }
     let number = Cell::new(0);
+    let before = query.clone();
     let name = |select: &Select, item: &SelectItem| {
         let alone = Select {
             projection: vec![item.clone()],
@@ -60,15 +57,12 @@ fn keys_apart(query: &Query, plan: &dyn Fn(Query) -> Result<LogicalPlan>) -> Opt
             sort_by: Vec::new(),
             ..select.clone()
         };
-        let named = plan(of_select(query, alone)).ok();
+        let named = plan(of_select(&before, alone)).ok();
         let named = named.map(|plan| plan.schema().field(0).name().clone());
         number.set(number.get() + 1);
         apart(&named.unwrap_or_else(|| item.to_string()), number.get())
     };
-    let mut named = NamedKeys::new(&name);
-    let mut changed = query.clone();
-    let _ = changed.visit(&mut named);
-    named.found.then_some(changed)
+    let _ = query.visit(&mut NamedKeys::new(&name));
 }
 
 /// The rows of a SELECT of a query, in no order.

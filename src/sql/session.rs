@@ -26,7 +26,6 @@ use super::counts::Counts;
 use super::filters::{RuntimeFilters, ScanConditions};
 use super::functions::{bound_functions, timestamps_without_zone};
 use super::joins::JoinOrder;
-use super::named_casts::keep_keys_of_one_name;
 use super::null_keys::keep_null_keys_apart;
 use super::parse::TextLimits;
 use super::plans::Plans;
@@ -163,7 +162,6 @@ fn add_rules(builder: &mut SessionStateBuilder) {
     optimizer.rules.insert(last, Arc::new(JoinOrder));
     keep_null_keys_apart(&mut optimizer);
     keep_conditions_above(&mut optimizer);
-    keep_keys_of_one_name(&mut optimizer);
     *builder.optimizer() = Some(optimizer);
     let mut physical = PhysicalOptimizer::new();
     for rule in &mut physical.rules {

@@ -3,7 +3,11 @@
 use std::fmt::Display;
 use std::ops::ControlFlow;
 
+use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::ast::{self, VisitMut, VisitorMut};
+
+use super::parse::{TextLimits, parse_statements};
+use crate::snapshot::View;
 
 /// A text that is parsed to `node` again. The parser's own way of writing takes two quotes in a string for one that is escaped
 /// already, and two minus signs make a comment.
@@ -32,4 +36,16 @@ pub(super) fn text(node: &(impl VisitMut + Display + Clone)) -> String {
     let mut escaped = node.clone();
     let _ = escaped.visit(&mut Escape);
     escaped.to_string()
+}
+
+/// The query of a view, parsed.
+pub(super) fn view_query(view: &View) -> Option<ast::Query> {
+    let mut statements = parse_statements(&view.query, &TextLimits::default()).ok()?;
+    match statements.pop_front()? {
+        DFStatement::Statement(statement) => match *statement {
+            ast::Statement::Query(query) => Some(*query),
+            _ => None,
+        },
+        _ => None,
+    }
 }

@@ -11,6 +11,15 @@ pub enum Statement {
     Write(String, Expr),
 }
 
+impl Statement {
+    pub fn sql(&self) -> String {
+        match self {
+            Self::Query(query) => query.to_string(),
+            Self::Write(_, write) => write.to_string(),
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Case {
     pub world: World,
@@ -297,10 +306,7 @@ impl Case {
 
     pub fn sql(&self) -> String {
         let mut lines = self.world.statements();
-        lines.extend(self.statements.iter().map(|statement| match statement {
-            Statement::Query(query) => query.to_string(),
-            Statement::Write(_, write) => write.to_string(),
-        }));
+        lines.extend(self.statements.iter().map(Statement::sql));
         lines.join(";\n") + ";"
     }
 }

@@ -2,11 +2,11 @@
 //! other batches, and from what has to be equal whatever the rows are.
 //!
 //! ```text
-//! cargo test --all-features --test random -- PYTHON [--seed N] [--rounds N] [--minutes N] [--keep-going]
+//! cargo test --all-features --test random -- PYTHON [--seed N] [--rounds N] [--minutes N] [--keep-going] [--print]
 //! ```
 //!
 //! PYTHON is an interpreter that has DuckDB. A round is a database of a few tables, a dozen queries and some writes; its number and
-//! the seed make it again. What differs is made smaller until nothing can be left out, and printed.
+//! the seed make it again. `--print` shows each statement before it runs. What differs is made smaller until nothing can be left out, and printed.
 
 #![allow(
     clippy::unwrap_used,
@@ -51,6 +51,7 @@ struct Options {
     rounds: u64,
     time: Duration,
     keep_going: bool,
+    print: bool,
 }
 
 fn options() -> Options {
@@ -63,6 +64,7 @@ fn options() -> Options {
         rounds: u64::MAX,
         time: Duration::MAX,
         keep_going: false,
+        print: false,
     };
     while let Some(arg) = args.next() {
         let mut number = || -> u64 { args.next().and_then(|n| n.parse().ok()).expect("a number") };
@@ -71,7 +73,10 @@ fn options() -> Options {
             "--rounds" => options.rounds = number(),
             "--minutes" => options.time = Duration::from_secs(60 * number()),
             "--keep-going" => options.keep_going = true,
-            other => panic!("{other}: --seed, --rounds, --minutes and --keep-going are known"),
+            "--print" => options.print = true,
+            other => {
+                panic!("{other}: --seed, --rounds, --minutes, --keep-going and --print are known")
+            }
         }
     }
     options
@@ -86,7 +91,7 @@ async fn main() {
     while rounds < options.rounds && begun.elapsed() < options.time {
         let seed = options.seed.wrapping_add(rounds);
         rounds += 1;
-        if let Some((case, text)) = round(seed, &mut duckdb, &mut counts).await {
+        if let Some((case, text)) = round(seed, options.print, &mut duckdb, &mut counts).await {
             let (case, text) = case.shrunk(text, &mut duckdb).await;
             println!("\n--seed {seed} --rounds 1\n{}\n{text}", case.sql());
             wrong += 1;
@@ -110,7 +115,12 @@ async fn main() {
 }
 
 /// The first statement of a round of which the answers differ.
-async fn round(seed: u64, duckdb: &mut DuckDb, counts: &mut Counts) -> Option<(Case, String)> {
+async fn round(
+    seed: u64,
+    print: bool,
+    duckdb: &mut DuckDb,
+    counts: &mut Counts,
+) -> Option<(Case, String)> {
     let mut generator = Generator::new(StdRng::seed_from_u64(seed));
     let world = World::random(&mut generator);
     let mut open = Open::new(&world, duckdb).await;
@@ -120,6 +130,9 @@ async fn round(seed: u64, duckdb: &mut DuckDb, counts: &mut Counts) -> Option<(C
             0 => generator.write(&world),
             _ => Statement::Query(generator.query(&world)),
         };
+        if print {
+            println!("{}", statement.sql());
+        }
         if let Some(wrong) = open.check(&statement, counts).await {
             writes.push(statement);
             return Some((
