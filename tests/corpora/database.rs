@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rhei_datafusion::arrow::record_batch::RecordBatch;
 use rhei_datafusion::{DataFusionEngine, DfOlapError, EngineBuilder, OlapEngine, StorageMode};
 use sqllogictest::{AsyncDB, DBOutput};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
+use crate::page::Page;
 use crate::text::{Type, rows, types};
 
 /// Longer than any of the statements takes.
@@ -17,17 +19,22 @@ const DEADLINE: Duration = Duration::from_secs(120);
 /// Writes after which the engine is opened anew.
 const WRITES: usize = 5;
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub enum Kind {
     Memory,
     Durable,
+    /// Within a page, which all files share.
+    Browser(Arc<Mutex<Page>>),
 }
 
 /// An engine; clones are the same one.
 #[derive(Clone)]
-pub struct Database(Arc<Mutex<Open>>);
+pub enum Database {
+    Native(Arc<Mutex<Open>>),
+    Browser(Arc<Mutex<Page>>, u64),
+}
 
-struct Open {
+pub struct Open {
     engine: DataFusionEngine,
     /// Where it is durable.
     folder: Option<TempDir>,
@@ -37,17 +44,27 @@ struct Open {
 }
 
 impl Database {
-    pub fn open(kind: Kind) -> Self {
+    pub async fn open(kind: Kind) -> Self {
         let folder = match kind {
             Kind::Memory => None,
             Kind::Durable => Some(tempfile::tempdir().unwrap()),
+            Kind::Browser(page) => {
+                let engine = page.lock().await.engine();
+                return Self::Browser(page, engine);
+            }
         };
-        Self(Arc::new(Mutex::new(Open {
+        Self::Native(Arc::new(Mutex::new(Open {
             engine: engine(folder.as_ref().map(|folder| folder.path().to_path_buf())),
             folder,
             writes: 0,
             has_session: false,
         })))
+    }
+
+    pub async fn close(self) {
+        if let Self::Browser(page, engine) = self {
+            page.lock().await.close(engine);
+        }
     }
 }
 
@@ -87,26 +104,38 @@ fn is_session(sql: &str) -> bool {
     }
 }
 
+impl Open {
+    async fn query(&mut self, sql: &str) -> Result<Vec<RecordBatch>, DfOlapError> {
+        let batches = self.engine.query(sql).await?;
+        self.has_session |= is_session(sql);
+        if self.folder.is_some() && is_write(sql) {
+            self.engine.compact().await?;
+            self.writes += 1;
+            if self.writes.is_multiple_of(WRITES) && !self.has_session {
+                let folder = self.folder.as_ref();
+                self.engine = engine(folder.map(|folder| folder.path().to_path_buf()));
+            }
+        }
+        Ok(batches)
+    }
+}
+
 #[async_trait]
 impl AsyncDB for Database {
     type Error = DfOlapError;
     type ColumnType = Type;
 
     async fn run(&mut self, sql: &str) -> Result<DBOutput<Type>, DfOlapError> {
-        let mut open = self.0.lock().await;
-        let batches = open.engine.query(sql).await?;
-        open.has_session |= is_session(sql);
-        if open.folder.is_some() && is_write(sql) {
-            open.engine.compact().await?;
-            open.writes += 1;
-            if open.writes % WRITES == 0 && !open.has_session {
-                let folder = open
-                    .folder
-                    .as_ref()
-                    .map(|folder| folder.path().to_path_buf());
-                open.engine = engine(folder);
+        let batches = match self {
+            Self::Native(open) => open.lock().await.query(sql).await?,
+            Self::Browser(page, engine) => {
+                let answer = page.lock().await.query(*engine, sql);
+                answer.map_err(|refused| match refused.code.as_str() {
+                    "denied" => DfOlapError::Denied(refused.message),
+                    _ => DfOlapError::Invalid(refused.message),
+                })?
             }
-        }
+        };
         let columns = batches
             .first()
             .map_or_else(Vec::new, |batch| types(&batch.schema()));

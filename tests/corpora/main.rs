@@ -1,11 +1,12 @@
 //! DataFusion's own statements and answers, on this engine.
 //!
 //! ```text
-//! cargo test --all-features --test corpora [-- [--durable] [--file PART_OF_A_NAME] [--write]]
+//! cargo test --all-features --test corpora [-- [--durable | --browser] [--file PART_OF_A_NAME] [--write]]
 //! ```
 //!
 //! The files are those of the crate `datafusion-sqllogictest` of the DataFusion that is linked; cargo fetches it. Each runs on an
-//! engine of its own: in memory, or, with `--durable`, in a folder that is compacted after each write and opened anew in between.
+//! engine of its own: in memory, or, with `--durable`, in a folder that is compacted after each write and opened anew in between, or,
+//! with `--browser`, in a page of Chromium, which has no files and takes no settings: there only other rows are looked for.
 //! What differs is in `differences.txt`, each record with its reason; the run fails where that list is not exact. `--write` writes it
 //! anew, with `?` where a reason is missing.
 
@@ -20,6 +21,8 @@
 mod database;
 mod differences;
 mod files;
+#[path = "../page/mod.rs"]
+mod page;
 mod text;
 
 use std::collections::BTreeMap;
@@ -27,13 +30,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rhei_datafusion::DfOlapError;
-use sqllogictest::{Record, Runner, TestErrorKind, parse_file, strict_column_validator};
-use tokio::sync::Semaphore;
+use sqllogictest::{
+    Record, Runner, TestErrorKind, default_column_validator, parse_file, strict_column_validator,
+};
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 
 use database::{Database, Kind};
 use differences::Differences;
 use files::{Source, Theirs};
+use page::Page;
 
 /// Files at once.
 const AT_ONCE: usize = 2;
@@ -41,6 +47,7 @@ const AT_ONCE: usize = 2;
 #[derive(Default)]
 struct Options {
     durable: bool,
+    browser: bool,
     write: bool,
     only: Option<String>,
 }
@@ -51,9 +58,10 @@ fn options() -> Options {
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--durable" => options.durable = true,
+            "--browser" => options.browser = true,
             "--write" => options.write = true,
             "--file" => options.only = Some(args.next().expect("--file takes a part of a name")),
-            other => panic!("{other}: --durable, --file and --write are known"),
+            other => panic!("{other}: --durable, --browser, --file and --write are known"),
         }
     }
     options
@@ -83,15 +91,16 @@ async fn main() {
     if let Some(only) = &options.only {
         files.retain(|file| file.contains(only));
     }
-    let kind = match options.durable {
-        true => Kind::Durable,
-        false => Kind::Memory,
+    let kind = match (options.durable, options.browser) {
+        (true, _) => Kind::Durable,
+        (false, true) => Kind::Browser(Arc::new(Mutex::new(Page::open()))),
+        (false, false) => Kind::Memory,
     };
     let source = Arc::new(source);
     let permits = Arc::new(Semaphore::new(AT_ONCE));
     let mut running = JoinSet::new();
     for file in files.clone() {
-        let (source, permits) = (Arc::clone(&source), Arc::clone(&permits));
+        let (source, permits, kind) = (Arc::clone(&source), Arc::clone(&permits), kind.clone());
         running.spawn(async move {
             let _permit = permits.acquire_owned().await.unwrap();
             let report = run(&source, &file, kind).await;
@@ -101,6 +110,13 @@ async fn main() {
     let mut reports = BTreeMap::new();
     while let Some(done) = running.join_next().await {
         let (file, report) = done.expect("a file's run does not panic");
+        if options.browser {
+            println!(
+                "{file}: {} as there, {} not",
+                report.passed,
+                report.differ.len()
+            );
+        }
         reports.insert(file, report);
     }
 
@@ -119,7 +135,7 @@ async fn main() {
     let found = reports
         .iter()
         .map(|(file, report)| (file.as_str(), &report.differ));
-    let wrong = known.compare(found);
+    let wrong = known.compare(found, !options.browser);
     for text in &wrong {
         println!("\n{text}");
     }
@@ -152,11 +168,16 @@ async fn run(source: &Source, file: &str, kind: Kind) -> Report {
             return report;
         }
     };
-    let database = Database::open(kind);
+    let in_browser = matches!(kind, Kind::Browser(_));
+    let database = Database::open(kind).await;
     let mut theirs = Theirs::of(file);
     let mut runner = Runner::new(async || Ok::<_, DfOlapError>(database.clone()));
     runner.add_label("Datafusion");
-    runner.with_column_validator(strict_column_validator);
+    match in_browser {
+        // Dictionaries cross as their values.
+        true => runner.with_column_validator(default_column_validator),
+        false => runner.with_column_validator(strict_column_validator),
+    }
     runner.with_normalizer(text::normalize);
     runner.with_validator(text::are_same);
     for record in records {
@@ -189,11 +210,22 @@ async fn run(source: &Source, file: &str, kind: Kind) -> Report {
                 {
                     report.passed += 1;
                 }
+                // What needs a file, a setting or what one of them made does not run there.
+                Err(error) if in_browser && !is_of_rows(&error) => report.theirs += 1,
                 Err(error) => {
                     report.differ.insert(line, error.to_string());
                 }
             }
         }
     }
+    database.close().await;
     report
+}
+
+fn is_of_rows(error: &TestErrorKind) -> bool {
+    matches!(
+        error,
+        TestErrorKind::QueryResultMismatch { .. }
+            | TestErrorKind::QueryResultColumnsMismatch { .. }
+    )
 }

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use rhei_datafusion::{
@@ -12,6 +13,7 @@ use rhei_datafusion::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::page::Page;
 use crate::sql_file::render;
 
 /// Rows in any order, or why there are none.
@@ -25,9 +27,30 @@ pub struct Failed {
     pub is_unsupported: bool,
 }
 
+/// The page of the engines that run in one, where there are any.
+static PAGE: OnceLock<Mutex<Page>> = OnceLock::new();
+
+/// Has each world in a page too from now on.
+pub fn open_page() {
+    PAGE.get_or_init(|| Mutex::new(Page::open()));
+}
+
+pub enum Engine {
+    Native(DataFusionEngine),
+    Browser(u64),
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let (Self::Browser(engine), Some(page)) = (self, PAGE.get()) {
+            page.lock().unwrap().close(*engine);
+        }
+    }
+}
+
 /// This engine, each time with the same rows.
 pub struct Engines {
-    pub all: Vec<(&'static str, DataFusionEngine)>,
+    pub all: Vec<(&'static str, Engine)>,
     _folders: Vec<TempDir>,
 }
 
@@ -53,9 +76,11 @@ impl Engines {
         ];
         let all = all
             .into_iter()
-            .map(|(name, builder)| (name, builder.build().unwrap()));
+            .map(|(name, builder)| (name, Engine::Native(builder.build().unwrap())));
+        let page = PAGE.get().map(|page| page.lock().unwrap().engine());
+        let page = page.map(|engine| ("browser", Engine::Browser(engine)));
         Self {
-            all: all.collect(),
+            all: all.chain(page).collect(),
             _folders: folders,
         }
     }
@@ -65,7 +90,9 @@ impl Engines {
         let mut answers = Vec::new();
         for (name, engine) in &self.all {
             answers.push(ask(engine, sql).await);
-            if *name == COMPACTED {
+            if let Engine::Native(engine) = engine
+                && *name == COMPACTED
+            {
                 engine.compact().await.unwrap();
             }
         }
@@ -75,15 +102,24 @@ impl Engines {
 
 const COMPACTED: &str = "durable, compacted";
 
-pub async fn ask(engine: &DataFusionEngine, sql: &str) -> Answer {
-    match engine.query(sql).await {
-        Ok(batches) => Ok(sorted(render(&batches))),
-        Err(error) => Err(Failed {
+pub async fn ask(engine: &Engine, sql: &str) -> Answer {
+    let rows = match (engine, PAGE.get()) {
+        (Engine::Native(engine), _) => engine.query(sql).await.map_err(|error| Failed {
             text: error.to_string(),
             is_internal: matches!(error.kind(), ErrorKind::Internal),
             is_unsupported: matches!(error.kind(), ErrorKind::Unsupported),
         }),
-    }
+        (Engine::Browser(engine), Some(page)) => {
+            let answer = page.lock().unwrap().query(*engine, sql);
+            answer.map_err(|refused| Failed {
+                is_internal: ["internal", "engine_crashed"].contains(&refused.code.as_str()),
+                is_unsupported: refused.code == "unsupported",
+                text: refused.message,
+            })
+        }
+        (Engine::Browser(_), None) => panic!("there is no page"),
+    };
+    Ok(sorted(render(&rows?)))
 }
 
 /// Zero has no sign, and rows no order.

@@ -2,11 +2,12 @@
 //! other batches, and from what has to be equal whatever the rows are.
 //!
 //! ```text
-//! cargo test --all-features --test random -- PYTHON [--seed N] [--rounds N] [--minutes N] [--keep-going] [--print]
+//! cargo test --all-features --test random -- PYTHON [--seed N] [--rounds N] [--minutes N] [--keep-going] [--print] [--browser]
 //! ```
 //!
 //! PYTHON is an interpreter that has DuckDB. A round is a database of a few tables, a dozen queries and some writes; its number and
-//! the seed make it again. `--print` shows each statement before it runs. What differs is made smaller until nothing can be left out, and printed.
+//! the seed make it again. `--print` shows each statement before it runs;
+//! `--browser` has each database in a page of Chromium too. What differs is made smaller until nothing can be left out, and printed.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,6 +21,8 @@
 mod case;
 mod databases;
 mod expressions;
+#[path = "../page/mod.rs"]
+mod page;
 mod queries;
 #[path = "../integration/sql_file.rs"]
 #[allow(
@@ -74,9 +77,8 @@ fn options() -> Options {
             "--minutes" => options.time = Duration::from_secs(60 * number()),
             "--keep-going" => options.keep_going = true,
             "--print" => options.print = true,
-            other => {
-                panic!("{other}: --seed, --rounds, --minutes, --keep-going and --print are known")
-            }
+            "--browser" => databases::open_page(),
+            other => panic!("{other}: it is none of the arguments that are known"),
         }
     }
     options
