@@ -2,9 +2,10 @@
 //!
 //! DataFusion takes from an aggregate the rows that leave a frame, and refuses an aggregate that cannot give rows back: `bool_and`,
 //! `string_agg`, and any function of the program around that does not say how. Over such a frame it is worked out anew for each row
-//! here, from the rows of the frame.
+//! here, from the rows of the frame, which takes as long as the frame is: each row asks whether to go on.
 
 use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
@@ -20,18 +21,22 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
+use super::interrupt::Stop;
 use super::rewrite::rewrite;
 
 /// How many pieces of a frame are kept before they become one.
 const PIECES: usize = 64;
 
-/// The plan with aggregates that may stand over any frame.
-pub(super) fn over_any_frame(plan: LogicalPlan) -> Result<LogicalPlan> {
+/// An optimized plan with aggregates that may stand over any frame, until it is time to stop.
+pub(super) fn over_any_frame(plan: LogicalPlan, stop: &Arc<Stop>) -> Result<LogicalPlan> {
     rewrite(plan, slides, |expr, _| {
         expr.transform_up(|expr| match expr {
             Expr::WindowFunction(mut call) if slides_call(&call.fun, &call.params) => {
                 if let WindowFunctionDefinition::AggregateUDF(function) = &call.fun {
-                    let framed = AggregateUDF::new_from_impl(Framed(Arc::clone(function)));
+                    let framed = AggregateUDF::new_from_impl(Framed {
+                        function: Arc::clone(function),
+                        stop: Arc::clone(stop),
+                    });
                     call.fun = WindowFunctionDefinition::AggregateUDF(Arc::new(framed));
                 }
                 Ok(Transformed::yes(Expr::WindowFunction(call)))
@@ -54,84 +59,102 @@ fn slides_call(function: &WindowFunctionDefinition, params: &WindowFunctionParam
 }
 
 /// An aggregate function, over a frame.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Framed(Arc<AggregateUDF>);
+#[derive(Debug)]
+struct Framed {
+    function: Arc<AggregateUDF>,
+    stop: Arc<Stop>,
+}
+
+impl PartialEq for Framed {
+    fn eq(&self, other: &Self) -> bool {
+        self.function == other.function
+    }
+}
+
+impl Eq for Framed {}
+
+impl Hash for Framed {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.function.hash(state);
+    }
+}
 
 impl AggregateUDFImpl for Framed {
     fn name(&self) -> &str {
-        self.0.name()
+        self.function.name()
     }
 
     fn schema_name(&self, params: &AggregateFunctionParams) -> Result<String> {
-        self.0.schema_name(params)
+        self.function.schema_name(params)
     }
 
     fn display_name(&self, params: &AggregateFunctionParams) -> Result<String> {
-        self.0.display_name(params)
+        self.function.display_name(params)
     }
 
     fn window_function_schema_name(&self, params: &WindowFunctionParams) -> Result<String> {
-        self.0.window_function_schema_name(params)
+        self.function.window_function_schema_name(params)
     }
 
     fn window_function_display_name(&self, params: &WindowFunctionParams) -> Result<String> {
-        self.0.window_function_display_name(params)
+        self.function.window_function_display_name(params)
     }
 
     fn signature(&self) -> &Signature {
-        self.0.signature()
+        self.function.signature()
     }
 
     fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
-        self.0.coerce_types(arg_types)
+        self.function.coerce_types(arg_types)
     }
 
     fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
-        self.0.return_type(arg_types)
+        self.function.return_type(arg_types)
     }
 
     fn return_field(&self, arg_fields: &[FieldRef]) -> Result<FieldRef> {
-        self.0.return_field(arg_fields)
+        self.function.return_field(arg_fields)
     }
 
     fn is_nullable(&self) -> bool {
-        self.0.is_nullable()
+        self.function.is_nullable()
     }
 
     fn default_value(&self, data_type: &DataType) -> Result<ScalarValue> {
-        self.0.default_value(data_type)
+        self.function.default_value(data_type)
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
-        self.0.state_fields(args)
+        self.function.state_fields(args)
     }
 
     fn supports_null_handling_clause(&self) -> bool {
-        self.0.supports_null_handling_clause()
+        self.function.supports_null_handling_clause()
     }
 
     fn supports_within_group_clause(&self) -> bool {
-        self.0.supports_within_group_clause()
+        self.function.supports_within_group_clause()
     }
 
     fn reverse_expr(&self) -> ReversedUDAF {
-        match self.0.reverse_udf() {
+        match self.function.reverse_udf() {
             ReversedUDAF::Identical => ReversedUDAF::Identical,
             _ => ReversedUDAF::NotSupported,
         }
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        self.0.accumulator(args)
+        self.function.accumulator(args)
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        let call = Call::of(&self.0, &args);
-        let sliding = self.0.create_sliding_accumulator(args)?;
+        let call = Call::of(&self.function, &args);
+        let sliding = self.function.create_sliding_accumulator(args)?;
         Ok(match sliding.supports_retract_batch() {
             true => sliding,
             false => Box::new(Frame {
                 call,
+                stop: Arc::clone(&self.stop),
                 pieces: VecDeque::new(),
                 gone: 0,
             }),
@@ -189,6 +212,7 @@ impl Call {
 #[derive(Debug)]
 struct Frame {
     call: Call,
+    stop: Arc<Stop>,
     /// The first rows first.
     pieces: VecDeque<Vec<ArrayRef>>,
     /// How many rows of the first piece have left.
@@ -213,6 +237,7 @@ impl Frame {
     }
 
     fn filled(&self) -> Result<Box<dyn Accumulator>> {
+        self.stop.check()?;
         let mut accumulator = self.call.accumulator()?;
         for piece in self.left() {
             accumulator.update_batch(&piece)?;

@@ -68,6 +68,7 @@ mod unplanned;
 mod unread;
 mod upsert;
 mod version;
+mod views;
 
 pub(crate) use alter::Shape;
 pub(crate) use catalog::SnapshotCatalog;

@@ -60,18 +60,11 @@ impl VisitorMut for NamedCasts {
     }
 }
 
-/// Names the casts of each SELECT of a query, at any depth, that has two keys of one name. `name` is what the list's items that have
-/// no alias are called, of the SELECTs that make the rows of the query itself.
-pub(super) struct NamedKeys<'a> {
-    depth: usize,
-    name: &'a dyn Fn(&Select, &SelectItem) -> Ident,
-}
+/// Names the casts of each SELECT of a query, at any depth, that has two keys of one name. The function says what an item of a list
+/// that has no alias is called.
+pub(super) struct NamedKeys<'a>(pub &'a dyn Fn(&Select, &SelectItem) -> Ident);
 
-impl<'a> NamedKeys<'a> {
-    pub fn new(name: &'a dyn Fn(&Select, &SelectItem) -> Ident) -> Self {
-        Self { depth: 0, name }
-    }
-
+impl NamedKeys<'_> {
     fn select(&mut self, select: &mut Select) -> bool {
         if !would_be_one(select) {
             return false;
@@ -83,11 +76,10 @@ impl<'a> NamedKeys<'a> {
             let _ = item.visit(&mut casts);
             if let SelectItem::UnnamedExpr(expr) = item
                 && casts.found
-                && self.depth == 1
             {
                 *item = SelectItem::ExprWithAlias {
                     expr: expr.clone(),
-                    alias: (self.name)(&before, &unnamed),
+                    alias: (self.0)(&before, &unnamed),
                 };
             }
         }
@@ -152,32 +144,25 @@ fn would_be_one(select: &Select) -> bool {
             meant.collect()
         }
     };
-    if keys.len() < 2
-        && !matches!(
-            keys.first(),
-            Some(Expr::Rollup(_) | Expr::Cube(_) | Expr::GroupingSets(_))
-        )
-    {
+    let keys = keys.into_iter().flat_map(|key| match key {
+        Expr::Rollup(sets) | Expr::Cube(sets) | Expr::GroupingSets(sets) => {
+            sets.iter().flatten().collect()
+        }
+        key => vec![key],
+    });
+    let keys: Vec<&Expr> = keys.collect();
+    if keys.len() < 2 {
         return false;
     }
     let mut bare = Bare::default();
-    let mut names = HashSet::new();
-    let mut flat: Vec<Expr> = Vec::new();
+    let (mut texts, mut names) = (HashSet::new(), HashSet::new());
     for key in keys {
-        match key {
-            Expr::Rollup(sets) | Expr::Cube(sets) | Expr::GroupingSets(sets) => {
-                flat.extend(sets.iter().flatten().cloned());
-            }
-            key => flat.push(key.clone()),
-        }
-    }
-    let mut all = HashSet::new();
-    flat.retain(|key| all.insert(key.to_string()));
-    let twice = flat.into_iter().any(|mut key| {
+        texts.insert(key.to_string());
+        let mut key = key.clone();
         let _ = key.visit(&mut bare);
-        !names.insert(key.to_string())
-    });
-    twice && bare.found
+        names.insert(key.to_string());
+    }
+    bare.found && names.len() < texts.len()
 }
 
 /// Takes casts, parentheses and the tables of columns away.
@@ -211,7 +196,6 @@ impl VisitorMut for NamedKeys<'_> {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
-        self.depth += 1;
         if let SetExpr::Select(select) = query.body.as_mut() {
             if self.select(select)
                 && let Some(order) = &mut query.order_by
@@ -222,11 +206,6 @@ impl VisitorMut for NamedKeys<'_> {
         } else {
             self.each(&mut query.body);
         }
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.depth -= 1;
         ControlFlow::Continue(())
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
 use arrow::datatypes::{FieldRef, SchemaRef};
 use chrono::{DateTime, Utc};
@@ -18,9 +18,9 @@ use datafusion::datasource::ViewTable;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::planner::ContextProvider;
 use datafusion::logical_expr::simplify::SimplifyContext;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
-use datafusion::sql::parser::Statement as DFStatement;
+use datafusion::sql::parser::{CopyToSource, Statement as DFStatement};
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast::{self, VisitMut};
 
@@ -35,7 +35,7 @@ use super::scan::ROW_ADDRESS;
 use super::stored::view_query;
 use crate::error::DfOlapError;
 use crate::runtime::with_deep_stack;
-use crate::snapshot::{Relation, Snapshot, Table, View};
+use crate::snapshot::{Relation, Snapshot, Table};
 use crate::store::Store;
 
 /// The catalog whose tables show their row addresses. The control character keeps it out of reach of plain SQL.
@@ -54,9 +54,6 @@ pub(crate) struct PastTable {
     pub snapshot: Arc<Snapshot>,
 }
 
-/// How many views may stand on one another: a cycle of views ends here.
-const MAX_VIEW_DEPTH: usize = 32;
-
 /// Everything that planning a statement needs.
 pub(crate) struct Planner {
     pub state: Arc<SessionState>,
@@ -71,7 +68,7 @@ pub(crate) struct Planner {
     pub files_looked_for: bool,
     pub externals: HashMap<String, Arc<dyn TableProvider>>,
     past: Vec<PastTable>,
-    view_depth: AtomicUsize,
+    pub(super) view_depth: AtomicUsize,
     max_relations: u64,
 }
 
@@ -249,15 +246,12 @@ impl Planner {
         context: &mut PlannerContext,
     ) -> Result<LogicalPlan> {
         self.check_relations(&query)?;
-        let _ = query.visit(&mut KeepDigits);
-        let plan = |query: ast::Query, context: &mut PlannerContext| self.plain(query, context);
-        name_keys(&mut query, &|query| plan(query, &mut context.clone()));
-        number_planned(&mut query, |query| plan(query, &mut context.clone()))?;
+        self.reword(&mut query, context)?;
         let before = has_list(&query).then(|| (query.clone(), context.clone()));
-        let planned = plan(query, context);
+        let planned = self.plain(query, context);
         self.bind(match (planned, before) {
             (Err(error), Some((query, context))) if is_about_names(&error) => {
-                let plan = |query| plan(query, &mut context.clone());
+                let plan = |query| self.plain(query, &mut context.clone());
                 planned_apart(&query, &plan).ok_or(error)?
             }
             (Err(error), Some((query, _))) => {
@@ -270,8 +264,20 @@ impl Planner {
         })
     }
 
+    /// Says a query in words that DataFusion takes as they are meant.
+    pub(super) fn reword(&self, query: &mut ast::Query, context: &PlannerContext) -> Result<()> {
+        let _ = query.visit(&mut KeepDigits);
+        let plan = |query| self.plain(query, &mut context.clone());
+        name_keys(query, &plan);
+        number_planned(query, plan)
+    }
+
     /// What DataFusion makes of a query.
-    fn plain(&self, query: ast::Query, context: &mut PlannerContext) -> Result<LogicalPlan> {
+    pub(super) fn plain(
+        &self,
+        query: ast::Query,
+        context: &mut PlannerContext,
+    ) -> Result<LogicalPlan> {
         let query = ast::Statement::Query(Box::new(query));
         let sql = self.sql();
         with_deep_stack(|| sql.sql_statement_to_plan_with_context(query, context))
@@ -284,15 +290,39 @@ impl Planner {
         {
             return self.query(query.as_ref().clone());
         }
+        let mut statement = statement;
+        let query = match &mut statement {
+            DFStatement::Statement(inner) => {
+                self.check_relations(inner.as_ref())?;
+                match inner.as_mut() {
+                    ast::Statement::CreateTable(create) => {
+                        let _ = create.columns.visit(&mut KeepDigits);
+                        create.query.as_deref_mut()
+                    }
+                    other => {
+                        let _ = other.visit(&mut KeepDigits);
+                        None
+                    }
+                }
+            }
+            DFStatement::CopyTo(copy) => match &mut copy.source {
+                CopyToSource::Query(query) => {
+                    self.check_relations(query.as_ref())?;
+                    Some(query.as_mut())
+                }
+                CopyToSource::Relation(_) => None,
+            },
+            _ => None,
+        };
+        if let Some(query) = query {
+            self.reword(query, &self.context())?;
+        }
+        let sql = self.sql();
         let plan = with_deep_stack(|| match statement {
             DFStatement::Statement(statement) => {
-                self.check_relations(statement.as_ref())?;
-                let mut statement = statement;
-                let _ = statement.visit(&mut KeepDigits);
-                self.sql()
-                    .sql_statement_to_plan_with_context(*statement, &mut self.context())
+                sql.sql_statement_to_plan_with_context(*statement, &mut self.context())
             }
-            other => self.sql().statement_to_plan(other),
+            other => sql.statement_to_plan(other),
         })?;
         self.bind(plan)
     }
@@ -374,7 +404,7 @@ impl Planner {
         ExprSimplifier::new(context)
     }
 
-    fn check_relations<S: ast::Visit>(&self, statement: &S) -> Result<()> {
+    pub(super) fn check_relations<S: ast::Visit>(&self, statement: &S) -> Result<()> {
         let view = |name: &ast::ObjectName| {
             let name = self.table_name(name).ok()?;
             match self.snapshot.relation(&name)? {
@@ -387,64 +417,6 @@ impl Planner {
             self.max_relations,
             &view,
         )?)
-    }
-
-    /// Plans a view that is to be created, so that what is wrong with it is told now.
-    pub fn check_view(&self, name: &str, view: &View, max_nodes: u64) -> Result<(), DfOlapError> {
-        if let Some(query) = view_query(view) {
-            self.check_relations(&query)?;
-        }
-        let plan = self.plan_view(view)?;
-        guard::check(&plan, max_nodes, false)?;
-        for (index, field) in plan.schema().fields().iter().enumerate() {
-            let fields = plan.schema().fields();
-            if fields.iter().take(index).any(|f| f.name() == field.name()) {
-                return Err(DfOlapError::Invalid(format!(
-                    "view {name} has two columns '{}'; give one an alias",
-                    field.name()
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    fn plan_view(&self, view: &View) -> Result<LogicalPlan> {
-        if self.view_depth.fetch_add(1, Ordering::Relaxed) >= MAX_VIEW_DEPTH {
-            return Err(DfOlapError::Invalid(format!(
-                "views stand on one another more than {MAX_VIEW_DEPTH} deep, or in a circle"
-            ))
-            .into());
-        }
-        let plan = with_deep_stack(|| self.plan_view_query(view));
-        self.view_depth.fetch_sub(1, Ordering::Relaxed);
-        plan
-    }
-
-    fn plan_view_query(&self, view: &View) -> Result<LogicalPlan> {
-        let Some(mut query) = view_query(view) else {
-            return plan_err!("the text of a view is not a query: {}", view.query);
-        };
-        let _ = query.visit(&mut KeepDigits);
-        name_keys(&mut query, &|query| self.plain(query, &mut self.context()));
-        let plan = self.plain(query, &mut self.context())?;
-        if view.columns.is_empty() {
-            return Ok(plan);
-        }
-        if view.columns.len() != plan.schema().fields().len() {
-            return plan_err!(
-                "the view names {} columns, its query has {}",
-                view.columns.len(),
-                plan.schema().fields().len()
-            );
-        }
-        let exprs: Vec<Expr> = plan
-            .schema()
-            .columns()
-            .into_iter()
-            .zip(&view.columns)
-            .map(|(column, name)| Expr::Column(column).alias(name))
-            .collect();
-        LogicalPlanBuilder::from(plan).project(exprs)?.build()
     }
 
     /// A table or view of the snapshot as DataFusion reads it.

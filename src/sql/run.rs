@@ -136,7 +136,7 @@ impl Run {
         let run = self.clone();
         runtime::elsewhere(async move {
             let plan = with_deep_stack(|| run.optimize(plan))?;
-            run.start(&plan).await
+            run.start(plan).await
         })
         .await
     }
@@ -151,15 +151,16 @@ impl Run {
         runtime::elsewhere(async move {
             let plans = &run.session.plans;
             let plan = with_deep_stack(|| plans.optimized(plan, |plan| run.optimize(plan)))?;
-            run.start(&plan).await
+            run.start(plan).await
         })
         .await
     }
 
-    async fn start(&self, plan: &LogicalPlan) -> Result<SendableRecordBatchStream, DfOlapError> {
+    async fn start(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream, DfOlapError> {
         let planner = self.state().query_planner();
+        let plan = over_any_frame(plan, &self.stop)?;
         let plan = planner
-            .create_physical_plan(plan, self.state().as_ref())
+            .create_physical_plan(&plan, self.state().as_ref())
             .await?;
         let rows = execute_stream(
             interruptible(plan, &self.stop)?,
@@ -195,10 +196,11 @@ impl Run {
 
     fn optimize(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
         let plan = nulls::respect(fix_digits(plan)?)?;
-        let plan = unnest(plan, &|plan| self.optimize(plan))?;
+        let plan = unnest(plan, &|plan| {
+            over_any_frame(self.optimize(plan)?, &self.stop)
+        })?;
         let plan = self.rewritten(rename_false_keys(plan)?)?;
-        let plan = bound_constants(check_plan(over_any_frame(plan)?)?)?;
-        hide(copy_before_casts(plan)?)
+        hide(copy_before_casts(bound_constants(check_plan(plan)?)?)?)
     }
 
     /// What DataFusion's analyzer and optimizer make of a plan.

@@ -4,7 +4,6 @@
 //! name twice, the later columns get names of their own while the statement runs ([`planned_apart`]) and are given back theirs in the
 //! result ([`given_back`]).
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -45,7 +44,6 @@ pub(super) fn name_keys(query: &mut Query, plan: &dyn Fn(Query) -> Result<Logica
     if !has_keys_of_one_name(query) {
         return;
     }
-    let number = Cell::new(0);
     let before = query.clone();
     let name = |select: &Select, item: &SelectItem| {
         let alone = Select {
@@ -59,10 +57,9 @@ pub(super) fn name_keys(query: &mut Query, plan: &dyn Fn(Query) -> Result<Logica
         };
         let named = plan(of_select(&before, alone)).ok();
         let named = named.map(|plan| plan.schema().field(0).name().clone());
-        number.set(number.get() + 1);
-        apart(&named.unwrap_or_else(|| item.to_string()), number.get())
+        Ident::with_quote('"', named.unwrap_or_else(|| item.to_string()))
     };
-    let _ = query.visit(&mut NamedKeys::new(&name));
+    let _ = query.visit(&mut NamedKeys(&name));
 }
 
 /// The rows of a SELECT of a query, in no order.

@@ -130,9 +130,9 @@ impl AsyncDB for Database {
             Self::Native(open) => open.lock().await.query(sql).await?,
             Self::Browser(page, engine) => {
                 let answer = page.lock().await.query(*engine, sql);
-                answer.map_err(|refused| match refused.code.as_str() {
-                    "denied" => DfOlapError::Denied(refused.message),
-                    _ => DfOlapError::Invalid(refused.message),
+                answer.map_err(|refused| match refused.is_internal() {
+                    true => DfOlapError::Other(refused.message),
+                    false => DfOlapError::Invalid(refused.message),
                 })?
             }
         };

@@ -21,6 +21,8 @@
 mod database;
 mod differences;
 mod files;
+#[path = "../page/lines.rs"]
+mod lines;
 #[path = "../page/mod.rs"]
 mod page;
 mod text;
@@ -29,7 +31,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use rhei_datafusion::DfOlapError;
+use rhei_datafusion::{DfOlapError, ErrorKind};
 use sqllogictest::{
     Record, Runner, TestErrorKind, default_column_validator, parse_file, strict_column_validator,
 };
@@ -64,6 +66,10 @@ fn options() -> Options {
             other => panic!("{other}: --durable, --browser, --file and --write are known"),
         }
     }
+    assert!(
+        !(options.browser && (options.durable || options.write)),
+        "--browser goes with neither --durable nor --write: not all records run there"
+    );
     options
 }
 
@@ -211,7 +217,9 @@ async fn run(source: &Source, file: &str, kind: Kind) -> Report {
                     report.passed += 1;
                 }
                 // What needs a file, a setting or what one of them made does not run there.
-                Err(error) if in_browser && !is_of_rows(&error) => report.theirs += 1,
+                Err(TestErrorKind::Fail { err, .. }) if in_browser && !is_internal(&err) => {
+                    report.theirs += 1;
+                }
                 Err(error) => {
                     report.differ.insert(line, error.to_string());
                 }
@@ -222,10 +230,7 @@ async fn run(source: &Source, file: &str, kind: Kind) -> Report {
     report
 }
 
-fn is_of_rows(error: &TestErrorKind) -> bool {
-    matches!(
-        error,
-        TestErrorKind::QueryResultMismatch { .. }
-            | TestErrorKind::QueryResultColumnsMismatch { .. }
-    )
+fn is_internal(error: &Arc<dyn std::error::Error + Send + Sync>) -> bool {
+    let error = error.downcast_ref::<DfOlapError>();
+    error.is_none_or(|error| error.kind() == ErrorKind::Internal)
 }

@@ -8,7 +8,7 @@ use rhei_datafusion::{
     CancelHandle, DataFusionEngine, EngineBuilder, ErrorKind, OlapEngine, StatementOptions,
 };
 
-use crate::common::{HANG, count_batches, number, passed, refused, run, the_number};
+use crate::common::{HANG, count_batches, number, passed, refused, rows, run, the_number};
 
 async fn kind(engine: &DataFusionEngine, sql: &str) -> ErrorKind {
     let start: String = sql.chars().take(80).collect();
@@ -572,6 +572,22 @@ async fn files_are_read_and_written_where_the_builder_allows_it() {
         .await,
         4
     );
+
+    // A query is the same wherever it stands.
+    let query = "SELECT CAST(1234567890123456.78 AS DECIMAL(18, 2)) AS d, a, CAST(a AS TEXT) AS t, count(*) AS n FROM t \
+                 GROUP BY a, CAST(a AS TEXT) ORDER BY ALL";
+    let file = path("query.parquet");
+    run(&engine, &format!("COPY ({query}) TO '{file}'")).await;
+    run(&engine, &format!("CREATE TABLE copied AS {query}")).await;
+    let expected = rows(&engine, query).await;
+    assert!(
+        expected[0].starts_with("1234567890123456.78 | "),
+        "{expected:?}"
+    );
+    for from in [format!("'{file}'"), "copied".to_string()] {
+        let found = rows(&engine, &format!("SELECT * FROM {from} ORDER BY a")).await;
+        assert_eq!(found, expected, "{from}");
+    }
 
     let reader = EngineBuilder::new()
         .allow_external_reads(true)

@@ -1,14 +1,20 @@
-//! A call of a function that cannot be asked whether to stop holds nobody up: neither who waits for it, nor others.
+//! A call of a function that cannot be asked whether to stop holds nobody up: neither who waits for it, nor others. What goes on and
+//! on by itself asks.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use rhei_datafusion::arrow::datatypes::DataType;
-use rhei_datafusion::datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
+use rhei_datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array};
+use rhei_datafusion::arrow::buffer::Buffer;
+use rhei_datafusion::arrow::datatypes::{DataType, Int64Type};
+use rhei_datafusion::datafusion::common::{Result, ScalarValue};
+use rhei_datafusion::datafusion::logical_expr::{
+    Accumulator, ColumnarValue, Volatility, create_udaf, create_udf,
+};
 use rhei_datafusion::{CancelHandle, ErrorKind, SharedDataFusionEngine, StatementOptions};
 
-use crate::common::{engines, number, passed, small_table};
+use crate::common::{engines, number, passed, rows, small_table};
 
 /// Makes `stuck(x)` known, which is `x` when the sender that is handed out is dropped, and counts its calls.
 fn stuck(engine: &SharedDataFusionEngine) -> (Arc<AtomicUsize>, Sender<()>) {
@@ -73,5 +79,146 @@ async fn a_call_that_cannot_be_interrupted_holds_nobody_up() {
             );
             drop(release);
         }
+    }
+}
+
+/// `seen(x)`, which counts rows and cannot give one back.
+#[derive(Debug)]
+struct Seen {
+    rows: i64,
+    evaluated: Arc<AtomicUsize>,
+    /// When it was asked so often, the handle is cancelled.
+    at: Option<(usize, CancelHandle)>,
+}
+
+impl Accumulator for Seen {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.rows += values[0].len() as i64;
+        Ok(())
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        let before = self.evaluated.fetch_add(1, Ordering::SeqCst);
+        if let Some((times, cancel)) = &self.at
+            && before + 1 == *times
+        {
+            cancel.cancel();
+        }
+        Ok(ScalarValue::from(self.rows))
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self)
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        Ok(vec![ScalarValue::from(self.rows)])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        self.rows += states[0]
+            .as_primitive::<Int64Type>()
+            .values()
+            .iter()
+            .sum::<i64>();
+        Ok(())
+    }
+}
+
+fn seen(engine: &SharedDataFusionEngine, at: Option<(usize, CancelHandle)>) -> Arc<AtomicUsize> {
+    let evaluated = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&evaluated);
+    let function = create_udaf(
+        "seen",
+        vec![DataType::Int64],
+        Arc::new(DataType::Int64),
+        Volatility::Immutable,
+        Arc::new(move |_| {
+            Ok(Box::new(Seen {
+                rows: 0,
+                evaluated: Arc::clone(&counter),
+                at: at.clone(),
+            }))
+        }),
+        Arc::new(vec![DataType::Int64]),
+    );
+    engine.register_udaf(function).unwrap();
+    evaluated
+}
+
+#[tokio::test]
+async fn an_aggregate_of_the_programs_own_stands_over_any_frame() {
+    for (store, engine) in engines() {
+        seen(&engine, None);
+        let over = |frame: &str| {
+            format!(
+                "SELECT value, seen(value) OVER (ORDER BY value ROWS BETWEEN {frame}) FROM range(4) ORDER BY value"
+            )
+        };
+        for (frame, counts) in [
+            ("1 PRECEDING AND CURRENT ROW", [1, 2, 2, 2]),
+            ("CURRENT ROW AND UNBOUNDED FOLLOWING", [4, 3, 2, 1]),
+            ("UNBOUNDED PRECEDING AND CURRENT ROW", [1, 2, 3, 4]),
+        ] {
+            let expected = counts.iter().enumerate();
+            let expected: Vec<_> = expected
+                .map(|(id, seen)| format!("{id} | {seen}"))
+                .collect();
+            let found = rows(&engine, &over(frame)).await;
+            assert_eq!(found, expected, "{store}: {frame}");
+        }
+        // Rows that are made once for two that read them are planned apart.
+        let once = "SELECT max((SELECT count(*) FROM range(3) AS r WHERE r.value < q.s)) FROM \
+             (SELECT seen(value) OVER (ORDER BY value ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS s, random() AS x FROM range(9)) AS q";
+        assert_eq!(number(&engine, once).await, 2, "{store}");
+    }
+}
+
+/// Makes `watched(x)` known, which is `x`, and says when nothing has the values of a call any more.
+fn watched(engine: &SharedDataFusionEngine) -> tokio::sync::mpsc::UnboundedReceiver<()> {
+    struct Values(Buffer, tokio::sync::mpsc::UnboundedSender<()>);
+    impl AsRef<[u8]> for Values {
+        fn as_ref(&self) -> &[u8] {
+            self.0.as_slice()
+        }
+    }
+    impl Drop for Values {
+        fn drop(&mut self) {
+            let _ = self.1.send(());
+        }
+    }
+    let (gone, were_dropped) = tokio::sync::mpsc::unbounded_channel();
+    let function = create_udf(
+        "watched",
+        vec![DataType::Int64],
+        DataType::Int64,
+        Volatility::Volatile,
+        Arc::new(move |args: &[ColumnarValue]| {
+            let values = args[0].to_array(1)?;
+            let values = values.as_primitive::<Int64Type>();
+            let owner = Values(values.values().inner().clone(), gone.clone());
+            let buffer = Buffer::from(bytes::Bytes::from_owner(owner));
+            let values = Int64Array::new(buffer.into(), values.nulls().cloned());
+            Ok(ColumnarValue::Array(Arc::new(values)))
+        }),
+    );
+    engine.register_udf(function).unwrap();
+    were_dropped
+}
+
+#[tokio::test]
+async fn an_aggregate_that_is_worked_out_for_each_row_stops() {
+    for (store, engine) in engines() {
+        let cancel = CancelHandle::new();
+        let evaluated = seen(&engine, Some((10, cancel.clone())));
+        let mut gone = watched(&engine);
+        let sql = "SELECT seen(v) OVER (ORDER BY n ROWS BETWEEN 9000 PRECEDING AND CURRENT ROW) FROM \
+             (SELECT value AS n, watched(value) AS v FROM range(5000)) AS q";
+        let options = StatementOptions::new().cancel(&cancel);
+        let error = engine.query_with(sql, options).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Cancelled, "{store}: {error}");
+        // When its rows are gone, it is not at work any more.
+        gone.recv().await.unwrap();
+        assert_eq!(evaluated.load(Ordering::SeqCst), 10, "{store}");
     }
 }

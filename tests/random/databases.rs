@@ -1,8 +1,7 @@
 //! The databases that have to agree: this engine in several shapes, and DuckDB.
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use rhei_datafusion::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::lines::Lines;
 use crate::page::Page;
 use crate::sql_file::render;
 
@@ -112,7 +112,7 @@ pub async fn ask(engine: &Engine, sql: &str) -> Answer {
         (Engine::Browser(engine), Some(page)) => {
             let answer = page.lock().unwrap().query(*engine, sql);
             answer.map_err(|refused| Failed {
-                is_internal: ["internal", "engine_crashed"].contains(&refused.code.as_str()),
+                is_internal: refused.is_internal(),
                 is_unsupported: refused.code == "unsupported",
                 text: refused.message,
             })
@@ -137,34 +137,20 @@ fn sorted(mut rows: Vec<String>) -> Vec<String> {
 }
 
 /// DuckDB in a process of its own.
-pub struct DuckDb {
-    process: Child,
-    requests: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
+pub struct DuckDb(Lines);
 
 impl DuckDb {
     pub fn start(python: &str) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/duckdb_rows.py");
-        let mut process = Command::new(python)
-            .arg(script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{python}: {error}"));
-        Self {
-            requests: process.stdin.take().unwrap(),
-            answers: BufReader::new(process.stdout.take().unwrap()),
-            process,
-        }
+        Self(Lines::start(Command::new(python).arg(script)))
     }
 
     pub fn reset(&mut self) {
-        self.send(&json!({ "reset": true }));
+        self.0.ask(&json!({ "reset": true }));
     }
 
     pub fn ask(&mut self, sql: &str) -> Result<Vec<String>, String> {
-        let answer = self.send(&json!({ "sql": sql }));
+        let answer = self.0.ask(&json!({ "sql": sql }));
         let texts = |value: &Value| {
             let texts = value.as_array().into_iter().flatten();
             texts
@@ -175,20 +161,5 @@ impl DuckDb {
             Some(error) => Err(error.to_string()),
             None => Ok(sorted(texts(&answer["rows"]))),
         }
-    }
-
-    fn send(&mut self, request: &Value) -> Value {
-        writeln!(self.requests, "{request}").unwrap();
-        let mut line = String::new();
-        self.answers.read_line(&mut line).unwrap();
-        serde_json::from_str(&line)
-            .unwrap_or_else(|error| panic!("DuckDB's process answered {line:?}: {error}"))
-    }
-}
-
-impl Drop for DuckDb {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }

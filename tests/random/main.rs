@@ -6,8 +6,8 @@
 //! ```
 //!
 //! PYTHON is an interpreter that has DuckDB. A round is a database of a few tables, a dozen queries and some writes; its number and
-//! the seed make it again. `--print` shows each statement before it runs;
-//! `--browser` has each database in a page of Chromium too. What differs is made smaller until nothing can be left out, and printed.
+//! the seed make it again. What differs is made smaller until nothing can be left out, and printed. `--print` shows each statement
+//! before it runs; `--browser` has each database in a page of Chromium too.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,6 +21,8 @@
 mod case;
 mod databases;
 mod expressions;
+#[path = "../page/lines.rs"]
+mod lines;
 #[path = "../page/mod.rs"]
 mod page;
 mod queries;

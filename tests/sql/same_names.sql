@@ -242,5 +242,42 @@ SELECT q.x, x::INT FROM casts AS q ORDER BY 1;
 -- 2.0 | 2
 -- NULL | NULL
 
+CREATE TABLE two AS SELECT x, x::INT AS i, count(*) AS n FROM casts GROUP BY x, x::INT;
+--> ok
+
+SELECT x, i, n FROM two ORDER BY x;
+--> rows
+-- 1.2 | 1 | 1
+-- 1.4 | 1 | 1
+-- 2.0 | 2 | 1
+-- NULL | NULL | 1
+
+--@ duckdb: skip DuckDB names the second column anew
+CREATE TABLE three AS SELECT x, x::INT FROM casts GROUP BY x, x::INT;
+--> error invalid: unique expression names
+
+CREATE VIEW by_day AS SELECT d::DATE AS day, d AS at, count(*) AS n FROM casts GROUP BY d::DATE, d;
+--> ok
+
+SELECT day, sum(n) AS n FROM by_day GROUP BY day ORDER BY day;
+--> rows
+-- 2024-01-01 | 2
+-- 2024-01-02 | 1
+-- NULL | 1
+
+--@ duckdb: skip DuckDB names a cast with its type
+SELECT q."casts.x" AS i FROM (SELECT x::INT, count(*) AS n FROM casts GROUP BY x::INT, x::TEXT) AS q ORDER BY i;
+--> rows
+-- 1
+-- 1
+-- 2
+-- NULL
+
+DROP VIEW by_day;
+--> ok
+
+DROP TABLE two;
+--> ok
+
 DROP TABLE casts;
 --> ok
