@@ -209,6 +209,20 @@ impl Executor {
         Ok(!names.is_empty())
     }
 
+    /// Adds rows to the external table of an INSERT; `None` where it writes a table of ours.
+    async fn insert_external(
+        &self,
+        given: &Given,
+        write: &Write,
+    ) -> Result<Option<u64>, DfOlapError> {
+        let mut run = self.begin(given, self.store.snapshot().await?);
+        run.open_for(write).await?;
+        match run.external_insert(write)? {
+            Some(plan) => Ok(Some(run.counted(plan).await?)),
+            None => Ok(None),
+        }
+    }
+
     fn session(&self) -> Session {
         self.session.read().clone()
     }
@@ -240,6 +254,15 @@ impl Executor {
                 let has_externals = !given.session.externals.is_empty();
                 if has_externals && self.drop_external(given, &write).boxed().await? {
                     return Ok(Started::done());
+                }
+                if has_externals
+                    && let Some(rows) = self.insert_external(given, &write).boxed().await?
+                {
+                    return Ok(Started::Done(Outcome::Done {
+                        rows,
+                        returning: None,
+                        counts: true,
+                    }));
                 }
                 self.write(given, &write).await
             }

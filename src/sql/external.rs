@@ -1,4 +1,4 @@
-//! Files that SQL may read where the builder allows it: `FROM 'path'` and CREATE EXTERNAL TABLE.
+//! Files that SQL may read and add to where the builder allows it: `FROM 'path'` and CREATE EXTERNAL TABLE.
 //!
 //! Neither is part of a snapshot: an external table belongs to the engine's session and is gone with it.
 
@@ -19,7 +19,8 @@ use futures::TryStreamExt;
 use super::column::check_name;
 use super::planner::TABLE_AT;
 use super::run::{Run, unsupported};
-use super::statement::{Statement, Write};
+use super::statement::{Statement, Write, parse};
+use super::target::refuse;
 use crate::error::DfOlapError;
 
 /// `FROM 'data.parquet'` and `FROM 's3://…'`: names that no table has but a file may.
@@ -116,6 +117,56 @@ impl Run {
         })
     }
 
+    /// The plan of an INSERT into an external table; `None` for any other statement.
+    ///
+    /// DataFusion adds files to the table's folder, or lines to its file. No version of the database knows of it.
+    pub fn external_insert(&self, write: &Write) -> Result<Option<LogicalPlan>, DfOlapError> {
+        let (with, mut insert) = match write {
+            Write::Insert(with, insert) => (with.clone(), insert.clone()),
+            Write::Literals(literals, text) if self.is_external(&literals.table) => {
+                match parse(text, self.limits())?.pop() {
+                    Some(Statement::Write(Write::Insert(with, insert))) => (with, insert),
+                    _ => return Ok(None),
+                }
+            }
+            _ => return Ok(None),
+        };
+        let planner = self.planner();
+        let ast::TableObject::TableName(name) = &insert.table else {
+            return Ok(None);
+        };
+        let name = match planner.table_name(name) {
+            Ok(name) if self.is_external(&name) => name,
+            _ => return Ok(None),
+        };
+        if !self.limits().writes {
+            return Err(DfOlapError::Denied(format!(
+                "INSERT INTO {name} writes files outside the database and is not allowed here"
+            )));
+        }
+        refuse(
+            "RETURNING on an INSERT into an external table",
+            insert.returning.is_some(),
+        )?;
+        refuse(
+            "ON CONFLICT on an INSERT into an external table",
+            insert.on.is_some() || insert.or.is_some(),
+        )?;
+        let Some(source) = insert.source.as_mut() else {
+            return Err(unsupported("DEFAULT VALUES for an external table"));
+        };
+        if with.is_some() {
+            refuse("WITH before and within an INSERT", source.with.is_some())?;
+            source.with = with;
+        }
+        let insert = Box::new(ast::Statement::Insert(*insert));
+        Ok(Some(planner.statement(DFStatement::Statement(insert))?))
+    }
+
+    fn is_external(&self, name: &str) -> bool {
+        self.snapshot.relation(name).is_none() && self.externals.contains_key(name)
+    }
+
     /// The external tables that a DROP TABLE names; an error where it names others beside them.
     pub fn dropped_externals(&self, write: &Write) -> Result<Vec<String>, DfOlapError> {
         let Write::Ddl(statement) = write else {
@@ -132,9 +183,8 @@ impl Run {
         let planner = self.planner();
         let names = names.iter().map(|name| planner.table_name(name));
         let names = names.collect::<Result<Vec<_>, _>>()?;
-        let (externals, others): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| {
-            self.snapshot.relation(name).is_none() && self.externals.contains_key(name)
-        });
+        let (externals, others): (Vec<_>, Vec<_>) =
+            names.into_iter().partition(|name| self.is_external(name));
         match (externals.as_slice(), others.as_slice()) {
             ([_, ..], [other, ..]) => Err(DfOlapError::Invalid(format!(
                 "{other} is not an external table; drop it in a statement of its own"

@@ -12,10 +12,9 @@ use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::config::ConfigOptions;
-use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::execution::SessionStateBuilder;
 use datafusion::logical_expr::interval_arithmetic::Interval;
 use datafusion::logical_expr::preimage::PreimageResult;
-use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
 use datafusion::logical_expr::{
@@ -66,21 +65,6 @@ pub(crate) fn bound_functions(builder: &mut SessionStateBuilder) {
     }
     if let Some(planners) = builder.expr_planners() {
         planners.push(Arc::new(ConcatPlanner));
-    }
-}
-
-/// Makes `to_timestamp` and its like answer without a zone, as in DataFusion's default configuration: with the session's zone
-/// in its type, what they make of a column of texts is not of that type.
-pub(crate) fn timestamps_without_zone(state: &mut SessionState) {
-    let no_zone = ConfigOptions::default();
-    let functions = state.scalar_functions().values();
-    let zoneless: Vec<_> = functions
-        .filter(|function| function.name().starts_with("to_timestamp"))
-        .filter_map(|function| function.inner().with_updated_config(&no_zone))
-        .collect();
-    for function in zoneless {
-        // It takes the place of the one of its name, which cannot fail.
-        let _ = state.register_udf(Arc::new(function));
     }
 }
 

@@ -8,15 +8,19 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::{DdlStatement, Expr, LogicalPlan, Statement};
+use datafusion::logical_expr::{DdlStatement, Expr, LogicalPlan, Statement, WriteOp};
 use datafusion::sql::sqlparser::ast;
 
 use crate::error::DfOlapError;
 
 /// Refuses a plan that is too large, writes, or reaches outside.
-pub(crate) fn check(plan: &LogicalPlan, max_nodes: u64, may_copy: bool) -> Result<(), DfOlapError> {
+pub(crate) fn check(
+    plan: &LogicalPlan,
+    max_nodes: u64,
+    may_write_files: bool,
+) -> Result<(), DfOlapError> {
     let mut walk = Walk {
-        may_copy,
+        may_write_files,
         weights: HashMap::new(),
     };
     let nodes = match plan {
@@ -146,7 +150,7 @@ impl ast::Visitor for Relations<'_> {
 
 /// Counts each node as often as the plan uses it, but looks at it once: shared inputs make the count exponential.
 struct Walk {
-    may_copy: bool,
+    may_write_files: bool,
     weights: HashMap<*const LogicalPlan, u64>,
 }
 
@@ -156,7 +160,13 @@ impl Walk {
         if let Some(weight) = self.weights.get(&place) {
             return Ok(*weight);
         }
-        if !(self.may_copy && matches!(plan, LogicalPlan::Copy(_))) {
+        let writes_files = match plan {
+            LogicalPlan::Copy(_) => true,
+            // Into an external table; what writes tables of ours is never planned as one.
+            LogicalPlan::Dml(dml) => matches!(dml.op, WriteOp::Insert(_)),
+            _ => false,
+        };
+        if !(self.may_write_files && writes_files) {
             allow(plan)?;
         }
         let mut weight = 1u64;

@@ -15,7 +15,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::sql::sqlparser::ast;
 
-use super::numerals::{decimal, is_long};
+use super::numerals::{decimal, is_long, wide_decimal};
 use super::rows::shape;
 use super::run::Run;
 use super::target::default_keyword;
@@ -42,7 +42,10 @@ pub(crate) enum Cell {
 
 /// What a number is in a column of this type.
 fn number_in(text: &str, data_type: &DataType) -> Option<ScalarValue> {
-    if data_type.is_decimal() || (is_long(text) && !data_type.is_floating()) {
+    if data_type.is_decimal() {
+        return wide_decimal(text);
+    }
+    if is_long(text) && !data_type.is_floating() {
         return decimal(text);
     }
     text.parse()

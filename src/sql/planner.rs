@@ -29,6 +29,7 @@ use super::guard;
 use super::hints::about_keys;
 use super::numerals::{KeepDigits, meet_decimals, meet_decimals_in};
 use super::order_by_all::number_planned;
+use super::order_by_place::name_places;
 use super::provider::SnapshotTable;
 use super::same_names::{has_list, is_about_names, name_keys, planned_apart};
 use super::scan::ROW_ADDRESS;
@@ -179,7 +180,7 @@ impl Planner {
             ))
             .into()),
             None if self.externals.contains_key(&name) => Err(DfOlapError::Unsupported(format!(
-                "{name} is an external table, which can be read; COPY … TO writes files"
+                "{name} is an external table: it can be read, and INSERT INTO it in a statement of its own adds rows"
             ))
             .into()),
             None => Err(DfOlapError::TableNotFound(name).into()),
@@ -269,7 +270,9 @@ impl Planner {
         let _ = query.visit(&mut KeepDigits);
         let plan = |query| self.plain(query, &mut context.clone());
         name_keys(query, &plan);
-        number_planned(query, plan)
+        number_planned(query, plan)?;
+        name_places(query, &self.state, &plan);
+        Ok(())
     }
 
     /// What DataFusion makes of a query.
@@ -299,6 +302,7 @@ impl Planner {
                         let _ = create.columns.visit(&mut KeepDigits);
                         create.query.as_deref_mut()
                     }
+                    ast::Statement::Insert(insert) => insert.source.as_deref_mut(),
                     other => {
                         let _ = other.visit(&mut KeepDigits);
                         None

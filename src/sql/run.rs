@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use arrow::array::AsArray;
+use arrow::datatypes::UInt64Type;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use chrono::{DateTime, Utc};
 use datafusion::common::{DFSchema, DataFusionError, ParamValues, ScalarValue};
@@ -11,7 +13,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::sql::sqlparser::ast;
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 
 use super::checked::{check_constants, check_plan};
 use super::false_keys::rename_false_keys;
@@ -20,6 +22,7 @@ use super::functions::bound_constants;
 use super::guard;
 use super::interrupt::{Stop, interruptible};
 use super::nulls;
+use super::pieces::in_pieces;
 use super::planner::{PastTable, Planner, normalize};
 use super::rounding::fix_digits;
 use super::same_names::given_back;
@@ -156,9 +159,20 @@ impl Run {
         .await
     }
 
+    /// Runs a plan whose one value is how many rows it wrote.
+    pub async fn counted(&self, plan: LogicalPlan) -> Result<u64, DfOlapError> {
+        let rows: Vec<_> = self.stream(plan).await?.try_collect().await?;
+        let counts = rows.iter().filter(|batch| batch.num_columns() > 0);
+        let counts = counts.flat_map(|batch| {
+            let counts = batch.column(0).as_primitive_opt::<UInt64Type>();
+            counts.into_iter().flatten().flatten()
+        });
+        Ok(counts.sum())
+    }
+
     async fn start(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream, DfOlapError> {
         let planner = self.state().query_planner();
-        let plan = over_any_frame(plan, &self.stop)?;
+        let plan = self.until_stopped(plan)?;
         let plan = planner
             .create_physical_plan(&plan, self.state().as_ref())
             .await?;
@@ -196,11 +210,14 @@ impl Run {
 
     fn optimize(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
         let plan = nulls::respect(fix_digits(plan)?)?;
-        let plan = unnest(plan, &|plan| {
-            over_any_frame(self.optimize(plan)?, &self.stop)
-        })?;
+        let plan = unnest(plan, &|plan| self.until_stopped(self.optimize(plan)?))?;
         let plan = self.rewritten(rename_false_keys(plan)?)?;
         hide(copy_before_casts(bound_constants(check_plan(plan)?)?)?)
+    }
+
+    /// An optimized plan that asks, where it may take long, whether to go on.
+    fn until_stopped(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
+        in_pieces(over_any_frame(plan, &self.stop)?, &self.stop)
     }
 
     /// What DataFusion's analyzer and optimizer make of a plan.

@@ -45,21 +45,29 @@ pub(super) fn name_keys(query: &mut Query, plan: &dyn Fn(Query) -> Result<Logica
         return;
     }
     let before = query.clone();
-    let name = |select: &Select, item: &SelectItem| {
-        let alone = Select {
-            projection: vec![item.clone()],
-            group_by: GroupByExpr::Expressions(Vec::new(), Vec::new()),
-            distinct: None,
-            having: None,
-            qualify: None,
-            sort_by: Vec::new(),
-            ..select.clone()
-        };
-        let named = plan(of_select(&before, alone)).ok();
-        let named = named.map(|plan| plan.schema().field(0).name().clone());
-        Ident::with_quote('"', named.unwrap_or_else(|| item.to_string()))
-    };
+    let name = |select: &Select, item: &SelectItem| name_of(&before, select, item, plan);
     let _ = query.visit(&mut NamedKeys(&name));
+}
+
+/// What an item of the list of a SELECT within a query is called.
+pub(super) fn name_of(
+    query: &Query,
+    select: &Select,
+    item: &SelectItem,
+    plan: &dyn Fn(Query) -> Result<LogicalPlan>,
+) -> Ident {
+    let alone = Select {
+        projection: vec![item.clone()],
+        group_by: GroupByExpr::Expressions(Vec::new(), Vec::new()),
+        distinct: None,
+        having: None,
+        qualify: None,
+        sort_by: Vec::new(),
+        ..select.clone()
+    };
+    let named = plan(of_select(query, alone)).ok();
+    let named = named.map(|plan| plan.schema().field(0).name().clone());
+    Ident::with_quote('"', named.unwrap_or_else(|| item.to_string()))
 }
 
 /// The rows of a SELECT of a query, in no order.

@@ -24,12 +24,13 @@ use url::Url;
 
 use super::counts::Counts;
 use super::filters::{RuntimeFilters, ScanConditions};
-use super::functions::{bound_functions, timestamps_without_zone};
+use super::functions::bound_functions;
 use super::joins::JoinOrder;
 use super::null_keys::keep_null_keys_apart;
 use super::parse::TextLimits;
 use super::plans::Plans;
 use super::sums::check_sums;
+use super::time_zone::keep_utc;
 use super::totals::keep_conditions_above;
 use crate::error::DfOlapError;
 
@@ -116,8 +117,6 @@ pub(crate) struct Session {
 impl Session {
     pub fn new(config: SessionConfig, runtime: Arc<RuntimeEnv>, limits: Limits) -> Self {
         let mut config = config.with_information_schema(true);
-        // TIMESTAMP WITH TIME ZONE is an instant, shown in UTC.
-        config.options_mut().execution.time_zone = Some("+00:00".to_string());
         // A join by whole numbers that lie close together looks its rows up by place, which is faster than by hash. DataFusion asks for
         // a key in every seventh place; one in fifty takes as much memory as a hash table of short rows, and 4 MiB are little.
         config
@@ -136,7 +135,7 @@ impl Session {
         check_sums(&mut builder);
         add_rules(&mut builder);
         let mut state = builder.build();
-        timestamps_without_zone(&mut state);
+        keep_utc(&mut state);
         let (state, task) = parts(state);
         Self {
             state,

@@ -6,6 +6,7 @@ use datafusion::logical_expr::{LogicalPlan, Statement as PlanStatement};
 use datafusion::sql::parser::Statement as DFStatement;
 
 use super::run::{Run, unsupported};
+use super::time_zone::{self, set_time_zone};
 use crate::error::DfOlapError;
 
 /// A change of one of DataFusion's settings.
@@ -58,15 +59,11 @@ impl Run {
 }
 
 /// Settings by the start of their names that would have no effect, or a wrong one, and why.
-const REFUSED: [(&str, &str); 6] = [
+const REFUSED: [(&str, &str); 5] = [
     ("datafusion.runtime.", "the builder sets it"),
     (
         "datafusion.catalog.",
         "the engine has one catalog and one schema, and keeps its tables itself",
-    ),
-    (
-        "datafusion.execution.time_zone",
-        "instants are in UTC; use AT TIME ZONE for others",
     ),
     (
         "datafusion.format.",
@@ -84,6 +81,9 @@ const REFUSED: [(&str, &str); 6] = [
 
 impl Setting {
     pub fn apply(&self, state: &mut SessionState) -> Result<(), DfOlapError> {
+        if self.name == time_zone::SETTING {
+            return set_time_zone(state, self.value.as_deref());
+        }
         let options = state.config_mut().options_mut();
         match &self.value {
             Some(value) => options.set(&self.name, value)?,

@@ -343,7 +343,14 @@ impl Run {
             Statement::Query(query) => self.planner().statement(query.as_ref().clone()),
             Statement::Explain(options, inner) => {
                 let plan = match inner.as_ref() {
-                    Statement::Write(write) => write.plan(&self.planner())?,
+                    Statement::Write(write) => match self.external_insert(write)? {
+                        Some(_) if options.analyze => {
+                            let what = "EXPLAIN ANALYZE of an INSERT into an external table, which would add the rows,";
+                            return Err(unsupported(what).into());
+                        }
+                        Some(plan) => plan,
+                        None => write.plan(&self.planner())?,
+                    },
                     other => self.plan(other)?,
                 };
                 explain(options, plan, self.state())

@@ -10,7 +10,7 @@ use rhei_datafusion::arrow::datatypes::{DataType, Int64Type};
 use rhei_datafusion::arrow::record_batch::RecordBatch;
 use rhei_datafusion::datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
 use rhei_datafusion::{
-    DataFusionEngine, DfOlapError, OlapEngine, SharedDataFusionEngine, StorageMode,
+    DataFusionEngine, DfOlapError, ErrorKind, OlapEngine, SharedDataFusionEngine, StorageMode,
 };
 
 use crate::sql_file::render;
@@ -101,6 +101,19 @@ pub async fn refused(engine: &DataFusionEngine, sql: &str) -> DfOlapError {
     match engine.execute(sql).await {
         Ok(count) => panic!("{sql}: succeeded with {count}"),
         Err(error) => error,
+    }
+}
+
+/// The kind of the error of a statement that must not succeed, which is never an internal one.
+pub async fn kind(engine: &DataFusionEngine, sql: &str) -> ErrorKind {
+    let start: String = sql.chars().take(80).collect();
+    match engine.execute(sql).await {
+        Ok(_) => panic!("succeeded: {start}"),
+        Err(error) => {
+            let kind = error.kind();
+            assert_ne!(kind, ErrorKind::Internal, "{start}: {error}");
+            kind
+        }
     }
 }
 

@@ -21,6 +21,7 @@ mod conclusions;
 mod corruption;
 mod deletions;
 mod durable;
+mod external;
 #[cfg(feature = "cloud-storage")]
 mod faults;
 mod forerunner;
@@ -45,6 +46,7 @@ mod requests;
 #[cfg(feature = "cloud-storage")]
 mod s3;
 mod safety;
+mod settings;
 mod short_ways;
 mod slices;
 mod sql_file;

@@ -37,7 +37,7 @@ SELECT id, (SELECT s.age FROM s WHERE s.id = u.id AND u.id > 1) AS v FROM u ORDE
 
 -- Two rows are an error only where a row asks for them.
 SELECT id, (SELECT s.age FROM s WHERE s.id = u.id) AS v FROM u ORDER BY id;
---> error invalid: the subquery (SELECT age FROM s …) has 3 rows for one row of the query around it
+--> error invalid: the subquery (SELECT age FROM s …) has more than one row; as a value it must have one at most
 
 SELECT id, (SELECT s.age FROM s WHERE s.id = u.id) AS v FROM u WHERE id > 1 ORDER BY id;
 --> rows
@@ -455,7 +455,7 @@ SELECT id, age FROM u ORDER BY id;
 -- NULL | 50
 
 UPDATE u SET age = (SELECT s.age FROM s WHERE s.id = u.id);
---> error invalid: the subquery (SELECT age FROM s …) has 3 rows
+--> error invalid: the subquery (SELECT age FROM s …) has more than one row
 
 UPDATE u SET age = (SELECT max(s.age) FROM s WHERE s.id <= u.id), name = (SELECT min(r.k) FROM r WHERE r.id = u.id ORDER BY 1 LIMIT 1);
 --> count 5
@@ -577,3 +577,31 @@ SELECT (SELECT max(r.k + s.age) FROM s) AS m FROM r WHERE id = 1 ORDER BY m;
 SELECT (SELECT 2 % nullif(4, 0) FROM r WHERE id > 1000) AS v, (SELECT coalesce(nullif(1, 0), 3) FROM r WHERE id > 1000) IS NULL AS n;
 --> rows
 -- NULL | true
+
+-- The same of a subquery that asks for nothing outside.
+SELECT (SELECT age FROM s) AS v;
+--> error invalid: the subquery (SELECT age FROM s …) has more than one row; as a value it must have one at most
+
+SELECT u.id FROM u WHERE u.age = (SELECT DISTINCT s.id FROM s) ORDER BY u.id;
+--> error invalid: the subquery (SELECT id FROM s …) has more than one row
+
+SELECT (SELECT id FROM s WHERE id IS NULL AND age = 12345) AS none, (SELECT min(id) FROM s) + (SELECT id + 1 FROM s GROUP BY id HAVING id = min(id) ORDER BY 1 LIMIT 1) AS two;
+--> rows
+-- NULL | 3
+
+UPDATE u SET age = (SELECT s.age FROM s) WHERE id = 1;
+--> error invalid: the subquery (SELECT age FROM s …) has more than one row
+
+CREATE TABLE one (id INT, n DECIMAL(10, 2), t TEXT);
+--> ok
+
+INSERT INTO one VALUES (1, 2.5, 'x');
+--> count 1
+
+SELECT (SELECT n FROM one) AS n, (SELECT t FROM one) || 'y' AS t, count(*) FROM u WHERE id >= (SELECT o.id FROM one AS o) GROUP BY ALL;
+--> rows
+-- 2.50 | xy | 7
+
+SELECT (SELECT n FROM one), (SELECT t FROM one);
+--> rows
+-- 2.50 | x

@@ -9,7 +9,7 @@ mod number;
 
 use std::cell::Cell;
 
-use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType};
+use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
@@ -18,7 +18,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Ope
 use datafusion::prelude::cast;
 
 use super::rewrite::rewrite;
-pub(super) use number::{KeepDigits, NUMBER, Number, decimal, is_long};
+pub(super) use number::{KeepDigits, NUMBER, Number, decimal, is_long, wide_decimal};
 use number::{is_numeral, numeral};
 
 /// Makes the number literals of a plan that meet decimals exact.
@@ -189,6 +189,13 @@ fn meet_group(group: Vec<&mut Expr>, by: &Meeting, schema: &DFSchema) -> bool {
     let type_of = |expr: &Expr| expr.get_type(schema).ok();
     let mut decimals = Vec::new();
     let mut doubles;
+    let digits = |decimals: &[DataType]| {
+        let is_wide = |of: &DataType| matches!(of, DataType::Decimal256(..));
+        match matches!(by, Meeting::Cast(_)) || decimals.iter().any(is_wide) {
+            true => wide_decimal,
+            false => decimal,
+        }
+    };
     if let Meeting::Cast(to) = by {
         decimals.extend(is_decimal(to).then(|| to.clone()));
         doubles = to.is_floating();
@@ -199,7 +206,8 @@ fn meet_group(group: Vec<&mut Expr>, by: &Meeting, schema: &DFSchema) -> bool {
             return false;
         }
         let stays = |(expr, of): (&&mut Expr, &Option<DataType>)| {
-            of.as_ref().is_some_and(DataType::is_floating) && exact(expr, schema).is_none()
+            of.as_ref().is_some_and(DataType::is_floating)
+                && exact(expr, schema, digits(&decimals)).is_none()
         };
         doubles = group.iter().zip(&types).any(stays);
     }
@@ -208,14 +216,15 @@ fn meet_group(group: Vec<&mut Expr>, by: &Meeting, schema: &DFSchema) -> bool {
     let mut changed = false;
     for expr in group {
         let new = match type_of(expr) {
-            Some(DataType::Float64) if !(decimals.is_empty() || doubles) => exact(expr, schema)
-                .filter(|exact| {
+            Some(DataType::Float64) if !(decimals.is_empty() || doubles) => {
+                exact(expr, schema, digits(&decimals)).filter(|exact| {
                     let exact = type_of(exact).into_iter();
                     hold(
                         &exact.chain(decimals.iter().cloned()).collect::<Vec<_>>(),
                         by,
                     )
-                }),
+                })
+            }
             Some(t) if is_decimal(&t) && doubles => nearest_double(expr),
             _ => None,
         };
@@ -229,10 +238,15 @@ fn meet_group(group: Vec<&mut Expr>, by: &Meeting, schema: &DFSchema) -> bool {
 
 /// True where one decimal holds all digits of values of these types.
 fn hold(types: &[DataType], by: &Meeting) -> bool {
+    let mut most_digits = DECIMAL128_MAX_PRECISION;
     let digits = types.iter().filter_map(|data_type| match data_type {
         DataType::Decimal32(precision, scale)
         | DataType::Decimal64(precision, scale)
-        | DataType::Decimal128(precision, scale) => {
+        | DataType::Decimal128(precision, scale)
+        | DataType::Decimal256(precision, scale) => {
+            if matches!(data_type, DataType::Decimal256(..)) {
+                most_digits = DECIMAL256_MAX_PRECISION;
+            }
             let scale = i16::from(*scale);
             Some((i16::from(*precision) - scale, scale))
         }
@@ -246,7 +260,7 @@ fn hold(types: &[DataType], by: &Meeting) -> bool {
         Meeting::Multiplication => fraction.iter().sum(),
         Meeting::Other => most(&whole) + most(&fraction),
     };
-    needed <= i16::from(DECIMAL128_MAX_PRECISION)
+    needed <= i16::from(most_digits)
 }
 
 /// The double that is nearest to a number of many digits, or to one below zero.
@@ -285,9 +299,13 @@ fn is_exact_arithmetic(op: Operator) -> bool {
     matches!(op, Operator::Plus | Operator::Minus | Operator::Multiply)
 }
 
-/// An expression that is a double because of its number literals alone, if at all, with these as decimals. A chain of operators
-/// may be long, so nothing here recurses along it but DataFusion's own walks.
-fn exact(expr: &Expr, schema: &DFSchema) -> Option<Expr> {
+/// An expression that is a double because of its number literals alone, if at all, with these as what `decimal` makes of their
+/// texts. A chain of operators may be long, so nothing here recurses along it but DataFusion's own walks.
+fn exact(
+    expr: &Expr,
+    schema: &DFSchema,
+    decimal: impl Fn(&str) -> Option<ScalarValue>,
+) -> Option<Expr> {
     let is_arithmetic = |part: &Expr| match part {
         Expr::Negative(_) => true,
         Expr::BinaryExpr(binary) => is_exact_arithmetic(binary.op),

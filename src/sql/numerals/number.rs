@@ -3,7 +3,9 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Field, FieldRef};
+use arrow::datatypes::{
+    DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, Field, FieldRef, i256,
+};
 use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
@@ -82,30 +84,71 @@ pub(crate) fn is_long(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit);
     let significant = digits.skip_while(|digit| *digit == b'0').count();
     let fits = text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok();
-    significant > DIGITS_OF_DOUBLES && !fits && decimal(text).is_some()
+    significant > DIGITS_OF_DOUBLES && !fits && wide_decimal(text).is_some()
 }
 
 /// The decimal of exactly these digits: `-12.50` is 12.5. `None` where it has more than 38, or an exponent.
 pub(crate) fn decimal(text: &str) -> Option<ScalarValue> {
-    let (negative, text) = match text.strip_prefix('-') {
-        Some(text) => (true, text),
-        None => (false, text),
-    };
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let fraction = fraction.trim_end_matches('0');
-    let digits = format!("{}{fraction}", whole.trim_start_matches('0'));
-    let plain = !text.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
-    let precision = digits.len().max(fraction.len()).max(1);
-    if !plain || precision > usize::from(DECIMAL128_MAX_PRECISION) {
-        return None;
+    let digits = Digits::of(text)?;
+    let value = digits.text.parse().ok()?;
+    let precision = digits.precision(DECIMAL128_MAX_PRECISION)?;
+    Some(ScalarValue::Decimal128(
+        Some(value),
+        precision,
+        digits.scale,
+    ))
+}
+
+/// The same with up to 76 digits, where they meet a decimal that may have as many.
+pub(crate) fn wide_decimal(text: &str) -> Option<ScalarValue> {
+    decimal(text).or_else(|| {
+        let digits = Digits::of(text)?;
+        let value = i256::from_string(&digits.text)?;
+        let precision = digits.precision(DECIMAL256_MAX_PRECISION)?;
+        Some(ScalarValue::Decimal256(
+            Some(value),
+            precision,
+            digits.scale,
+        ))
+    })
+}
+
+/// A number without its point and what says nothing.
+struct Digits {
+    /// At least one digit, behind a minus where it is below zero.
+    text: String,
+    scale: i8,
+}
+
+impl Digits {
+    /// `None` where there is anything but digits and a point.
+    fn of(text: &str) -> Option<Self> {
+        let (sign, text) = match text.strip_prefix('-') {
+            Some(text) => ("-", text),
+            None => ("", text),
+        };
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let fraction = fraction.trim_end_matches('0');
+        let whole = whole.trim_start_matches('0');
+        let mut digits = [whole, fraction].into_iter().flat_map(str::bytes);
+        if text.is_empty() || !digits.all(|digit| digit.is_ascii_digit()) {
+            return None;
+        }
+        let zero = match (whole, fraction) {
+            ("", "") => "0",
+            _ => "",
+        };
+        Some(Self {
+            text: [sign, whole, fraction, zero].concat(),
+            scale: i8::try_from(fraction.len()).ok()?,
+        })
     }
-    let value: i128 = match digits.as_str() {
-        "" => 0,
-        digits => digits.parse().ok()?,
-    };
-    let value = if negative { -value } else { value };
-    let (precision, scale) = (precision as u8, fraction.len() as i8);
-    Some(ScalarValue::Decimal128(Some(value), precision, scale))
+
+    /// How many there are, those behind the point included; `None` where they are more than `most`.
+    fn precision(&self, most: u8) -> Option<u8> {
+        let digits = self.text.trim_start_matches('-').len();
+        u8::try_from(digits).ok().filter(|digits| *digits <= most)
+    }
 }
 
 pub(super) fn is_numeral(expr: &Expr) -> bool {
@@ -151,10 +194,11 @@ impl Number {
     }
 }
 
-/// The decimal of the one text that a call has.
+/// The decimal of the one text that a call has, or the double of one of more digits, which met no decimal that has as many.
 fn value_of(text: Option<&ScalarValue>) -> Result<ScalarValue> {
     let text = text.and_then(ScalarValue::try_as_str).flatten();
-    match text.and_then(decimal) {
+    let double = |text: &str| Some(ScalarValue::Float64(Some(text.parse().ok()?)));
+    match text.and_then(|text| decimal(text).or_else(|| double(text))) {
         Some(value) => Ok(value),
         None => plan_err!("a number has one text"),
     }

@@ -24,9 +24,9 @@ use datafusion::logical_expr::{
 use datafusion::prelude::lit;
 
 use once::Once;
-use push::{Names, columns};
+use push::{Names, columns, is_one_row};
 use references::{has, has_subquery, references, subquery, subquery_of, with_subquery};
-use values::Around;
+use values::{Around, one_value};
 
 use crate::sql::nulls::maybe_null;
 
@@ -144,7 +144,10 @@ impl Unnest<'_> {
                         self.depth.update(|depth| depth - 1);
                         let mut plan = plan?;
                         if matches!(part, Expr::ScalarSubquery(_)) {
-                            plan = may_be_null(plan)?;
+                            plan = match is_one_row(&plan) || !references(&plan)?.is_empty() {
+                                true => may_be_null(plan)?,
+                                false => one_value(plan)?,
+                            };
                         }
                         Ok(Transformed::yes(with_subquery(part, subquery(plan)?)))
                     }

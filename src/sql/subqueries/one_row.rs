@@ -46,7 +46,7 @@ impl ScalarUDFImpl for OneRow {
         let most = arrow::compute::max(rows.as_primitive::<Int64Type>());
         match most {
             Some(most) if most > 1 => exec_err!(
-                "the subquery {} has {most} rows for one row of the query around it; as a value it must have one at most \
+                "the subquery {} has more than one row; as a value it must have one at most \
                  (an aggregate or LIMIT 1 chooses)",
                 self.subquery
             ),

@@ -176,17 +176,12 @@ impl Unnest<'_> {
             all.push(lit(true).alias(&there_name));
             plan = plan.project(all)?;
         } else {
-            let any = Expr::AggregateFunction(AggregateFunction::new_udf(
-                first_value_udaf(),
-                vec![value],
-                false,
-                None,
-                Vec::new(),
-                None,
-            ));
             plan = plan.aggregate(
                 outer.collect::<Vec<_>>(),
-                vec![any.alias(&value_name), count(lit(1_i64)).alias(&rows_name)],
+                vec![
+                    any_of(value).alias(&value_name),
+                    count(lit(1_i64)).alias(&rows_name),
+                ],
             )?;
         }
         around.join(plan.build()?, keys)?;
@@ -307,6 +302,33 @@ impl Unnest<'_> {
             .build()?;
         self.exists(around, &subquery(plan)?)
     }
+}
+
+fn any_of(value: Expr) -> Expr {
+    Expr::AggregateFunction(AggregateFunction::new_udf(
+        first_value_udaf(),
+        vec![value],
+        false,
+        None,
+        Vec::new(),
+        None,
+    ))
+}
+
+/// The plan of the one value of a plan that asks for nothing outside; where it has more, the error names it.
+pub(super) fn one_value(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let shown = shown(&plan);
+    let (qualifier, field) = plan.schema().qualified_field(0);
+    let column = Column::from((qualifier, field));
+    let [value, rows] = ["__value", "__rows"].map(Column::new_unqualified);
+    let any = any_of(Expr::Column(column.clone())).alias(&value.name);
+    let count = count(lit(1_i64)).alias(&rows.name);
+    let value = one_row(Expr::Column(value), Expr::Column(rows), shown);
+    LogicalPlanBuilder::from(plan)
+        .limit(0, Some(2))?
+        .aggregate(Vec::<Expr>::new(), [any, count])?
+        .project([value.alias_qualified(column.relation, column.name)])?
+        .build()
 }
 
 /// Whether a plan that needs no domain says all: where it has to have rows, not where it has one for those that are absent; and
