@@ -179,7 +179,7 @@ impl EngineBuilder {
         self
     }
 
-    /// Lets SQL write files and registered object stores: COPY TO. Default: refused.
+    /// Lets SQL write files and registered object stores: COPY TO, and INSERT INTO an external table. Default: refused.
     pub fn allow_external_writes(mut self, allow: bool) -> Self {
         self.limits.writes = allow;
         self

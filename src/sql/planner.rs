@@ -265,9 +265,16 @@ impl Planner {
         })
     }
 
+    /// Keeps the digits of numbers, where DataFusion makes doubles of them.
+    fn keep_digits(&self, of: &mut impl VisitMut) {
+        if !self.options().sql_parser.parse_float_as_decimal {
+            let _ = of.visit(&mut KeepDigits);
+        }
+    }
+
     /// Says a query in words that DataFusion takes as they are meant.
     pub(super) fn reword(&self, query: &mut ast::Query, context: &PlannerContext) -> Result<()> {
-        let _ = query.visit(&mut KeepDigits);
+        self.keep_digits(query);
         let plan = |query| self.plain(query, &mut context.clone());
         name_keys(query, &plan);
         number_planned(query, plan)?;
@@ -299,12 +306,12 @@ impl Planner {
                 self.check_relations(inner.as_ref())?;
                 match inner.as_mut() {
                     ast::Statement::CreateTable(create) => {
-                        let _ = create.columns.visit(&mut KeepDigits);
+                        self.keep_digits(&mut create.columns);
                         create.query.as_deref_mut()
                     }
                     ast::Statement::Insert(insert) => insert.source.as_deref_mut(),
                     other => {
-                        let _ = other.visit(&mut KeepDigits);
+                        self.keep_digits(other);
                         None
                     }
                 }
@@ -338,7 +345,7 @@ impl Planner {
         schema: &DFSchema,
         context: &mut PlannerContext,
     ) -> Result<Expr> {
-        let _ = expr.visit(&mut KeepDigits);
+        self.keep_digits(&mut expr);
         let expr = with_deep_stack(|| self.sql().sql_to_expr(expr, schema, context))?;
         let Some(values) = &self.values else {
             return with_deep_stack(|| meet_decimals_in(expr, schema));

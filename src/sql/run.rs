@@ -15,6 +15,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::sql::sqlparser::ast;
 use futures::{StreamExt, TryStreamExt};
 
+use super::behind_nulls::clear_before_truncation;
 use super::checked::{check_constants, check_plan};
 use super::false_keys::rename_false_keys;
 use super::frames::over_any_frame;
@@ -212,7 +213,8 @@ impl Run {
         let plan = nulls::respect(fix_digits(plan)?)?;
         let plan = unnest(plan, &|plan| self.until_stopped(self.optimize(plan)?))?;
         let plan = self.rewritten(rename_false_keys(plan)?)?;
-        hide(copy_before_casts(bound_constants(check_plan(plan)?)?)?)
+        let plan = bound_constants(check_plan(plan)?)?;
+        hide(clear_before_truncation(copy_before_casts(plan)?)?)
     }
 
     /// An optimized plan that asks, where it may take long, whether to go on.

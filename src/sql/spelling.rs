@@ -1,13 +1,15 @@
 //! What PostgreSQL and DuckDB can say and DataFusion's planner cannot, in words that it knows.
 //!
 //! `FROM t` without a list, `SEMI JOIN` and `ANTI JOIN` without a side, `LIKE … ESCAPE` with any character, `INTERVAL (x) DAY` of an expression,
-//! `//`.
+//! `//`, and lists of outer columns: DataFusion reads what stands in `[a, b]` as if no query stood around, but not what a function is
+//! given.
 
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Ident, Interval, JoinOperator, Query, SelectFlavor, SelectItem, SetExpr,
-    TableFactor, TableWithJoins, Value, ValueWithSpan, VisitMut, VisitorMut,
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, Interval, JoinOperator, ObjectName, Query, SelectFlavor, SelectItem,
+    SetExpr, TableFactor, TableWithJoins, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::parser::Parser;
 
@@ -46,6 +48,9 @@ impl VisitorMut for Spelling {
                     **pattern = new;
                     *escape_char = None;
                 }
+            }
+            Expr::Array(list) => {
+                *expr = call(Ident::new("make_array"), std::mem::take(&mut list.elem));
             }
             Expr::BinaryOp { op, .. } if *op == BinaryOperator::DuckIntegerDivide => {
                 // Whole numbers divided are a whole number anyway.
@@ -164,6 +169,25 @@ fn as_text(interval: &Interval) -> Option<Expr> {
     }
     let text = format!("CAST(CAST(__value AS VARCHAR) || ' {unit}' AS INTERVAL)");
     parsed(&text, "__value", &interval.value)
+}
+
+/// The call of a function.
+pub(super) fn call(name: Ident, args: Vec<Expr>) -> Expr {
+    let args = args.into_iter().map(FunctionArgExpr::Expr);
+    Expr::Function(Function {
+        name: ObjectName::from(vec![name]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: args.map(FunctionArg::Unnamed).collect(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
 }
 
 /// An expression with `name` in it, and `value` in its place.

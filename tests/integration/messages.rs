@@ -292,7 +292,6 @@ async fn nothing_that_a_user_writes_is_an_internal_error() {
             "SELECT corr(id, 'a') FROM t",
             "SELECT (SELECT x FROM (VALUES (1), (2)) AS q (x))",
             "SELECT t.id, q.value FROM t, generate_series(1, t.id) AS q",
-            "SELECT id, (SELECT sum(x) FROM unnest([1, id]) AS q (x)) FROM t",
             "CREATE TABLE d AS SELECT arrow_cast(arrow_cast('a', 'Dictionary(Int32, Utf8)'),
                                                 'Dictionary(Int32, Dictionary(Int32, Utf8))') AS d",
         ] {

@@ -50,7 +50,7 @@ impl Generator {
     }
 
     pub fn kind(&mut self) -> Kind {
-        self.pick(&Kind::ALL)
+        self.pick(&Kind::SCALARS)
     }
 
     pub fn literal(&mut self, kind: Kind) -> Expr {
@@ -68,6 +68,21 @@ impl Generator {
                 self.rng.random_range(1..4),
                 self.rng.random_range(1..29)
             ),
+            Kind::Timestamp => format!(
+                "TIMESTAMP '2024-0{}-{:02} {:02}:{:02}:00'",
+                self.rng.random_range(1..4),
+                self.rng.random_range(1..29),
+                self.rng.random_range(0..24),
+                self.rng.random_range(0..60)
+            ),
+            Kind::List => {
+                let values = (0..self.rng.random_range(0..4)).map(|_| match self.one_in(4) {
+                    true => "NULL".to_string(),
+                    false => self.rng.random_range(-3..10).to_string(),
+                });
+                let values: Vec<_> = values.collect();
+                format!("CAST([{}] AS BIGINT[])", values.join(", "))
+            }
         };
         Expr::sql(kind, sql)
     }
@@ -158,8 +173,38 @@ impl Generator {
             }
             Kind::Text => self.text_of(sight, depth),
             Kind::Date => {
-                let sql = self.pick(&["greatest({}, {})", "least({}, {})"]);
-                self.call(sight, depth, Kind::Date, sql, &[Kind::Date, Kind::Date])
+                let (sql, of) = self.pick(&[
+                    ("greatest({}, {})", Kind::Date),
+                    ("least({}, {})", Kind::Date),
+                    ("CAST({} AS DATE)", Kind::Timestamp),
+                ]);
+                self.call(sight, depth, Kind::Date, sql, &[of; 2])
+            }
+            Kind::Timestamp => {
+                let (sql, of) = self.pick(&[
+                    ("greatest({}, {})", Kind::Timestamp),
+                    ("least({}, {})", Kind::Timestamp),
+                    ("date_trunc('month', {})", Kind::Timestamp),
+                    ("date_trunc('hour', {})", Kind::Timestamp),
+                    ("({} + INTERVAL '36 hours')", Kind::Timestamp),
+                    ("({} - INTERVAL '1 month')", Kind::Timestamp),
+                    ("CAST({} AS TIMESTAMP)", Kind::Date),
+                ]);
+                self.call(sight, depth, Kind::Timestamp, sql, &[of; 2])
+            }
+            Kind::List => {
+                let (sql, kinds): (_, &[Kind]) = self.pick(&[
+                    (
+                        "CAST([{}, {}] AS BIGINT[])",
+                        &[Kind::Int, Kind::Int] as &[Kind],
+                    ),
+                    ("array_append({}, {})", &[Kind::List, Kind::Int]),
+                    (
+                        "array_concat(coalesce({}, CAST([] AS BIGINT[])), coalesce({}, CAST([] AS BIGINT[])))",
+                        &[Kind::List, Kind::List],
+                    ),
+                ]);
+                self.call(sight, depth, Kind::List, sql, kinds)
             }
         }
     }
@@ -208,6 +253,10 @@ impl Generator {
             ("length({})", Kind::Text),
             ("CAST(extract(month FROM {}) AS BIGINT)", Kind::Date),
             ("CAST(extract(day FROM {}) AS BIGINT)", Kind::Date),
+            ("CAST(extract(hour FROM {}) AS BIGINT)", Kind::Timestamp),
+            ("CAST(array_length({}) AS BIGINT)", Kind::List),
+            ("({})[1]", Kind::List),
+            ("({})[2]", Kind::List),
         ]);
         self.call(sight, depth, Kind::Int, sql, &[kind, kind])
     }
@@ -236,7 +285,17 @@ impl Generator {
         if sight.queries > 0 && self.one_in(8) {
             return self.condition_with_query(sight, kind, depth);
         }
-        let (sql, kind) = match self.rng.random_range(0..10) {
+        let (sql, kind) = match self.rng.random_range(0..11) {
+            10 => (
+                self.pick(&[
+                    "({} = {})",
+                    "({} <> {})",
+                    "({} IS DISTINCT FROM {})",
+                    "({} IS NULL)",
+                    "array_has({}, 2)",
+                ]),
+                Kind::List,
+            ),
             0..3 => (
                 self.pick(&["({} AND {})", "({} OR {})", "(NOT {})"]),
                 Kind::Bool,

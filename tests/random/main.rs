@@ -96,6 +96,7 @@ async fn main() {
         let seed = options.seed.wrapping_add(rounds);
         rounds += 1;
         if let Some((case, text)) = round(seed, options.print, &mut duckdb, &mut counts).await {
+            println!("\n--seed {seed}: {text}\nIt is made smaller:");
             let (case, text) = case.shrunk(text, &mut duckdb).await;
             println!("\n--seed {seed} --rounds 1\n{}\n{text}", case.sql());
             wrong += 1;

@@ -11,16 +11,20 @@ pub enum Kind {
     Decimal,
     Text,
     Date,
+    Timestamp,
+    /// Of whole numbers. Tables have them, and expressions within others; no query gives them back.
+    List,
 }
 
 impl Kind {
-    pub const ALL: [Self; 6] = [
+    pub const SCALARS: [Self; 7] = [
         Self::Bool,
         Self::Int,
         Self::Double,
         Self::Decimal,
         Self::Text,
         Self::Date,
+        Self::Timestamp,
     ];
 
     pub fn sql_type(self) -> &'static str {
@@ -31,6 +35,8 @@ impl Kind {
             Self::Decimal => "DECIMAL(12, 2)",
             Self::Text => "VARCHAR",
             Self::Date => "DATE",
+            Self::Timestamp => "TIMESTAMP",
+            Self::List => "BIGINT[]",
         }
     }
 
@@ -43,6 +49,8 @@ impl Kind {
             Self::Decimal => "CAST(1 AS DECIMAL(12, 2))",
             Self::Text => "'a'",
             Self::Date => "DATE '2024-01-01'",
+            Self::Timestamp => "TIMESTAMP '2024-01-01 00:00:00'",
+            Self::List => "CAST([1] AS BIGINT[])",
         }
     }
 }
@@ -143,9 +151,18 @@ pub struct Select {
     pub having: Option<Expr>,
 }
 
+/// A query by a name.
+#[derive(Debug, Clone)]
+pub struct With {
+    pub name: String,
+    pub query: Query,
+    /// What is made of its rows, and of those again, until there are no new ones.
+    pub step: Option<Select>,
+}
+
 #[derive(Debug, Clone)]
 pub struct Query {
-    pub with: Vec<(String, Query)>,
+    pub with: Vec<With>,
     pub select: Select,
     /// Set operations with further ones.
     pub rest: Vec<(&'static str, Select)>,
@@ -201,14 +218,42 @@ impl Query {
                 simpler.push(query);
             }
         }
-        for (place, (_, within)) in self.with.iter().enumerate() {
-            for within in within.simpler() {
+        for (place, with) in self.with.iter().enumerate() {
+            let mut push = |change: &dyn Fn(&mut With)| {
                 let mut query = self.clone();
-                query.with[place].1 = within;
+                change(&mut query.with[place]);
                 simpler.push(query);
+            };
+            if with.step.is_some() {
+                push(&|with| with.step = None);
+            }
+            for within in with.query.simpler() {
+                // A step has as many columns.
+                let same = within.select.items.len() == with.query.select.items.len();
+                if same || with.step.is_none() {
+                    push(&|with| with.query = within.clone());
+                }
+            }
+            for step in with.step.iter().flat_map(|step| step.simpler(false)) {
+                push(&|with| with.step = Some(step.clone()));
             }
         }
         simpler
+    }
+}
+
+impl Default for Select {
+    fn default() -> Self {
+        Self {
+            distinct: false,
+            items: Vec::new(),
+            from: Vec::new(),
+            filter: None,
+            grouping: "{}",
+            groups: Vec::new(),
+            is_aggregate: false,
+            having: None,
+        }
     }
 }
 
@@ -361,9 +406,19 @@ impl Display for Select {
 
 impl Display for Query {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        for (place, (name, query)) in self.with.iter().enumerate() {
-            let before = if place == 0 { "WITH " } else { ", " };
-            write!(f, "{before}{name} AS ({query})")?;
+        let is_recursive = self.with.iter().any(|with| with.step.is_some());
+        let first = if is_recursive {
+            "WITH RECURSIVE "
+        } else {
+            "WITH "
+        };
+        for (place, with) in self.with.iter().enumerate() {
+            let before = if place == 0 { first } else { ", " };
+            write!(f, "{before}{} AS ({}", with.name, with.query)?;
+            if let Some(step) = &with.step {
+                write!(f, " UNION {step}")?;
+            }
+            write!(f, ")")?;
         }
         if !self.with.is_empty() {
             write!(f, " ")?;

@@ -10,6 +10,8 @@ pub struct Table {
     pub name: String,
     /// Of its columns `c0`, `c1`, …
     pub kinds: Vec<Kind>,
+    /// Whether `c0` is its primary key, a whole number.
+    pub has_key: bool,
     /// Literals.
     pub rows: Vec<Vec<String>>,
 }
@@ -23,16 +25,30 @@ impl World {
     pub fn random(generator: &mut Generator) -> Self {
         let mut world = Self::default();
         for place in 0..generator.rng.random_range(2..4) {
-            let kinds: Vec<_> = (0..generator.rng.random_range(2..6))
-                .map(|_| generator.kind())
+            let mut kinds: Vec<_> = (0..generator.rng.random_range(2..6))
+                .map(|_| match generator.one_in(10) {
+                    true => Kind::List,
+                    false => generator.kind(),
+                })
                 .collect();
+            let has_key = generator.one_in(3);
+            if has_key {
+                kinds[0] = Kind::Int;
+            }
             let rows = generator.pick(&[0, 3, 8, 20, 60]);
-            let rows =
-                (0..rows).map(|_| kinds.iter().map(|kind| value(generator, *kind)).collect());
+            let rows = (0..rows).map(|row: usize| {
+                let values = kinds.iter().enumerate();
+                let values = values.map(|(place, kind)| match has_key && place == 0 {
+                    true => (row * 3 % 64).to_string(),
+                    false => value(generator, *kind),
+                });
+                values.collect()
+            });
             let rows = rows.collect();
             world.tables.push(Table {
                 name: format!("r{place}"),
                 kinds,
+                has_key,
                 rows,
             });
         }
@@ -44,6 +60,7 @@ impl World {
         self.tables.push(Table {
             name: name.to_string(),
             kinds,
+            has_key: false,
             rows: Vec::new(),
         });
     }
@@ -53,7 +70,13 @@ impl World {
         for table in &self.tables {
             let columns = table.kinds.iter().enumerate();
             let columns: Vec<_> = columns
-                .map(|(place, kind)| format!("c{place} {}", kind.sql_type()))
+                .map(|(place, kind)| {
+                    let key = match table.has_key && place == 0 {
+                        true => " PRIMARY KEY",
+                        false => "",
+                    };
+                    format!("c{place} {}{key}", kind.sql_type())
+                })
                 .collect();
             statements.push(format!(
                 "CREATE TABLE {} ({})",

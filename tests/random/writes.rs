@@ -1,5 +1,7 @@
 //! Random writes.
 
+use rand::Rng;
+
 use crate::case::Statement;
 use crate::expressions::{Column, Generator, Sight};
 use crate::queries::Wanted;
@@ -22,10 +24,14 @@ impl Generator {
             queries: 1,
         };
         let write = match self.pick(&[0, 0, 1, 2, 3]) {
+            2 | 3 if table.has_key => self.upsert(&sight, name, &table.kinds),
             0 => {
-                let changed: Vec<usize> =
-                    (0..table.kinds.len()).filter(|_| self.one_in(2)).collect();
-                let changed = if changed.is_empty() { vec![0] } else { changed };
+                // A key is not changed: this engine does not hold it to be unique.
+                let first = usize::from(table.has_key);
+                let changed: Vec<usize> = (first..table.kinds.len())
+                    .filter(|_| self.one_in(2))
+                    .collect();
+                let changed = if changed.is_empty() { vec![1] } else { changed };
                 let values = changed
                     .iter()
                     .map(|place| self.expr(&sight, table.kinds[*place], 2));
@@ -67,6 +73,60 @@ impl Generator {
             _ => self.merge(&sight, name, &table.kinds),
         };
         Statement::Write(name.clone(), write)
+    }
+
+    /// An INSERT of the groups of a table, some of whose keys are there.
+    fn upsert(&mut self, sight: &Sight, name: &str, kinds: &[Kind]) -> Expr {
+        let from = self.pick(&sight.world.tables);
+        let by = self.pick(&(0..from.kinds.len()).collect::<Vec<_>>());
+        let key = match from.kinds[by] {
+            Kind::Int => format!("abs(c{by}) % 80"),
+            Kind::Text => format!("length(c{by}) * 7 % 80"),
+            _ => "1".to_string(),
+        };
+        let source = [Column {
+            sql: "s.k".to_string(),
+            kind: Kind::Int,
+        }];
+        let source = Sight {
+            columns: &source,
+            queries: 0,
+            ..*sight
+        };
+        let inserted = kinds[1..].iter().map(|kind| self.expr(&source, *kind, 1));
+        let mut within: Vec<_> = inserted.collect();
+        let values = ", {}".repeat(within.len());
+        let changed = self.rng.random_range(1..kinds.len());
+        let both = kinds.iter().enumerate().flat_map(|(place, kind)| {
+            [name, "excluded"].map(|of| Column {
+                sql: format!("{of}.c{place}"),
+                kind: *kind,
+            })
+        });
+        let both: Vec<_> = both.collect();
+        let both = Sight {
+            columns: &both,
+            queries: 0,
+            ..*sight
+        };
+        let action = match self.rng.random_range(0..3) {
+            0 => "NOTHING".to_string(),
+            1 => {
+                within.push(self.expr(&both, kinds[changed], 2));
+                format!("UPDATE SET c{changed} = {{}}")
+            }
+            _ => {
+                within.push(self.expr(&both, kinds[changed], 2));
+                within.push(self.expr(&both, Kind::Bool, 2));
+                format!("UPDATE SET c{changed} = {{}} WHERE {{}}")
+            }
+        };
+        let sql = format!(
+            "INSERT INTO {name} SELECT s.k{values} FROM (SELECT DISTINCT {key} AS k FROM {}) AS s WHERE s.k IS NOT NULL \
+             ON CONFLICT (c0) DO {action}",
+            from.name
+        );
+        Expr::of(Kind::Bool, &sql, within)
     }
 
     /// A MERGE from the groups of a table, so that each row is matched once.

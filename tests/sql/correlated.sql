@@ -605,3 +605,82 @@ SELECT (SELECT n FROM one) AS n, (SELECT t FROM one) || 'y' AS t, count(*) FROM 
 SELECT (SELECT n FROM one), (SELECT t FROM one);
 --> rows
 -- 2.50 | x
+
+-- Lists of outer columns.
+SELECT id, (SELECT max(s.age) FROM s WHERE s.id = ANY([u.id, u.id + 1])) AS m FROM u ORDER BY id NULLS LAST;
+--> rows
+-- 1 | 21
+-- 1 | 21
+-- 1 | 21
+-- 2 | 21
+-- 2 | 21
+-- 2 | 21
+-- 5 | NULL
+-- NULL | NULL
+
+SELECT id, (SELECT count(*) FROM s WHERE array_has([u.id, 2], s.id)) AS n, (SELECT [max(s.id), u.id, NULL] FROM s) AS l FROM u ORDER BY id NULLS LAST;
+--> rows
+-- 1 | 4 | [7, 1, NULL]
+-- 1 | 4 | [7, 1, NULL]
+-- 1 | 4 | [7, 1, NULL]
+-- 2 | 1 | [7, 2, NULL]
+-- 2 | 1 | [7, 2, NULL]
+-- 2 | 1 | [7, 2, NULL]
+-- 5 | 1 | [7, 5, NULL]
+-- NULL | 1 | [7, NULL, NULL]
+
+SELECT id, EXISTS (SELECT 1 FROM s WHERE [s.id, s.age] = [u.id, u.age]) AS e, (SELECT [[u.id], [min(s.id)]] FROM s)[1][1] AS same FROM u ORDER BY id NULLS LAST;
+--> rows
+-- 1 | true | 1
+-- 1 | true | 1
+-- 1 | true | 1
+-- 2 | true | 2
+-- 2 | true | 2
+-- 2 | true | 2
+-- 5 | false | 5
+-- NULL | false | NULL
+
+SELECT u.id, q.v FROM u, LATERAL (SELECT s.id + [u.id, 10][2] AS v FROM s WHERE s.id = u.id) AS q ORDER BY 1, 2;
+--> rows
+-- 1 | 11
+-- 1 | 11
+-- 1 | 11
+-- 1 | 11
+-- 1 | 11
+-- 1 | 11
+-- 1 | 11
+-- 1 | 11
+-- 1 | 11
+-- 2 | 12
+-- 2 | 12
+-- 2 | 12
+
+SELECT u.id, (SELECT sum(s.age) OVER (ORDER BY s.id, u.id NULLS FIRST, s.age ROWS UNBOUNDED PRECEDING) FROM s ORDER BY 1 DESC NULLS LAST LIMIT 1) AS w FROM u ORDER BY id NULLS LAST;
+--> rows
+-- 1 | 226
+-- 1 | 226
+-- 1 | 226
+-- 2 | 226
+-- 2 | 226
+-- 2 | 226
+-- 5 | 226
+-- NULL | 226
+
+-- Rows that are made once, of a recursive query that stands within.
+WITH RECURSIVE w AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM w WHERE n < 4) SELECT n, place, (SELECT max(s.id) FROM s WHERE s.id < q.place) AS m FROM (SELECT n, row_number() OVER (ORDER BY n DESC) AS place FROM w) AS q ORDER BY n;
+--> rows
+-- 1 | 4 | 3
+-- 2 | 3 | 2
+-- 3 | 2 | 1
+-- 4 | 1 | NULL
+
+SELECT id, (SELECT sum(x) FROM unnest([1, u.id]) AS q(x)) AS v FROM u ORDER BY id NULLS LAST;
+--> rows
+-- 1 | 2
+-- 1 | 2
+-- 1 | 2
+-- 2 | 3
+-- 2 | 3
+-- 2 | 3
+-- 5 | 6
+-- NULL | 1

@@ -104,3 +104,16 @@ FROM texts WHERE id < 4 ORDER BY id;
 -- 1 | 2024-01-31T00:00:00 | 2024-01-31T00:00:00
 -- 2 | 2024-01-31T00:00:00 | 2024-01-31T00:00:00
 -- 3 | NULL | NULL
+
+-- What lies behind a NULL is not cut off.
+CREATE TABLE n (k INT, ts TIMESTAMP);
+--> ok
+
+INSERT INTO n VALUES (1, NULL), (2, '2024-03-05 06:07:08'), (3, NULL);
+--> count 3
+
+SELECT k, date_trunc('hour', max(ts)) AS h, date_trunc('month', min(ts)) AS m FROM n GROUP BY k ORDER BY k;
+--> rows
+-- 1 | NULL | NULL
+-- 2 | 2024-03-05T06:00:00 | 2024-03-01T00:00:00
+-- 3 | NULL | NULL

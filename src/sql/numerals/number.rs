@@ -14,6 +14,8 @@ use datafusion::logical_expr::{
 };
 use datafusion::sql::sqlparser::ast::{self, VisitorMut};
 
+use crate::sql::spelling;
+
 /// The function whose call stands for a number of many digits, out of a user's way.
 pub(crate) const NUMBER: &str = "\u{1}number";
 
@@ -62,21 +64,7 @@ fn digits(expr: &ast::Expr) -> Option<&str> {
 
 fn call(text: &str) -> ast::Expr {
     let text = ast::Expr::value(ast::Value::SingleQuotedString(text.to_string()));
-    let arg = ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(text));
-    ast::Expr::Function(ast::Function {
-        name: ast::ObjectName::from(vec![ast::Ident::with_quote('"', NUMBER)]),
-        uses_odbc_syntax: false,
-        parameters: ast::FunctionArguments::None,
-        args: ast::FunctionArguments::List(ast::FunctionArgumentList {
-            duplicate_treatment: None,
-            args: vec![arg],
-            clauses: Vec::new(),
-        }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    })
+    spelling::call(ast::Ident::with_quote('"', NUMBER), vec![text])
 }
 
 /// True for a number that DataFusion would round to a double and a decimal holds; below zero where it has a minus.

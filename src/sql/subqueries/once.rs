@@ -96,16 +96,7 @@ impl Once<'_> {
                  around both; write them to a table first"
             );
         }
-        let mut in_recursion = false;
-        plan.apply(|node| {
-            if let LogicalPlan::TableScan(scan) = node
-                && let Ok(provider) = source_as_provider(&scan.source)
-            {
-                in_recursion |= provider.downcast_ref::<CteWorkTable>().is_some();
-            }
-            Ok(stop_unless(!in_recursion))
-        })?;
-        if in_recursion {
+        if is_in_recursion(&plan)? {
             return not_impl_err!(
                 "a subquery of this kind over rows of a recursive query that are not the same each time they are made"
             );
@@ -134,6 +125,26 @@ impl Once<'_> {
             .project(named.collect::<Vec<_>>())?
             .build()
     }
+}
+
+/// Whether a plan reads the rows of a recursive query around it.
+fn is_in_recursion(plan: &LogicalPlan) -> Result<bool> {
+    let (mut own, mut read) = (Vec::new(), Vec::new());
+    plan.apply_with_subqueries(|node| {
+        match node {
+            LogicalPlan::RecursiveQuery(query) => own.push(query.name.clone()),
+            LogicalPlan::TableScan(scan) => {
+                let provider = source_as_provider(&scan.source);
+                if provider.is_ok_and(|provider| provider.downcast_ref::<CteWorkTable>().is_some())
+                {
+                    read.push(scan.table_name.table().to_string());
+                }
+            }
+            _ => {}
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(read.iter().any(|name| !own.contains(name)))
 }
 
 type Rows = Arc<OnceCell<Gathered>>;
