@@ -16,6 +16,7 @@ use rhei_datafusion::object_store::{
     ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload,
     PutResult, Result,
 };
+use tokio::sync::watch;
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +105,7 @@ pub struct FaultyStore {
     at: usize,
     fault: Fault,
     calls: Arc<AtomicUsize>,
-    crashed: Arc<AtomicBool>,
+    crashed: Arc<watch::Sender<bool>>,
     mended: Arc<AtomicBool>,
     asked: Arc<Mutex<Vec<(Asked, String)>>>,
     /// From now on every PUT meets the fault.
@@ -119,7 +120,7 @@ impl FaultyStore {
             at,
             fault,
             calls: Arc::default(),
-            crashed: Arc::default(),
+            crashed: Arc::new(watch::Sender::new(false)),
             mended: Arc::default(),
             asked: Arc::default(),
             failing_puts: Arc::default(),
@@ -133,7 +134,13 @@ impl FaultyStore {
     }
 
     pub fn has_crashed(&self) -> bool {
-        self.crashed.load(Ordering::SeqCst)
+        *self.crashed.borrow()
+    }
+
+    /// Completes when it has.
+    pub async fn crash(&self) {
+        let mut crashed = self.crashed.subscribe();
+        crashed.wait_for(|has_crashed| *has_crashed).await.unwrap();
     }
 
     /// What was asked for since the last call, and of which object.
@@ -217,12 +224,12 @@ impl FaultyStore {
             }
             Fault::Short | Fault::Flipped => spoil(work.await?, self.fault).await,
             Fault::Crash => {
-                self.crashed.store(true, Ordering::SeqCst);
+                self.crashed.send_replace(true);
                 std::future::pending().await
             }
             Fault::CrashAfter => {
                 work.await?;
-                self.crashed.store(true, Ordering::SeqCst);
+                self.crashed.send_replace(true);
                 std::future::pending().await
             }
         }
