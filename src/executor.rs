@@ -198,29 +198,34 @@ impl Executor {
         Ok(())
     }
 
-    /// Forgets the external tables of a DROP TABLE of nothing else; true where it was one.
-    async fn drop_external(&self, given: &Given, write: &Write) -> Result<bool, DfOlapError> {
-        let run = self.begin(given, self.store.snapshot().await?);
+    /// Forgets the external tables of a DROP TABLE of nothing else, or adds the rows of an INSERT to one; `None` where a statement
+    /// writes tables of ours.
+    async fn write_external(
+        &self,
+        given: &Given,
+        write: &Write,
+    ) -> Result<Option<Started>, DfOlapError> {
+        let mut run = self.begin(given, self.store.snapshot().await?);
+        if run.inserts_into_external(write) {
+            run.open_for(write).await?;
+            let Some(plan) = run.external_insert(write)? else {
+                return Ok(None);
+            };
+            return Ok(Some(Started::Done(Outcome::Done {
+                rows: run.counted(plan).await?,
+                returning: None,
+                counts: true,
+            })));
+        }
         let names = run.dropped_externals(write)?;
+        if names.is_empty() {
+            return Ok(None);
+        }
         let mut session = self.session.write();
         for name in &names {
             Arc::make_mut(&mut session.externals).remove(name);
         }
-        Ok(!names.is_empty())
-    }
-
-    /// Adds rows to the external table of an INSERT; `None` where it writes a table of ours.
-    async fn insert_external(
-        &self,
-        given: &Given,
-        write: &Write,
-    ) -> Result<Option<u64>, DfOlapError> {
-        let mut run = self.begin(given, self.store.snapshot().await?);
-        run.open_for(write).await?;
-        match run.external_insert(write)? {
-            Some(plan) => Ok(Some(run.counted(plan).await?)),
-            None => Ok(None),
-        }
+        Ok(Some(Started::done()))
     }
 
     fn session(&self) -> Session {
@@ -252,17 +257,10 @@ impl Executor {
             }
             Statement::Write(write) => {
                 let has_externals = !given.session.externals.is_empty();
-                if has_externals && self.drop_external(given, &write).boxed().await? {
-                    return Ok(Started::done());
-                }
                 if has_externals
-                    && let Some(rows) = self.insert_external(given, &write).boxed().await?
+                    && let Some(started) = self.write_external(given, &write).boxed().await?
                 {
-                    return Ok(Started::Done(Outcome::Done {
-                        rows,
-                        returning: None,
-                        counts: true,
-                    }));
+                    return Ok(started);
                 }
                 self.write(given, &write).await
             }

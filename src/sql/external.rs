@@ -117,33 +117,42 @@ impl Run {
         })
     }
 
+    /// Whether a statement is an INSERT into an external table.
+    pub fn inserts_into_external(&self, write: &Write) -> bool {
+        match write {
+            Write::Literals(literals, _) => self.is_external(&literals.table),
+            Write::Insert(_, insert) => match &insert.table {
+                ast::TableObject::TableName(name) => {
+                    let name = self.planner().table_name(name);
+                    name.is_ok_and(|name| self.is_external(&name))
+                }
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// The plan of an INSERT into an external table; `None` for any other statement.
     ///
-    /// DataFusion adds files to the table's folder, or lines to its file. No version of the database knows of it.
+    /// DataFusion adds files to the table's folder. No version of the database knows of it.
     pub fn external_insert(&self, write: &Write) -> Result<Option<LogicalPlan>, DfOlapError> {
-        let (with, mut insert) = match write {
-            Write::Insert(with, insert) => (with.clone(), insert.clone()),
-            Write::Literals(literals, text) if self.is_external(&literals.table) => {
-                match parse(text, self.limits())?.pop() {
-                    Some(Statement::Write(Write::Insert(with, insert))) => (with, insert),
-                    _ => return Ok(None),
-                }
-            }
-            _ => return Ok(None),
-        };
-        let planner = self.planner();
-        let ast::TableObject::TableName(name) = &insert.table else {
+        if !self.inserts_into_external(write) {
             return Ok(None);
-        };
-        let name = match planner.table_name(name) {
-            Ok(name) if self.is_external(&name) => name,
-            _ => return Ok(None),
-        };
+        }
         if !self.limits().writes {
             return Err(DfOlapError::Denied(format!(
-                "INSERT INTO {name} writes files outside the database and is not allowed here"
+                "INSERT INTO {} writes files outside the database and is not allowed here",
+                write.target()
             )));
         }
+        let (with, mut insert) = match write {
+            Write::Insert(with, insert) => (with.clone(), insert.clone()),
+            Write::Literals(_, text) => match parse(text, self.limits())?.pop() {
+                Some(Statement::Write(Write::Insert(with, insert))) => (with, insert),
+                _ => return Ok(None),
+            },
+            _ => return Ok(None),
+        };
         refuse(
             "RETURNING on an INSERT into an external table",
             insert.returning.is_some(),
@@ -160,7 +169,8 @@ impl Run {
             source.with = with;
         }
         let insert = Box::new(ast::Statement::Insert(*insert));
-        Ok(Some(planner.statement(DFStatement::Statement(insert))?))
+        let plan = self.planner().statement(DFStatement::Statement(insert))?;
+        Ok(Some(plan))
     }
 
     fn is_external(&self, name: &str) -> bool {

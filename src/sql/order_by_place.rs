@@ -21,32 +21,29 @@ pub(super) fn name_places(
     state: &SessionState,
     plan: &dyn Fn(Query) -> Result<LogicalPlan>,
 ) {
-    let mut ordered = Ordered::default();
-    let _ = query.visit(&mut ordered);
-    if ordered.by_places {
+    if Visit::visit(query, &mut Ordered).is_break() {
         let before = query.clone();
-        let _ = query.visit(&mut Places {
-            state,
-            query: &before,
-            plan,
-        });
+        let _ = VisitMut::visit(
+            query,
+            &mut Places {
+                state,
+                query: &before,
+                plan,
+            },
+        );
     }
 }
 
-/// Whether a query, or one within it, is ordered by the place of a column.
-#[derive(Default)]
-struct Ordered {
-    by_places: bool,
-}
+/// Looks for a query that is ordered by the place of a column.
+struct Ordered;
 
-impl VisitorMut for Ordered {
+impl Visitor for Ordered {
     type Break = ();
 
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
-        self.by_places |= !places(query).is_empty();
-        match self.by_places {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        match places(query).is_empty() {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
         }
     }
 }
@@ -96,6 +93,7 @@ impl VisitorMut for Places<'_> {
             };
             if let SelectItem::UnnamedExpr(expr) = item
                 && !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+                && !is_aggregate(self.state, expr)
                 && select.projection.iter().take(place).all(is_one)
                 && self.has_groups(select)
             {
@@ -128,15 +126,18 @@ impl Visitor for Aggregates<'_> {
     type Break = ();
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        match expr {
-            Expr::Function(call) => {
-                let name = call.name.to_string().to_ascii_lowercase();
-                match self.state.aggregate_functions().contains_key(&name) {
-                    true => ControlFlow::Break(()),
-                    false => ControlFlow::Continue(()),
-                }
-            }
-            _ => ControlFlow::Continue(()),
+        match is_aggregate(self.state, expr) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
         }
     }
+}
+
+/// Whether an expression is the call of an aggregate function.
+fn is_aggregate(state: &SessionState, expr: &Expr) -> bool {
+    let Expr::Function(call) = expr else {
+        return false;
+    };
+    let name = call.name.to_string().to_ascii_lowercase();
+    call.over.is_none() && state.aggregate_functions().contains_key(&name)
 }

@@ -51,8 +51,15 @@ async fn columns_have_the_names_that_datafusion_gives_them() {
             "SELECT DISTINCT a * 2, -b FROM t",
             "SELECT a + 1 FROM t UNION ALL SELECT b - 1 FROM t",
             "WITH c AS (SELECT a + 1, b FROM t) SELECT * FROM c",
+            "SELECT a, sum(b), grouping(a) FROM t GROUP BY ROLLUP (a) ORDER BY 3, 2, 1",
+            "SELECT a + 1, sum(b) * 2, count(*) FROM t GROUP BY a ORDER BY 2, 1",
+            "SELECT * FROM (SELECT max(b) - 1, a FROM t GROUP BY a ORDER BY 1 LIMIT 2) AS q",
         ] {
-            let expected = datafusion.sql(sql).await.unwrap();
+            // Stock DataFusion does not plan all that is ordered by a place.
+            let unordered = sql
+                .replace(" ORDER BY 2, 1", "")
+                .replace(" ORDER BY 1 LIMIT 2", "");
+            let expected = datafusion.sql(&unordered).await.unwrap();
             let expected: Vec<_> = expected
                 .schema()
                 .fields()

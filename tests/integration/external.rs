@@ -1,19 +1,20 @@
 //! Files that SQL reads and writes where the builder allows it, and external tables of them.
 
-use rhei_datafusion::{EngineBuilder, ErrorKind, OlapEngine};
+use rhei_datafusion::{DataFusionEngine, EngineBuilder, ErrorKind, OlapEngine};
 
 use crate::common::{kind, number, rows, run};
+
+fn reads_and_writes() -> DataFusionEngine {
+    let builder = EngineBuilder::new().allow_external_reads(true);
+    builder.allow_external_writes(true).build().unwrap()
+}
 
 #[tokio::test]
 async fn files_are_read_and_written_where_the_builder_allows_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     std::fs::write(path("in.csv"), "a,b\n1,x\n2,y\n").unwrap();
-    let engine = EngineBuilder::new()
-        .allow_external_reads(true)
-        .allow_external_writes(true)
-        .build()
-        .unwrap();
+    let engine = reads_and_writes();
     assert_eq!(
         number(&engine, &format!("SELECT sum(a) FROM '{}'", path("in.csv"))).await,
         3
@@ -116,11 +117,7 @@ async fn files_are_read_and_written_where_the_builder_allows_it() {
 async fn rows_are_added_to_an_external_table() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    let engine = EngineBuilder::new()
-        .allow_external_reads(true)
-        .allow_external_writes(true)
-        .build()
-        .unwrap();
+    let engine = reads_and_writes();
     run(
         &engine,
         "CREATE TABLE t (id BIGINT, d DECIMAL(18, 2), name TEXT)",
@@ -232,4 +229,30 @@ async fn rows_are_added_to_an_external_table() {
         }
         assert_eq!(rows(&reader, &all).await, expected, "{format}");
     }
+}
+
+/// A file is not added to, as DataFusion has it, and what is refused leaves it as it is.
+#[tokio::test]
+async fn an_external_table_of_one_file_is_not_added_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("in.csv");
+    std::fs::write(&file, "a,b\n1,x\n").unwrap();
+    let engine = reads_and_writes();
+    let made = format!(
+        "CREATE EXTERNAL TABLE e (a BIGINT, b TEXT) STORED AS CSV LOCATION '{}' OPTIONS ('format.has_header' 'true')",
+        file.display()
+    );
+    run(&engine, &made).await;
+    for sql in [
+        "INSERT INTO e VALUES (2, 'y')",
+        "INSERT OVERWRITE e SELECT 2, 'y'",
+    ] {
+        let found = kind(&engine, sql).await;
+        assert!(
+            matches!(found, ErrorKind::Invalid | ErrorKind::Unsupported),
+            "{sql}: {found:?}"
+        );
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "a,b\n1,x\n");
+    assert_eq!(number(&engine, "SELECT count(*) FROM e").await, 1);
 }

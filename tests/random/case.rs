@@ -208,7 +208,6 @@ impl<'a> Open<'a> {
             let part = with(Some(Expr::of(Kind::Bool, sql, [filter.clone()])));
             match ask(engine, &part.to_string()).await {
                 Ok(rows) => parts.extend(rows),
-                Err(failed) if failed.is_unsupported => return None,
                 Err(failed) => return Some(format!("{part}\n{}", failed.text)),
             }
         }

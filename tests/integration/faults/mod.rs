@@ -201,7 +201,7 @@ impl Case {
 /// How long an answer may take where some never come.
 const SILENCE: Duration = Duration::from_millis(100);
 
-/// Waits until the background has nothing more to do: longer than for any answer, on a clock that moves only while
+/// Waits until the background has nothing more to do: longer than for any answer that is late, on a clock that moves only while
 /// nothing works.
 async fn quiet(store: &FaultyStore) {
     let mut calls = usize::MAX;
