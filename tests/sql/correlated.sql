@@ -684,3 +684,14 @@ SELECT id, (SELECT sum(x) FROM unnest([1, u.id]) AS q(x)) AS v FROM u ORDER BY i
 -- 2 | 3
 -- 5 | 6
 -- NULL | 1
+
+SELECT u.id, (SELECT count(*) FROM (SELECT s.id AS n FROM s WHERE s.id <= u.id AND s.age > (SELECT o.n FROM one AS o)) AS q WHERE (SELECT max(r.id) FROM r WHERE r.id < q.n) > 0) AS c FROM u ORDER BY id NULLS LAST;
+--> rows
+-- 1 | 0
+-- 1 | 0
+-- 1 | 0
+-- 2 | 1
+-- 2 | 1
+-- 2 | 1
+-- 5 | 1
+-- NULL | 0

@@ -24,9 +24,10 @@ use datafusion::logical_expr::{
 use datafusion::prelude::lit;
 
 use once::Once;
+use one_row::one_value;
 use push::{Names, columns, is_one_row};
 use references::{has, has_subquery, references, subquery, subquery_of, with_subquery};
-use values::{Around, one_value};
+use values::Around;
 
 use crate::sql::nulls::maybe_null;
 

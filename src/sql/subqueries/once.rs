@@ -25,6 +25,7 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::OnceCell;
 
+use super::one_row::of_one_value;
 use super::references::references;
 use crate::sql::nulls::is_maybe_null;
 use crate::sql::rows::Gathered;
@@ -37,6 +38,13 @@ pub(super) fn repeats(plan: &LogicalPlan) -> Result<bool> {
     ];
     let mut repeats = true;
     plan.apply_with_subqueries(|node| {
+        if let Some(inner) = of_one_value(node) {
+            repeats = self::repeats(inner)?;
+            return Ok(match repeats {
+                true => TreeNodeRecursion::Jump,
+                false => TreeNodeRecursion::Stop,
+            });
+        }
         repeats = match node {
             LogicalPlan::Limit(_)
             | LogicalPlan::Window(_)

@@ -2,10 +2,16 @@
 
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Int64Type};
-use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, Result, exec_err, plan_err};
+use datafusion::functions_aggregate::expr_fn::count;
+use datafusion::functions_aggregate::first_last::first_value_udaf;
+use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, LogicalPlan, LogicalPlanBuilder, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility,
 };
+use datafusion::prelude::lit;
 
 /// `value`, of which there were `rows`; more than one is an error that names the subquery.
 pub(super) fn one_row(value: Expr, rows: Expr, subquery: String) -> Expr {
@@ -14,6 +20,72 @@ pub(super) fn one_row(value: Expr, rows: Expr, subquery: String) -> Expr {
         signature: Signature::any(2, Volatility::Immutable),
     })
     .call(vec![value, rows])
+}
+
+/// One of the values of some rows.
+pub(super) fn any_of(value: Expr) -> Expr {
+    Expr::AggregateFunction(AggregateFunction::new_udf(
+        first_value_udaf(),
+        vec![value],
+        false,
+        None,
+        Vec::new(),
+        None,
+    ))
+}
+
+/// The plan of the one value of a plan that asks for nothing outside; where it has more, the error names it.
+pub(super) fn one_value(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let shown = shown(&plan);
+    let (qualifier, field) = plan.schema().qualified_field(0);
+    let column = Column::from((qualifier, field));
+    let [value, rows] = ["__value", "__rows"].map(Column::new_unqualified);
+    let any = any_of(Expr::Column(column.clone())).alias(&value.name);
+    let count = count(lit(1_i64)).alias(&rows.name);
+    let value = one_row(Expr::Column(value), Expr::Column(rows), shown);
+    LogicalPlanBuilder::from(plan)
+        .limit(0, Some(2))?
+        .aggregate(Vec::<Expr>::new(), [any, count])?
+        .project([value.alias_qualified(column.relation, column.name)])?
+        .build()
+}
+
+/// The plan of which [`one_value`] made this one. It has the same value each time where that has: of more rows there is an error.
+pub(super) fn of_one_value(plan: &LogicalPlan) -> Option<&LogicalPlan> {
+    let LogicalPlan::Projection(projection) = plan else {
+        return None;
+    };
+    let LogicalPlan::Aggregate(aggregate) = projection.input.as_ref() else {
+        return None;
+    };
+    let LogicalPlan::Limit(limit) = aggregate.input.as_ref() else {
+        return None;
+    };
+    match projection.expr.as_slice() {
+        [Expr::Alias(value)] if is_one_row(&value.expr) => Some(&limit.input),
+        _ => None,
+    }
+}
+
+/// A subquery as an error names it.
+pub(super) fn shown(plan: &LogicalPlan) -> String {
+    let mut tables: Vec<String> = Vec::new();
+    let walked = plan.apply(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            tables.push(scan.table_name.table().to_string());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    let (_, field) = plan.schema().qualified_field(0);
+    match walked.is_ok() && !tables.is_empty() {
+        true => format!("(SELECT {} FROM {} …)", field.name(), tables.join(", ")),
+        false => format!("(SELECT {} …)", field.name()),
+    }
+}
+
+/// Whether an expression is one of [`one_row`].
+fn is_one_row(expr: &Expr) -> bool {
+    matches!(expr, Expr::ScalarFunction(call) if call.func.inner().is::<OneRow>())
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

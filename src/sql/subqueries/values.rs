@@ -1,10 +1,9 @@
 //! What a subquery is for one row of the query around it: a value, or true, false or NULL.
 
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Column, DFSchema, JoinType, Result, ScalarValue, plan_err};
 use datafusion::functions_aggregate::expr_fn::count;
-use datafusion::functions_aggregate::first_last::first_value_udaf;
-use datafusion::logical_expr::expr::{AggregateFunction, InSubquery, SetComparison, SetQuantifier};
+use datafusion::logical_expr::expr::{InSubquery, SetComparison, SetQuantifier};
 use datafusion::logical_expr::{
     BinaryExpr, Case, Expr, ExprSchemable, FetchType, LogicalPlan, LogicalPlanBuilder, Operator,
     SkipType, Subquery,
@@ -13,7 +12,7 @@ use datafusion::prelude::{lit, when};
 
 use super::Unnest;
 use super::once::repeats;
-use super::one_row::one_row;
+use super::one_row::{any_of, one_row, shown};
 use super::push::{Push, Pushed, columns, is_one_row};
 use super::references::{
     Reference, asked_from_outside, has, has_subquery, references, references_of, subquery,
@@ -304,33 +303,6 @@ impl Unnest<'_> {
     }
 }
 
-fn any_of(value: Expr) -> Expr {
-    Expr::AggregateFunction(AggregateFunction::new_udf(
-        first_value_udaf(),
-        vec![value],
-        false,
-        None,
-        Vec::new(),
-        None,
-    ))
-}
-
-/// The plan of the one value of a plan that asks for nothing outside; where it has more, the error names it.
-pub(super) fn one_value(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let shown = shown(&plan);
-    let (qualifier, field) = plan.schema().qualified_field(0);
-    let column = Column::from((qualifier, field));
-    let [value, rows] = ["__value", "__rows"].map(Column::new_unqualified);
-    let any = any_of(Expr::Column(column.clone())).alias(&value.name);
-    let count = count(lit(1_i64)).alias(&rows.name);
-    let value = one_row(Expr::Column(value), Expr::Column(rows), shown);
-    LogicalPlanBuilder::from(plan)
-        .limit(0, Some(2))?
-        .aggregate(Vec::<Expr>::new(), [any, count])?
-        .project([value.alias_qualified(column.relation, column.name)])?
-        .build()
-}
-
 /// Whether a plan that needs no domain says all: where it has to have rows, not where it has one for those that are absent; and
 /// what that one is made of has to be in the query next to it.
 fn is_complete(pushed: &Pushed, asked: &[Reference], as_rows: bool) -> Result<bool> {
@@ -406,20 +378,4 @@ fn over_outer(expr: Expr, asked: &[Reference]) -> Result<Expr> {
         part => Ok(Transformed::no(part)),
     })
     .data()
-}
-
-/// A subquery as an error names it.
-fn shown(plan: &LogicalPlan) -> String {
-    let mut tables: Vec<String> = Vec::new();
-    let walked = plan.apply(|node| {
-        if let LogicalPlan::TableScan(scan) = node {
-            tables.push(scan.table_name.table().to_string());
-        }
-        Ok(TreeNodeRecursion::Continue)
-    });
-    let (_, field) = plan.schema().qualified_field(0);
-    match walked.is_ok() && !tables.is_empty() {
-        true => format!("(SELECT {} FROM {} …)", field.name(), tables.join(", ")),
-        false => format!("(SELECT {} …)", field.name()),
-    }
 }
