@@ -36,21 +36,17 @@ pub(crate) struct Literals {
 #[derive(Debug, Clone)]
 pub(crate) enum Cell {
     Value(ScalarValue),
-    /// The text of a number that is no whole one of 64 bits.
-    Number(String),
+    /// A number that is no whole one of 64 bits: its text, and the double that is nearest.
+    Number(String, ScalarValue),
 }
 
-/// What a number is in a column of this type.
-fn number_in(text: &str, data_type: &DataType) -> Option<ScalarValue> {
-    if data_type.is_decimal() {
-        return wide_decimal(text);
+/// What a number is in a column of this type, which is none of doubles.
+fn number_in(text: &str, double: &ScalarValue, data_type: &DataType) -> Option<ScalarValue> {
+    match () {
+        () if data_type.is_decimal() => wide_decimal(text),
+        () if is_long(text) => decimal(text),
+        () => Some(double.clone()),
     }
-    if is_long(text) && !data_type.is_floating() {
-        return decimal(text);
-    }
-    text.parse()
-        .ok()
-        .map(|double| ScalarValue::Float64(Some(double)))
 }
 
 /// The literals of an INSERT; `None` where it is anything else.
@@ -172,18 +168,23 @@ pub(crate) fn rows(run: &Run, literals: &Literals) -> Option<(Arc<Table>, Record
                 };
             };
             let of_column = cells.iter().skip(place).step_by(*width);
-            let numbers = of_column.clone().filter_map(|cell| match cell {
-                Some(Cell::Number(text)) => Some(number_in(text, data_type)),
-                _ => None,
-            });
-            let numbers = numbers.collect::<Option<Vec<_>>>()?;
+            let is_floating = data_type.is_floating();
+            let mut numbers = Vec::new();
+            if !is_floating {
+                for cell in of_column.clone() {
+                    if let Some(Cell::Number(text, double)) = cell {
+                        numbers.push(number_in(text, double, data_type)?);
+                    }
+                }
+            }
             let mut numbers = numbers.iter();
             let values = of_column
                 .map(|cell| match cell {
                     None if column.default.is_some() => None,
                     None => Some(&ScalarValue::Null),
                     Some(Cell::Value(value)) => Some(value),
-                    Some(Cell::Number(_)) => numbers.next(),
+                    Some(Cell::Number(_, double)) if is_floating => Some(double),
+                    Some(Cell::Number(..)) => numbers.next(),
                 })
                 .collect::<Option<Vec<_>>>()?;
             as_they_are(&values, data_type).or_else(|| cast(&values, data_type))
@@ -332,6 +333,7 @@ pub(crate) fn number(digits: &str, negative: bool) -> Option<Cell> {
     } else if let Ok(whole) = signed.parse::<u64>() {
         Cell::Value(ScalarValue::UInt64(Some(whole)))
     } else {
-        Cell::Number(signed.into_owned())
+        let double = signed.parse().ok()?;
+        Cell::Number(signed.into_owned(), ScalarValue::Float64(Some(double)))
     })
 }
