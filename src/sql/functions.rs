@@ -27,6 +27,7 @@ use super::estimates::{
     Estimate, joined, joined_with_separator, list_to_text, padded, ranged, refuse_over,
     regexp_replaced, repeated, replaced,
 };
+use super::intervals::IntervalPlanner;
 use super::passing::passed;
 use super::rewrite::rewrite;
 use super::version::version;
@@ -65,6 +66,7 @@ pub(crate) fn bound_functions(builder: &mut SessionStateBuilder) {
     }
     if let Some(planners) = builder.expr_planners() {
         planners.push(Arc::new(ConcatPlanner));
+        planners.push(Arc::new(IntervalPlanner));
     }
 }
 

@@ -26,6 +26,7 @@ use super::counts::Counts;
 use super::filters::{RuntimeFilters, ScanConditions};
 use super::functions::bound_functions;
 use super::joins::JoinOrder;
+use super::leaves::leave_where_names_meet;
 use super::null_keys::keep_null_keys_apart;
 use super::parse::TextLimits;
 use super::plans::Plans;
@@ -161,6 +162,7 @@ fn add_rules(builder: &mut SessionStateBuilder) {
     optimizer.rules.insert(last, Arc::new(JoinOrder));
     keep_null_keys_apart(&mut optimizer);
     keep_conditions_above(&mut optimizer);
+    leave_where_names_meet(&mut optimizer);
     *builder.optimizer() = Some(optimizer);
     let mut physical = PhysicalOptimizer::new();
     for rule in &mut physical.rules {

@@ -56,3 +56,22 @@ INSERT INTO deep VALUES ({'x': 1, 'inner_s': {'y': 'w', 'z': [1, NULL]}});
 SELECT s, s['inner_s']['y'] AS y FROM deep;
 --> rows
 -- {x: 1, inner_s: {y: w, z: [1, NULL]}} | w
+
+-- Parts of a struct that meet other columns of its name on their way down.
+CREATE TABLE outer_rows (c0 TEXT, c1 INT);
+--> ok
+
+INSERT INTO outer_rows VALUES ('x', 1), ('y', 2);
+--> ok
+
+SELECT a.c0, ((SELECT {'a': b.c1, 'b': c.c0} AS c0 FROM outer_rows AS c WHERE c.c1 >= b.c1 ORDER BY 1 LIMIT 1))['a'] AS q
+    FROM outer_rows AS a JOIN outer_rows AS b ON a.c0 = b.c0 ORDER BY 1;
+--> rows
+-- x | 1
+-- y | 2
+
+SELECT a.c0, ((SELECT {'a': b.c1, 'b': c.c0} FROM outer_rows AS c WHERE c.c1 >= b.c1 LIMIT 1))['a'] AS q
+    FROM outer_rows AS a JOIN outer_rows AS b ON a.c0 = b.c0 WHERE ((SELECT {'a': b.c1, 'b': c.c0} FROM outer_rows AS c LIMIT 1))['a'] > 1;
+--> rows
+-- y | 2
+

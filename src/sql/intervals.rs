@@ -1,0 +1,229 @@
+//! Intervals in arithmetic, as PostgreSQL and DuckDB have it.
+//!
+//! A date and an interval with a time of day are a timestamp: DataFusion has them be a date and forgets the time. A literal of
+//! whole days, months and years leaves a date what it is, which is DataFusion's way. An interval times a number, and divided by
+//! one, is an interval; DataFusion has neither.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, IntervalMonthDayNanoArray};
+use arrow::datatypes::{
+    DataType, Float64Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit,
+    TimeUnit,
+};
+use datafusion::common::{DFSchema, Result, ScalarValue, exec_err};
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    TypeSignature, Volatility,
+};
+use datafusion::prelude::cast;
+use datafusion::sql::sqlparser::ast::BinaryOperator;
+
+const NANOS_OF_DAY: i64 = 86_400_000_000_000;
+const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
+
+/// Plans what has an interval and a date or a number.
+#[derive(Debug)]
+pub(crate) struct IntervalPlanner;
+
+impl ExprPlanner for IntervalPlanner {
+    fn plan_binary_op(
+        &self,
+        expr: RawBinaryExpr,
+        schema: &DFSchema,
+    ) -> Result<PlannerResult<RawBinaryExpr>> {
+        match &expr.op {
+            BinaryOperator::Plus | BinaryOperator::Minus => Ok(dated(expr, schema)),
+            BinaryOperator::Multiply | BinaryOperator::Divide => Ok(scaled(expr, schema)),
+            _ => Ok(PlannerResult::Original(expr)),
+        }
+    }
+}
+
+/// A date beside an interval that may have a time of day is a timestamp.
+fn dated(mut expr: RawBinaryExpr, schema: &DFSchema) -> PlannerResult<RawBinaryExpr> {
+    // The right operand first: the left one may be a long chain.
+    let (date, interval) = match (expr.right.get_type(schema), &expr.op) {
+        (Ok(DataType::Interval(_)), _) => (&mut expr.left, &expr.right),
+        (Ok(DataType::Date32 | DataType::Date64), BinaryOperator::Plus) => {
+            (&mut expr.right, &expr.left)
+        }
+        _ => return PlannerResult::Original(expr),
+    };
+    let is_dated = matches!(
+        date.get_type(schema),
+        Ok(DataType::Date32 | DataType::Date64)
+    ) && matches!(interval.get_type(schema), Ok(DataType::Interval(_)))
+        && !is_of_days(interval);
+    if is_dated {
+        let timestamp = DataType::Timestamp(TimeUnit::Nanosecond, None);
+        *date = cast(std::mem::take(date), timestamp);
+    }
+    PlannerResult::Original(expr)
+}
+
+/// Whether an interval is known to have no time of day.
+fn is_of_days(interval: &Expr) -> bool {
+    match interval {
+        Expr::Negative(inner) => is_of_days(inner),
+        Expr::Literal(ScalarValue::IntervalMonthDayNano(value), _) => {
+            value.is_none_or(|value| value.nanoseconds % NANOS_OF_DAY == 0)
+        }
+        Expr::Literal(ScalarValue::IntervalDayTime(value), _) => value
+            .is_none_or(|value| i64::from(value.milliseconds) % (NANOS_OF_DAY / 1_000_000) == 0),
+        Expr::Literal(ScalarValue::IntervalYearMonth(_), _) => true,
+        _ => false,
+    }
+}
+
+/// An interval times a number or divided by one.
+fn scaled(expr: RawBinaryExpr, schema: &DFSchema) -> PlannerResult<RawBinaryExpr> {
+    let is_interval = |expr: &Expr| {
+        // A product is none, and may be a long chain.
+        !matches!(expr, Expr::BinaryExpr(_))
+            && matches!(expr.get_type(schema), Ok(DataType::Interval(_)))
+    };
+    let divides = matches!(expr.op, BinaryOperator::Divide);
+    let (interval, number) = match () {
+        () if is_interval(&expr.left) => (&expr.left, &expr.right),
+        () if !divides && is_interval(&expr.right) => (&expr.right, &expr.left),
+        () => return PlannerResult::Original(expr),
+    };
+    let Ok(by) = number.get_type(schema) else {
+        return PlannerResult::Original(expr);
+    };
+    let by = match by {
+        DataType::Null => DataType::Int64,
+        by if by.is_integer() && !divides => DataType::Int64,
+        by if by.is_numeric() => DataType::Float64,
+        _ => return PlannerResult::Original(expr),
+    };
+    let scaled = Scaled::new(expr.op.clone(), interval == &expr.right);
+    let args = vec![cast(interval.clone(), INTERVAL), cast(number.clone(), by)];
+    PlannerResult::Planned(ScalarUDF::new_from_impl(scaled).call(args))
+}
+
+/// An interval, its first argument, times its second, or divided by it.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Scaled {
+    divides: bool,
+    /// That the number stands first.
+    is_turned: bool,
+    signature: Signature,
+}
+
+impl Scaled {
+    fn new(op: BinaryOperator, is_turned: bool) -> Self {
+        let numbers = [DataType::Int64, DataType::Float64];
+        let numbers = numbers.map(|number| TypeSignature::Exact(vec![INTERVAL, number]));
+        Self {
+            divides: op == BinaryOperator::Divide,
+            is_turned,
+            signature: Signature::one_of(numbers.to_vec(), Volatility::Immutable),
+        }
+    }
+
+    fn show(&self, args: &[Expr], operand: impl Fn(&Expr) -> String) -> String {
+        match (args, self.divides, self.is_turned) {
+            ([interval, number], true, _) => format!("{} / {}", operand(interval), operand(number)),
+            ([interval, number], _, true) => format!("{} * {}", operand(number), operand(interval)),
+            ([interval, number], ..) => format!("{} * {}", operand(interval), operand(number)),
+            _ => self.name().to_string(),
+        }
+    }
+
+    /// `value` by the number of a row: exactly where both are whole.
+    fn whole(&self, value: IntervalMonthDayNano, by: i64) -> Option<IntervalMonthDayNano> {
+        let narrow = i32::try_from(by);
+        let days = |days: i32| match days {
+            0 => Some(0),
+            days => days.checked_mul(narrow.ok()?),
+        };
+        let (months, days) = (days(value.months)?, days(value.days)?);
+        let nanoseconds = value.nanoseconds.checked_mul(by)?;
+        Some(IntervalMonthDayNano::new(months, days, nanoseconds))
+    }
+
+    /// A part of a month is days of it, of which it has 30, and a part of a day is a time of 24 hours, in microseconds.
+    fn parts(&self, value: IntervalMonthDayNano, by: f64) -> Option<IntervalMonthDayNano> {
+        let scale = |part: f64| if self.divides { part / by } else { part * by };
+        let months = scale(f64::from(value.months));
+        let days = scale(f64::from(value.days));
+        let of_months = months.fract() * 30.0;
+        let of_days = days.fract() + of_months.fract();
+        let micros = (of_days * (NANOS_OF_DAY / 1_000) as f64).round();
+        let nanos = scale(value.nanoseconds as f64).round() + micros * 1_000.0;
+        let (months, days) = (months.trunc(), days.trunc() + of_months.trunc());
+        let fits = |value: f64| value.abs() <= f64::from(i32::MAX);
+        // The least f64 that is no i64 any more.
+        let is_known = fits(months) && fits(days) && nanos.abs() < 9_223_372_036_854_775_808.0;
+        is_known.then(|| IntervalMonthDayNano::new(months as i32, days as i32, nanos as i64))
+    }
+}
+
+impl ScalarUDFImpl for Scaled {
+    fn name(&self) -> &'static str {
+        if self.divides {
+            "interval_divide"
+        } else {
+            "interval_multiply"
+        }
+    }
+
+    fn display_name(&self, args: &[Expr]) -> Result<String> {
+        Ok(self.show(args, |arg| match arg {
+            Expr::BinaryExpr(_) => format!("({arg})"),
+            arg => arg.to_string(),
+        }))
+    }
+
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        Ok(self.show(args, |arg| arg.schema_name().to_string()))
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(INTERVAL)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let is_scalar = args
+            .args
+            .iter()
+            .all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let rows = if is_scalar { 1 } else { args.number_rows };
+        let [interval, number] = args.args.as_slice() else {
+            return exec_err!("{} takes an interval and a number", self.name());
+        };
+        let (interval, number) = (interval.to_array(rows)?, number.to_array(rows)?);
+        let interval = interval.as_primitive::<IntervalMonthDayNanoType>();
+        let scaled = |value, by: &ArrayRef, row: usize| {
+            let made = match by.as_primitive_opt::<Int64Type>() {
+                Some(by) => self.whole(value, by.value(row)),
+                None => self.parts(value, by.as_primitive::<Float64Type>().value(row)),
+            };
+            match made {
+                Some(made) => Ok(made),
+                None => exec_err!(
+                    "interval out of range: {} {} {}",
+                    ScalarValue::IntervalMonthDayNano(Some(value)),
+                    if self.divides { "/" } else { "*" },
+                    ScalarValue::try_from_array(by, row)?
+                ),
+            }
+        };
+        let made = (0..rows).map(|row| match interval.is_null(row) || number.is_null(row) {
+            true => Ok(None),
+            false => scaled(interval.value(row), &number, row).map(Some),
+        });
+        let made = made.collect::<Result<IntervalMonthDayNanoArray>>()?;
+        Ok(match is_scalar {
+            true => ColumnarValue::Scalar(ScalarValue::try_from_array(&made, 0)?),
+            false => ColumnarValue::Array(Arc::new(made)),
+        })
+    }
+}
