@@ -63,16 +63,30 @@ fn dated(mut expr: RawBinaryExpr, schema: &DFSchema) -> PlannerResult<RawBinaryE
     PlannerResult::Original(expr)
 }
 
-/// Whether an interval is known to have no time of day.
+/// Whether an interval is known to have no time of day: one of literals, or a sum of such.
 fn is_of_days(interval: &Expr) -> bool {
     match interval {
         Expr::Negative(inner) => is_of_days(inner),
-        Expr::Literal(ScalarValue::IntervalMonthDayNano(value), _) => {
+        Expr::BinaryExpr(sum) => is_of_days(&sum.left) && is_of_days(&sum.right),
+        Expr::Literal(value, _) => has_no_time(value),
+        Expr::Cast(cast) => match cast.expr.as_ref() {
+            Expr::Literal(text, _) => text
+                .cast_to(&INTERVAL)
+                .is_ok_and(|value| has_no_time(&value)),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+fn has_no_time(value: &ScalarValue) -> bool {
+    match value {
+        ScalarValue::IntervalMonthDayNano(value) => {
             value.is_none_or(|value| value.nanoseconds % NANOS_OF_DAY == 0)
         }
-        Expr::Literal(ScalarValue::IntervalDayTime(value), _) => value
+        ScalarValue::IntervalDayTime(value) => value
             .is_none_or(|value| i64::from(value.milliseconds) % (NANOS_OF_DAY / 1_000_000) == 0),
-        Expr::Literal(ScalarValue::IntervalYearMonth(_), _) => true,
+        ScalarValue::IntervalYearMonth(_) => true,
         _ => false,
     }
 }

@@ -16,7 +16,7 @@ use crate::lines::Lines;
 use crate::page::Page;
 use crate::sql_file::render;
 
-/// Rows in any order, or why there are none.
+/// Rows, or why there are none.
 pub type Answer = Result<Vec<String>, Failed>;
 
 #[derive(Debug, Clone)]
@@ -119,11 +119,11 @@ pub async fn ask(engine: &Engine, sql: &str) -> Answer {
         }
         (Engine::Browser(_), None) => panic!("there is no page"),
     };
-    Ok(sorted(render(&rows?)))
+    Ok(without_sign(render(&rows?)))
 }
 
-/// Zero has no sign, and rows no order.
-fn sorted(mut rows: Vec<String>) -> Vec<String> {
+/// Zero has no sign.
+fn without_sign(mut rows: Vec<String>) -> Vec<String> {
     for row in &mut rows {
         if row.contains("-0.0") {
             let values = row
@@ -132,7 +132,6 @@ fn sorted(mut rows: Vec<String>) -> Vec<String> {
             *row = values.collect::<Vec<_>>().join(" | ");
         }
     }
-    rows.sort();
     rows
 }
 
@@ -159,7 +158,7 @@ impl DuckDb {
         };
         match answer["error"].as_str() {
             Some(error) => Err(error.to_string()),
-            None => Ok(sorted(texts(&answer["rows"]))),
+            None => Ok(without_sign(texts(&answer["rows"]))),
         }
     }
 }

@@ -83,6 +83,14 @@ impl Generator {
                 let values: Vec<_> = values.collect();
                 format!("CAST([{}] AS BIGINT[])", values.join(", "))
             }
+            Kind::Struct => {
+                let number = self.pick(&["NULL", "1", "2", "7"]);
+                let text = self.pick(&["NULL", "'a'", "'ab'", "''"]);
+                format!(
+                    "CAST({{'a': {number}, 'b': {text}}} AS {})",
+                    kind.sql_type()
+                )
+            }
         };
         Expr::sql(kind, sql)
     }
@@ -173,21 +181,28 @@ impl Generator {
             }
             Kind::Text => self.text_of(sight, depth),
             Kind::Date => {
+                let by = self.interval();
+                let plus = format!("CAST(({{}} + {by}) AS DATE)");
                 let (sql, of) = self.pick(&[
                     ("greatest({}, {})", Kind::Date),
                     ("least({}, {})", Kind::Date),
                     ("CAST({} AS DATE)", Kind::Timestamp),
+                    (&plus, Kind::Date),
                 ]);
                 self.call(sight, depth, Kind::Date, sql, &[of; 2])
             }
             Kind::Timestamp => {
+                let by = self.interval();
+                let (plus, minus) = (format!("({{}} + {by})"), format!("({{}} - {by})"));
                 let (sql, of) = self.pick(&[
                     ("greatest({}, {})", Kind::Timestamp),
                     ("least({}, {})", Kind::Timestamp),
                     ("date_trunc('month', {})", Kind::Timestamp),
                     ("date_trunc('hour', {})", Kind::Timestamp),
-                    ("({} + INTERVAL '36 hours')", Kind::Timestamp),
-                    ("({} - INTERVAL '1 month')", Kind::Timestamp),
+                    ("date_trunc('week', {})", Kind::Timestamp),
+                    (&plus, Kind::Timestamp),
+                    (&minus, Kind::Timestamp),
+                    (&minus, Kind::Date),
                     ("CAST({} AS TIMESTAMP)", Kind::Date),
                 ]);
                 self.call(sight, depth, Kind::Timestamp, sql, &[of; 2])
@@ -206,6 +221,25 @@ impl Generator {
                 ]);
                 self.call(sight, depth, Kind::List, sql, kinds)
             }
+            Kind::Struct => {
+                let sql = "CAST({'a': {}, 'b': {}} AS STRUCT(a BIGINT, b VARCHAR))";
+                self.call(sight, depth, kind, sql, &[Kind::Int, Kind::Text])
+            }
+        }
+    }
+
+    fn interval(&mut self) -> String {
+        let long = self.pick(&["days", "weeks", "months", "years"]);
+        let short = self.pick(&["minutes", "hours"]);
+        let n = self.rng.random_range(-40..40);
+        let simple = self.pick(&[long, short]);
+        let times = self.rng.random_range(-3..4);
+        match self.rng.random_range(0..6) {
+            0 => format!("INTERVAL '{n} {long} {} {short}'", n + 5),
+            1 => format!("({times} * INTERVAL '{n} {simple}')"),
+            2 => format!("(INTERVAL '{n} {simple}' * {times}.5)"),
+            3 => format!("(INTERVAL '{n} {simple}' / 4)"),
+            _ => format!("INTERVAL '{n} {simple}'"),
         }
     }
 
@@ -257,6 +291,12 @@ impl Generator {
             ("CAST(array_length({}) AS BIGINT)", Kind::List),
             ("({})[1]", Kind::List),
             ("({})[2]", Kind::List),
+            ("({})['a']", Kind::Struct),
+            ("({}).a", Kind::Struct),
+            (
+                "CAST(extract(epoch FROM ({} - {})) AS BIGINT)",
+                Kind::Timestamp,
+            ),
         ]);
         self.call(sight, depth, Kind::Int, sql, &[kind, kind])
     }
@@ -276,6 +316,7 @@ impl Generator {
             ("CAST({} AS VARCHAR)", &[Kind::Bool]),
             ("CAST({} AS VARCHAR)", &[Kind::Date]),
             ("CAST({} AS VARCHAR)", &[Kind::Decimal]),
+            ("({})['b']", &[Kind::Struct]),
         ]);
         self.call(sight, depth, Kind::Text, sql, kinds)
     }
@@ -285,7 +326,16 @@ impl Generator {
         if sight.queries > 0 && self.one_in(8) {
             return self.condition_with_query(sight, kind, depth);
         }
-        let (sql, kind) = match self.rng.random_range(0..11) {
+        let (sql, kind) = match self.rng.random_range(0..12) {
+            11 => (
+                self.pick(&[
+                    "({} = {})",
+                    "({} <> {})",
+                    "({} IS NOT DISTINCT FROM {})",
+                    "({} IS NOT NULL)",
+                ]),
+                Kind::Struct,
+            ),
             10 => (
                 self.pick(&[
                     "({} = {})",

@@ -21,6 +21,7 @@
 mod case;
 mod databases;
 mod expressions;
+mod fallible;
 #[path = "../page/lines.rs"]
 mod lines;
 #[path = "../page/mod.rs"]
@@ -106,8 +107,13 @@ async fn main() {
         }
     }
     println!(
-        "\n{rounds} databases from --seed {}: {} statements, {} with rows of DuckDB, {} refused by both, {} unsupported",
-        options.seed, counts.statements, counts.with_duckdb, counts.refused, counts.unsupported
+        "\n{rounds} databases from --seed {}: {} statements, {} with rows of DuckDB, {} refused by both, {} by DuckDB alone, {} unsupported",
+        options.seed,
+        counts.statements,
+        counts.with_duckdb,
+        counts.refused,
+        counts.alone,
+        counts.unsupported
     );
     let result = if wrong == 0 { "ok" } else { "FAILED" };
     println!(
@@ -133,10 +139,14 @@ async fn round(
     for place in 0..QUERIES + WRITES {
         let statement = match place % (QUERIES / WRITES + 1) {
             0 => generator.write(&world),
+            _ if generator.one_in(6) => match generator.fallible(&world) {
+                Some(query) => Statement::Fallible(query),
+                None => Statement::Query(generator.query(&world)),
+            },
             _ => Statement::Query(generator.query(&world)),
         };
         if print {
-            println!("{}", statement.sql());
+            println!("{};", statement.sql());
         }
         if let Some(wrong) = open.check(&statement, counts).await {
             writes.push(statement);

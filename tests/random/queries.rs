@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use crate::expressions::{Column, Generator, Sight};
-use crate::tree::{Expr, Kind, Query, Relation, Select, Source, With};
+use crate::tree::{End, Expr, Kind, Query, Relation, Select, Source, With};
 use crate::world::World;
 
 /// The columns that a query has to have.
@@ -23,7 +23,8 @@ impl Generator {
         let outer: Vec<Column> = sight.columns.iter().chain(sight.outer).cloned().collect();
         let mut query = self.query_over(sight.world, &outer, wanted, sight.queries - 1);
         if one_row {
-            query.limit = Some((0, 1));
+            let limit = Some((0, 1));
+            query.end = self.pick(&[End::Order(limit), End::Around(limit)]);
         }
         query
     }
@@ -65,16 +66,25 @@ impl Generator {
                 self.select(&world, outer, &kinds, queries.saturating_sub(1)),
             ));
         }
-        let has_lists = kinds.contains(&Kind::List);
-        let limit = match self.one_in(6) && !has_lists {
-            true => Some((self.rng.random_range(0..3), self.rng.random_range(0..6))),
-            false => None,
+        let end = match self.one_in(4) && !kinds.iter().any(|kind| kind.is_nested()) {
+            true => {
+                let limit = Some((self.rng.random_range(0..3), self.rng.random_range(0..6)));
+                let first = self.rng.random_range(1..=kinds.len());
+                let distinct = End::DistinctOn(first);
+                self.pick(&[
+                    End::Order(None),
+                    End::Order(limit),
+                    End::Around(limit),
+                    distinct,
+                ])
+            }
+            false => End::Nothing,
         };
         Query {
             with,
             select,
             rest,
-            limit,
+            end,
         }
     }
 
@@ -161,12 +171,7 @@ impl Generator {
         };
         With {
             name,
-            query: Query {
-                with: Vec::new(),
-                select,
-                rest: Vec::new(),
-                limit: None,
-            },
+            query: select.into(),
             step: Some(Select {
                 items,
                 from: sources,
@@ -387,7 +392,7 @@ impl Generator {
                 "string_agg({}, ',' ORDER BY {} NULLS FIRST)",
             ]),
             Kind::Date | Kind::Timestamp => self.pick(&["min({})", "max({})"]),
-            Kind::List => return self.expr(sight, kind, 0),
+            Kind::List | Kind::Struct => return self.expr(sight, kind, 0),
         };
         let of = match sql.starts_with("count") {
             true => self.kind(),
@@ -416,9 +421,8 @@ impl Generator {
             .iter()
             .map(|column| format!("{} NULLS FIRST", column.sql))
             .collect();
-        // DuckDB and this engine put lists with NULLs in different orders.
-        let has_lists = sight.columns.iter().any(|column| column.kind == Kind::List);
-        if keys.is_empty() || has_lists {
+        let has_nested = sight.columns.iter().any(|column| column.kind.is_nested());
+        if keys.is_empty() || has_nested {
             return self.expr(sight, kind, 2);
         }
         let by = self.kind();
@@ -447,7 +451,7 @@ impl Generator {
             ]),
             Kind::Bool => self.pick(&["bool_and({})", "lag({}, 2)", "first_value({})"]),
             Kind::Double | Kind::Decimal => self.pick(&["sum({})", "lead({}, 1)", "min({})"]),
-            Kind::Text | Kind::Date | Kind::Timestamp | Kind::List => self.pick(&[
+            Kind::Text | Kind::Date | Kind::Timestamp | Kind::List | Kind::Struct => self.pick(&[
                 "lag({}, 1)",
                 "lead({}, 1)",
                 "first_value({})",

@@ -12,8 +12,10 @@ pub enum Kind {
     Text,
     Date,
     Timestamp,
-    /// Of whole numbers. Tables have them, and expressions within others; no query gives them back.
+    /// Of whole numbers. Tables have it, and expressions within others; no query gives it back.
     List,
+    /// Of a whole number and a text, likewise.
+    Struct,
 }
 
 impl Kind {
@@ -27,6 +29,11 @@ impl Kind {
         Self::Timestamp,
     ];
 
+    /// DuckDB and this engine put values of such kinds in different orders.
+    pub fn is_nested(self) -> bool {
+        matches!(self, Self::List | Self::Struct)
+    }
+
     pub fn sql_type(self) -> &'static str {
         match self {
             Self::Bool => "BOOLEAN",
@@ -37,6 +44,7 @@ impl Kind {
             Self::Date => "DATE",
             Self::Timestamp => "TIMESTAMP",
             Self::List => "BIGINT[]",
+            Self::Struct => "STRUCT(a BIGINT, b VARCHAR)",
         }
     }
 
@@ -51,6 +59,7 @@ impl Kind {
             Self::Date => "DATE '2024-01-01'",
             Self::Timestamp => "TIMESTAMP '2024-01-01 00:00:00'",
             Self::List => "CAST([1] AS BIGINT[])",
+            Self::Struct => "CAST({'a': 1, 'b': 'a'} AS STRUCT(a BIGINT, b VARCHAR))",
         }
     }
 }
@@ -166,8 +175,41 @@ pub struct Query {
     pub select: Select,
     /// Set operations with further ones.
     pub rest: Vec<(&'static str, Select)>,
-    /// OFFSET and LIMIT, in the order of all columns.
-    pub limit: Option<(u64, u64)>,
+    pub end: End,
+}
+
+/// What stands behind the last SELECT of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Nothing,
+    /// The order of all columns by their places, and OFFSET and LIMIT.
+    Order(Option<(u64, u64)>),
+    /// The same around a query that has none.
+    Around(Option<(u64, u64)>),
+    /// Around a query, the first row in the order of all columns for each value of so many first ones.
+    DistinctOn(usize),
+}
+
+impl From<Select> for Query {
+    fn from(select: Select) -> Self {
+        Self {
+            with: Vec::new(),
+            select,
+            rest: Vec::new(),
+            end: End::Nothing,
+        }
+    }
+}
+
+impl End {
+    fn simpler(self) -> Vec<Self> {
+        match self {
+            Self::Nothing => Vec::new(),
+            Self::Order(Some(_)) => vec![Self::Nothing, Self::Order(None)],
+            Self::Around(limit) => vec![Self::Nothing, Self::Order(limit)],
+            Self::Order(None) | Self::DistinctOn(_) => vec![Self::Nothing],
+        }
+    }
 }
 
 impl Query {
@@ -179,7 +221,7 @@ impl Query {
         !select.distinct
             && !select.is_aggregate
             && self.rest.is_empty()
-            && self.limit.is_none()
+            && self.end == End::Nothing
             && !items().any(|item| looks_further(&item))
     }
 
@@ -198,13 +240,11 @@ impl Query {
             query.select = query.rest.remove(place).1;
             simpler.push(query);
         }
-        if self.limit.is_some() {
-            simpler.push(Self {
-                limit: None,
-                ..self.clone()
-            });
-        }
-        let may_lose_items = self.rest.is_empty();
+        simpler.extend(self.end.simpler().into_iter().map(|end| Self {
+            end,
+            ..self.clone()
+        }));
+        let may_lose_items = self.rest.is_empty() && !matches!(self.end, End::DistinctOn(_));
         for select in self.select.simpler(may_lose_items) {
             simpler.push(Self {
                 select,
@@ -423,22 +463,33 @@ impl Display for Query {
         if !self.with.is_empty() {
             write!(f, " ")?;
         }
-        if self.limit.is_some() {
-            write!(f, "SELECT * FROM (")?;
+        let items = 1..=self.select.items.len();
+        match self.end {
+            End::Nothing | End::Order(_) => {}
+            End::Around(_) => write!(f, "SELECT * FROM (")?,
+            End::DistinctOn(first) => {
+                let keys: Vec<_> = (0..first).map(|place| format!("o.c{place}")).collect();
+                write!(f, "SELECT DISTINCT ON ({}) * FROM (", keys.join(", "))?;
+            }
         }
         write!(f, "{}", self.select)?;
         for (operation, select) in &self.rest {
             write!(f, " {operation} {select}")?;
         }
-        if let Some((offset, limit)) = self.limit {
-            let keys = (1..=self.select.items.len()).map(|place| format!("{place} NULLS FIRST"));
-            let keys: Vec<_> = keys.collect();
-            write!(
-                f,
-                ") AS o ORDER BY {} LIMIT {limit} OFFSET {offset}",
-                keys.join(", ")
-            )?;
+        if matches!(self.end, End::Around(_) | End::DistinctOn(_)) {
+            write!(f, ") AS o")?;
         }
-        Ok(())
+        let keys: Vec<_> = match self.end {
+            End::Nothing => return Ok(()),
+            End::DistinctOn(_) => items.map(|n| format!("o.c{} NULLS FIRST", n - 1)).collect(),
+            _ => items.map(|place| format!("{place} NULLS FIRST")).collect(),
+        };
+        write!(f, " ORDER BY {}", keys.join(", "))?;
+        match self.end {
+            End::Order(Some((offset, limit))) | End::Around(Some((offset, limit))) => {
+                write!(f, " LIMIT {limit} OFFSET {offset}")
+            }
+            _ => Ok(()),
+        }
     }
 }

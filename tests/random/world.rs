@@ -26,8 +26,8 @@ impl World {
         let mut world = Self::default();
         for place in 0..generator.rng.random_range(2..4) {
             let mut kinds: Vec<_> = (0..generator.rng.random_range(2..6))
-                .map(|_| match generator.one_in(10) {
-                    true => Kind::List,
+                .map(|_| match generator.one_in(7) {
+                    true => generator.pick(&[Kind::List, Kind::Struct]),
                     false => generator.kind(),
                 })
                 .collect();

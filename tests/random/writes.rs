@@ -177,15 +177,39 @@ impl Generator {
         let changed = self.pick(&(0..kinds.len()).collect::<Vec<_>>());
         let value = self.expr(&both, kinds[changed], 2);
         let inserted = kinds.iter().map(|kind| self.expr(&alone, *kind, 1));
-        let inserted: Vec<_> = inserted.collect();
+        let mut inserted: Vec<_> = inserted.collect();
         let values = vec!["{}"; kinds.len()].join(", ");
+        let mut unmatched = format!("WHEN NOT MATCHED THEN INSERT VALUES ({values})");
+        if self.one_in(3) {
+            inserted.push(self.expr(
+                &Sight {
+                    queries: 0,
+                    ..*sight
+                },
+                Kind::Bool,
+                1,
+            ));
+            let then = self.pick(&["DELETE", "UPDATE"]);
+            unmatched += &format!(" WHEN NOT MATCHED BY SOURCE AND {{}} THEN {then}");
+            if then == "UPDATE" {
+                inserted.push(self.expr(
+                    &Sight {
+                        queries: 0,
+                        ..*sight
+                    },
+                    kinds[changed],
+                    1,
+                ));
+                unmatched += &format!(" SET c{changed} = {{}}");
+            }
+        }
         let matched = self.pick(&["DELETE", "UPDATE"]);
         let sql = match matched {
             "DELETE" => "WHEN MATCHED AND {} THEN DELETE".to_string(),
             _ => format!("WHEN MATCHED AND {{}} THEN UPDATE SET c{changed} = {{}}"),
         };
         let sql = format!(
-            "MERGE INTO {name} USING {source} AS s ON {name}.c{key} = s.k {sql} WHEN NOT MATCHED THEN INSERT VALUES ({values})"
+            "MERGE INTO {name} USING {source} AS s ON {name}.c{key} = s.k {sql} {unmatched}"
         );
         let mut within = vec![condition];
         if matched == "UPDATE" {

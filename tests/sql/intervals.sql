@@ -75,3 +75,10 @@ SELECT id, TIMESTAMP '2024-01-01 00:00:00' + n * INTERVAL '9000000000 seconds' *
 SELECT INTERVAL '1 month' * 1e300;
 --> error invalid
 
+
+-- Whole days, however they are written.
+--@ duckdb: skip it says what the type is here
+SELECT arrow_typeof(DATE '2024-01-01' + INTERVAL '1 month'), arrow_typeof('1 month'::INTERVAL + DATE '2024-01-01'),
+    arrow_typeof(INTERVAL '1 month' + INTERVAL '48 hours' + DATE '2024-01-01'), arrow_typeof(DATE '2024-01-01' - '1 hour'::INTERVAL);
+--> rows
+-- Date32 | Date32 | Date32 | Timestamp(ns)

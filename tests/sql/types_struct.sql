@@ -74,4 +74,3 @@ SELECT a.c0, ((SELECT {'a': b.c1, 'b': c.c0} FROM outer_rows AS c WHERE c.c1 >= 
     FROM outer_rows AS a JOIN outer_rows AS b ON a.c0 = b.c0 WHERE ((SELECT {'a': b.c1, 'b': c.c0} FROM outer_rows AS c LIMIT 1))['a'] > 1;
 --> rows
 -- y | 2
-
