@@ -1,13 +1,13 @@
 //! What PostgreSQL and DuckDB can say and DataFusion's planner cannot, in words that it knows.
 //!
 //! `FROM t` without a list, `SEMI JOIN` and `ANTI JOIN` without a side, `LIKE … ESCAPE` with any character, `INTERVAL (x) DAY` of an expression,
-//! `//`, and lists of outer columns: DataFusion reads what stands in `[a, b]` as if no query stood around, but not what a function is
+//! `//`, `(s).field`, and lists of outer columns: DataFusion reads what stands in `[a, b]` as if no query stood around, but not what a function is
 //! given.
 
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    AccessExpr, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
     FunctionArguments, Ident, Interval, JoinOperator, ObjectName, Query, SelectFlavor, SelectItem,
     SetExpr, TableFactor, TableWithJoins, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
@@ -49,6 +49,7 @@ impl VisitorMut for Spelling {
                     *escape_char = None;
                 }
             }
+            Expr::CompoundFieldAccess { root, access_chain } => fields_by_text(root, access_chain),
             Expr::Array(list) => {
                 *expr = call(Ident::new("make_array"), std::mem::take(&mut list.elem));
             }
@@ -103,6 +104,26 @@ fn joins(table: &mut TableWithJoins) {
             JoinOperator::Anti(on) => JoinOperator::LeftAnti(on),
             other => other,
         };
+    }
+}
+
+/// `(s)['a']` for `(s).a`; what follows the name of a table or column is left to the planner.
+fn fields_by_text(root: &Expr, chain: &mut [AccessExpr]) {
+    let is_field = |access: &AccessExpr| matches!(access, AccessExpr::Dot(Expr::Identifier(_)));
+    let names = match root {
+        Expr::Identifier(_) => chain.iter().take_while(|access| is_field(access)).count(),
+        _ => 0,
+    };
+    for access in &mut chain[names..] {
+        if let AccessExpr::Dot(field) = access
+            && let Expr::Identifier(name) = field
+        {
+            let name = match name.quote_style {
+                Some(_) => std::mem::take(&mut name.value),
+                None => name.value.to_lowercase(),
+            };
+            *field = Expr::value(Value::SingleQuotedString(name));
+        }
     }
 }
 

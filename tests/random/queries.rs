@@ -363,7 +363,9 @@ impl Generator {
         };
         let items = kinds.iter().map(|kind| self.expr(&over, *kind, 1));
         select.items = items.collect();
-        if self.one_in(4) {
+        // HAVING with neither keys nor aggregates is refused here.
+        let is_grouped = !select.groups.is_empty() || !kinds.iter().any(|kind| kind.is_nested());
+        if is_grouped && self.one_in(4) {
             select.having = Some(self.expr(&over, Kind::Bool, 1));
         }
         // Without either there would be a row for each.

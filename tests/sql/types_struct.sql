@@ -74,3 +74,18 @@ SELECT a.c0, ((SELECT {'a': b.c1, 'b': c.c0} FROM outer_rows AS c WHERE c.c1 >= 
     FROM outer_rows AS a JOIN outer_rows AS b ON a.c0 = b.c0 WHERE ((SELECT {'a': b.c1, 'b': c.c0} FROM outer_rows AS c LIMIT 1))['a'] > 1;
 --> rows
 -- y | 2
+
+-- A field of what is no column.
+SELECT id, (p).a, (t.p).b, p.a AS a2, (coalesce(p, {'a': 7, 'b': 'q'})).b AS b2, ({'x': {'y': id}}).x.y AS y, [p][1].a AS l FROM t ORDER BY id;
+--> rows
+-- 2 | NULL | NULL | NULL | q | 2 | NULL
+-- 3 | NULL | NULL | NULL | q | 3 | NULL
+-- 11 | 2 | y | 2 | y | 11 | 2
+
+SELECT ((SELECT {'a': b.c1} FROM outer_rows AS b WHERE b.c0 = a.c0)).a AS q FROM outer_rows AS a ORDER BY 1;
+--> rows
+-- 1
+-- 2
+
+SELECT (p).nothing FROM t;
+--> error invalid
