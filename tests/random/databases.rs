@@ -104,10 +104,15 @@ const COMPACTED: &str = "durable, compacted";
 
 pub async fn ask(engine: &Engine, sql: &str) -> Answer {
     let rows = match (engine, PAGE.get()) {
-        (Engine::Native(engine), _) => engine.query(sql).await.map_err(|error| Failed {
-            text: error.to_string(),
-            is_internal: matches!(error.kind(), ErrorKind::Internal),
-            is_unsupported: matches!(error.kind(), ErrorKind::Unsupported),
+        (Engine::Native(engine), _) => engine.query(sql).await.map_err(|error| {
+            let text = error.to_string();
+            // A mistake of DataFusion's own is worded so.
+            let is_theirs = text.contains("a statement that DataFusion cannot run");
+            Failed {
+                is_internal: is_theirs || matches!(error.kind(), ErrorKind::Internal),
+                is_unsupported: matches!(error.kind(), ErrorKind::Unsupported),
+                text,
+            }
         }),
         (Engine::Browser(engine), Some(page)) => {
             let answer = page.lock().unwrap().query(*engine, sql);

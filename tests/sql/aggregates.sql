@@ -167,3 +167,42 @@ SELECT t.b, r.x FROM two AS t LEFT JOIN (SELECT x, b AS y FROM (SELECT DISTINCT 
 SELECT EXISTS (SELECT max(1) FROM two WHERE one.a ILIKE 'a%' GROUP BY b) AS e, one.a IN (SELECT 'abc' FROM two WHERE one.a LIKE 'a%' GROUP BY b) AS i FROM one;
 --> rows
 -- true | true
+
+-- Over conditions that are never NULL.
+CREATE TABLE conditions (a BOOLEAN, b INT);
+--> ok
+
+INSERT INTO conditions VALUES (TRUE, 1), (FALSE, 2), (NULL, 2);
+--> count 3
+
+SELECT b, max(c) AS m, bool_and(c) AS e, count(*) FILTER (WHERE c) AS n FROM (SELECT b, a IS TRUE AS c FROM conditions) AS o GROUP BY b ORDER BY b;
+--> rows
+-- 1 | true | true | 1
+-- 2 | false | false | 0
+
+SELECT c, d, count(*) FROM (SELECT b, a IS NOT FALSE AS c, a IS UNKNOWN AS d FROM conditions LIMIT 5) AS o GROUP BY ROLLUP (c, d) ORDER BY 1 NULLS FIRST, 2 NULLS FIRST;
+--> rows
+-- NULL | NULL | 3
+-- false | NULL | 1
+-- false | false | 1
+-- true | NULL | 2
+-- true | false | 1
+-- true | true | 1
+
+SELECT DISTINCT ON (b) * FROM (SELECT b, a IS FALSE AS c, a IS DISTINCT FROM TRUE AS d FROM conditions) AS o ORDER BY b, c, d;
+--> rows
+-- 1 | false | false
+-- 2 | false | true
+
+SELECT DISTINCT a IS NOT TRUE AS c FROM conditions ORDER BY 1;
+--> rows
+-- false
+-- true
+
+CREATE VIEW v_conditions AS SELECT b, bool_or(c) AS c FROM (SELECT b, (a AND b > 1) IS NOT TRUE AS c FROM conditions) AS o GROUP BY b;
+--> ok
+
+SELECT * FROM v_conditions ORDER BY b;
+--> rows
+-- 1 | true
+-- 2 | true
