@@ -11,11 +11,12 @@ use arrow::datatypes::{
     DataType, Float64Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit,
     TimeUnit,
 };
+use arrow::util::display::array_value_to_string;
 use datafusion::common::{DFSchema, Result, ScalarValue, exec_err};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    TypeSignature, Volatility,
+    ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature, TypeSignature, Volatility,
 };
 use datafusion::prelude::cast;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
@@ -94,14 +95,14 @@ fn has_no_time(value: &ScalarValue) -> bool {
 /// An interval times a number or divided by one.
 fn scaled(expr: RawBinaryExpr, schema: &DFSchema) -> PlannerResult<RawBinaryExpr> {
     let is_interval = |expr: &Expr| {
-        // A product is none, and may be a long chain.
-        !matches!(expr, Expr::BinaryExpr(_))
-            && matches!(expr.get_type(schema), Ok(DataType::Interval(_)))
+        // A product that is left is none, and may be a long chain.
+        let is_product = matches!(expr, Expr::BinaryExpr(made) if made.op == Operator::Multiply);
+        !is_product && matches!(expr.get_type(schema), Ok(DataType::Interval(_)))
     };
     let divides = matches!(expr.op, BinaryOperator::Divide);
-    let (interval, number) = match () {
-        () if is_interval(&expr.left) => (&expr.left, &expr.right),
-        () if !divides && is_interval(&expr.right) => (&expr.right, &expr.left),
+    let (interval, number, is_turned) = match () {
+        () if is_interval(&expr.left) => (&expr.left, &expr.right, false),
+        () if !divides && is_interval(&expr.right) => (&expr.right, &expr.left, true),
         () => return PlannerResult::Original(expr),
     };
     let Ok(by) = number.get_type(schema) else {
@@ -113,7 +114,7 @@ fn scaled(expr: RawBinaryExpr, schema: &DFSchema) -> PlannerResult<RawBinaryExpr
         by if by.is_numeric() => DataType::Float64,
         _ => return PlannerResult::Original(expr),
     };
-    let scaled = Scaled::new(expr.op.clone(), interval == &expr.right);
+    let scaled = Scaled::new(divides, is_turned);
     let args = vec![cast(interval.clone(), INTERVAL), cast(number.clone(), by)];
     PlannerResult::Planned(ScalarUDF::new_from_impl(scaled).call(args))
 }
@@ -128,11 +129,11 @@ struct Scaled {
 }
 
 impl Scaled {
-    fn new(op: BinaryOperator, is_turned: bool) -> Self {
+    fn new(divides: bool, is_turned: bool) -> Self {
         let numbers = [DataType::Int64, DataType::Float64];
         let numbers = numbers.map(|number| TypeSignature::Exact(vec![INTERVAL, number]));
         Self {
-            divides: op == BinaryOperator::Divide,
+            divides,
             is_turned,
             signature: Signature::one_of(numbers.to_vec(), Volatility::Immutable),
         }
@@ -222,12 +223,17 @@ impl ScalarUDFImpl for Scaled {
             };
             match made {
                 Some(made) => Ok(made),
-                None => exec_err!(
-                    "interval out of range: {} {} {}",
-                    ScalarValue::IntervalMonthDayNano(Some(value)),
-                    if self.divides { "/" } else { "*" },
-                    ScalarValue::try_from_array(by, row)?
-                ),
+                None => {
+                    let value = IntervalMonthDayNanoArray::from(vec![value]);
+                    let value = array_value_to_string(&value, 0)?;
+                    let by = array_value_to_string(by, row)?;
+                    match self.divides {
+                        true => {
+                            exec_err!("interval out of range, or divided by zero: {value} / {by}")
+                        }
+                        false => exec_err!("interval out of range: {value} * {by}"),
+                    }
+                }
             }
         };
         let made = (0..rows).map(|row| match interval.is_null(row) || number.is_null(row) {

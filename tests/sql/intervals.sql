@@ -82,3 +82,7 @@ SELECT arrow_typeof(DATE '2024-01-01' + INTERVAL '1 month'), arrow_typeof('1 mon
     arrow_typeof(INTERVAL '1 month' + INTERVAL '48 hours' + DATE '2024-01-01'), arrow_typeof(DATE '2024-01-01' - '1 hour'::INTERVAL);
 --> rows
 -- Date32 | Date32 | Date32 | Timestamp(ns)
+
+SELECT TIMESTAMP '2024-03-31 10:00:00' + (INTERVAL '1 day' + INTERVAL '1 hour') * 2 AS a, TIMESTAMP '2024-03-31 10:00:00' + 2 * 3 * INTERVAL '1 hour' AS b;
+--> rows
+-- 2024-04-02T12:00:00 | 2024-03-31T16:00:00
