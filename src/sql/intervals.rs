@@ -2,7 +2,7 @@
 //!
 //! A date and an interval with a time of day are a timestamp: DataFusion has them be a date and forgets the time. A literal of
 //! whole days, months and years leaves a date what it is, which is DataFusion's way. An interval times a number, and divided by
-//! one, is an interval; DataFusion has neither.
+//! one, is an interval; DataFusion has neither. What lies between two timestamps, a duration here, is an interval there too.
 
 use std::sync::Arc;
 
@@ -92,12 +92,13 @@ fn has_no_time(value: &ScalarValue) -> bool {
     }
 }
 
-/// An interval times a number or divided by one.
+/// An interval or a duration times a number or divided by one.
 fn scaled(expr: RawBinaryExpr, schema: &DFSchema) -> PlannerResult<RawBinaryExpr> {
     let is_interval = |expr: &Expr| {
         // A product that is left is none, and may be a long chain.
         let is_product = matches!(expr, Expr::BinaryExpr(made) if made.op == Operator::Multiply);
-        !is_product && matches!(expr.get_type(schema), Ok(DataType::Interval(_)))
+        let is_time = |of| matches!(of, DataType::Interval(_) | DataType::Duration(_));
+        !is_product && expr.get_type(schema).is_ok_and(is_time)
     };
     let divides = matches!(expr.op, BinaryOperator::Divide);
     let (interval, number, is_turned) = match () {

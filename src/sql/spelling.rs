@@ -1,15 +1,16 @@
 //! What PostgreSQL and DuckDB can say and DataFusion's planner cannot, in words that it knows.
 //!
 //! `FROM t` without a list, `SEMI JOIN` and `ANTI JOIN` without a side, `LIKE … ESCAPE` with any character, `INTERVAL (x) DAY` of an expression,
-//! `//`, `(s).field`, and lists of outer columns: DataFusion reads what stands in `[a, b]` as if no query stood around, but not what a function is
+//! `//`, `(s).field`, `GROUP BY ()` and HAVING that makes a group by itself, and lists of outer columns: DataFusion reads what stands in `[a, b]` as if no query stood around, but not what a function is
 //! given.
 
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, Interval, JoinOperator, ObjectName, Query, SelectFlavor, SelectItem,
-    SetExpr, TableFactor, TableWithJoins, Value, ValueWithSpan, VisitMut, VisitorMut,
+    FunctionArguments, GroupByExpr, Ident, Interval, JoinOperator, ObjectName, Query, Select,
+    SelectFlavor, SelectItem, SetExpr, TableFactor, TableWithJoins, Value, ValueWithSpan, Visit,
+    VisitMut, Visitor, VisitorMut,
 };
 use datafusion::sql::sqlparser::parser::Parser;
 
@@ -77,12 +78,46 @@ fn select(body: &mut SetExpr) {
                 select.projection = vec![SelectItem::Wildcard(Default::default())];
             }
             select.from.iter_mut().for_each(joins);
+            if has_one_group(select) {
+                let one = Expr::GroupingSets(vec![Vec::new()]);
+                select.group_by = GroupByExpr::Expressions(vec![one], Vec::new());
+            }
         }
         SetExpr::SetOperation { left, right, .. } => {
             select(left);
             select(right);
         }
         _ => {}
+    }
+}
+
+/// Whether all rows are one group, of which no aggregate function speaks.
+fn has_one_group(select: &Select) -> bool {
+    match &select.group_by {
+        GroupByExpr::Expressions(keys, more) if keys.is_empty() && more.is_empty() => {
+            let mut calls = Calls;
+            let has_calls = select.projection.visit(&mut calls).is_break()
+                || select.having.visit(&mut calls).is_break();
+            select.having.is_some() && !has_calls
+        }
+        GroupByExpr::Expressions(keys, more) => {
+            more.is_empty() && *keys == [Expr::Tuple(Vec::new())]
+        }
+        GroupByExpr::All(_) => false,
+    }
+}
+
+/// Looks for the call of a function.
+struct Calls;
+
+impl Visitor for Calls {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Function(_) => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
     }
 }
 
@@ -226,6 +261,6 @@ fn parsed(text: &str, name: &str, value: &Expr) -> Option<Expr> {
     }
     let parser = Parser::new(&EngineDialect).try_with_sql(text);
     let mut made = parser.and_then(|mut parser| parser.parse_expr()).ok()?;
-    let _ = made.visit(&mut Put(name, value));
+    let _ = VisitMut::visit(&mut made, &mut Put(name, value));
     Some(made)
 }

@@ -43,6 +43,17 @@ pub struct Counts {
     pub unsupported: usize,
 }
 
+impl Counts {
+    /// Counts what another job looked at too.
+    pub fn add(&mut self, other: &Self) {
+        self.statements += other.statements;
+        self.with_duckdb += other.with_duckdb;
+        self.refused += other.refused;
+        self.alone += other.alone;
+        self.unsupported += other.unsupported;
+    }
+}
+
 /// All databases with the rows of a world.
 pub struct Open<'a> {
     engines: Engines,

@@ -2,11 +2,11 @@
 //! other batches, and from what has to be equal whatever the rows are.
 //!
 //! ```text
-//! cargo test --all-features --test random -- PYTHON [--seed N] [--rounds N] [--minutes N] [--keep-going] [--print] [--browser]
+//! cargo test --all-features --test random -- PYTHON [--seed N] [--rounds N] [--minutes N] [--jobs N] [--keep-going] [--print] [--browser]
 //! ```
 //!
 //! PYTHON is an interpreter that has DuckDB. A round is a database of a few tables, a dozen queries and some writes; its number and
-//! the seed make it again. What differs is made smaller until nothing can be left out, and printed. `--print` shows each statement
+//! the seed make it again; as many run at a time as the machine has cores, or as `--jobs` says. What differs is made smaller until nothing can be left out, and printed. `--print` shows each statement
 //! before it runs; `--browser` has each database in a page of Chromium too.
 
 #![allow(
@@ -37,6 +37,9 @@ mod tree;
 mod world;
 mod writes;
 
+use std::num::NonZero;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
@@ -56,6 +59,7 @@ struct Options {
     seed: u64,
     rounds: u64,
     time: Duration,
+    jobs: usize,
     keep_going: bool,
     print: bool,
 }
@@ -69,6 +73,7 @@ fn options() -> Options {
         seed: rand::random::<u32>().into(),
         rounds: u64::MAX,
         time: Duration::MAX,
+        jobs: thread::available_parallelism().map_or(1, NonZero::get),
         keep_going: false,
         print: false,
     };
@@ -78,8 +83,9 @@ fn options() -> Options {
             "--seed" => options.seed = number(),
             "--rounds" => options.rounds = number(),
             "--minutes" => options.time = Duration::from_secs(60 * number()),
+            "--jobs" => options.jobs = number().max(1) as usize,
             "--keep-going" => options.keep_going = true,
-            "--print" => options.print = true,
+            "--print" => (options.print, options.jobs) = (true, 1),
             "--browser" => databases::open_page(),
             other => panic!("{other}: it is none of the arguments that are known"),
         }
@@ -87,25 +93,20 @@ fn options() -> Options {
     options
 }
 
-#[tokio::main]
-async fn main() {
+fn main() {
     let options = options();
-    let mut duckdb = DuckDb::start(&options.python);
-    let begun = Instant::now();
-    let (mut counts, mut wrong, mut rounds) = (Counts::default(), 0, 0);
-    while rounds < options.rounds && begun.elapsed() < options.time {
-        let seed = options.seed.wrapping_add(rounds);
-        rounds += 1;
-        if let Some((case, text)) = round(seed, options.print, &mut duckdb, &mut counts).await {
-            println!("\n--seed {seed}: {text}\nIt is made smaller:");
-            let (case, text) = case.shrunk(text, &mut duckdb).await;
-            println!("\n--seed {seed} --rounds 1\n{}\n{text}", case.sql());
-            wrong += 1;
-            if !options.keep_going {
-                break;
-            }
-        }
-    }
+    let turns = Turns::new(&options);
+    let done: Vec<Done> = thread::scope(|scope| {
+        let jobs: Vec<_> = (0..options.jobs)
+            .map(|_| scope.spawn(|| job(&options, &turns)))
+            .collect();
+        jobs.into_iter().map(|job| job.join().unwrap()).collect()
+    });
+    let mut counts = Counts::default();
+    done.iter().for_each(|job| counts.add(&job.counts));
+    let (rounds, wrong) = done.iter().fold((0, 0), |(rounds, wrong), job| {
+        (rounds + job.rounds, wrong + job.wrong)
+    });
     println!(
         "\n{rounds} databases from --seed {}: {} statements, {} with rows of DuckDB, {} refused by both, {} by DuckDB alone, {} unsupported",
         options.seed,
@@ -123,6 +124,67 @@ async fn main() {
     if wrong > 0 {
         std::process::exit(1);
     }
+}
+
+/// Which round is the next one, for all jobs.
+struct Turns<'a> {
+    options: &'a Options,
+    begun: Instant,
+    next: AtomicU64,
+    is_over: AtomicBool,
+}
+
+impl<'a> Turns<'a> {
+    fn new(options: &'a Options) -> Self {
+        Self {
+            options,
+            begun: Instant::now(),
+            next: AtomicU64::new(0),
+            is_over: AtomicBool::new(false),
+        }
+    }
+
+    /// The seed of the next round, where there is one.
+    fn next(&self) -> Option<u64> {
+        let goes_on =
+            !self.is_over.load(Ordering::Relaxed) && self.begun.elapsed() < self.options.time;
+        let round = goes_on.then(|| self.next.fetch_add(1, Ordering::Relaxed))?;
+        (round < self.options.rounds).then(|| self.options.seed.wrapping_add(round))
+    }
+
+    /// After something that differs.
+    fn end(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What a job looked at.
+#[derive(Default)]
+struct Done {
+    counts: Counts,
+    rounds: usize,
+    wrong: usize,
+}
+
+/// Rounds, one after the other, with a DuckDB of its own.
+fn job(options: &Options, turns: &Turns) -> Done {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut duckdb = DuckDb::start(&options.python);
+    let mut done = Done::default();
+    while let Some(seed) = turns.next() {
+        done.rounds += 1;
+        let round = round(seed, options.print, &mut duckdb, &mut done.counts);
+        if let Some((case, text)) = runtime.block_on(round) {
+            if !options.keep_going {
+                turns.end();
+            }
+            println!("\n--seed {seed}: {text}\nIt is made smaller:");
+            let (case, text) = runtime.block_on(case.shrunk(text, &mut duckdb));
+            println!("\n--seed {seed} --rounds 1\n{}\n{text}", case.sql());
+            done.wrong += 1;
+        }
+    }
+    done
 }
 
 /// The first statement of a round of which the answers differ.

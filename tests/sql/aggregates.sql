@@ -206,3 +206,35 @@ SELECT * FROM v_conditions ORDER BY b;
 --> rows
 -- 1 | true
 -- 2 | true
+
+-- All rows are one group, that of no rows too.
+SELECT count(*) AS n, max(v) AS most FROM t GROUP BY ();
+--> rows
+-- 6 | 30
+
+SELECT count(*) AS n FROM nothing GROUP BY () HAVING count(*) = 0;
+--> rows
+-- 0
+
+SELECT 1 AS one FROM t HAVING true;
+--> rows
+-- 1
+
+SELECT 1 AS one FROM nothing HAVING 1 > 0;
+--> rows
+-- 1
+
+SELECT 1 AS one FROM t HAVING NULL;
+--> rows
+
+SELECT v, (SELECT 7 FROM nothing WHERE nothing.b = (t.v > 3) HAVING true) AS seven FROM t ORDER BY v;
+--> rows
+-- -5 | 7
+-- 11 | 7
+-- 20 | 7
+-- 30 | 7
+-- 30 | 7
+-- NULL | 7
+
+SELECT v FROM t HAVING true;
+--> error invalid
