@@ -41,9 +41,16 @@ pub struct Counts {
     pub alone: usize,
     /// This engine says that it does not do it.
     pub unsupported: usize,
+    /// One of its databases did not end it in time.
+    pub late: usize,
 }
 
 impl Counts {
+    /// Those whose answers were not compared.
+    pub fn skipped(&self) -> usize {
+        self.unsupported + self.late
+    }
+
     /// Counts what another job looked at too.
     pub fn add(&mut self, other: &Self) {
         self.statements += other.statements;
@@ -51,6 +58,7 @@ impl Counts {
         self.refused += other.refused;
         self.alone += other.alone;
         self.unsupported += other.unsupported;
+        self.late += other.late;
     }
 }
 
@@ -98,11 +106,11 @@ impl<'a> Open<'a> {
         let theirs = self.duckdb.ask(&sql).map(|_| Vec::new());
         let ours = self.engines.run(&sql).await;
         let ours = ours.into_iter().map(|answer| answer.map(|_| Vec::new()));
-        let unsupported = counts.unsupported;
+        let skipped = counts.skipped();
         if let Some(wrong) = self.compare(ours.collect(), theirs, counts) {
             return Some(wrong);
         }
-        self.apart |= counts.unsupported > unsupported;
+        self.apart |= counts.skipped() > skipped;
         if self.apart {
             return None;
         }
@@ -131,6 +139,13 @@ impl<'a> Open<'a> {
         counts: &mut Counts,
     ) -> Option<String> {
         counts.statements += 1;
+        if ours
+            .iter()
+            .any(|answer| answer.as_ref().is_err_and(|failed| failed.is_late))
+        {
+            counts.late += 1;
+            return None;
+        }
         let names = self.engines.all.iter().map(|(name, _)| *name);
         let mut first: Option<(&str, Answer)> = None;
         for (name, answer) in names.zip(ours) {

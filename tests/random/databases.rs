@@ -25,6 +25,8 @@ pub struct Failed {
     /// That there is a mistake in the engine.
     pub is_internal: bool,
     pub is_unsupported: bool,
+    /// That there was no time to end it.
+    pub is_late: bool,
 }
 
 /// The page of the engines that run in one, where there are any.
@@ -111,6 +113,7 @@ pub async fn ask(engine: &Engine, sql: &str) -> Answer {
             Failed {
                 is_internal: is_theirs || matches!(error.kind(), ErrorKind::Internal),
                 is_unsupported: matches!(error.kind(), ErrorKind::Unsupported),
+                is_late: matches!(error.kind(), ErrorKind::Timeout),
                 text,
             }
         }),
@@ -119,6 +122,7 @@ pub async fn ask(engine: &Engine, sql: &str) -> Answer {
             answer.map_err(|refused| Failed {
                 is_internal: refused.is_internal(),
                 is_unsupported: refused.code == "unsupported",
+                is_late: refused.code == "timeout",
                 text: refused.message,
             })
         }

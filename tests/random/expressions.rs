@@ -194,6 +194,8 @@ impl Generator {
             Kind::Timestamp => {
                 let by = self.interval();
                 let (plus, minus) = (format!("({{}} + {by})"), format!("({{}} - {by})"));
+                // Of whole days it is a date here.
+                let cast = format!("CAST({minus} AS TIMESTAMP)");
                 let (sql, of) = self.pick(&[
                     ("greatest({}, {})", Kind::Timestamp),
                     ("least({}, {})", Kind::Timestamp),
@@ -202,7 +204,7 @@ impl Generator {
                     ("date_trunc('week', {})", Kind::Timestamp),
                     (&plus, Kind::Timestamp),
                     (&minus, Kind::Timestamp),
-                    (&minus, Kind::Date),
+                    (&cast, Kind::Date),
                     ("CAST({} AS TIMESTAMP)", Kind::Date),
                 ]);
                 self.call(sight, depth, Kind::Timestamp, sql, &[of; 2])
@@ -263,10 +265,15 @@ impl Generator {
     }
 
     fn call(&mut self, sight: &Sight, depth: usize, kind: Kind, sql: &str, kinds: &[Kind]) -> Expr {
-        let within: Vec<_> = kinds
-            .iter()
-            .map(|kind| self.expr(sight, *kind, depth))
-            .collect();
+        let mut within: Vec<Expr> = Vec::new();
+        for kind in kinds {
+            // One operand twice: what is simplified is most often that.
+            let known = within.iter().find(|known| known.kind == *kind).cloned();
+            within.push(match known.filter(|_| self.one_in(8)) {
+                Some(known) => known,
+                None => self.expr(sight, *kind, depth),
+            });
+        }
         Expr::of(kind, sql, within)
     }
 
@@ -281,6 +288,8 @@ impl Generator {
             ("abs({})", Kind::Int),
             ("({} & {})", Kind::Int),
             ("({} | {})", Kind::Int),
+            ("((- {}) & {})", Kind::Int),
+            ("(- ({} | {}))", Kind::Int),
             ("greatest({}, {})", Kind::Int),
             ("least({}, {})", Kind::Int),
             ("CAST({} AS BIGINT)", Kind::Bool),

@@ -1,6 +1,7 @@
 //! Random queries.
 
 use rand::Rng;
+use rand::seq::IndexedRandom;
 
 use crate::expressions::{Column, Generator, Sight};
 use crate::tree::{End, Expr, Kind, Query, Relation, Select, Source, With};
@@ -195,10 +196,18 @@ impl Generator {
             outer,
             queries,
         };
-        let filter = match self.one_in(3) {
+        let mut filter = match self.one_in(3) {
             true => None,
             false => Some(self.expr(&sight, Kind::Bool, 3)),
         };
+        if self.one_in(4)
+            && let Some(equal) = self.equal(&columns, &columns)
+        {
+            filter = Some(match filter {
+                Some(filter) => Expr::of(Kind::Bool, "({} AND {})", [equal, filter]),
+                None => equal,
+            });
+        }
         let mut select = Select {
             distinct: self.one_in(8),
             from,
@@ -289,12 +298,6 @@ impl Generator {
     }
 
     fn on(&mut self, world: &World, left: &[Column], right: &[Column], join: &str) -> Expr {
-        let pairs: Vec<_> = left
-            .iter()
-            .flat_map(|left| right.iter().map(move |right| (left, right)))
-            .filter(|(left, right)| left.kind == right.kind)
-            .map(|(left, right)| format!("({} = {})", left.sql, right.sql))
-            .collect();
         let both: Vec<Column> = left.iter().chain(right).cloned().collect();
         let sight = Sight {
             world,
@@ -302,17 +305,39 @@ impl Generator {
             outer: &[],
             queries: 0,
         };
-        if pairs.is_empty() || join != "FULL JOIN" && self.one_in(3) {
+        let is_full = join == "FULL JOIN";
+        let equal = match !is_full && self.one_in(3) {
+            true => None,
+            false => self.equal(left, right),
+        };
+        let Some(equal) = equal else {
             return self.expr(&sight, Kind::Bool, 2);
+        };
+        let further = match self.rng.random_range(0..6) {
+            _ if is_full => None,
+            0 => self.equal(left, right),
+            1 | 2 => Some(self.expr(&sight, Kind::Bool, 2)),
+            _ => None,
+        };
+        match further {
+            Some(further) => Expr::of(Kind::Bool, "({} AND {})", [equal, further]),
+            None => equal,
         }
-        let equal = Expr::sql(Kind::Bool, self.pick(&pairs));
-        match join != "FULL JOIN" && self.one_in(3) {
-            true => {
-                let further = self.expr(&sight, Kind::Bool, 2);
-                Expr::of(Kind::Bool, "({} AND {})", [equal, further])
-            }
-            false => equal,
-        }
+    }
+
+    /// A column of each that is equal to one of the other.
+    fn equal(&mut self, left: &[Column], right: &[Column]) -> Option<Expr> {
+        let pairs = left
+            .iter()
+            .flat_map(|left| right.iter().map(move |right| (left, right)));
+        let pairs = pairs.filter(|(left, right)| left.kind == right.kind && left.sql != right.sql);
+        let pairs: Vec<_> = pairs.collect();
+        let (left, right) = pairs.choose(&mut self.rng)?;
+        let how = self.pick(&["=", "=", "=", "IS NOT DISTINCT FROM"]);
+        Some(Expr::sql(
+            Kind::Bool,
+            format!("({} {how} {})", left.sql, right.sql),
+        ))
     }
 
     fn aggregate(&mut self, select: &mut Select, sight: &Sight, kinds: &[Kind]) {

@@ -89,3 +89,31 @@ SELECT ((SELECT {'a': b.c1} FROM outer_rows AS b WHERE b.c0 = a.c0)).a AS q FROM
 
 SELECT (p).nothing FROM t;
 --> error invalid
+
+-- A part of a struct beside columns of one name, one of which is NULL for all rows.
+CREATE TABLE left_rows (c0 BIGINT, c1 BIGINT);
+--> ok
+
+CREATE TABLE right_rows (c0 TEXT, c1 STRUCT(a BIGINT, b VARCHAR));
+--> ok
+
+INSERT INTO left_rows VALUES (1, 1), (2, 2), (3, NULL);
+--> count 3
+
+INSERT INTO right_rows VALUES ('x', {'a': 1, 'b': 'y'});
+--> count 1
+
+SELECT r.c0, l.c0 AS l FROM left_rows AS l LEFT JOIN right_rows AS r ON FALSE WHERE l.c0 IS DISTINCT FROM (r.c1)['a'] ORDER BY 2;
+--> rows
+-- NULL | 1
+-- NULL | 2
+-- NULL | 3
+
+SELECT r.c0, l.c0 AS l, (r.c1)['b'] AS b FROM left_rows AS l FULL JOIN right_rows AS r ON FALSE WHERE l.c1 = l.c0 AND l.c0 IS DISTINCT FROM (r.c1)['a'] ORDER BY 2;
+--> rows
+-- NULL | 1 | NULL
+-- NULL | 2 | NULL
+
+SELECT (SELECT max(r.c0) FROM left_rows AS l FULL JOIN right_rows AS r ON FALSE WHERE l.c1 = l.c0 AND l.c0 <> (r.c1)['a']) AS none, o.c0 FROM right_rows AS o;
+--> rows
+-- NULL | x
