@@ -98,7 +98,7 @@ impl Generator {
     /// Quoted as SQL has it.
     pub fn text(&mut self) -> &'static str {
         self.pick(&[
-            "", "a", "ab", "abc", "b", "B", "ä", "O''Brien", " a ", "a%", "_", "1",
+            "", "a", "ab", "abc", "b", "B", "ä", "O''Brien", " a ", "a%", "_", "1", "2024-02", "5",
         ])
     }
 
@@ -335,6 +335,18 @@ impl Generator {
         if sight.queries > 0 && self.one_in(8) {
             return self.condition_with_query(sight, kind, depth);
         }
+        if self.one_in(12) {
+            // Casts that keep no order or have many values for one.
+            let (sql, kinds) = self.pick(&[
+                ("(CAST({} AS DATE) = {})", [Kind::Timestamp, Kind::Date]),
+                ("(CAST({} AS DATE) >= {})", [Kind::Timestamp, Kind::Date]),
+                ("(CAST({} AS VARCHAR) = {})", [Kind::Int, Kind::Text]),
+                ("(CAST({} AS VARCHAR) > {})", [Kind::Int, Kind::Text]),
+                ("(CAST({} AS VARCHAR) < {})", [Kind::Date, Kind::Text]),
+                ("(CAST({} AS DOUBLE) = {})", [Kind::Decimal, Kind::Double]),
+            ]);
+            return self.call(sight, depth, Kind::Bool, sql, &kinds);
+        }
         let (sql, kind) = match self.rng.random_range(0..12) {
             11 => (
                 self.pick(&[
@@ -408,9 +420,15 @@ impl Generator {
     }
 
     fn condition_with_query(&mut self, sight: &Sight, kind: Kind, depth: usize) -> Expr {
+        let mut kinds = vec![kind];
         let (exists, wanted) = match self.one_in(2) {
             true => (true, Wanted::Any),
-            false => (false, Wanted::Kinds(vec![kind])),
+            false => {
+                if self.one_in(4) {
+                    kinds.push(self.kind());
+                }
+                (false, Wanted::Kinds(kinds.clone()))
+            }
         };
         let query = Part::Query(Box::new(self.subquery(sight, &wanted, false)));
         let mut parts = Vec::new();
@@ -420,12 +438,19 @@ impl Generator {
             parts.push(query);
             parts.push(Part::Sql(")".to_string()));
         } else {
-            let how = self.pick(&[
-                " IN ", " IN ", " NOT IN ", " NOT IN ", " = ANY ", " <> ALL ", " < ANY ",
-                " >= ALL ",
-            ]);
+            let how = match kinds.len() {
+                1 => self.pick(&[
+                    " IN ", " IN ", " NOT IN ", " NOT IN ", " = ANY ", " <> ALL ", " < ANY ",
+                    " >= ALL ",
+                ]),
+                _ => self.pick(&[" IN ", " NOT IN "]),
+            };
+            let asked = match kinds.len() {
+                1 => "{}",
+                _ => "({}, {})",
+            };
             parts.push(Part::Sql("(".to_string()));
-            parts.push(Part::Expr(self.expr(sight, kind, depth)));
+            parts.push(Part::Expr(self.call(sight, depth, kind, asked, &kinds)));
             parts.push(Part::Sql(how.to_string()));
             parts.push(query);
             parts.push(Part::Sql(")".to_string()));

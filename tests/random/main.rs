@@ -18,6 +18,7 @@
     reason = "a test says what is wrong and stops there"
 )]
 
+mod aggregates;
 mod case;
 mod databases;
 mod expressions;

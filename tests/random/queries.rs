@@ -16,7 +16,50 @@ pub enum Wanted {
 
 impl Generator {
     pub fn query(&mut self, world: &World) -> Query {
-        self.query_over(world, &[], &Wanted::Any, 2)
+        let query = self.query_over(world, &[], &Wanted::Any, 2);
+        if query.end != End::Nothing {
+            return query;
+        }
+        let alias = self.alias("t");
+        let columns = columns_of(&alias, kinds_of(&query));
+        let sight = Sight {
+            world,
+            columns: &columns,
+            outer: &[],
+            queries: 0,
+        };
+        let mut around = Select::default();
+        let all = columns
+            .iter()
+            .map(|column| Expr::sql(column.kind, column.sql.clone()));
+        let all: Vec<_> = all.collect();
+        match self.rng.random_range(0..10) {
+            0 => {
+                let count = Expr::sql(Kind::Int, "count(*)");
+                let filter = self.expr(&sight, Kind::Bool, 1);
+                around.is_aggregate = true;
+                around.items = vec![match self.one_in(2) {
+                    true => Expr::of(Kind::Int, "{} FILTER (WHERE {})", [count, filter]),
+                    false => count,
+                }];
+            }
+            1 => {
+                around.distinct = true;
+                around.items = all[..self.rng.random_range(1..=all.len())].to_vec();
+            }
+            2 => {
+                around.filter = Some(self.expr(&sight, Kind::Bool, 1));
+                around.items = all;
+            }
+            _ => return query,
+        }
+        around.from = vec![Source {
+            join: "",
+            relation: Relation::Query(Box::new(query)),
+            alias,
+            on: None,
+        }];
+        around.into()
     }
 
     /// A query within an expression; with `one_row` it has at most one.
@@ -99,13 +142,7 @@ impl Generator {
         let cast = |kind: Kind, expr: Expr| {
             Expr::of(kind, &format!("CAST({{}} AS {})", kind.sql_type()), [expr])
         };
-        let columns = |of: &str| {
-            let columns = kinds.iter().enumerate().map(|(place, kind)| Column {
-                sql: format!("{of}.c{place}"),
-                kind: *kind,
-            });
-            columns.collect::<Vec<_>>()
-        };
+        let columns = |of: &str| columns_of(of, kinds.clone());
         let items = columns(&begun_as).into_iter().enumerate();
         let items = items.map(|(place, column)| match place {
             0 => Expr::sql(
@@ -140,10 +177,7 @@ impl Generator {
         {
             let alias = self.alias("t");
             let on = format!("({again}.c0 = {alias}.c{same})");
-            seen.extend(joined.kinds.iter().enumerate().map(|(place, kind)| Column {
-                sql: format!("{alias}.c{place}"),
-                kind: *kind,
-            }));
+            seen.extend(columns_of(&alias, joined.kinds));
             sources.push(Source {
                 join: "JOIN",
                 relation: Relation::Table(joined.name),
@@ -198,7 +232,10 @@ impl Generator {
         };
         let mut filter = match self.one_in(3) {
             true => None,
-            false => Some(self.expr(&sight, Kind::Bool, 3)),
+            false => {
+                let depth = self.pick(&[1, 1, 2, 3, 3]);
+                Some(self.expr(&sight, Kind::Bool, depth))
+            }
         };
         if self.one_in(4)
             && let Some(equal) = self.equal(&columns, &columns)
@@ -265,11 +302,7 @@ impl Generator {
                 let table = self.pick(&world.tables);
                 (Relation::Table(table.name), table.kinds)
             };
-            let own = kinds.into_iter().enumerate().map(|(place, kind)| Column {
-                sql: format!("{alias}.c{place}"),
-                kind,
-            });
-            let own: Vec<_> = own.collect();
+            let own = columns_of(&alias, kinds);
             let join = match is_lateral {
                 true => self.pick(&["JOIN", "LEFT JOIN"]),
                 false => self.pick(&[
@@ -339,168 +372,14 @@ impl Generator {
             format!("({} {how} {})", left.sql, right.sql),
         ))
     }
+}
 
-    fn aggregate(&mut self, select: &mut Select, sight: &Sight, kinds: &[Kind]) {
-        select.is_aggregate = true;
-        // DuckDB 2.0 has DISTINCT lose the row of no rows in a subquery that asks for outer columns.
-        select.distinct &= sight.outer.is_empty();
-        let near = Sight {
-            queries: 0,
-            ..*sight
-        };
-        for _ in 0..self.rng.random_range(0..3) {
-            let kind = self.kind();
-            let key = self.expr(&Sight { outer: &[], ..near }, kind, 1);
-            let text = key.to_string();
-            let is_new = select.groups.iter().all(|known| known.to_string() != text);
-            // A key without a column would be the number of one.
-            if is_new && text.contains(".c") {
-                select.groups.push(key);
-            }
-        }
-        // A literal that meets a decimal changes, and with it the name of a key that sets of groups do not give back.
-        let has_decimals = select
-            .groups
-            .iter()
-            .any(|key| key.to_string().contains("CAST"));
-        if !select.groups.is_empty() && !has_decimals && self.one_in(6) {
-            select.grouping = self.pick(&["ROLLUP ({})", "CUBE ({})", "GROUPING SETS (({}), ())"]);
-        }
-        let mut known: Vec<Column> = select
-            .groups
-            .iter()
-            .map(|key| Column {
-                sql: key.to_string(),
-                kind: key.kind,
-            })
-            .collect();
-        for kind in kinds {
-            known.push(Column {
-                sql: self.aggregated(&near, *kind).to_string(),
-                kind: *kind,
-            });
-        }
-        let over = Sight {
-            columns: &known,
-            outer: &[],
-            queries: 0,
-            ..*sight
-        };
-        let items = kinds.iter().map(|kind| self.expr(&over, *kind, 1));
-        select.items = items.collect();
-        // HAVING with neither keys nor aggregates is refused here.
-        let is_grouped = !select.groups.is_empty() || !kinds.iter().any(|kind| kind.is_nested());
-        if is_grouped && self.one_in(4) {
-            select.having = Some(self.expr(&over, Kind::Bool, 1));
-        }
-        // Without either there would be a row for each.
-        if select.groups.is_empty() {
-            select.items[0] = Expr::sql(kinds[0], known[0].sql.clone());
-        }
-    }
-
-    fn aggregated(&mut self, sight: &Sight, kind: Kind) -> Expr {
-        let sql = match kind {
-            Kind::Bool => self.pick(&["bool_and({})", "bool_or({})"]),
-            Kind::Int if self.one_in(3) => return Expr::sql(Kind::Int, "count(*)"),
-            Kind::Int => self.pick(&[
-                "count({})",
-                "count(DISTINCT {})",
-                "CAST(sum({}) AS BIGINT)",
-                "CAST(sum(DISTINCT {}) AS BIGINT)",
-                "min({})",
-                "max({})",
-            ]),
-            Kind::Double => self.pick(&["sum({})", "min({})", "max({})"]),
-            Kind::Decimal => self.pick(&["sum({})", "min({})", "max({})"]),
-            Kind::Text => self.pick(&[
-                "min({})",
-                "max({})",
-                "string_agg({}, ',' ORDER BY {} NULLS FIRST)",
-            ]),
-            Kind::Date | Kind::Timestamp => self.pick(&["min({})", "max({})"]),
-            Kind::List | Kind::Struct => return self.expr(sight, kind, 0),
-        };
-        let of = match sql.starts_with("count") {
-            true => self.kind(),
-            false => kind,
-        };
-        let within = self.expr(sight, of, 1);
-        let aggregated = Expr::of(kind, sql, [within.clone(), within]);
-        match !sql.starts_with("CAST") && self.one_in(5) {
-            true => {
-                let filter = self.expr(sight, Kind::Bool, 1);
-                Expr::of(kind, "{} FILTER (WHERE {})", [aggregated, filter])
-            }
-            false => aggregated,
-        }
-    }
-
-    /// A window function in the order of all columns: rows that tie are the same.
-    fn window(&mut self, sight: &Sight, kind: Kind) -> Expr {
-        let near = Sight {
-            queries: 0,
-            outer: &[],
-            ..*sight
-        };
-        let keys: Vec<_> = sight
-            .columns
-            .iter()
-            .map(|column| format!("{} NULLS FIRST", column.sql))
-            .collect();
-        let has_nested = sight.columns.iter().any(|column| column.kind.is_nested());
-        if keys.is_empty() || has_nested {
-            return self.expr(sight, kind, 2);
-        }
-        let by = self.kind();
-        let partition = self.expr(&near, by, 1);
-        let partition = match partition.to_string().contains(".c") && self.one_in(2) {
-            true => format!("PARTITION BY {partition} "),
-            false => String::new(),
-        };
-        let frame = self.pick(&[
-            "",
-            " ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING",
-            " ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
-            " ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING",
-            " ROWS BETWEEN 2 FOLLOWING AND 3 FOLLOWING",
-        ]);
-        let function = match kind {
-            Kind::Int => self.pick(&[
-                "row_number()",
-                "rank()",
-                "dense_rank()",
-                "count(*)",
-                "count({})",
-                "sum({})",
-                "lag({}, 1)",
-                "max({})",
-            ]),
-            Kind::Bool => self.pick(&["bool_and({})", "lag({}, 2)", "first_value({})"]),
-            Kind::Double | Kind::Decimal => self.pick(&["sum({})", "lead({}, 1)", "min({})"]),
-            Kind::Text | Kind::Date | Kind::Timestamp | Kind::List | Kind::Struct => self.pick(&[
-                "lag({}, 1)",
-                "lead({}, 1)",
-                "first_value({})",
-                "last_value({})",
-                "max({})",
-            ]),
-        };
-        let has_frame = !["row_number", "rank", "dense_rank", "lag", "lead"]
-            .iter()
-            .any(|ranked| function.starts_with(ranked));
-        let frame = if has_frame { frame } else { "" };
-        let within = self.expr(&near, kind, 1);
-        let over = format!(
-            "{function} OVER ({partition}ORDER BY {}{frame})",
-            keys.join(", ")
-        );
-        // A place is a number without a sign in DataFusion, and BIGINT in DuckDB.
-        match function.contains("{}") {
-            true => Expr::of(kind, &over, [within]),
-            false => Expr::of(kind, &format!("CAST({over} AS BIGINT)"), [within]),
-        }
-    }
+fn columns_of(alias: &str, kinds: Vec<Kind>) -> Vec<Column> {
+    let columns = kinds.into_iter().enumerate().map(|(place, kind)| Column {
+        sql: format!("{alias}.c{place}"),
+        kind,
+    });
+    columns.collect()
 }
 
 fn kinds_of(query: &Query) -> Vec<Kind> {

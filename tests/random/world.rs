@@ -35,7 +35,7 @@ impl World {
             if has_key {
                 kinds[0] = Kind::Int;
             }
-            let rows = generator.pick(&[0, 3, 8, 20, 60]);
+            let rows = generator.pick(&[0, 3, 8, 20, 40]);
             let rows = (0..rows).map(|row: usize| {
                 let values = kinds.iter().enumerate();
                 let values = values.map(|(place, kind)| match has_key && place == 0 {

@@ -5,7 +5,7 @@ use rand::Rng;
 use crate::case::Statement;
 use crate::expressions::{Column, Generator, Sight};
 use crate::queries::Wanted;
-use crate::tree::{Expr, Kind, Part};
+use crate::tree::{End, Expr, Kind, Part};
 use crate::world::World;
 
 impl Generator {
@@ -55,12 +55,14 @@ impl Generator {
                     [filter],
                 )
             }
-            2 => {
+            2 if !table.kinds.iter().any(|kind| kind.is_nested()) => {
                 let nothing = Sight {
                     columns: &[],
                     ..sight
                 };
-                let query = self.subquery(&nothing, &Wanted::Kinds(table.kinds.clone()), false);
+                let mut query = self.subquery(&nothing, &Wanted::Kinds(table.kinds.clone()), false);
+                // What comes after it is joined with itself.
+                query.end = End::Order(Some((0, 20)));
                 Expr {
                     kind: Kind::Bool,
                     parts: vec![

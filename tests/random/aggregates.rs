@@ -1,0 +1,173 @@
+//! Random aggregates and window functions.
+
+use rand::Rng;
+
+use crate::expressions::{Column, Generator, Sight};
+use crate::tree::{Expr, Kind, Select};
+
+impl Generator {
+    pub fn aggregate(&mut self, select: &mut Select, sight: &Sight, kinds: &[Kind]) {
+        select.is_aggregate = true;
+        // DuckDB 2.0 has DISTINCT lose the row of no rows in a subquery that asks for outer columns.
+        select.distinct &= sight.outer.is_empty();
+        let near = Sight {
+            queries: 0,
+            ..*sight
+        };
+        for _ in 0..self.rng.random_range(0..3) {
+            let kind = self.kind();
+            let depth = self.pick(&[0, 0, 1]);
+            let key = self.expr(&Sight { outer: &[], ..near }, kind, depth);
+            let text = key.to_string();
+            let is_new = select.groups.iter().all(|known| known.to_string() != text);
+            // A key without a column would be the number of one.
+            if is_new && text.contains(".c") {
+                select.groups.push(key);
+            }
+        }
+        // A literal that meets a decimal changes, and with it the name of a key that sets of groups do not give back.
+        let has_decimals = select
+            .groups
+            .iter()
+            .any(|key| key.to_string().contains("CAST"));
+        if !select.groups.is_empty() && !has_decimals && self.one_in(6) {
+            select.grouping = self.pick(&["ROLLUP ({})", "CUBE ({})", "GROUPING SETS (({}), ())"]);
+        }
+        let mut known: Vec<Column> = select
+            .groups
+            .iter()
+            .map(|key| Column {
+                sql: key.to_string(),
+                kind: key.kind,
+            })
+            .collect();
+        for kind in kinds {
+            known.push(Column {
+                sql: self.aggregated(&near, *kind).to_string(),
+                kind: *kind,
+            });
+        }
+        let over = Sight {
+            columns: &known,
+            outer: &[],
+            queries: 0,
+            ..*sight
+        };
+        let items = kinds.iter().map(|kind| self.expr(&over, *kind, 1));
+        select.items = items.collect();
+        // HAVING with neither keys nor aggregates, but functions, is refused here.
+        let is_grouped = !select.groups.is_empty() || !kinds.iter().any(|kind| kind.is_nested());
+        if is_grouped && self.one_in(4) {
+            select.having = Some(self.expr(&over, Kind::Bool, 1));
+        }
+        // Without either there would be a row for each.
+        if select.groups.is_empty() {
+            select.items[0] = Expr::sql(kinds[0], known[0].sql.clone());
+        }
+    }
+
+    fn aggregated(&mut self, sight: &Sight, kind: Kind) -> Expr {
+        let sql = match kind {
+            Kind::Bool => self.pick(&["bool_and({})", "bool_or({})"]),
+            Kind::Int => self.pick(&[
+                "count(*)",
+                "count(*)",
+                "count(*)",
+                "count({})",
+                "count(DISTINCT {})",
+                "CAST(sum({}) AS BIGINT)",
+                "CAST(sum(DISTINCT {}) AS BIGINT)",
+                "min({})",
+                "max({})",
+            ]),
+            Kind::Double => self.pick(&["sum({})", "min({})", "max({})"]),
+            Kind::Decimal => self.pick(&["sum({})", "min({})", "max({})"]),
+            Kind::Text => self.pick(&[
+                "min({})",
+                "max({})",
+                "string_agg({}, ',' ORDER BY {} NULLS FIRST)",
+            ]),
+            Kind::Date | Kind::Timestamp => self.pick(&["min({})", "max({})"]),
+            Kind::List | Kind::Struct => return self.expr(sight, kind, 0),
+        };
+        let of = match sql.starts_with("count") {
+            true => self.kind(),
+            false => kind,
+        };
+        let within = self.expr(sight, of, 1);
+        let aggregated = Expr::of(kind, sql, [within.clone(), within]);
+        match !sql.starts_with("CAST") && self.one_in(5) {
+            true => {
+                let filter = self.expr(sight, Kind::Bool, 1);
+                Expr::of(kind, "{} FILTER (WHERE {})", [aggregated, filter])
+            }
+            false => aggregated,
+        }
+    }
+
+    /// A window function in the order of all columns: rows that tie are the same.
+    pub fn window(&mut self, sight: &Sight, kind: Kind) -> Expr {
+        let near = Sight {
+            queries: 0,
+            outer: &[],
+            ..*sight
+        };
+        let keys: Vec<_> = sight
+            .columns
+            .iter()
+            .map(|column| format!("{} NULLS FIRST", column.sql))
+            .collect();
+        let has_nested = sight.columns.iter().any(|column| column.kind.is_nested());
+        if keys.is_empty() || has_nested {
+            return self.expr(sight, kind, 2);
+        }
+        let by = self.kind();
+        let partition = self.expr(&near, by, 1);
+        let partition = match partition.to_string().contains(".c") && self.one_in(2) {
+            true => format!("PARTITION BY {partition} "),
+            false => String::new(),
+        };
+        let frame = self.pick(&[
+            "",
+            " ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING",
+            " ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
+            " ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING",
+            " ROWS BETWEEN 2 FOLLOWING AND 3 FOLLOWING",
+        ]);
+        let function = match kind {
+            Kind::Int => self.pick(&[
+                "row_number()",
+                "rank()",
+                "dense_rank()",
+                "count(*)",
+                "count({})",
+                "sum({})",
+                "lag({}, 1)",
+                "max({})",
+            ]),
+            Kind::Bool => self.pick(&["bool_and({})", "lag({}, 2)", "first_value({})"]),
+            Kind::Double | Kind::Decimal => self.pick(&["sum({})", "lead({}, 1)", "min({})"]),
+            Kind::Text | Kind::Date | Kind::Timestamp | Kind::List | Kind::Struct => self.pick(&[
+                "lag({}, 1)",
+                "lead({}, 1)",
+                "first_value({})",
+                "last_value({})",
+                "max({})",
+            ]),
+        };
+        let has_frame = !["row_number", "rank", "dense_rank", "lag", "lead"]
+            .iter()
+            .any(|ranked| function.starts_with(ranked));
+        let frame = if has_frame { frame } else { "" };
+        let within = self.expr(&near, kind, 1);
+        let over = format!(
+            "{function} OVER ({partition}ORDER BY {}{frame})",
+            keys.join(", ")
+        );
+        // A place is a number without a sign in DataFusion, and BIGINT in DuckDB.
+        match function.contains("{}") {
+            true => Expr::of(kind, &over, [within]),
+            false => Expr::of(kind, &format!("CAST({over} AS BIGINT)"), [within]),
+        }
+    }
+}
