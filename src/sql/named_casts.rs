@@ -60,13 +60,17 @@ impl VisitorMut for NamedCasts {
     }
 }
 
-/// Names the casts of each SELECT of a query, at any depth, that has two keys of one name. The function says what an item of a list
-/// that has no alias is called.
-pub(super) struct NamedKeys<'a>(pub &'a dyn Fn(&Select, &SelectItem) -> Ident);
+/// Names the casts of SELECTs of a query, at any depth.
+pub(super) struct NamedKeys<'a> {
+    /// What an item of a list that has no alias is called.
+    pub name: &'a dyn Fn(&Select, &SelectItem) -> Ident,
+    /// Of all, and not only of those with two keys of one name.
+    pub all: bool,
+}
 
 impl NamedKeys<'_> {
     fn select(&mut self, select: &mut Select) -> bool {
-        if !would_be_one(select) {
+        if !(self.all || would_be_one(select)) {
             return false;
         }
         let before = select.clone();
@@ -79,7 +83,7 @@ impl NamedKeys<'_> {
             {
                 *item = SelectItem::ExprWithAlias {
                     expr: expr.clone(),
-                    alias: (self.0)(&before, &unnamed),
+                    alias: (self.name)(&before, &unnamed),
                 };
             }
         }

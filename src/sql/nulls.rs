@@ -7,6 +7,8 @@
 //! - `x IN (1, CASE WHEN a THEN 2 END)`: what is one value for no rows is taken for a constant, which a CASE is. [`Hidden`] is a value
 //!   for each row.
 //! - `(SELECT 1 FROM t)` is never NULL for it, though t may be empty. [`maybe_null`] says so.
+//! - `x IS TRUE` is never NULL for it in a logical plan, and may be in a physical one, which it then refuses where it compares the
+//!   two. Where it is a value, and no condition, it is the comparison that DataFusion makes of it later anyway.
 //! - `n ^ n` and `s ~ '.*'` become constants though they are NULL where the operand is; the same keeps them.
 
 use std::sync::Arc;
@@ -25,9 +27,14 @@ use datafusion::prelude::lit;
 pub(crate) fn respect(plan: LogicalPlan) -> Result<LogicalPlan> {
     plan.transform_down_with_subqueries(|plan| {
         let names = NamePreserver::new(&plan);
+        let is_condition = matches!(plan, LogicalPlan::Filter(_) | LogicalPlan::Join(_));
         plan.map_expressions(|expr| {
             let name = names.save(&expr);
             let kept = keep_apart(expr)?;
+            let kept = match is_condition {
+                true => kept,
+                false => kept.transform_data(|expr| expr.transform_up(as_comparison))?,
+            };
             Ok(match kept.transformed {
                 true => kept.update_data(|expr| name.restore(expr)),
                 false => kept,
@@ -83,6 +90,21 @@ fn keep_apart(expr: Expr) -> Result<Transformed<Expr>> {
             other => Transformed::no(other),
         })
     })
+}
+
+/// `x IS NOT DISTINCT FROM TRUE` for `x IS TRUE`, and so on.
+fn as_comparison(expr: Expr) -> Result<Transformed<Expr>> {
+    let (inner, op, value) = match expr {
+        Expr::IsTrue(inner) => (inner, Operator::IsNotDistinctFrom, true),
+        Expr::IsNotTrue(inner) => (inner, Operator::IsDistinctFrom, true),
+        Expr::IsFalse(inner) => (inner, Operator::IsNotDistinctFrom, false),
+        Expr::IsNotFalse(inner) => (inner, Operator::IsDistinctFrom, false),
+        Expr::IsUnknown(inner) => return Ok(Transformed::yes(Expr::IsNull(inner))),
+        Expr::IsNotUnknown(inner) => return Ok(Transformed::yes(Expr::IsNotNull(inner))),
+        other => return Ok(Transformed::no(other)),
+    };
+    let compared = BinaryExpr::new(inner, op, Box::new(lit(value)));
+    Ok(Transformed::yes(Expr::BinaryExpr(compared)))
 }
 
 fn is_bitwise(op: Operator) -> bool {

@@ -31,7 +31,7 @@ use super::numerals::{KeepDigits, meet_decimals, meet_decimals_in};
 use super::order_by_all::number_planned;
 use super::order_by_place::name_places;
 use super::provider::SnapshotTable;
-use super::same_names::{has_list, is_about_names, name_keys, planned_apart};
+use super::same_names::{has_list, is_about_names, name_keys, planned_apart, with_named_casts};
 use super::scan::ROW_ADDRESS;
 use super::stored::view_query;
 use crate::error::DfOlapError;
@@ -301,41 +301,44 @@ impl Planner {
             return self.query(query.as_ref().clone());
         }
         let mut statement = statement;
-        let query = match &mut statement {
+        match &mut statement {
             DFStatement::Statement(inner) => {
                 self.check_relations(inner.as_ref())?;
                 match inner.as_mut() {
-                    ast::Statement::CreateTable(create) => {
-                        self.keep_digits(&mut create.columns);
-                        create.query.as_deref_mut()
-                    }
-                    ast::Statement::Insert(insert) => insert.source.as_deref_mut(),
-                    other => {
-                        self.keep_digits(other);
-                        None
-                    }
+                    ast::Statement::CreateTable(create) => self.keep_digits(&mut create.columns),
+                    ast::Statement::Insert(_) => {}
+                    other => self.keep_digits(other),
                 }
             }
-            DFStatement::CopyTo(copy) => match &mut copy.source {
-                CopyToSource::Query(query) => {
+            DFStatement::CopyTo(copy) => {
+                if let CopyToSource::Query(query) = &copy.source {
                     self.check_relations(query.as_ref())?;
-                    Some(query.as_mut())
                 }
-                CopyToSource::Relation(_) => None,
-            },
-            _ => None,
-        };
-        if let Some(query) = query {
+            }
+            _ => {}
+        }
+        if let Some(query) = query_within(&mut statement) {
             self.reword(query, &self.context())?;
         }
         let sql = self.sql();
-        let plan = with_deep_stack(|| match statement {
-            DFStatement::Statement(statement) => {
-                sql.sql_statement_to_plan_with_context(*statement, &mut self.context())
+        let plan = |statement| {
+            with_deep_stack(|| match statement {
+                DFStatement::Statement(statement) => {
+                    sql.sql_statement_to_plan_with_context(*statement, &mut self.context())
+                }
+                other => sql.statement_to_plan(other),
+            })
+        };
+        let mut again = statement.clone();
+        let planned = match (plan(statement), query_within(&mut again)) {
+            (Err(error), Some(query)) if is_about_names(&error) => {
+                let plan_query = |query| self.plain(query, &mut self.context());
+                *query = with_named_casts(query, &plan_query);
+                plan(again).map_err(|_| error)
             }
-            other => sql.statement_to_plan(other),
-        })?;
-        self.bind(plan)
+            (planned, _) => planned,
+        };
+        self.bind(planned?)
     }
 
     /// Plans an expression over the columns of `schema`, parameters bound.
@@ -474,5 +477,21 @@ pub(crate) fn hide_row_address(error: DataFusionError) -> DataFusionError {
             DataFusionError::Context(context, Box::new(hide_row_address(*inner)))
         }
         other => other,
+    }
+}
+
+/// The query whose rows a statement writes.
+fn query_within(statement: &mut DFStatement) -> Option<&mut ast::Query> {
+    match statement {
+        DFStatement::Statement(inner) => match inner.as_mut() {
+            ast::Statement::CreateTable(create) => create.query.as_deref_mut(),
+            ast::Statement::Insert(insert) => insert.source.as_deref_mut(),
+            _ => None,
+        },
+        DFStatement::CopyTo(copy) => match &mut copy.source {
+            CopyToSource::Query(query) => Some(query),
+            CopyToSource::Relation(_) => None,
+        },
+        _ => None,
     }
 }

@@ -15,7 +15,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::sql::sqlparser::ast;
 use futures::{StreamExt, TryStreamExt};
 
-use super::behind_nulls::clear_before_truncation;
+use super::behind_nulls::clear_behind_nulls;
 use super::checked::{check_constants, check_plan};
 use super::false_keys::rename_false_keys;
 use super::frames::over_any_frame;
@@ -214,7 +214,7 @@ impl Run {
         let plan = unnest(plan, &|plan| self.until_stopped(self.optimize(plan)?))?;
         let plan = self.rewritten(rename_false_keys(plan)?)?;
         let plan = bound_constants(check_plan(plan)?)?;
-        hide(clear_before_truncation(copy_before_casts(plan)?)?)
+        hide(clear_behind_nulls(copy_before_casts(plan)?)?)
     }
 
     /// An optimized plan that asks, where it may take long, whether to go on.

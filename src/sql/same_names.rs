@@ -36,17 +36,34 @@ pub(super) fn planned_apart(
     query: &Query,
     plan: &dyn Fn(Query) -> Result<LogicalPlan>,
 ) -> Option<LogicalPlan> {
-    plan(told_apart(query, plan)?).ok()
+    let apart = |query: &Query| plan(told_apart(query, plan)?).ok();
+    apart(query).or_else(|| {
+        let named = with_named_casts(query, plan);
+        plan(named.clone()).ok().or_else(|| apart(&named))
+    })
+}
+
+/// The query with names for all of its casts: two aggregates may be the same but for a cast.
+pub(super) fn with_named_casts(
+    query: &Query,
+    plan: &dyn Fn(Query) -> Result<LogicalPlan>,
+) -> Query {
+    let mut named = query.clone();
+    name_casts(&mut named, true, plan);
+    named
 }
 
 /// Names the casts among the keys of groups of a query, where two keys would have one name. `plan` plans a query.
 pub(super) fn name_keys(query: &mut Query, plan: &dyn Fn(Query) -> Result<LogicalPlan>) {
-    if !has_keys_of_one_name(query) {
-        return;
+    if has_keys_of_one_name(query) {
+        name_casts(query, false, plan);
     }
+}
+
+fn name_casts(query: &mut Query, all: bool, plan: &dyn Fn(Query) -> Result<LogicalPlan>) {
     let before = query.clone();
     let name = |select: &Select, item: &SelectItem| name_of(&before, select, item, plan);
-    let _ = query.visit(&mut NamedKeys(&name));
+    let _ = query.visit(&mut NamedKeys { name: &name, all });
 }
 
 /// What an item of the list of a SELECT within a query is called.

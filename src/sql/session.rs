@@ -128,12 +128,6 @@ impl Session {
             .options_mut()
             .execution
             .perfect_hash_join_small_build_threshold = 1 << 20;
-        // DataFusion holds `x IS TRUE` for never NULL in a logical plan and for NULL in a physical one, and refuses an aggregate over
-        // it for that.
-        config
-            .options_mut()
-            .execution
-            .skip_physical_aggregate_schema_check = true;
         let mut builder = SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(runtime)

@@ -7,6 +7,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
 use super::guard;
 use super::planner::Planner;
+use super::same_names::{is_about_names, with_named_casts};
 use super::stored::view_query;
 use crate::error::DfOlapError;
 use crate::runtime::with_deep_stack;
@@ -52,7 +53,13 @@ impl Planner {
             return plan_err!("the text of a view is not a query: {}", view.query);
         };
         self.reword(&mut query, &self.context())?;
-        let plan = self.plain(query, &mut self.context())?;
+        let plan = |query| self.plain(query, &mut self.context());
+        let plan = match plan(query.clone()) {
+            Err(error) if is_about_names(&error) => {
+                plan(with_named_casts(&query, &plan)).map_err(|_| error)?
+            }
+            planned => planned?,
+        };
         if view.columns.is_empty() {
             return Ok(plan);
         }

@@ -1,9 +1,9 @@
-//! Slices of arrays: what is made of one is what is made of a copy of its rows.
+//! Arrays that hold more than their rows: what is made of slices, and of values behind NULLs, is what is made of copies.
 
-use rhei_datafusion::OlapEngine;
-use rhei_datafusion::arrow::array::RecordBatch;
-use rhei_datafusion::arrow::compute::concat_batches;
+use rhei_datafusion::arrow::array::{Array, RecordBatch, UInt64Array};
+use rhei_datafusion::arrow::compute::{concat_batches, is_null, nullif, take};
 use rhei_datafusion::arrow::util::pretty::pretty_format_batches;
+use rhei_datafusion::{DataFusionEngine, OlapEngine};
 
 use crate::common::{engines, number, run};
 
@@ -116,6 +116,8 @@ const OF_ROWS: &[&str] = &[
     "array_min(r)",
     "array_repeat(l, 2)",
     "array_repeat(t, 2)",
+    "l || i",
+    "array_append(nullif(l, l), i)",
     "array_resize(l, 6, i)",
     "array_pop_front(r)",
     "array_pop_back(l)",
@@ -203,21 +205,17 @@ const OF_TABLES: &[&str] = &[
     "SELECT id FROM t WHERE l IN (SELECT three FROM t) OR r NOT IN (SELECT l FROM t WHERE l IS NOT NULL) ORDER BY id",
     "SELECT l, st, m FROM t WHERE id % 5 = 2 UNION ALL SELECT r, st, m FROM t WHERE id % 7 = 3 ORDER BY 1, 2",
     "SELECT l FROM t INTERSECT SELECT l FROM t WHERE id > 30 ORDER BY 1",
+    "SELECT id FROM t WHERE st['a'] > 11 ORDER BY id",
+    "SELECT id, st['b'] AS b FROM t WHERE st['a'] = 1 OR st['c'][1] = 1 OR m['k'] = 1 ORDER BY id",
+    "SELECT st['a'] AS a, count(*) AS n FROM t GROUP BY a ORDER BY a",
+    "SELECT a.id AS x, b.id AS y FROM t AS a JOIN t AS b ON a.st['a'] = b.st['a'] WHERE b.st['b'] LIKE 'in 1%' ORDER BY x, y",
     "SELECT id, ll, f, s FROM t WHERE i > 11 AND b ORDER BY id LIMIT 9 OFFSET 3",
 ];
 
 #[tokio::test]
 async fn what_is_made_of_slices_is_what_is_made_of_copies() {
-    let of_rows = OF_ROWS
-        .iter()
-        .map(|expr| format!("SELECT id, {expr} AS x FROM t WHERE id > 4 ORDER BY id LIMIT 40"));
-    let of_tables = OF_TABLES.iter().map(|sql| (*sql).to_string());
-    let all: Vec<String> = of_rows.chain(of_tables).collect();
-    let mut wrong = Vec::new();
     for ((store, copies), (_, slices)) in engines().into_iter().zip(engines()) {
-        run(&copies, &format!("CREATE TABLE t AS {ROWS}")).await;
-        let rows = copies.query("SELECT * FROM t ORDER BY id").await.unwrap();
-        let rows = concat_batches(&rows[0].schema(), &rows).unwrap();
+        let rows = rows(&copies).await;
         run(&slices, &format!("CREATE TABLE t AS {ROWS} LIMIT 0")).await;
         let mut from = 0;
         for length in [1, 5, 2, 17, 3, 1, 8].into_iter().cycle() {
@@ -229,18 +227,63 @@ async fn what_is_made_of_slices_is_what_is_made_of_copies() {
                 break;
             }
         }
-        for sql in &all {
-            let of_copies = copies.query(sql).await.map(|rows| shown(&rows));
-            let of_slices = slices.query(sql).await.map(|rows| shown(&rows));
-            match (of_copies, of_slices) {
-                (Ok(of_copies), Ok(of_slices)) if of_copies == of_slices => {}
-                found => wrong.push(format!("{store}: {sql}\n{found:?}")),
-            }
+        answer_alike(store, &copies, &slices).await;
+    }
+}
+
+#[tokio::test]
+async fn what_lies_behind_a_null_is_no_value() {
+    for ((store, plain), (_, filled)) in engines().into_iter().zip(engines()) {
+        let rows = rows(&plain).await;
+        let columns = rows.columns().iter().map(|column| {
+            let valid = (0..column.len()).find(|row| column.is_valid(*row)).unwrap();
+            let rows = (0..column.len()).map(|row| match column.is_valid(row) {
+                true => row as u64,
+                false => valid as u64,
+            });
+            let full = take(column, &UInt64Array::from_iter_values(rows), None).unwrap();
+            nullif(&full, &is_null(column).unwrap()).unwrap()
+        });
+        let behind = RecordBatch::try_new(rows.schema(), columns.collect()).unwrap();
+        run(&filled, &format!("CREATE TABLE t AS {ROWS} LIMIT 0")).await;
+        filled.load_arrow("t", &[behind]).await.unwrap();
+        answer_alike(store, &plain, &filled).await;
+        for engine in [&plain, &filled] {
+            run(
+                engine,
+                "UPDATE t SET i = -i WHERE st['a'] = 1 OR m['o'] = 2",
+            )
+            .await;
+            run(engine, "DELETE FROM t WHERE st['c'][1] = 1").await;
+        }
+        answer_alike(store, &plain, &filled).await;
+    }
+}
+
+/// The rows of a table that is made of them.
+async fn rows(engine: &DataFusionEngine) -> RecordBatch {
+    run(engine, &format!("CREATE TABLE t AS {ROWS}")).await;
+    let rows = engine.query("SELECT * FROM t ORDER BY id").await.unwrap();
+    concat_batches(&rows[0].schema(), &rows).unwrap()
+}
+
+async fn answer_alike(store: &str, one: &DataFusionEngine, other: &DataFusionEngine) {
+    let of_rows = OF_ROWS
+        .iter()
+        .map(|expr| format!("SELECT id, {expr} AS x FROM t WHERE id > 4 ORDER BY id LIMIT 40"));
+    let of_tables = OF_TABLES.iter().map(|sql| (*sql).to_string());
+    let mut wrong = Vec::new();
+    for sql in of_rows.chain(of_tables) {
+        let of_one = one.query(&sql).await.map(|rows| shown(&rows));
+        let of_other = other.query(&sql).await.map(|rows| shown(&rows));
+        match (of_one, of_other) {
+            (Ok(of_one), Ok(of_other)) if of_one == of_other => {}
+            found => wrong.push(format!("{sql}\n{found:?}")),
         }
     }
     assert!(
         wrong.is_empty(),
-        "{} differ:\n{}",
+        "{store}: {} differ:\n{}",
         wrong.len(),
         wrong.join("\n\n")
     );

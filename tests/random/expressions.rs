@@ -430,7 +430,16 @@ impl Generator {
                 (false, Wanted::Kinds(kinds.clone()))
             }
         };
-        let query = Part::Query(Box::new(self.subquery(sight, &wanted, false)));
+        // DuckDB 2.0 loses rows where several columns are asked of a query that asks for outer ones.
+        let asked = match kinds.len() {
+            1 => *sight,
+            _ => Sight {
+                columns: &[],
+                outer: &[],
+                ..*sight
+            },
+        };
+        let query = Part::Query(Box::new(self.subquery(&asked, &wanted, false)));
         let mut parts = Vec::new();
         if exists {
             let how = self.pick(&["(EXISTS ", "(NOT EXISTS "]);

@@ -79,3 +79,11 @@ WITH q AS (SELECT 1 AS x) SELECT y FROM q;
 
 WITH q AS (SELECT 1 AS x) SELECT x FROM p;
 --> error invalid: not found
+
+-- What may be NULL in one plan of DataFusion and never in the other.
+WITH RECURSIVE w AS (SELECT 0 AS n, FALSE AS c, TRUE AS d UNION ALL SELECT n + 1, nullif(c, FALSE) IS NOT FALSE, d IS UNKNOWN FROM w WHERE n < 3) SELECT * FROM w ORDER BY n;
+--> rows
+-- 0 | false | true
+-- 1 | true | false
+-- 2 | true | false
+-- 3 | true | false

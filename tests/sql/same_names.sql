@@ -281,3 +281,52 @@ DROP TABLE two;
 
 DROP TABLE casts;
 --> ok
+
+-- Aggregates of queries within that are the same but for casts.
+CREATE TABLE moments (k BIGINT, ts TIMESTAMP, d DECIMAL(12, 2));
+--> ok
+
+INSERT INTO moments VALUES (1, TIMESTAMP '2024-01-02 03:04:05', 1.5), (2, TIMESTAMP '2024-02-03 04:05:06', 2.25);
+--> count 2
+
+SELECT day, late FROM (SELECT max(CAST(ts AS DATE)) AS day, max(ts) > TIMESTAMP '2024-02-03 00:00:00' AS late FROM moments) AS q;
+--> rows
+-- 2024-02-03 | true
+
+WITH q AS (SELECT k, min(ts) AS first, min(CAST(ts AS DATE)) AS day, count(*) AS n FROM moments GROUP BY k HAVING max(CAST(d AS DOUBLE)) < max(d) + 1) SELECT * FROM q ORDER BY k;
+--> rows
+-- 1 | 2024-01-02T03:04:05 | 2024-01-02 | 1
+-- 2 | 2024-02-03T04:05:06 | 2024-02-03 | 1
+
+SELECT 1 AS one FROM (SELECT max(CAST(0.0 AS DOUBLE)) AS a, max(CAST(0.0 AS DECIMAL(12, 2))) AS b FROM moments) AS q;
+--> rows
+-- 1
+
+CREATE VIEW v_moments AS SELECT * FROM (SELECT k, sum(d) AS exact, sum(CAST(d AS DOUBLE)) AS about FROM moments GROUP BY k) AS q;
+--> ok
+
+SELECT * FROM v_moments ORDER BY k;
+--> rows
+-- 1 | 1.50 | 1.5
+-- 2 | 2.25 | 2.25
+
+INSERT INTO moments SELECT * FROM (SELECT 3 AS k, max(ts) AS ts, sum(d) AS d FROM moments HAVING sum(CAST(d AS DOUBLE)) > 3) AS q;
+--> ok
+
+CREATE TABLE totals AS SELECT * FROM (SELECT sum(d) AS exact, sum(CAST(d AS DOUBLE)) AS about FROM moments) AS q;
+--> ok
+
+UPDATE moments SET d = (SELECT max(m.d) + max(CAST(m.d AS DOUBLE)) FROM moments AS m) WHERE k = (SELECT max(CAST(k AS INT)) + max(k) - 4 FROM moments);
+--> ok
+
+SELECT * FROM totals, moments ORDER BY k;
+--> rows
+-- 7.50 | 7.5 | 1 | 2024-01-02T03:04:05 | 1.50
+-- 7.50 | 7.5 | 2 | 2024-02-03T04:05:06 | 7.50
+-- 7.50 | 7.5 | 3 | 2024-02-03T04:05:06 | 3.75
+
+SELECT k, (SELECT CAST(max(CAST(m.ts AS DATE)) AS VARCHAR) || ' ' || CAST(max(m.ts) > TIMESTAMP '2024-02-01 00:00:00' AS VARCHAR) FROM moments AS m WHERE m.k <= o.k) AS t FROM moments AS o ORDER BY k;
+--> rows
+-- 1 | 2024-01-02 false
+-- 2 | 2024-02-03 true
+-- 3 | 2024-02-03 true

@@ -97,3 +97,31 @@ SELECT m, m[4] AS four FROM n;
 
 INSERT INTO t (id, nums) VALUES (11, ['a']);
 --> error invalid
+
+-- What is NULL has nothing in it, whatever lies behind.
+CREATE TABLE behind (k INT, l BIGINT[], s STRUCT(a BIGINT, b VARCHAR));
+--> ok
+
+INSERT INTO behind VALUES (1, [8, 3, -2], {'a': 1, 'b': 'x'}), (2, [1], {'a': 2, 'b': NULL}), (3, NULL, NULL);
+--> count 3
+
+SELECT k, array_append(nullif(l, [8, 3, -2]), 5) AS a, array_prepend(5, nullif(l, [1])) AS p FROM behind ORDER BY k;
+--> rows
+-- 1 | [5] | [5, 8, 3, -2]
+-- 2 | [1, 5] | [5]
+-- 3 | [5] | [5]
+
+SELECT k, (nullif(s, {'a': 1, 'b': 'x'}))['a'] AS a, (nullif(s, s)).b AS b FROM behind ORDER BY k;
+--> rows
+-- 1 | NULL | NULL
+-- 2 | 2 | NULL
+-- 3 | NULL | NULL
+
+UPDATE behind SET l = array_append(nullif(l, [8, 3, -2]), k) WHERE (nullif(s, {'a': 2, 'b': NULL})).a IS NOT DISTINCT FROM s.a;
+--> count 2
+
+SELECT k, l FROM behind ORDER BY k;
+--> rows
+-- 1 | [1]
+-- 2 | [1]
+-- 3 | [3]
