@@ -34,6 +34,7 @@ mod literal;
 mod merge;
 mod named_casts;
 mod names;
+mod narrow;
 mod null_keys;
 mod nulls;
 mod numerals;

@@ -27,6 +27,7 @@ use super::filters::{RuntimeFilters, ScanConditions};
 use super::functions::bound_functions;
 use super::joins::JoinOrder;
 use super::leaves::leave_where_names_meet;
+use super::narrow::Narrow;
 use super::null_keys::keep_null_keys_apart;
 use super::parse::TextLimits;
 use super::plans::Plans;
@@ -168,6 +169,7 @@ fn add_rules(builder: &mut SessionStateBuilder) {
     for rule in &mut physical.rules {
         match rule.name() {
             "aggregate_statistics" => *rule = Arc::new(Counts),
+            "ProjectionPushdown" => *rule = Arc::new(Narrow(Arc::clone(rule))),
             "FilterPushdown" => *rule = Arc::new(ScanConditions),
             "FilterPushdown(Post)" => *rule = Arc::new(RuntimeFilters),
             _ => {}

@@ -15,7 +15,11 @@ impl Generator {
             ..*sight
         };
         for _ in 0..self.rng.random_range(0..3) {
-            let kind = self.kind();
+            let wanted = self.pick(kinds);
+            let kind = match wanted.is_nested() || self.one_in(2) {
+                true => self.kind(),
+                false => wanted,
+            };
             let depth = self.pick(&[0, 0, 1]);
             let key = self.expr(&Sight { outer: &[], ..near }, kind, depth);
             let text = key.to_string();
@@ -53,7 +57,10 @@ impl Generator {
             queries: 0,
             ..*sight
         };
-        let items = kinds.iter().map(|kind| self.expr(&over, *kind, 1));
+        let items = kinds.iter().map(|kind| {
+            let depth = self.pick(&[0, 1]);
+            self.expr(&over, *kind, depth)
+        });
         select.items = items.collect();
         // HAVING with neither keys nor aggregates, but functions, is refused here.
         let is_grouped = !select.groups.is_empty() || !kinds.iter().any(|kind| kind.is_nested());

@@ -63,15 +63,10 @@ impl Generator {
             Kind::Double => format!("CAST({number}.{quarters} AS DOUBLE)"),
             Kind::Decimal => format!("CAST({number}.{quarters} AS DECIMAL(12, 2))"),
             Kind::Text => format!("'{}'", self.text()),
-            Kind::Date => format!(
-                "DATE '2024-0{}-{:02}'",
-                self.rng.random_range(1..4),
-                self.rng.random_range(1..29)
-            ),
+            Kind::Date => format!("DATE '{}'", self.day()),
             Kind::Timestamp => format!(
-                "TIMESTAMP '2024-0{}-{:02} {:02}:{:02}:00'",
-                self.rng.random_range(1..4),
-                self.rng.random_range(1..29),
+                "TIMESTAMP '{} {:02}:{:02}:00'",
+                self.day(),
                 self.rng.random_range(0..24),
                 self.rng.random_range(0..60)
             ),
@@ -93,6 +88,12 @@ impl Generator {
             }
         };
         Expr::sql(kind, sql)
+    }
+
+    /// One of a few, so that some are the same.
+    fn day(&mut self) -> String {
+        let day = self.pick(&[1, 2, 14, 28]);
+        format!("2024-0{}-{day:02}", self.rng.random_range(1..4))
     }
 
     /// Quoted as SQL has it.
@@ -269,7 +270,7 @@ impl Generator {
         for kind in kinds {
             // One operand twice: what is simplified is most often that.
             let known = within.iter().find(|known| known.kind == *kind).cloned();
-            within.push(match known.filter(|_| self.one_in(8)) {
+            within.push(match known.filter(|_| self.one_in(5)) {
                 Some(known) => known,
                 None => self.expr(sight, *kind, depth),
             });
@@ -342,6 +343,7 @@ impl Generator {
                 ("(CAST({} AS DATE) >= {})", [Kind::Timestamp, Kind::Date]),
                 ("(CAST({} AS VARCHAR) = {})", [Kind::Int, Kind::Text]),
                 ("(CAST({} AS VARCHAR) > {})", [Kind::Int, Kind::Text]),
+                ("(CAST({} AS VARCHAR) < {})", [Kind::Int, Kind::Text]),
                 ("(CAST({} AS VARCHAR) < {})", [Kind::Date, Kind::Text]),
                 ("(CAST({} AS DOUBLE) = {})", [Kind::Decimal, Kind::Double]),
             ]);
@@ -424,7 +426,7 @@ impl Generator {
         let (exists, wanted) = match self.one_in(2) {
             true => (true, Wanted::Any),
             false => {
-                if self.one_in(4) {
+                if self.one_in(2) {
                     kinds.push(self.kind());
                 }
                 (false, Wanted::Kinds(kinds.clone()))

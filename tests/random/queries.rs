@@ -295,7 +295,8 @@ impl Generator {
                 let kinds = kinds_of(&query);
                 (Relation::Lateral(Box::new(query)), kinds)
             } else if queries > 0 && self.one_in(6) {
-                let query = self.query_over(world, &[], &Wanted::Any, queries - 1);
+                let mut query = self.query_over(world, &[], &Wanted::Any, queries - 1);
+                query.select.distinct |= !query.select.is_aggregate && self.one_in(3);
                 let kinds = kinds_of(&query);
                 (Relation::Query(Box::new(query)), kinds)
             } else {

@@ -123,3 +123,53 @@ SELECT l.a, r.b FROM l LEFT JOIN r ON l.id = r.id ORDER BY l.a, r.b NULLS LAST;
 
 SELECT id FROM l JOIN r ON l.id = r.id;
 --> error invalid
+
+-- Few values of many columns, several of one name, that a condition above the join asks for.
+CREATE TABLE fa (x BIGINT, y BIGINT);
+--> ok
+
+CREATE TABLE fb (x BIGINT, y BIGINT);
+--> ok
+
+CREATE TABLE fc (x BIGINT);
+--> ok
+
+INSERT INTO fa VALUES (1, 10), (2, 20), (3, 30), (NULL, 40);
+--> count 4
+
+INSERT INTO fb VALUES (1, 100), (2, NULL), (4, 400), (NULL, 500);
+--> count 4
+
+INSERT INTO fc VALUES (1), (2), (5), (NULL);
+--> count 4
+
+SELECT fb.y + fa.y AS s, fa.x AS x FROM fa FULL JOIN fb ON fa.x = fb.x WHERE coalesce(fb.x, 7) > 1 ORDER BY 1 NULLS FIRST, 2 NULLS FIRST;
+--> rows
+-- NULL | NULL
+-- NULL | NULL
+-- NULL | NULL
+-- NULL | 2
+-- NULL | 3
+
+SELECT fc.x + fb.x AS s, fa.x AS x FROM fa FULL JOIN fb ON fa.x = fb.x FULL JOIN fc ON fc.x = fb.x WHERE coalesce(fc.x, 1) < 2 ORDER BY 1 NULLS FIRST, 2 NULLS FIRST;
+--> rows
+-- NULL | NULL
+-- NULL | NULL
+-- NULL | NULL
+-- NULL | NULL
+-- NULL | 3
+-- 2 | 1
+
+SELECT CASE WHEN fa.x IS NOT DISTINCT FROM fc.x THEN 'same' ELSE 'other' END AS s, fb.x AS x FROM fb FULL JOIN fc ON fc.x = fb.x FULL JOIN fa ON fc.x = fa.x WHERE coalesce(fb.x, 1) < 3 ORDER BY 1, 2 NULLS FIRST;
+--> rows
+-- other | NULL
+-- other | NULL
+-- same | NULL
+-- same | NULL
+-- same | NULL
+-- same | 1
+-- same | 2
+
+SELECT count(*) AS n, sum(s) AS s, count(x) AS x FROM (SELECT fb.y + fa.y AS s, fa.x AS x FROM fa FULL JOIN fb ON fa.x = fb.x WHERE fb.x IS DISTINCT FROM 1) AS q;
+--> rows
+-- 5 | NULL | 2
