@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rhei_datafusion::arrow::record_batch::RecordBatch;
-use rhei_datafusion::{DataFusionEngine, DfOlapError, EngineBuilder, OlapEngine, StorageMode};
+use rhei_datafusion::{
+    DataFusionEngine, DfOlapError, Durability, EngineBuilder, OlapEngine, StorageMode,
+};
 use sqllogictest::{AsyncDB, DBOutput};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
@@ -77,6 +79,7 @@ fn engine(folder: Option<PathBuf>) -> DataFusionEngine {
     };
     EngineBuilder::new()
         .storage(storage)
+        .durability(Durability::LostOnPowerFailure)
         .target_partitions(4)
         .allow_settings(true)
         .allow_external_reads(true)

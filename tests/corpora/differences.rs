@@ -7,7 +7,11 @@ use std::path::Path;
 /// A file, and a line of it.
 type Place = (String, u32);
 
+/// The reason of those that differ in a durable database alone.
+const DURABLE: &str = "vortex";
+
 pub struct Differences {
+    durable: bool,
     /// What the words say that stand for a reason.
     reasons: BTreeMap<String, String>,
     known: BTreeMap<Place, String>,
@@ -15,7 +19,7 @@ pub struct Differences {
 
 impl Differences {
     /// Lines `= WORD: what it says` and `FILE:LINE WORD`.
-    pub fn read(path: &Path) -> Self {
+    pub fn read(path: &Path, durable: bool) -> Self {
         let (mut reasons, mut known) = (BTreeMap::new(), BTreeMap::new());
         let text = std::fs::read_to_string(path).unwrap_or_default();
         for line in text
@@ -36,7 +40,16 @@ impl Differences {
             let (place, word) = parts.unwrap_or_else(|| panic!("{line}: FILE:LINE WORD"));
             known.insert(place, word);
         }
-        Self { reasons, known }
+        Self {
+            durable,
+            reasons,
+            known,
+        }
+    }
+
+    /// Whether records with a reason do not come out as there in such a database.
+    fn holds(&self, word: &str) -> bool {
+        self.durable || word != DURABLE
     }
 
     /// What is wrong with the list: records that differ and are not in it, that are in it and do not (where all were run), reasons that
@@ -49,7 +62,8 @@ impl Differences {
         let mut wrong = Vec::new();
         for (file, differ) in found {
             for (line, text) in differ {
-                match self.known.get(&(file.to_string(), *line)) {
+                let known = self.known.get(&(file.to_string(), *line));
+                match known.filter(|word| self.holds(word)) {
                     None => wrong.push(format!("{file}:{line} differs: {text}")),
                     Some(word) if !self.reasons.contains_key(word) => {
                         wrong.push(format!("{file}:{line} has no reason, but '{word}': {text}"));
@@ -58,7 +72,8 @@ impl Differences {
                 }
             }
             let listed = self.known.iter();
-            let listed = listed.filter(|((known, _), _)| all_were_run && known == file);
+            let listed = listed
+                .filter(|((known, _), word)| all_were_run && known == file && self.holds(word));
             for ((_, line), word) in listed.filter(|((_, line), _)| !differ.contains_key(line)) {
                 wrong.push(format!(
                     "{file}:{line} is listed ({word}) and does not differ"
@@ -70,8 +85,10 @@ impl Differences {
 
     /// Makes the list what was found in these files.
     pub fn update(&mut self, found: &BTreeMap<String, BTreeSet<u32>>) {
-        self.known
-            .retain(|(file, line), _| found.get(file).is_none_or(|lines| lines.contains(line)));
+        let durable = self.durable;
+        self.known.retain(|(file, line), word| {
+            found.get(file).is_none_or(|lines| lines.contains(line)) || !durable && word == DURABLE
+        });
         for (file, lines) in found {
             for line in lines {
                 self.known

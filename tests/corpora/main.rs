@@ -137,7 +137,7 @@ async fn main() {
     println!("{:.2} % as there", 100.0 * passed as f64 / compared as f64);
 
     let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpora/differences.txt");
-    let mut known = Differences::read(&list);
+    let mut known = Differences::read(&list, options.durable);
     let found = reports
         .iter()
         .map(|(file, report)| (file.as_str(), &report.differ));
