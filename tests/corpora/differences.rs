@@ -7,11 +7,13 @@ use std::path::Path;
 /// A file, and a line of it.
 type Place = (String, u32);
 
-/// The reason of those that differ in a durable database alone.
-const DURABLE: &str = "vortex";
+/// The reasons of those that differ in a durable database alone, and of those that do in a page.
+pub const DURABLE: &str = "vortex";
+pub const PAGE: &str = "page";
 
 pub struct Differences {
-    durable: bool,
+    /// Which of these reasons holds.
+    here: Option<&'static str>,
     /// What the words say that stand for a reason.
     reasons: BTreeMap<String, String>,
     known: BTreeMap<Place, String>,
@@ -19,7 +21,7 @@ pub struct Differences {
 
 impl Differences {
     /// Lines `= WORD: what it says` and `FILE:LINE WORD`.
-    pub fn read(path: &Path, durable: bool) -> Self {
+    pub fn read(path: &Path, here: Option<&'static str>) -> Self {
         let (mut reasons, mut known) = (BTreeMap::new(), BTreeMap::new());
         let text = std::fs::read_to_string(path).unwrap_or_default();
         for line in text
@@ -41,7 +43,7 @@ impl Differences {
             known.insert(place, word);
         }
         Self {
-            durable,
+            here,
             reasons,
             known,
         }
@@ -49,7 +51,7 @@ impl Differences {
 
     /// Whether records with a reason do not come out as there in such a database.
     fn holds(&self, word: &str) -> bool {
-        self.durable || word != DURABLE
+        ![DURABLE, PAGE].contains(&word) || self.here == Some(word)
     }
 
     /// What is wrong with the list: records that differ and are not in it, that are in it and do not (where all were run), reasons that
@@ -85,10 +87,11 @@ impl Differences {
 
     /// Makes the list what was found in these files.
     pub fn update(&mut self, found: &BTreeMap<String, BTreeSet<u32>>) {
-        let durable = self.durable;
-        self.known.retain(|(file, line), word| {
-            found.get(file).is_none_or(|lines| lines.contains(line)) || !durable && word == DURABLE
+        let mut known = std::mem::take(&mut self.known);
+        known.retain(|(file, line), word| {
+            found.get(file).is_none_or(|lines| lines.contains(line)) || !self.holds(word)
         });
+        self.known = known;
         for (file, lines) in found {
             for line in lines {
                 self.known

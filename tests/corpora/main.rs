@@ -137,7 +137,12 @@ async fn main() {
     println!("{:.2} % as there", 100.0 * passed as f64 / compared as f64);
 
     let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpora/differences.txt");
-    let mut known = Differences::read(&list, options.durable);
+    let here = match (options.durable, options.browser) {
+        (true, _) => Some(differences::DURABLE),
+        (false, true) => Some(differences::PAGE),
+        (false, false) => None,
+    };
+    let mut known = Differences::read(&list, here);
     let found = reports
         .iter()
         .map(|(file, report)| (file.as_str(), &report.differ));
