@@ -80,7 +80,7 @@ fn cleared(value: ColumnarValue, _: usize) -> Result<ColumnarValue> {
         DataType::List(_) => emptied(&array, nulls, array.as_list::<i32>().offsets())?,
         DataType::LargeList(_) => emptied(&array, nulls, array.as_list::<i64>().offsets())?,
         DataType::Map(..) => emptied(&array, nulls, array.as_map().offsets())?,
-        DataType::Struct(_) => all_null(array.as_struct(), nulls)?,
+        DataType::Struct(_) => all_null(&array, nulls)?,
         _ => array,
     }))
 }
@@ -111,19 +111,27 @@ fn emptied<Offset: ArrowNativeType>(
 }
 
 /// The fields of a struct that is NULL are NULL.
-fn all_null(array: &StructArray, nulls: &NullBuffer) -> Result<ArrayRef> {
-    let is_null = BooleanArray::new(!nulls.inner(), None);
-    let columns = array.columns().iter().map(|column| {
+fn all_null(array: &ArrayRef, nulls: &NullBuffer) -> Result<ArrayRef> {
+    let is_known = |column: &ArrayRef| {
         let known = column.nulls().is_some_and(|known| known.contains(nulls));
-        match known || column.data_type() == &DataType::Null {
+        known || column.data_type() == &DataType::Null
+    };
+    let structs = array.as_struct();
+    if structs.columns().iter().all(is_known) {
+        return Ok(Arc::clone(array));
+    }
+    let is_null = BooleanArray::new(!nulls.inner(), None);
+    let columns = structs
+        .columns()
+        .iter()
+        .map(|column| match is_known(column) {
             true => Ok(Arc::clone(column)),
             false => nullif(column, &is_null),
-        }
-    });
+        });
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
     let nulls = Some(nulls.clone());
     Ok(Arc::new(StructArray::try_new(
-        array.fields().clone(),
+        structs.fields().clone(),
         columns,
         nulls,
     )?))

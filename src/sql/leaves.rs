@@ -6,56 +6,37 @@
 //! part stays where it is. And conditions on what was moved name it without its table, where the rule that moves conditions looks for
 //! the whole name: they are given it.
 
-use std::sync::Arc;
-
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::extract_leaf_expressions::PushDownLeafProjections;
-use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::{Optimizer, OptimizerConfig, OptimizerRule};
+
+use super::around::put_around;
 
 /// How the names of what DataFusion moves begin.
 const NAMED_BY_IT: &str = "__datafusion_extracted";
 
-/// Puts the rule of this module around that of DataFusion.
+/// Puts what is said above around DataFusion's rules.
 pub(super) fn leave_where_names_meet(optimizer: &mut Optimizer) {
-    for rule in &mut optimizer.rules {
-        if rule.name() == PushDownLeafProjections::new().name() {
-            *rule = Arc::new(UnlessItFails(PushDownLeafProjections::new()));
-        } else if rule.name() == PushDownFilter::new().name() {
-            *rule = Arc::new(WithWholeNames(Arc::clone(rule)));
-        }
-    }
+    put_around(optimizer, &PushDownLeafProjections::new(), unless_it_fails);
+    put_around(optimizer, &PushDownFilter::new(), with_whole_names);
 }
 
-/// DataFusion's rule for conditions that name columns of a projection as the projection does.
-#[derive(Debug)]
-struct WithWholeNames(Arc<dyn OptimizerRule + Send + Sync>);
-
-impl OptimizerRule for WithWholeNames {
-    fn name(&self) -> &str {
-        self.0.name()
+/// Conditions name columns of a projection as the projection does.
+fn with_whole_names(
+    rule: &dyn OptimizerRule,
+    mut plan: LogicalPlan,
+    config: &dyn OptimizerConfig,
+) -> Result<Transformed<LogicalPlan>> {
+    if let LogicalPlan::Filter(filter) = &mut plan
+        && let LogicalPlan::Projection(below) = filter.input.as_ref()
+    {
+        let named = named_wholly(std::mem::take(&mut filter.predicate), &below.schema)?;
+        filter.predicate = named.data;
     }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        self.0.apply_order()
-    }
-
-    fn rewrite(
-        &self,
-        mut plan: LogicalPlan,
-        config: &dyn OptimizerConfig,
-    ) -> Result<Transformed<LogicalPlan>> {
-        if let LogicalPlan::Filter(filter) = &mut plan
-            && let LogicalPlan::Projection(below) = filter.input.as_ref()
-        {
-            let named = named_wholly(std::mem::take(&mut filter.predicate), &below.schema)?;
-            filter.predicate = named.data;
-        }
-        self.0.rewrite(plan, config)
-    }
+    rule.rewrite(plan, config)
 }
 
 fn named_wholly(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
@@ -73,34 +54,19 @@ fn named_wholly(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     })
 }
 
-/// DataFusion's rule, but where it fails.
-#[derive(Debug)]
-struct UnlessItFails(PushDownLeafProjections);
-
-impl OptimizerRule for UnlessItFails {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        self.0.apply_order()
-    }
-
-    fn rewrite(
-        &self,
-        plan: LogicalPlan,
-        config: &dyn OptimizerConfig,
-    ) -> Result<Transformed<LogicalPlan>> {
-        match plan {
-            // The only nodes that it moves anything from, and cheap to keep beside: their expressions alone are copied.
-            LogicalPlan::Projection(_) => Ok(match self.0.rewrite(plan.clone(), config) {
-                Ok(moved) if !moved.transformed || has_all(moved.data.schema(), plan.schema()) => {
-                    moved
-                }
-                _ => Transformed::no(plan),
-            }),
-            plan => Ok(Transformed::no(plan)),
-        }
+/// A plan stays as it was where the rule fails.
+fn unless_it_fails(
+    rule: &dyn OptimizerRule,
+    plan: LogicalPlan,
+    config: &dyn OptimizerConfig,
+) -> Result<Transformed<LogicalPlan>> {
+    match plan {
+        // The only nodes that it moves anything from, and cheap to keep beside: their expressions alone are copied.
+        LogicalPlan::Projection(_) => Ok(match rule.rewrite(plan.clone(), config) {
+            Ok(moved) if !moved.transformed || has_all(moved.data.schema(), plan.schema()) => moved,
+            _ => Transformed::no(plan),
+        }),
+        plan => Ok(Transformed::no(plan)),
     }
 }
 

@@ -5,6 +5,7 @@
 //! module here commits anything: that is the engine's last step.
 
 mod alter;
+mod around;
 mod behind_nulls;
 mod catalog;
 mod checked;

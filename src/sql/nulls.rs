@@ -30,11 +30,7 @@ pub(crate) fn respect(plan: LogicalPlan) -> Result<LogicalPlan> {
         let is_condition = matches!(plan, LogicalPlan::Filter(_) | LogicalPlan::Join(_));
         plan.map_expressions(|expr| {
             let name = names.save(&expr);
-            let kept = keep_apart(expr)?;
-            let kept = match is_condition {
-                true => kept,
-                false => kept.transform_data(|expr| expr.transform_up(as_comparison))?,
-            };
+            let kept = keep_apart(expr, is_condition)?;
             Ok(match kept.transformed {
                 true => kept.update_data(|expr| name.restore(expr)),
                 false => kept,
@@ -44,8 +40,8 @@ pub(crate) fn respect(plan: LogicalPlan) -> Result<LogicalPlan> {
     .map(|transformed| transformed.data)
 }
 
-/// Hides operands from the simplifications that take them for never NULL.
-fn keep_apart(expr: Expr) -> Result<Transformed<Expr>> {
+/// Hides operands from the simplifications that take them for never NULL; in what is no condition, `x IS TRUE` and its kin are comparisons.
+fn keep_apart(expr: Expr, is_condition: bool) -> Result<Transformed<Expr>> {
     let mut seen: Vec<Expr> = Vec::new();
     expr.transform_down(|expr| {
         Ok(match expr {
@@ -70,7 +66,7 @@ fn keep_apart(expr: Expr) -> Result<Transformed<Expr>> {
                 let BinaryExpr { left, op, right } = binary;
                 let right = Box::new(hidden(*right, 0, Volatility::Volatile));
                 let kept = Expr::BinaryExpr(BinaryExpr { left, op, right });
-                Transformed::new(kept, true, TreeNodeRecursion::Jump)
+                Transformed::yes(kept)
             }
             Expr::BinaryExpr(mut binary) if is_bitwise(binary.op) => {
                 let mut found = false;
@@ -87,24 +83,25 @@ fn keep_apart(expr: Expr) -> Result<Transformed<Expr>> {
                 *inner = hidden(std::mem::take(inner.as_mut()), 0, Volatility::Stable);
                 Transformed::yes(Expr::Negative(inner))
             }
-            other => Transformed::no(other),
+            other if is_condition => Transformed::no(other),
+            other => as_comparison(other),
         })
     })
 }
 
 /// `x IS NOT DISTINCT FROM TRUE` for `x IS TRUE`, and so on.
-fn as_comparison(expr: Expr) -> Result<Transformed<Expr>> {
+fn as_comparison(expr: Expr) -> Transformed<Expr> {
     let (inner, op, value) = match expr {
         Expr::IsTrue(inner) => (inner, Operator::IsNotDistinctFrom, true),
         Expr::IsNotTrue(inner) => (inner, Operator::IsDistinctFrom, true),
         Expr::IsFalse(inner) => (inner, Operator::IsNotDistinctFrom, false),
         Expr::IsNotFalse(inner) => (inner, Operator::IsDistinctFrom, false),
-        Expr::IsUnknown(inner) => return Ok(Transformed::yes(Expr::IsNull(inner))),
-        Expr::IsNotUnknown(inner) => return Ok(Transformed::yes(Expr::IsNotNull(inner))),
-        other => return Ok(Transformed::no(other)),
+        Expr::IsUnknown(inner) => return Transformed::yes(Expr::IsNull(inner)),
+        Expr::IsNotUnknown(inner) => return Transformed::yes(Expr::IsNotNull(inner)),
+        other => return Transformed::no(other),
     };
     let compared = BinaryExpr::new(inner, op, Box::new(lit(value)));
-    Ok(Transformed::yes(Expr::BinaryExpr(compared)))
+    Transformed::yes(Expr::BinaryExpr(compared))
 }
 
 fn is_bitwise(op: Operator) -> bool {

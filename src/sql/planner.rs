@@ -329,11 +329,14 @@ impl Planner {
                 other => sql.statement_to_plan(other),
             })
         };
-        let mut again = statement.clone();
-        let planned = match (plan(statement), query_within(&mut again)) {
-            (Err(error), Some(query)) if is_about_names(&error) => {
-                let plan_query = |query| self.plain(query, &mut self.context());
-                *query = with_named_casts(query, &plan_query);
+        let has_query = query_within(&mut statement).is_some();
+        let again = has_query.then(|| statement.clone());
+        let planned = match (plan(statement), again) {
+            (Err(error), Some(mut again)) if is_about_names(&error) => {
+                if let Some(query) = query_within(&mut again) {
+                    let plan_query = |query| self.plain(query, &mut self.context());
+                    *query = with_named_casts(query, &plan_query);
+                }
                 plan(again).map_err(|_| error)
             }
             (planned, _) => planned,

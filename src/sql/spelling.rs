@@ -95,10 +95,11 @@ fn select(body: &mut SetExpr) {
 fn has_one_group(select: &Select) -> bool {
     match &select.group_by {
         GroupByExpr::Expressions(keys, more) if keys.is_empty() && more.is_empty() => {
-            let mut calls = Calls;
-            let has_calls = select.projection.visit(&mut calls).is_break()
-                || select.having.visit(&mut calls).is_break();
-            select.having.is_some() && !has_calls
+            let has_calls = || {
+                select.projection.visit(&mut Calls).is_break()
+                    || select.having.visit(&mut Calls).is_break()
+            };
+            select.having.is_some() && !has_calls()
         }
         GroupByExpr::Expressions(keys, more) => {
             more.is_empty() && *keys == [Expr::Tuple(Vec::new())]

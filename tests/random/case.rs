@@ -29,6 +29,9 @@ pub struct Case {
     pub statements: Vec<Statement>,
 }
 
+/// What is wrong where there was no time to end a statement.
+const LATE: &str = "not in time";
+
 /// What was looked at, for the counts.
 #[derive(Debug, Default)]
 pub struct Counts {
@@ -41,16 +44,9 @@ pub struct Counts {
     pub alone: usize,
     /// This engine says that it does not do it.
     pub unsupported: usize,
-    /// One of its databases did not end it in time.
-    pub late: usize,
 }
 
 impl Counts {
-    /// Those whose answers were not compared.
-    pub fn skipped(&self) -> usize {
-        self.unsupported + self.late
-    }
-
     /// Counts what another job looked at too.
     pub fn add(&mut self, other: &Self) {
         self.statements += other.statements;
@@ -58,7 +54,6 @@ impl Counts {
         self.refused += other.refused;
         self.alone += other.alone;
         self.unsupported += other.unsupported;
-        self.late += other.late;
     }
 }
 
@@ -106,11 +101,11 @@ impl<'a> Open<'a> {
         let theirs = self.duckdb.ask(&sql).map(|_| Vec::new());
         let ours = self.engines.run(&sql).await;
         let ours = ours.into_iter().map(|answer| answer.map(|_| Vec::new()));
-        let skipped = counts.skipped();
+        let unsupported = counts.unsupported;
         if let Some(wrong) = self.compare(ours.collect(), theirs, counts) {
             return Some(wrong);
         }
-        self.apart |= counts.skipped() > skipped;
+        self.apart |= counts.unsupported > unsupported;
         if self.apart {
             return None;
         }
@@ -139,20 +134,14 @@ impl<'a> Open<'a> {
         counts: &mut Counts,
     ) -> Option<String> {
         counts.statements += 1;
-        if ours
-            .iter()
-            .any(|answer| answer.as_ref().is_err_and(|failed| failed.is_late))
-        {
-            counts.late += 1;
-            return None;
-        }
         let names = self.engines.all.iter().map(|(name, _)| *name);
         let mut first: Option<(&str, Answer)> = None;
         for (name, answer) in names.zip(ours) {
             if let Err(failed) = &answer
-                && failed.is_internal
+                && (failed.is_internal || failed.is_late)
             {
-                return Some(format!("{name}: {}", failed.text));
+                let what = if failed.is_late { LATE } else { name };
+                return Some(format!("{what}: {name}: {}", failed.text));
             }
             match &first {
                 None => first = Some((name, answer)),
@@ -303,6 +292,10 @@ impl Case {
     /// A case with less in it of which the answers differ too, and how.
     pub async fn shrunk(self, wrong: String, duckdb: &mut DuckDb) -> (Self, String) {
         let (mut case, mut wrong) = (self, wrong);
+        if kind_of(&wrong) == LATE {
+            // Each attempt would take as long.
+            return (case, wrong);
+        }
         let mut attempts = 0;
         'shrinking: loop {
             for simpler in case.simpler() {

@@ -1,0 +1,47 @@
+//! What stands around a rule of DataFusion's optimizer: sees to its plan before it, or to what it made.
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::common::tree_node::Transformed;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::optimizer::ApplyOrder;
+use datafusion::optimizer::{Optimizer, OptimizerConfig, OptimizerRule};
+
+/// Rewrites a plan, by the rule or without it.
+pub(super) type Rewrite =
+    fn(&dyn OptimizerRule, LogicalPlan, &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>>;
+
+/// Puts `rewrite` around the rule that has the name of `known`.
+pub(super) fn put_around(optimizer: &mut Optimizer, known: &dyn OptimizerRule, rewrite: Rewrite) {
+    for rule in &mut optimizer.rules {
+        if rule.name() == known.name() {
+            let inner = Arc::clone(rule);
+            *rule = Arc::new(Around { inner, rewrite });
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Around {
+    inner: Arc<dyn OptimizerRule + Send + Sync>,
+    rewrite: Rewrite,
+}
+
+impl OptimizerRule for Around {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        self.inner.apply_order()
+    }
+
+    fn rewrite(
+        &self,
+        plan: LogicalPlan,
+        config: &dyn OptimizerConfig,
+    ) -> Result<Transformed<LogicalPlan>> {
+        (self.rewrite)(self.inner.as_ref(), plan, config)
+    }
+}
