@@ -7,6 +7,7 @@
 mod alter;
 mod around;
 mod behind_nulls;
+mod bounds;
 mod catalog;
 mod checked;
 mod column;

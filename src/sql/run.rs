@@ -16,6 +16,7 @@ use datafusion::sql::sqlparser::ast;
 use futures::{StreamExt, TryStreamExt};
 
 use super::behind_nulls::clear_behind_nulls;
+use super::bounds::{bound_frames, bound_positions};
 use super::checked::{check_constants, check_plan};
 use super::false_keys::rename_false_keys;
 use super::frames::over_any_frame;
@@ -210,7 +211,7 @@ impl Run {
     }
 
     fn optimize(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
-        let plan = nulls::respect(fix_digits(plan)?)?;
+        let plan = nulls::respect(bound_positions(fix_digits(plan)?)?)?;
         let plan = unnest(plan, &|plan| self.until_stopped(self.optimize(plan)?))?;
         let plan = self.rewritten(rename_false_keys(plan)?)?;
         let plan = bound_constants(check_plan(plan)?)?;
@@ -219,7 +220,8 @@ impl Run {
 
     /// An optimized plan that asks, where it may take long, whether to go on.
     fn until_stopped(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
-        in_pieces(over_any_frame(plan, &self.stop)?, &self.stop)
+        let plan = over_any_frame(bound_frames(plan)?, &self.stop)?;
+        in_pieces(plan, &self.stop)
     }
 
     /// What DataFusion's analyzer and optimizer make of a plan.

@@ -59,7 +59,7 @@ impl Run {
 }
 
 /// Settings by the start of their names that would have no effect, or a wrong one, and why.
-const REFUSED: [(&str, &str); 5] = [
+const REFUSED: [(&str, &str); 6] = [
     ("datafusion.runtime.", "the builder sets it"),
     (
         "datafusion.catalog.",
@@ -76,6 +76,10 @@ const REFUSED: [(&str, &str); 5] = [
     (
         "datafusion.sql_parser.recursion_limit",
         "the builder bounds how deep SQL is nested",
+    ),
+    (
+        "datafusion.optimizer.enable_piecewise_merge_join",
+        "that join's rows come in another order than DataFusion takes them to have, and ORDER BY trusts it",
     ),
 ];
 

@@ -20,6 +20,7 @@ async fn settings_change_only_where_the_builder_allows_it() {
         "datafusion.format.null = 'nothing'",
         "datafusion.sql_parser.dialect = 'mysql'",
         "datafusion.sql_parser.recursion_limit = 5",
+        "datafusion.optimizer.enable_piecewise_merge_join = true",
     ] {
         let error = refused(&engine, &format!("SET {setting}")).await;
         assert_eq!(error.kind(), ErrorKind::Denied, "{setting}: {error}");
