@@ -31,7 +31,7 @@ use super::numerals::{KeepDigits, meet_decimals, meet_decimals_in};
 use super::order_by_all::number_planned;
 use super::order_by_place::name_places;
 use super::provider::SnapshotTable;
-use super::same_names::{has_list, is_about_names, name_keys, planned_apart, with_named_casts};
+use super::same_names::{has_list, is_about_names, name_keys, planned_apart, with_names_within};
 use super::scan::ROW_ADDRESS;
 use super::stored::view_query;
 use crate::error::DfOlapError;
@@ -335,7 +335,7 @@ impl Planner {
             (Err(error), Some(mut again)) if is_about_names(&error) => {
                 if let Some(query) = query_within(&mut again) {
                     let plan_query = |query| self.plain(query, &mut self.context());
-                    *query = with_named_casts(query, &plan_query);
+                    *query = with_names_within(query, &plan_query);
                 }
                 plan(again).map_err(|_| error)
             }

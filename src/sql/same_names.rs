@@ -14,9 +14,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::named_casts::{NamedCasts, NamedKeys, has_keys_of_one_name};
-
-/// Ends what a column is called in the result; a number follows.
-const END: char = '\u{1}';
+use super::unread_names::{END, apart, name_unread};
 
 /// Whether DataFusion says that a name is there twice.
 pub(super) fn is_about_names(error: &DataFusionError) -> bool {
@@ -38,17 +36,19 @@ pub(super) fn planned_apart(
 ) -> Option<LogicalPlan> {
     let apart = |query: &Query| plan(told_apart(query, plan)?).ok();
     apart(query).or_else(|| {
-        let named = with_named_casts(query, plan);
+        let named = with_names_within(query, plan);
         plan(named.clone()).ok().or_else(|| apart(&named))
     })
 }
 
-/// The query with names for all of its casts: two aggregates may be the same but for a cast.
-pub(super) fn with_named_casts(
+/// The query with names that its result does not show: for columns that nobody reads by name, and for all casts, for two aggregates
+/// may be the same but for one.
+pub(super) fn with_names_within(
     query: &Query,
     plan: &dyn Fn(Query) -> Result<LogicalPlan>,
 ) -> Query {
     let mut named = query.clone();
+    name_unread(&mut named);
     name_casts(&mut named, true, plan);
     named
 }
@@ -122,10 +122,6 @@ fn each_select(body: &mut SetExpr, look: &mut dyn FnMut(&mut Select)) {
         SetExpr::Query(query) => each_select(&mut query.body, look),
         _ => {}
     }
-}
-
-fn apart(name: &str, number: usize) -> Ident {
-    Ident::with_quote('"', format!("{name}{END}{number}"))
 }
 
 type Name = (Option<TableReference>, String);

@@ -16,6 +16,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder, TaskContext};
 use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::optimizer::{Optimizer, OptimizerConfig};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 use object_store::ObjectStore;
@@ -31,6 +32,7 @@ use super::narrow::Narrow;
 use super::null_keys::keep_null_keys_apart;
 use super::parse::TextLimits;
 use super::plans::Plans;
+use super::sorted::SortedInputs;
 use super::sums::check_sums;
 use super::time_zone::keep_utc;
 use super::totals::keep_conditions_above;
@@ -155,6 +157,8 @@ impl Session {
     }
 }
 
+type PhysicalRule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
+
 /// Puts our rules beside DataFusion's.
 fn add_rules(builder: &mut SessionStateBuilder) {
     // Joins are ordered where conditions stand where they belong and columns that nobody reads are still there.
@@ -165,16 +169,17 @@ fn add_rules(builder: &mut SessionStateBuilder) {
     keep_conditions_above(&mut optimizer);
     leave_where_names_meet(&mut optimizer);
     *builder.optimizer() = Some(optimizer);
-    let mut physical = PhysicalOptimizer::new();
-    for rule in &mut physical.rules {
+    let physical = PhysicalOptimizer::new().rules.into_iter();
+    let physical = physical.flat_map(|rule| -> Vec<PhysicalRule> {
         match rule.name() {
-            "aggregate_statistics" => *rule = Arc::new(Counts),
-            "ProjectionPushdown" => *rule = Arc::new(Narrow(Arc::clone(rule))),
-            "FilterPushdown" => *rule = Arc::new(ScanConditions),
-            "FilterPushdown(Post)" => *rule = Arc::new(RuntimeFilters),
-            _ => {}
+            "aggregate_statistics" => vec![Arc::new(Counts)],
+            "ProjectionPushdown" => vec![Arc::new(Narrow(rule))],
+            "FilterPushdown" => vec![Arc::new(ScanConditions)],
+            "FilterPushdown(Post)" => vec![Arc::new(SortedInputs), Arc::new(RuntimeFilters)],
+            _ => vec![rule],
         }
-    }
+    });
+    let physical = PhysicalOptimizer::with_rules(physical.collect());
     *builder.physical_optimizers() = Some(physical);
 }
 

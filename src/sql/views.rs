@@ -7,7 +7,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
 use super::guard;
 use super::planner::Planner;
-use super::same_names::{is_about_names, with_named_casts};
+use super::same_names::{is_about_names, with_names_within};
 use super::stored::view_query;
 use crate::error::DfOlapError;
 use crate::runtime::with_deep_stack;
@@ -56,7 +56,7 @@ impl Planner {
         let plan = |query| self.plain(query, &mut self.context());
         let plan = match plan(query.clone()) {
             Err(error) if is_about_names(&error) => {
-                plan(with_named_casts(&query, &plan)).map_err(|_| error)?
+                plan(with_names_within(&query, &plan)).map_err(|_| error)?
             }
             planned => planned?,
         };

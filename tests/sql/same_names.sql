@@ -330,3 +330,93 @@ SELECT k, (SELECT CAST(max(CAST(m.ts AS DATE)) AS VARCHAR) || ' ' || CAST(max(m.
 -- 1 | 2024-01-02 false
 -- 2 | 2024-02-03 true
 -- 3 | 2024-02-03 true
+
+-- Lists whose names nobody reads.
+CREATE TABLE unread (x INTEGER, y INTEGER);
+--> ok
+
+INSERT INTO unread VALUES (1, 10), (2, 20), (NULL, 30);
+--> count 3
+
+SELECT a, b FROM (SELECT 1 AS a, 2 AS b UNION ALL SELECT x, x FROM unread) AS u ORDER BY a, b;
+--> rows
+-- 1 | 1
+-- 1 | 2
+-- 2 | 2
+-- NULL | NULL
+
+SELECT 1 AS a, 2 AS b UNION SELECT x, x FROM unread UNION SELECT y, y FROM unread ORDER BY b, a;
+--> rows
+-- 1 | 1
+-- 1 | 2
+-- 2 | 2
+-- 10 | 10
+-- 20 | 20
+-- 30 | 30
+-- NULL | NULL
+
+SELECT x, y FROM unread EXCEPT SELECT x, x FROM unread ORDER BY y;
+--> rows
+-- 1 | 10
+-- 2 | 20
+-- NULL | 30
+
+SELECT x, x FROM unread INTERSECT SELECT y - 9, y - 9 FROM unread ORDER BY 1;
+--> rows
+-- 1 | 1
+
+SELECT a + b AS s FROM (SELECT x, x FROM unread) AS u (a, b) ORDER BY s;
+--> rows
+-- 2
+-- 4
+-- NULL
+
+WITH w (a, b, c) AS (SELECT x, x, count(*) FROM unread GROUP BY x) SELECT a, b, c FROM w ORDER BY a;
+--> rows
+-- 1 | 1 | 1
+-- 2 | 2 | 1
+-- NULL | NULL | 1
+
+WITH RECURSIVE w (a, b) AS (SELECT 1, 1 UNION ALL SELECT a + 1, a + 1 FROM w WHERE a < 3) SELECT a, b FROM w ORDER BY a;
+--> rows
+-- 1 | 1
+-- 2 | 2
+-- 3 | 3
+
+SELECT x FROM unread AS o WHERE EXISTS (SELECT x, x FROM unread AS i WHERE i.y = o.x * 10) ORDER BY x;
+--> rows
+-- 1
+-- 2
+
+SELECT (SELECT count(*) FROM (SELECT 1 AS p, 2 AS q UNION ALL SELECT x, x FROM unread) AS i) AS n, x, x FROM unread ORDER BY y;
+--> rows
+-- 4 | 1 | 1
+-- 4 | 2 | 2
+-- 4 | NULL | NULL
+
+INSERT INTO unread SELECT x, x FROM unread WHERE x = 2 UNION ALL SELECT y, y FROM unread WHERE y = 30;
+--> count 2
+
+UPDATE unread SET y = 0 WHERE x IN (SELECT a FROM (SELECT x, x FROM unread) AS u (a, b) WHERE b = 30);
+--> count 1
+
+DELETE FROM unread WHERE EXISTS (SELECT y, y FROM unread AS i WHERE i.y = 0 AND i.x = unread.x);
+--> count 1
+
+CREATE VIEW seen AS SELECT 0 AS a, 0 AS b UNION ALL SELECT x, x FROM unread;
+--> ok
+
+SELECT a, b FROM seen ORDER BY a, b;
+--> rows
+-- 0 | 0
+-- 1 | 1
+-- 2 | 2
+-- 2 | 2
+-- NULL | NULL
+
+CREATE TABLE made AS SELECT a, b FROM (SELECT x, x FROM unread) AS u (a, b);
+--> ok
+
+SELECT count(*) AS n FROM made WHERE a = b;
+--> rows
+-- 3

@@ -92,3 +92,39 @@ SELECT * FROM a ORDER BY x NULLS LAST;
 
 SELECT x FROM a UNION SELECT x, s FROM b;
 --> error invalid
+
+-- One input has a column that is constant there, and one that is another one again.
+CREATE TABLE k (x INTEGER, d DATE);
+--> ok
+
+INSERT INTO k VALUES (3, '2024-01-03'), (1, '2024-01-01'), (NULL, NULL), (2, '2024-03-01'), (3, '2023-01-01');
+--> count 5
+
+SELECT p, q, r FROM (SELECT x AS p, DATE '2024-02-01' AS q, x AS r FROM k UNION ALL SELECT max(x), max(d), max(x) FROM k) AS u ORDER BY p, q, r;
+--> rows
+-- 1 | 2024-02-01 | 1
+-- 2 | 2024-02-01 | 2
+-- 3 | 2024-02-01 | 3
+-- 3 | 2024-02-01 | 3
+-- 3 | 2024-03-01 | 3
+-- NULL | 2024-02-01 | NULL
+
+SELECT p, sum(p) OVER (ORDER BY p, q, r ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS s FROM (SELECT x AS p, DATE '2024-02-01' AS q, x AS r FROM k UNION ALL SELECT max(x), max(d), max(x) FROM k) AS u ORDER BY p, q, r, s;
+--> rows
+-- 1 | 3
+-- 2 | 6
+-- 3 | 8
+-- 3 | 9
+-- 3 | 6
+-- NULL | 3
+
+SELECT p, q, r, row_number() OVER (PARTITION BY p ORDER BY q, r DESC) AS n FROM (SELECT x AS p, 7 AS q, x AS r FROM k UNION ALL SELECT min(x), 5, count(*) FROM k UNION ALL SELECT x, x, 3 FROM k WHERE x = 3) AS u ORDER BY p, q, r DESC, n;
+--> rows
+-- 1 | 5 | 5 | 1
+-- 1 | 7 | 1 | 2
+-- 2 | 7 | 2 | 1
+-- 3 | 3 | 3 | 1
+-- 3 | 3 | 3 | 2
+-- 3 | 7 | 3 | 3
+-- 3 | 7 | 3 | 4
+-- NULL | 7 | NULL | 1
