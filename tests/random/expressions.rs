@@ -290,6 +290,8 @@ impl Generator {
             ("({} & {})", Kind::Int),
             ("({} | {})", Kind::Int),
             ("((- {}) & {})", Kind::Int),
+            ("((- coalesce({}, 7)) & coalesce({}, 7))", Kind::Int),
+            ("((- coalesce({}, 7)) | coalesce({}, 7))", Kind::Int),
             ("(- ({} | {}))", Kind::Int),
             ("greatest({}, {})", Kind::Int),
             ("least({}, {})", Kind::Int),

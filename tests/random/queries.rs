@@ -237,12 +237,18 @@ impl Generator {
                 Some(self.expr(&sight, Kind::Bool, depth))
             }
         };
-        if self.one_in(4)
-            && let Some(equal) = self.equal(&columns, &columns)
-        {
+        let equal = match self.one_in(4) {
+            true => self.equal(&columns, &columns),
+            false => None,
+        };
+        let bound = match self.one_in(4) {
+            true => self.bound(&columns),
+            false => None,
+        };
+        for further in [equal, bound].into_iter().flatten() {
             filter = Some(match filter {
-                Some(filter) => Expr::of(Kind::Bool, "({} AND {})", [equal, filter]),
-                None => equal,
+                Some(filter) => Expr::of(Kind::Bool, "({} AND {})", [further, filter]),
+                None => further,
             });
         }
         let mut select = Select {
@@ -266,7 +272,11 @@ impl Generator {
             _ => {
                 select.items = kinds
                     .iter()
-                    .map(|kind| self.expr(&sight, *kind, 3))
+                    .map(|kind| {
+                        // What is made of plain columns goes other ways.
+                        let depth = self.pick(&[0, 3, 3]);
+                        self.expr(&sight, *kind, depth)
+                    })
                     .collect()
             }
         }
@@ -296,7 +306,7 @@ impl Generator {
                 (Relation::Lateral(Box::new(query)), kinds)
             } else if queries > 0 && self.one_in(6) {
                 let mut query = self.query_over(world, &[], &Wanted::Any, queries - 1);
-                query.select.distinct |= !query.select.is_aggregate && self.one_in(3);
+                query.select.distinct |= !query.select.is_aggregate && self.one_in(2);
                 let kinds = kinds_of(&query);
                 (Relation::Query(Box::new(query)), kinds)
             } else {
@@ -357,6 +367,52 @@ impl Generator {
             Some(further) => Expr::of(Kind::Bool, "({} AND {})", [equal, further]),
             None => equal,
         }
+    }
+
+    /// A condition on one column from which other things about it may be concluded, and some that only look so.
+    fn bound(&mut self, columns: &[Column]) -> Option<Expr> {
+        let column = columns.choose(&mut self.rng)?.clone();
+        let compared = self.pick(&["=", "=", "<", ">", "<=", ">=", "<>"]);
+        let of = match column.kind {
+            Kind::Int => self.pick(&[
+                ("{}", Kind::Int),
+                ("(- {})", Kind::Int),
+                ("({} + 1)", Kind::Int),
+                ("abs({})", Kind::Int),
+                ("({} % 3)", Kind::Int),
+                ("CAST({} AS VARCHAR)", Kind::Text),
+                ("CAST({} AS DOUBLE)", Kind::Double),
+                ("CAST({} AS BOOLEAN)", Kind::Bool),
+            ]),
+            Kind::Timestamp => self.pick(&[
+                ("{}", Kind::Timestamp),
+                ("CAST({} AS DATE)", Kind::Date),
+                ("CAST({} AS DATE)", Kind::Date),
+                ("date_trunc('month', {})", Kind::Timestamp),
+            ]),
+            Kind::Date => self.pick(&[
+                ("{}", Kind::Date),
+                ("CAST({} AS VARCHAR)", Kind::Text),
+                ("CAST({} AS TIMESTAMP)", Kind::Timestamp),
+            ]),
+            Kind::Decimal => {
+                self.pick(&[("{}", Kind::Decimal), ("CAST({} AS DOUBLE)", Kind::Double)])
+            }
+            Kind::Text => self.pick(&[
+                ("{}", Kind::Text),
+                ("upper({})", Kind::Text),
+                ("TRY_CAST({} AS BIGINT)", Kind::Int),
+            ]),
+            Kind::List | Kind::Struct => return None,
+            kind => ("{}", kind),
+        };
+        let value = self.literal(of.1);
+        let sql = format!("({} {compared} {{}})", of.0);
+        Some(Expr::of(
+            Kind::Bool,
+            &sql,
+            [Expr::sql(column.kind, column.sql), value],
+        ))
     }
 
     /// A column of each that is equal to one of the other.
