@@ -4,6 +4,8 @@
 mod lanes;
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
+#[cfg(not(target_arch = "wasm32"))]
+mod turns;
 #[cfg(target_arch = "wasm32")]
 mod wasm;
 

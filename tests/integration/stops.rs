@@ -12,7 +12,9 @@ use rhei_datafusion::datafusion::common::{Result, ScalarValue};
 use rhei_datafusion::datafusion::logical_expr::{
     Accumulator, ColumnarValue, Volatility, create_udaf, create_udf,
 };
-use rhei_datafusion::{CancelHandle, ErrorKind, SharedDataFusionEngine, StatementOptions};
+use rhei_datafusion::{
+    CancelHandle, DataFusionEngine, ErrorKind, SharedDataFusionEngine, StatementOptions,
+};
 
 use crate::common::{engines, number, passed, rows, small_table};
 
@@ -220,5 +222,48 @@ async fn an_aggregate_that_is_worked_out_for_each_row_stops() {
         // When its rows are gone, it is not at work any more.
         gone.recv().await.unwrap();
         assert_eq!(evaluated.load(Ordering::SeqCst), 10, "{store}");
+    }
+}
+
+/// How many threads of statements have a lower priority than this one.
+#[cfg(target_os = "linux")]
+fn low_threads() -> usize {
+    let nice = |stat: &str| {
+        // What stands behind the name begins with the third field; nice is the nineteenth.
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        let nice = fields.split_whitespace().nth(19 - 3).unwrap();
+        nice.parse::<i32>().unwrap()
+    };
+    let own = nice(&std::fs::read_to_string("/proc/thread-self/stat").unwrap());
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let stats =
+        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok());
+    stats
+        .filter(|stat| stat.contains("(rhei-query)") && nice(stat) > own)
+        .count()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn threads_of_a_long_statement_have_a_low_priority_to_its_end() {
+    let engine = SharedDataFusionEngine::new(DataFusionEngine::new());
+    let cancel = CancelHandle::new();
+    let options = StatementOptions::new().cancel(&cancel);
+    let long = engine.clone();
+    let long = tokio::spawn(async move {
+        let sql = "SELECT count(*) FROM range(10000000) AS a, range(10000000) AS b WHERE (a.value + b.value) % 7 = 3";
+        long.query_with(sql, options).await.map(drop)
+    });
+    while low_threads() == 0 {
+        assert_eq!(number(&engine, "SELECT 1").await, 1);
+    }
+    cancel.cancel();
+    assert_eq!(
+        long.await.unwrap().unwrap_err().kind(),
+        ErrorKind::Cancelled
+    );
+    // They are given back, for nothing raises them again.
+    while low_threads() > 0 {
+        assert_eq!(number(&engine, "SELECT 1").await, 1);
     }
 }
