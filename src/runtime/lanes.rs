@@ -6,7 +6,7 @@
 //! the others share the processors with it, in the turns that [`Threads`] are given.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ struct Lane {
 /// Where connections live, which statements of several lanes share: no work holds it up.
 #[cfg(feature = "cloud-storage")]
 pub(crate) fn connections() -> std::io::Result<Handle> {
-    static CONNECTIONS: LazyLock<Mutex<Option<Runtime>>> = LazyLock::new(Mutex::default);
+    static CONNECTIONS: Mutex<Option<Runtime>> = Mutex::new(None);
     let mut connections = CONNECTIONS.lock();
     if let Some(known) = connections.as_ref() {
         return Ok(known.handle().clone());
