@@ -20,6 +20,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::native::STACK_BYTES;
 use super::turns::{HAVE_PRIORITIES, Threads};
 use crate::error::{DfOlapError, panicked};
 
@@ -82,6 +83,7 @@ impl Lane {
         let runtime = Builder::new_multi_thread()
             .worker_threads(processors)
             .thread_name("rhei-query")
+            .thread_stack_size(STACK_BYTES)
             .on_thread_start(move || entered.enter())
             .on_thread_stop(move || left.leave())
             .enable_all()

@@ -15,8 +15,8 @@ pub(crate) use lanes::connections;
 pub(crate) use lanes::elsewhere;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use native::{
-    DIRECT_ROWS, HAS_DISK, Instant, PROBE_ROWS, check_room, default_memory_limit_bytes, now, sleep,
-    with_deep_stack,
+    DIRECT_ROWS, HAS_DISK, Instant, PLAN_LEVELS, PROBE_ROWS, QUERY_LEVELS, check_room,
+    default_memory_limit_bytes, now, sleep, with_deep_stack,
 };
 #[cfg(all(feature = "vortex", not(target_arch = "wasm32")))]
 pub(crate) use native::{blocking, spawn, yield_now};
@@ -24,8 +24,8 @@ pub(crate) use native::{blocking, spawn, yield_now};
 pub use wasm::drive;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use wasm::{
-    DIRECT_ROWS, HAS_DISK, Instant, PROBE_ROWS, check_room, default_memory_limit_bytes, elsewhere,
-    now, sleep, with_deep_stack,
+    DIRECT_ROWS, HAS_DISK, Instant, PLAN_LEVELS, PROBE_ROWS, QUERY_LEVELS, check_room,
+    default_memory_limit_bytes, elsewhere, now, sleep, with_deep_stack,
 };
 #[cfg(all(target_arch = "wasm32", feature = "javascript"))]
 pub(crate) use wasm::{HEAP, Slice, Slices};

@@ -55,6 +55,13 @@ pub(crate) fn with_deep_stack<T>(work: impl FnOnce() -> T) -> T {
 const RED_ZONE_BYTES: usize = 1 << 20;
 const DEEP_STACK_BYTES: usize = 32 << 20;
 
+/// How deep a plan may be: what looks at it, runs it and ends it calls itself so often, on a stack of [`STACK_BYTES`].
+pub(crate) const PLAN_LEVELS: usize = 1_000;
+/// How deep queries may stand in one another, which have some levels each.
+pub(crate) const QUERY_LEVELS: usize = 250;
+/// The stack of a thread that runs plans.
+pub(super) const STACK_BYTES: usize = 64 << 20;
+
 /// What queries may use together when the builder says nothing: three quarters of the machine's memory, or of the control
 /// group's limit where there is a lower one.
 pub(crate) fn default_memory_limit_bytes() -> usize {

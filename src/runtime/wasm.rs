@@ -356,6 +356,11 @@ pub(crate) fn with_deep_stack<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
+/// How deep a plan may be, on a stack of eight megabytes.
+pub(crate) const PLAN_LEVELS: usize = 250;
+/// How deep queries may stand in one another, which have some levels each.
+pub(crate) const QUERY_LEVELS: usize = 64;
+
 /// What queries may use together when the builder says nothing: half of the four gigabytes that there can be at most.
 pub(crate) fn default_memory_limit_bytes() -> usize {
     2 << 30

@@ -12,6 +12,7 @@ use datafusion::logical_expr::{DdlStatement, Expr, LogicalPlan, Statement, Write
 use datafusion::sql::sqlparser::ast;
 
 use crate::error::DfOlapError;
+use crate::runtime::{PLAN_LEVELS, QUERY_LEVELS};
 
 /// Refuses a plan that is too large, writes, or reaches outside.
 pub(crate) fn check(
@@ -21,9 +22,9 @@ pub(crate) fn check(
 ) -> Result<(), DfOlapError> {
     let mut walk = Walk {
         may_write_files,
-        weights: HashMap::new(),
+        sizes: HashMap::new(),
     };
-    let nodes = match plan {
+    let size = match plan {
         // EXPLAIN shows such a plan and runs nothing of it.
         LogicalPlan::Explain(explain)
             if matches!(
@@ -35,14 +36,18 @@ pub(crate) fn check(
                     | LogicalPlan::Ddl(DdlStatement::DropView(_))
             ) =>
         {
-            let mut nodes = 0u64;
+            let mut size = Size::default();
             for input in explain.plan.inputs() {
-                nodes = nodes.saturating_add(walk.weigh(input)?);
+                size.add(walk.weigh(input, 0)?);
             }
-            nodes
+            size
         }
-        plan => walk.weigh(plan)?,
+        plan => walk.weigh(plan, 0)?,
     };
+    let nodes = size.nodes;
+    if size.levels > PLAN_LEVELS {
+        return Err(too_deep(size.levels));
+    }
     if nodes > max_nodes {
         return Err(DfOlapError::ResourcesExhausted(format!(
             "the statement's plan has {nodes} nodes, more than the {max_nodes} allowed; a CTE or view counts as often as \
@@ -52,7 +57,14 @@ pub(crate) fn check(
     Ok(())
 }
 
-/// Refuses a statement whose relations, each CTE and view counted as often as it is used, are more than `max`.
+fn too_deep(levels: usize) -> DfOlapError {
+    DfOlapError::ResourcesExhausted(format!(
+        "the statement's plan is {levels} levels deep, more than the {PLAN_LEVELS} allowed; keep a part of it in a table"
+    ))
+}
+
+/// Refuses a statement whose relations, each CTE and view counted as often as it is used, are more than `max`, or whose queries
+/// stand in one another too deep.
 ///
 /// `view` gives the parsed text of a view.
 pub(crate) fn check_relations<S: ast::Visit>(
@@ -62,10 +74,15 @@ pub(crate) fn check_relations<S: ast::Visit>(
 ) -> Result<(), DfOlapError> {
     let mut relations = Relations::new(view);
     let _ = statement.visit(&mut relations);
-    let count = relations
-        .open
-        .iter()
-        .fold(0u64, |sum, w| sum.saturating_add(*w));
+    let mut size = Size::default();
+    relations.open.iter().for_each(|open| size.add(*open));
+    let (count, levels) = (size.nodes, size.levels);
+    if levels > QUERY_LEVELS {
+        return Err(DfOlapError::ResourcesExhausted(format!(
+            "the statement's queries stand {levels} deep in one another, more than the {QUERY_LEVELS} allowed, with CTEs and \
+             views; keep a part of it in a table"
+        )));
+    }
     if count > max {
         return Err(DfOlapError::ResourcesExhausted(format!(
             "the statement reads {count} relations, more than the {max} allowed; a CTE or view counts as often as it is \
@@ -80,9 +97,37 @@ struct Relations<'a> {
     view: &'a dyn Fn(&ast::ObjectName) -> Option<ast::Query>,
     /// Which queries are CTEs, by their place in the statement.
     ctes: HashMap<*const ast::Query, String>,
-    weights: HashMap<String, u64>,
-    /// The weights of the queries that are being visited, the statement itself first.
-    open: Vec<u64>,
+    sizes: HashMap<String, Size>,
+    /// The sizes of the queries that are being visited, the statement itself first.
+    open: Vec<Size>,
+}
+
+/// How much there is, and how deep it stands in one another.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    nodes: u64,
+    levels: usize,
+}
+
+impl Size {
+    const ONE: Self = Self {
+        nodes: 1,
+        levels: 1,
+    };
+
+    /// With something else beside it.
+    fn add(&mut self, other: Self) {
+        self.nodes = self.nodes.saturating_add(other.nodes);
+        self.levels = self.levels.max(other.levels);
+    }
+
+    /// With something else below it.
+    fn add_below(&mut self, other: Self) {
+        self.add(Self {
+            levels: other.levels + 1,
+            ..other
+        });
+    }
 }
 
 impl<'a> Relations<'a> {
@@ -90,14 +135,14 @@ impl<'a> Relations<'a> {
         Self {
             view,
             ctes: HashMap::new(),
-            weights: HashMap::new(),
-            open: vec![0],
+            sizes: HashMap::new(),
+            open: vec![Size::default()],
         }
     }
 
-    fn add(&mut self, weight: u64) {
+    fn add_below(&mut self, size: Size) {
         if let Some(open) = self.open.last_mut() {
-            *open = open.saturating_add(weight);
+            open.add_below(size);
         }
     }
 }
@@ -111,39 +156,39 @@ impl ast::Visitor for Relations<'_> {
             self.ctes
                 .insert(std::ptr::from_ref(cte.query.as_ref()), name);
         }
-        self.open.push(1);
+        self.open.push(Size::ONE);
         ControlFlow::Continue(())
     }
 
     fn post_visit_query(&mut self, query: &ast::Query) -> ControlFlow<()> {
-        let weight = self.open.pop().unwrap_or_default();
+        let size = self.open.pop().unwrap_or_default();
         match self.ctes.get(&std::ptr::from_ref(query)) {
             Some(name) => {
-                self.weights.insert(name.clone(), weight);
+                self.sizes.insert(name.clone(), size);
             }
-            None => self.add(weight),
+            None => self.add_below(size),
         }
         ControlFlow::Continue(())
     }
 
     fn pre_visit_relation(&mut self, name: &ast::ObjectName) -> ControlFlow<()> {
         let key = name.to_string().to_ascii_lowercase();
-        let weight = match self.weights.get(&key) {
-            Some(weight) => *weight,
+        let size = match self.sizes.get(&key) {
+            Some(size) => *size,
             None => {
                 // A view that reads itself finds this, and is told of the circle when it is planned.
-                self.weights.insert(key.clone(), 1);
-                let mut weight = 1u64;
+                self.sizes.insert(key.clone(), Size::ONE);
+                let mut size = Size::ONE;
                 if let Some(text) = (self.view)(name) {
-                    self.open.push(0);
+                    self.open.push(Size::default());
                     let _ = ast::Visit::visit(&text, self);
-                    weight = weight.saturating_add(self.open.pop().unwrap_or_default());
+                    size.add(self.open.pop().unwrap_or_default());
                 }
-                self.weights.insert(key, weight);
-                weight
+                self.sizes.insert(key, size);
+                size
             }
         };
-        self.add(weight);
+        self.add_below(size);
         ControlFlow::Continue(())
     }
 }
@@ -151,14 +196,18 @@ impl ast::Visitor for Relations<'_> {
 /// Counts each node as often as the plan uses it, but looks at it once: shared inputs make the count exponential.
 struct Walk {
     may_write_files: bool,
-    weights: HashMap<*const LogicalPlan, u64>,
+    sizes: HashMap<*const LogicalPlan, Size>,
 }
 
 impl Walk {
-    fn weigh(&mut self, plan: &LogicalPlan) -> Result<u64, DfOlapError> {
+    /// The size of a plan that stands so many levels below the statement's.
+    fn weigh(&mut self, plan: &LogicalPlan, above: usize) -> Result<Size, DfOlapError> {
         let place = std::ptr::from_ref(plan);
-        if let Some(weight) = self.weights.get(&place) {
-            return Ok(*weight);
+        if let Some(size) = self.sizes.get(&place) {
+            return Ok(*size);
+        }
+        if above > PLAN_LEVELS {
+            return Err(too_deep(above));
         }
         let writes_files = match plan {
             LogicalPlan::Copy(_) => true,
@@ -169,9 +218,9 @@ impl Walk {
         if !(self.may_write_files && writes_files) {
             allow(plan)?;
         }
-        let mut weight = 1u64;
+        let mut size = Size::ONE;
         for input in plan.inputs() {
-            weight = weight.saturating_add(self.weigh(input)?);
+            size.add_below(self.weigh(input, above + 1)?);
         }
         let mut refused = None;
         plan.apply_expressions(|expr| {
@@ -183,8 +232,8 @@ impl Walk {
                     Expr::SetComparison(comparison) => &comparison.subquery,
                     _ => return Ok(TreeNodeRecursion::Continue),
                 };
-                match self.weigh(&subquery.subquery) {
-                    Ok(inner) => weight = weight.saturating_add(inner),
+                match self.weigh(&subquery.subquery, above + 1) {
+                    Ok(inner) => size.add_below(inner),
                     Err(error) => {
                         refused = Some(error);
                         return Ok(TreeNodeRecursion::Stop);
@@ -196,8 +245,8 @@ impl Walk {
         if let Some(error) = refused {
             return Err(error);
         }
-        self.weights.insert(place, weight);
-        Ok(weight)
+        self.sizes.insert(place, size);
+        Ok(size)
     }
 }
 

@@ -242,7 +242,7 @@ impl Unnest<'_> {
             expr.apply(|part| {
                 stock &= match part {
                     Expr::ScalarSubquery(inner) if scalars => stock::joins_scalar(inner, &schema)?,
-                    Expr::ScalarSubquery(inner) => references(&inner.subquery)?.is_empty(),
+                    Expr::ScalarSubquery(inner) => stock::is_by_itself(inner)?,
                     part => subquery_of(part).is_none(),
                 };
                 Ok(stop_if(!stock))
@@ -316,7 +316,7 @@ impl Unnest<'_> {
             let mut plain = true;
             expr.apply(|part| {
                 plain &= match part {
-                    Expr::ScalarSubquery(inner) => references(&inner.subquery)?.is_empty(),
+                    Expr::ScalarSubquery(inner) => stock::is_by_itself(inner)?,
                     part => subquery_of(part).is_none(),
                 };
                 Ok(stop_if(!plain))

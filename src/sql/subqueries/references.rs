@@ -9,6 +9,8 @@ use datafusion::logical_expr::expr::{Exists, InSubquery, SetComparison};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, Subquery};
 
+use super::stop_if;
+
 /// A column of a query around this one.
 pub(super) type Reference = (FieldRef, Column);
 
@@ -64,6 +66,26 @@ fn add(more: impl IntoIterator<Item = Reference>, found: &mut Vec<Reference>) {
             found.push(reference);
         }
     }
+}
+
+/// Whether subqueries stand in one another within a plan, so many deep.
+pub(super) fn is_nested(plan: &LogicalPlan, deep: usize) -> Result<bool> {
+    if deep == 0 {
+        return Ok(true);
+    }
+    let mut nested = false;
+    plan.apply(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|part| {
+                if let Some(inner) = subquery_of(part) {
+                    nested |= is_nested(&inner.subquery, deep - 1)?;
+                }
+                Ok(stop_if(nested))
+            })
+        })?;
+        Ok(stop_if(nested))
+    })?;
+    Ok(nested)
 }
 
 /// Whether a schema has the column that is asked for.

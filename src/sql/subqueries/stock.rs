@@ -3,24 +3,36 @@
 //! It lifts conditions on outer columns out of a subquery, hands the columns in them up to its top, and makes the conditions those
 //! of a join. That is right where nothing on the way looks at more than one row (a window, a limit, an aggregate of an aggregate),
 //! where no third value is lost (a mark column says true or false, never NULL), where a key of groups is equal to one outer
-//! value only, and where each column that is handed up is found by its bare name, which is all that DataFusion looks at.
+//! value only, and where each column that is handed up is found by its bare name, which is all that DataFusion looks at. And its
+//! checks of a plan look at a subquery twice, by itself and in the plan around, so that one within another doubles their time.
 
 use std::collections::BTreeSet;
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, JoinType, Result};
+use datafusion::common::{Column, DFSchema, JoinType, Result, resources_err};
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::utils::{merge_schema, split_conjunction};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Subquery};
 
-use super::references::{equality, has, has_subquery, is_same_in, references, references_of};
+use super::references::{
+    equality, has, has_subquery, is_nested, is_same_in, references, references_of,
+};
+
+/// How deep subqueries stand in one another that are left to DataFusion.
+const DEEP: usize = 3;
+/// The same of IN, of which a join of ours would look at the subquery more than twice.
+const DEEPEST_IN: usize = 12;
 
 /// Whether DataFusion joins `subquery`, whose one value is used in a projection or a filter over the columns of `outer`.
 pub(super) fn joins_scalar(subquery: &Subquery, outer: &DFSchema) -> Result<bool> {
-    if references(&subquery.subquery)?.is_empty() {
-        return Ok(true);
-    }
-    joins(subquery, outer, Part::Value)
+    Ok(is_by_itself(subquery)?
+        || !is_nested(&subquery.subquery, DEEP)? && joins(subquery, outer, Part::Value)?)
+}
+
+/// Whether DataFusion runs `subquery`, whose one value is used anywhere, before all else.
+pub(super) fn is_by_itself(subquery: &Subquery) -> Result<bool> {
+    let plan = subquery.subquery.as_ref();
+    Ok(references(plan)?.is_empty() && !is_nested(plan, DEEP)?)
 }
 
 /// Whether DataFusion makes this conjunct of a filter over the columns of `outer` one of a join.
@@ -44,7 +56,9 @@ pub(super) fn joins_condition(conjunct: &Expr, outer: &DFSchema) -> Result<bool>
             };
             Ok(plain(left)? && plain(right)?)
         }
-        Expr::Exists(Exists { subquery, .. }) => joins(subquery, outer, Part::Rows),
+        Expr::Exists(Exists { subquery, .. }) => {
+            Ok(!is_nested(&subquery.subquery, DEEP)? && joins(subquery, outer, Part::Rows)?)
+        }
         Expr::InSubquery(inside) => joins_in(inside, inside.negated, outer),
         other => Ok(!has_subquery(other)?),
     }
@@ -53,6 +67,11 @@ pub(super) fn joins_condition(conjunct: &Expr, outer: &DFSchema) -> Result<bool>
 fn joins_in(inside: &InSubquery, negated: bool, outer: &DFSchema) -> Result<bool> {
     if has_subquery(&inside.expr)? {
         return Ok(false);
+    }
+    if is_nested(&inside.subquery.subquery, DEEPEST_IN)? {
+        return resources_err!(
+            "IN (SELECT …) stands more than {DEEPEST_IN} deep in itself; join the tables, or keep a part of it in a table"
+        );
     }
     if negated {
         // Whether there is a NULL is asked of all rows, not of those that belong to the outer one, and only of a column.

@@ -18,6 +18,7 @@ use super::references::{
     Reference, asked_from_outside, has, has_subquery, references, references_of, subquery,
     subquery_of,
 };
+use super::stock;
 use crate::sql::null_keys::is_not_distinct;
 
 /// A query while its subqueries are joined with it.
@@ -158,7 +159,7 @@ impl Unnest<'_> {
     fn scalar(&self, around: &mut Around, inner: Subquery) -> Result<Expr> {
         let asked = asked_of(&inner.subquery, &around.plan)?;
         if asked.is_empty() {
-            return Ok(Expr::ScalarSubquery(inner));
+            return self.by_itself(around, inner);
         }
         let (pushed, keys) = self.pushed(around, &inner.subquery, &asked, false)?;
         let first = Column::from(inner.subquery.schema().qualified_field(0));
@@ -201,6 +202,21 @@ impl Unnest<'_> {
         }
     }
 
+    /// The value of a subquery that asks for nothing outside and has one row at most.
+    fn by_itself(&self, around: &mut Around, inner: Subquery) -> Result<Expr> {
+        if stock::is_by_itself(&inner)? {
+            return Ok(Expr::ScalarSubquery(inner));
+        }
+        let name = self.names.next("value");
+        let value = Expr::Column(Column::from(inner.subquery.schema().qualified_field(0)));
+        let plan = LogicalPlanBuilder::from(inner.subquery)
+            .aggregate(Vec::<Expr>::new(), vec![any_of(value).alias(&name)])?
+            .build()?;
+        let builder = LogicalPlanBuilder::from(std::mem::take(&mut around.plan));
+        around.plan = builder.cross_join(plan)?.build()?;
+        Ok(Expr::Column(Column::new_unqualified(name)))
+    }
+
     /// Whether a subquery has a row.
     fn exists(&self, around: &mut Around, inner: &Subquery) -> Result<Expr> {
         let Some(inner) = stripped(&inner.subquery)? else {
@@ -212,7 +228,7 @@ impl Unnest<'_> {
                 .limit(0, Some(1))?
                 .aggregate(Vec::<Expr>::new(), vec![count(lit(1_i64))])?
                 .build()?;
-            let rows = Expr::ScalarSubquery(subquery(any)?);
+            let rows = self.by_itself(around, subquery(any)?)?;
             return Ok(rows.gt(lit(0_i64)));
         }
         let (pushed, keys) = self.pushed(around, &inner, &asked, false)?;
