@@ -84,7 +84,7 @@ impl Executor {
         options: StatementOptions,
     ) -> Result<Outcome, DfOlapError> {
         let given = Given::new(self.session(), options);
-        let mut limited = Limited::new(&given.stop);
+        let mut limited = Limited::new(sql, &given.stop);
         let work = async {
             let statement = parse_one(sql, &given.session)?;
             if !matches!(statement, Statement::Query(_) | Statement::Explain(..)) {
@@ -102,7 +102,7 @@ impl Executor {
     /// Runs the one statement of a text.
     async fn run_one(&self, sql: &str, options: StatementOptions) -> Result<Outcome, DfOlapError> {
         let given = Given::new(self.session(), options);
-        let mut limited = Limited::new(&given.stop);
+        let mut limited = Limited::new(sql, &given.stop);
         let work = async {
             let statement = parse_one(sql, &given.session)?;
             self.run_statement(&given, statement).await
@@ -121,7 +121,7 @@ impl Executor {
         options: StatementOptions,
     ) -> Result<Vec<u64>, DfOlapError> {
         let given = Given::new(self.session(), options);
-        let mut limited = Limited::new(&given.stop);
+        let mut limited = Limited::new(sql, &given.stop);
         let work = async {
             let statements = parse(sql, &given.session.limits)?;
             let (_, counts) = self

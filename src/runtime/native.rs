@@ -51,12 +51,17 @@ pub(crate) fn with_deep_stack<T>(work: impl FnOnce() -> T) -> T {
     stacker::maybe_grow(RED_ZONE_BYTES, DEEP_STACK_BYTES, work)
 }
 
+/// Runs `work` on a stack of its own.
+pub(crate) fn on_own_stack<T>(work: impl FnOnce() -> T) -> T {
+    stacker::grow(DEEP_STACK_BYTES, work)
+}
+
 /// Enough for statements within the default limits.
 const RED_ZONE_BYTES: usize = 1 << 20;
 const DEEP_STACK_BYTES: usize = 32 << 20;
 
 /// How deep a plan may be: what looks at it, runs it and ends it calls itself so often, on a stack of [`STACK_BYTES`].
-pub(crate) const PLAN_LEVELS: usize = 1_000;
+pub(crate) const PLAN_LEVELS: usize = 2_500;
 /// How deep queries may stand in one another, which have some levels each.
 pub(crate) const QUERY_LEVELS: usize = 250;
 /// The stack of a thread that runs plans.

@@ -357,9 +357,14 @@ pub(crate) fn with_deep_stack<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// How deep a plan may be, on a stack of eight megabytes.
-pub(crate) const PLAN_LEVELS: usize = 250;
+pub(crate) const PLAN_LEVELS: usize = 500;
 /// How deep queries may stand in one another, which have some levels each.
 pub(crate) const QUERY_LEVELS: usize = 64;
+
+/// Runs `work`: there is one stack.
+pub(crate) fn on_own_stack<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
 
 /// What queries may use together when the builder says nothing: half of the four gigabytes that there can be at most.
 pub(crate) fn default_memory_limit_bytes() -> usize {

@@ -18,6 +18,7 @@ use super::numerals::meet_decimals;
 use super::planner::Planner;
 use super::rows::{Gathered, shape};
 use super::run::{Effect, Run, unsupported};
+use super::selects::all_selects;
 use super::target::{Target, default_expr, default_keyword, known_column, quoted, refuse};
 use super::upsert::{OnConflict, on_conflict, resolve};
 use crate::change::{Action, ChangeSet, deletions};
@@ -249,26 +250,18 @@ fn hoist(source: &mut ast::Query, with: &Option<ast::With>) {
 
 /// Names the literals of a SELECT, and the second of two equal expressions: DataFusion refuses `SELECT 1, 1`, whose names no one asks for here.
 fn tell_apart(body: &mut ast::SetExpr) {
-    match body {
-        ast::SetExpr::Select(select) => {
-            let mut seen = HashSet::new();
-            for (index, item) in select.projection.iter_mut().enumerate() {
-                if let ast::SelectItem::UnnamedExpr(expr) = item
-                    && (matches!(expr, ast::Expr::Value(_)) || !seen.insert(expr.to_string()))
-                {
-                    *item = ast::SelectItem::ExprWithAlias {
-                        alias: quoted(&format!("{expr}:{index}")),
-                        expr: expr.clone(),
-                    };
-                }
+    for select in all_selects(body) {
+        let mut seen = HashSet::new();
+        for (index, item) in select.projection.iter_mut().enumerate() {
+            if let ast::SelectItem::UnnamedExpr(expr) = item
+                && (matches!(expr, ast::Expr::Value(_)) || !seen.insert(expr.to_string()))
+            {
+                *item = ast::SelectItem::ExprWithAlias {
+                    alias: quoted(&format!("{expr}:{index}")),
+                    expr: expr.clone(),
+                };
             }
         }
-        ast::SetExpr::SetOperation { left, right, .. } => {
-            tell_apart(left);
-            tell_apart(right);
-        }
-        ast::SetExpr::Query(query) => tell_apart(&mut query.body),
-        _ => {}
     }
 }
 

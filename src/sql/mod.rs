@@ -59,6 +59,7 @@ mod rows;
 mod run;
 mod same_names;
 mod scan;
+mod selects;
 mod session;
 mod setting;
 mod sliced;

@@ -13,6 +13,8 @@ use datafusion::sql::sqlparser::ast::{
     VisitMut, VisitorMut,
 };
 
+use super::selects::selects;
+
 /// Gives the casts of an expression names, but not those of subqueries in it.
 #[derive(Default)]
 pub(super) struct NamedCasts {
@@ -208,24 +210,11 @@ impl VisitorMut for NamedKeys<'_> {
                 let _ = keys.visit(&mut NamedCasts::default());
             }
         } else {
-            self.each(&mut query.body);
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-impl NamedKeys<'_> {
-    /// The SELECTs of set operations; a query in parentheses is visited by itself.
-    fn each(&mut self, body: &mut SetExpr) {
-        match body {
-            SetExpr::Select(select) => {
+            // A query in parentheses is visited by itself.
+            for select in selects(&mut query.body) {
                 self.select(select);
             }
-            SetExpr::SetOperation { left, right, .. } => {
-                self.each(left);
-                self.each(right);
-            }
-            _ => {}
         }
+        ControlFlow::Continue(())
     }
 }

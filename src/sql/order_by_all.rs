@@ -54,6 +54,10 @@ pub(super) fn number_planned(
 }
 
 fn columns(body: &SetExpr) -> Option<usize> {
+    let mut body = body;
+    while let SetExpr::SetOperation { left, .. } = body {
+        body = left;
+    }
     match body {
         SetExpr::Select(select) => {
             let is_one = |item: &SelectItem| {
@@ -65,7 +69,6 @@ fn columns(body: &SetExpr) -> Option<usize> {
             let items = &select.projection;
             (!items.is_empty() && items.iter().all(is_one)).then_some(items.len())
         }
-        SetExpr::SetOperation { left, .. } => columns(left),
         SetExpr::Query(query) => columns(&query.body),
         SetExpr::Values(values) => values.rows.first().map(|row| row.len()),
         _ => None,

@@ -14,6 +14,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::named_casts::{NamedCasts, NamedKeys, has_keys_of_one_name};
+use super::selects::all_selects;
 use super::unread_names::{END, apart, name_unread};
 
 /// Whether DataFusion says that a name is there twice.
@@ -103,25 +104,13 @@ fn of_select(query: &Query, select: Select) -> Query {
 fn told_apart(query: &Query, plan: &dyn Fn(Query) -> Result<LogicalPlan>) -> Option<Query> {
     let mut changed = query.clone();
     let mut is_changed = false;
-    each_select(&mut changed.body, &mut |select| {
+    for select in all_selects(&mut changed.body) {
         if let Some(items) = items_apart(select, &|select| plan(of_select(query, select))) {
             select.projection = items;
             is_changed = true;
         }
-    });
-    is_changed.then_some(changed)
-}
-
-fn each_select(body: &mut SetExpr, look: &mut dyn FnMut(&mut Select)) {
-    match body {
-        SetExpr::Select(select) => look(select),
-        SetExpr::SetOperation { left, right, .. } => {
-            each_select(left, look);
-            each_select(right, look);
-        }
-        SetExpr::Query(query) => each_select(&mut query.body, look),
-        _ => {}
     }
+    is_changed.then_some(changed)
 }
 
 type Name = (Option<TableReference>, String);

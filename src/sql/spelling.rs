@@ -9,12 +9,13 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
     FunctionArguments, GroupByExpr, Ident, Interval, JoinOperator, ObjectName, Query, Select,
-    SelectFlavor, SelectItem, SetExpr, TableFactor, TableWithJoins, Value, ValueWithSpan, Visit,
-    VisitMut, Visitor, VisitorMut,
+    SelectFlavor, SelectItem, TableFactor, TableWithJoins, Value, ValueWithSpan, Visit, VisitMut,
+    Visitor, VisitorMut,
 };
 use datafusion::sql::sqlparser::parser::Parser;
 
 use super::dialect::EngineDialect;
+use super::selects::selects;
 
 /// Rewrites what is spelled in another way.
 pub(super) struct Spelling;
@@ -23,7 +24,7 @@ impl VisitorMut for Spelling {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
-        select(&mut query.body);
+        selects(&mut query.body).into_iter().for_each(select);
         ControlFlow::Continue(())
     }
 
@@ -70,24 +71,15 @@ impl VisitorMut for Spelling {
 }
 
 /// A semi or anti join keeps rows of the table to its left, and a query without a list has all columns, as in DuckDB.
-fn select(body: &mut SetExpr) {
-    match body {
-        SetExpr::Select(select) => {
-            if select.flavor == SelectFlavor::FromFirstNoSelect {
-                select.flavor = SelectFlavor::Standard;
-                select.projection = vec![SelectItem::Wildcard(Default::default())];
-            }
-            select.from.iter_mut().for_each(joins);
-            if has_one_group(select) {
-                let one = Expr::GroupingSets(vec![Vec::new()]);
-                select.group_by = GroupByExpr::Expressions(vec![one], Vec::new());
-            }
-        }
-        SetExpr::SetOperation { left, right, .. } => {
-            select(left);
-            select(right);
-        }
-        _ => {}
+fn select(select: &mut Select) {
+    if select.flavor == SelectFlavor::FromFirstNoSelect {
+        select.flavor = SelectFlavor::Standard;
+        select.projection = vec![SelectItem::Wildcard(Default::default())];
+    }
+    select.from.iter_mut().for_each(joins);
+    if has_one_group(select) {
+        let one = Expr::GroupingSets(vec![Vec::new()]);
+        select.group_by = GroupByExpr::Expressions(vec![one], Vec::new());
     }
 }
 

@@ -13,20 +13,25 @@ use futures::{FutureExt, Stream, StreamExt};
 
 use super::interrupt::Stop;
 use crate::error::{DfOlapError, panicked};
+use crate::runtime::on_own_stack;
 use crate::snapshot::Snapshot;
 
 /// Runs a statement until it has to stop.
 pub(crate) struct Limited {
     stop: Option<BoxFuture<'static, DfOlapError>>,
+    /// Whether the text is one whose tree may be deep: to copy and to end it takes some stack.
+    is_long: bool,
 }
 
+/// The longest text, in bytes, for whose tree any stack will do.
+const SHORT: usize = 4096;
+
 impl Limited {
-    pub fn new(stop: &Arc<Stop>) -> Self {
-        if stop.is_never() {
-            return Self { stop: None };
-        }
+    /// What runs the statement of a text.
+    pub fn new(sql: &str, stop: &Arc<Stop>) -> Self {
         Self {
-            stop: Some(Arc::clone(stop).wait().boxed()),
+            stop: (!stop.is_never()).then(|| Arc::clone(stop).wait().boxed()),
+            is_long: sql.len() > SHORT,
         }
     }
 
@@ -53,8 +58,12 @@ impl Limited {
             if let Poll::Ready(stopped) = self.poll_stop(cx) {
                 return Poll::Ready(Err(stopped));
             }
-            catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)))
-                .unwrap_or_else(|panic| Poll::Ready(Err(panicked(panic.as_ref()))))
+            let mut poll = || work.as_mut().poll(cx);
+            catch_unwind(AssertUnwindSafe(|| match self.is_long {
+                true => on_own_stack(poll),
+                false => poll(),
+            }))
+            .unwrap_or_else(|panic| Poll::Ready(Err(panicked(panic.as_ref()))))
         })
         .await
     }

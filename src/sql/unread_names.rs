@@ -9,6 +9,8 @@ use datafusion::sql::sqlparser::ast::{
     Expr, Ident, Query, SelectItem, SetExpr, TableFactor, VisitMut, VisitorMut,
 };
 
+use super::selects::all_selects;
+
 /// Ends what a column is called in the result; a number follows.
 pub(super) const END: char = '\u{1}';
 
@@ -24,29 +26,35 @@ pub(super) fn name_unread(query: &mut Query) {
 
 struct Unread;
 
+/// Names the columns of a body, which are those of its first query.
 fn name(body: &mut SetExpr) {
-    match body {
-        SetExpr::Select(select) if select.projection.len() > 1 => {
-            for (number, item) in select.projection.iter_mut().enumerate() {
-                if let SelectItem::UnnamedExpr(expr) = item {
-                    *item = SelectItem::ExprWithAlias {
-                        alias: apart(&expr.to_string(), number),
-                        expr: expr.clone(),
-                    };
-                }
-            }
+    let Some(select) = all_selects(body).into_iter().next() else {
+        return;
+    };
+    if select.projection.len() < 2 {
+        return;
+    }
+    for (number, item) in select.projection.iter_mut().enumerate() {
+        if let SelectItem::UnnamedExpr(expr) = item {
+            *item = SelectItem::ExprWithAlias {
+                alias: apart(&expr.to_string(), number),
+                expr: expr.clone(),
+            };
         }
-        SetExpr::Query(query) => name(&mut query.body),
-        SetExpr::SetOperation { left, .. } => name(left),
-        _ => {}
     }
 }
 
+/// Names the columns of all queries of a set operation but the first.
 fn name_after_first(body: &mut SetExpr) {
-    if let SetExpr::SetOperation { left, right, .. } = body {
-        name_after_first(left);
-        name_after_first(right);
-        name(right);
+    let mut open = vec![(body, true)];
+    while let Some((body, is_first)) = open.pop() {
+        match body {
+            SetExpr::SetOperation { left, right, .. } => {
+                open.extend([(right.as_mut(), false), (left.as_mut(), is_first)]);
+            }
+            other if !is_first => name(other),
+            _ => {}
+        }
     }
 }
 

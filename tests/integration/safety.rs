@@ -389,3 +389,51 @@ async fn rows_that_share_a_buffer_are_counted_once_against_the_memory_limit() {
     assert_eq!(run(&engine, "INSERT INTO u SELECT * FROM u").await, 80_000);
     assert_eq!(run(&engine, "UPDATE u SET id = id + 1").await, 160_000);
 }
+
+/// `first`, and on it `step` again and again, where `{}` is the query before.
+fn on_one_another(first: &str, step: &str, count: usize) -> String {
+    let mut ctes = vec![format!("w0 AS ({first})")];
+    ctes.extend((1..count).map(|n| {
+        let step = step.replace("{}", &format!("w{}", n - 1));
+        format!("w{n} AS ({step})")
+    }));
+    format!(
+        "WITH {} SELECT count(*) FROM w{}",
+        ctes.join(", "),
+        count - 1
+    )
+}
+
+#[tokio::test]
+async fn queries_deep_in_one_another_run_or_are_refused() {
+    let engine = DataFusionEngine::new();
+    let pairs =
+        "SELECT a.x FROM (VALUES (1), (2)) AS a (x) JOIN (VALUES (1), (2)) AS b (x) ON a.x = b.x";
+    for step in [
+        "SELECT DISTINCT x + 1 AS x FROM {} WHERE x > 0",
+        "SELECT x, count(*) AS n FROM {} GROUP BY x HAVING count(*) > 0 ORDER BY x LIMIT 5",
+        "SELECT x + row_number() OVER (ORDER BY x) AS x FROM {}",
+        "SELECT x FROM {} UNION SELECT 2",
+        "SELECT x FROM {} WHERE x IN (SELECT 1 UNION SELECT 2) AND EXISTS (SELECT 1)",
+        "SELECT x FROM (VALUES (1), (2)) AS v (x) WHERE x <= (SELECT max(x) FROM {})",
+        "SELECT a.x FROM {} AS a LEFT JOIN (VALUES (1)) AS b (x) ON a.x = b.x",
+    ] {
+        for count in [60, 120] {
+            let rows = number(&engine, &on_one_another(pairs, step, count)).await;
+            assert!(rows > 0, "{step}");
+        }
+        let deep = on_one_another(pairs, step, 1_000);
+        assert_eq!(
+            kind(&engine, &deep).await,
+            ErrorKind::ResourcesExhausted,
+            "{step}"
+        );
+        works(&engine).await;
+    }
+    for operation in ["UNION ALL", "UNION"] {
+        let selects: Vec<_> = (0..990).map(|n| format!("SELECT {n} AS x")).collect();
+        let chain = selects.join(&format!(" {operation} "));
+        let rows = number(&engine, &format!("SELECT count(*) FROM ({chain})")).await;
+        assert_eq!(rows, 990, "{operation}");
+    }
+}
