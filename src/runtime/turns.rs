@@ -62,11 +62,14 @@ impl Threads {
 
     /// Lowers their priority where they have computed for long since their statement was seen first.
     pub fn look(&self) {
+        if self.are_low() {
+            return;
+        }
         let (begun, computed) = (self.begun.load(Ordering::Relaxed), self.computed());
         let mut seen = self.seen.lock();
         if seen.0 != begun {
             *seen = (begun, computed);
-        } else if computed.saturating_sub(seen.1) > LONG && !self.are_low() {
+        } else if computed.saturating_sub(seen.1) > LONG {
             self.are_low.store(true, Ordering::Relaxed);
             self.lower();
         }

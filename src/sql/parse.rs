@@ -40,6 +40,11 @@ impl Default for TextLimits {
     }
 }
 
+/// Whether a text is one for whose tree any stack will do.
+pub(super) fn is_short(sql: &str) -> bool {
+    sql.len() <= 4096
+}
+
 /// All statements of a text.
 pub(crate) fn parse_statements(
     sql: &str,

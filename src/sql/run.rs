@@ -132,14 +132,18 @@ impl Run {
         planner.constant(planned)
     }
 
-    /// Optimizes and starts a plan that passed the guard.
+    fn check(&self, plan: &LogicalPlan) -> Result<(), DfOlapError> {
+        guard::check(plan, self.limits().plan_nodes, self.limits().writes)
+    }
+
+    /// Optimizes and starts a plan that passes the guard.
     pub async fn stream(
         &self,
         plan: LogicalPlan,
     ) -> Result<SendableRecordBatchStream, DfOlapError> {
-        guard::check(&plan, self.limits().plan_nodes, self.limits().writes)?;
         let run = self.clone();
         runtime::elsewhere(async move {
+            run.check(&plan)?;
             let plan = with_deep_stack(|| run.optimize(plan))?;
             run.start(plan).await
         })
@@ -151,9 +155,9 @@ impl Run {
         &self,
         plan: LogicalPlan,
     ) -> Result<SendableRecordBatchStream, DfOlapError> {
-        guard::check(&plan, self.limits().plan_nodes, self.limits().writes)?;
         let run = self.clone();
         runtime::elsewhere(async move {
+            run.check(&plan)?;
             let plans = &run.session.plans;
             let plan = with_deep_stack(|| plans.optimized(plan, |plan| run.optimize(plan)))?;
             run.start(plan).await

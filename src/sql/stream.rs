@@ -12,6 +12,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt};
 
 use super::interrupt::Stop;
+use super::parse::is_short;
 use crate::error::{DfOlapError, panicked};
 use crate::runtime::on_own_stack;
 use crate::snapshot::Snapshot;
@@ -23,15 +24,12 @@ pub(crate) struct Limited {
     is_long: bool,
 }
 
-/// The longest text, in bytes, for whose tree any stack will do.
-const SHORT: usize = 4096;
-
 impl Limited {
     /// What runs the statement of a text.
     pub fn new(sql: &str, stop: &Arc<Stop>) -> Self {
         Self {
             stop: (!stop.is_never()).then(|| Arc::clone(stop).wait().boxed()),
-            is_long: sql.len() > SHORT,
+            is_long: !is_short(sql),
         }
     }
 

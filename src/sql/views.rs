@@ -6,11 +6,12 @@ use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
 use super::guard;
+use super::parse::is_short;
 use super::planner::Planner;
 use super::same_names::{is_about_names, with_names_within};
 use super::stored::view_query;
 use crate::error::DfOlapError;
-use crate::runtime::with_deep_stack;
+use crate::runtime::{on_own_stack, with_deep_stack};
 use crate::snapshot::View;
 
 /// How many views may stand on one another: a cycle of views ends here.
@@ -23,7 +24,7 @@ impl Planner {
             self.check_relations(&query)?;
         }
         let plan = self.plan_view(view)?;
-        guard::check(&plan, max_nodes, false)?;
+        on_own_stack(|| guard::check(&plan, max_nodes, false))?;
         for (index, field) in plan.schema().fields().iter().enumerate() {
             let fields = plan.schema().fields();
             if fields.iter().take(index).any(|f| f.name() == field.name()) {
@@ -43,7 +44,10 @@ impl Planner {
             ))
             .into());
         }
-        let plan = with_deep_stack(|| self.plan_view_query(view));
+        let plan = match is_short(&view.query) {
+            true => with_deep_stack(|| self.plan_view_query(view)),
+            false => on_own_stack(|| self.plan_view_query(view)),
+        };
         self.view_depth.fetch_sub(1, Ordering::Relaxed);
         plan
     }

@@ -435,5 +435,13 @@ async fn queries_deep_in_one_another_run_or_are_refused() {
         let chain = selects.join(&format!(" {operation} "));
         let rows = number(&engine, &format!("SELECT count(*) FROM ({chain})")).await;
         assert_eq!(rows, 990, "{operation}");
+        run(&engine, &format!("CREATE OR REPLACE VIEW chain AS {chain}")).await;
+        assert_eq!(number(&engine, "SELECT count(*) FROM chain").await, 990);
+        run(
+            &engine,
+            "CREATE OR REPLACE VIEW above AS SELECT x FROM chain",
+        )
+        .await;
+        assert_eq!(number(&engine, "SELECT count(*) FROM above").await, 990);
     }
 }
