@@ -40,9 +40,23 @@ impl Default for TextLimits {
     }
 }
 
-/// Whether a text is one for whose tree any stack will do.
+/// Whether a text is one for whose tree any stack will do: it is not long, and little in it stands in parentheses in parentheses.
 pub(super) fn is_short(sql: &str) -> bool {
-    sql.len() <= 4096
+    const BYTES: usize = 4096;
+    const DEPTH: usize = 8;
+    if sql.len() > BYTES {
+        return false;
+    }
+    let (mut depth, mut deepest) = (0usize, 0);
+    for byte in sql.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest <= DEPTH
 }
 
 /// All statements of a text.
