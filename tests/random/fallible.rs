@@ -74,7 +74,7 @@ impl Generator {
         // Of what two numbers multiply DuckDB makes the product of both, whatever the rows are.
         let sql = self.pick(&[
             "({} + {})",
-            "({} - {})",
+            "({} - 3 * {})",
             "({} * {})",
             "(({} + 1) * 4611686018427387904)",
             "(({} + 1) * 1537228672809129301)",
@@ -85,7 +85,7 @@ impl Generator {
             "(- (-9223372036854775800 - {}))",
             "abs(-9223372036854775800 - {})",
         ]);
-        // Of another value than the first: DuckDB knows that what is taken from itself is 0.
+        // Of another value than the first: DuckDB knows that what is taken from itself is 0, and from itself and a number that number.
         let other = Expr::of(Kind::Int, "({} + 1)", [self.large(columns, depth - 1)]);
         let within = [self.large(columns, depth - 1), other];
         Expr::of(Kind::Int, sql, within)
