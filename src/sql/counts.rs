@@ -30,11 +30,12 @@ impl PhysicalOptimizerRule for Counts {
             if !plan.downcast_ref::<AggregateExec>().is_some_and(is_count) {
                 return Ok(Transformed::no(plan));
             }
-            let known = AggregateStatistics::new().optimize(Arc::clone(&plan), config)?;
-            // It goes on to what lies below where it finds nothing.
-            Ok(match known.downcast_ref::<ProjectionExec>() {
-                Some(_) => Transformed::yes(known),
-                None => Transformed::no(plan),
+            // It goes on to what lies below where it finds nothing. There it may take a count of a query within for one of a query
+            // around, and fail.
+            let known = AggregateStatistics::new().optimize(Arc::clone(&plan), config);
+            Ok(match known {
+                Ok(known) if known.is::<ProjectionExec>() => Transformed::yes(known),
+                _ => Transformed::no(plan),
             })
         })
         .data()
@@ -49,6 +50,7 @@ impl PhysicalOptimizerRule for Counts {
 fn is_count(aggregate: &AggregateExec) -> bool {
     let mut calls = aggregate.aggr_expr().iter();
     // The rule looks for filters in one stage of two, and below it for the next stage.
-    aggregate.filter_expr().iter().all(Option::is_none)
+    aggregate.group_expr().is_empty()
+        && aggregate.filter_expr().iter().all(Option::is_none)
         && calls.all(|call| call.fun().name() == "count" && !call.is_distinct())
 }

@@ -24,6 +24,7 @@ mod false_keys;
 mod filters;
 mod frames;
 mod functions;
+mod grouping_sets;
 mod guard;
 mod hints;
 mod insert;

@@ -9,9 +9,10 @@ use std::ops::ControlFlow;
 use datafusion::sql::parser::{CopyToSource, DFParserBuilder, Statement as DFStatement};
 use datafusion::sql::sqlparser::ast::{VisitMut, VisitorMut};
 use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, TokenizerError};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, TokenizerError};
 
 use super::dialect::EngineDialect;
+use super::grouping_sets;
 use super::parameters::Found;
 use super::row_values::RowValues;
 use super::spelling::Spelling;
@@ -65,7 +66,7 @@ pub(crate) fn parse_statements(
     limits: &TextLimits,
 ) -> Result<VecDeque<DFStatement>, DfOlapError> {
     check_text(sql, limits)?;
-    let tokens = struct_types::tokens(sql).map_err(untokenized)?;
+    let tokens = respelled(sql).map_err(untokenized)?;
     let builder = match tokens {
         Some(tokens) => DFParserBuilder::new(tokens),
         None => DFParserBuilder::new(sql),
@@ -105,6 +106,29 @@ fn visit<V: VisitorMut>(statement: &mut DFStatement, visitor: &mut V) -> Control
         },
         DFStatement::CreateExternalTable(_) | DFStatement::Reset(_) => ControlFlow::Continue(()),
     }
+}
+
+/// The tokens of a text that the parser does not read as it is written, and nothing of another.
+fn respelled(sql: &str) -> Result<Option<Vec<TokenWithSpan>>, TokenizerError> {
+    // Words without which there is nothing to do.
+    const WORDS: [&[u8]; 4] = [b"struct", b"rollup", b"cube", b"sets"];
+    let sql_bytes = sql.as_bytes();
+    let has_word = (0..sql_bytes.len()).any(|at| {
+        let begins = |word: &&[u8]| {
+            let here = sql_bytes.get(at..at + word.len());
+            here.is_some_and(|here| here.eq_ignore_ascii_case(word))
+        };
+        WORDS.iter().any(begins)
+    });
+    if !has_word {
+        return Ok(None);
+    }
+    let mut tokens = Tokenizer::new(&EngineDialect, sql).tokenize_with_location()?;
+    let found = [
+        struct_types::respell(&mut tokens),
+        grouping_sets::enclose(&mut tokens),
+    ];
+    Ok(found.contains(&true).then_some(tokens))
 }
 
 fn untokenized(error: TokenizerError) -> DfOlapError {

@@ -40,13 +40,13 @@ impl PhysicalOptimizerRule for SortedInputs {
 }
 
 fn with_sorted_inputs(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
+    let asked = plan.required_input_ordering();
+    if asked.iter().all(Option::is_none) {
+        return Ok(Transformed::no(plan));
+    }
     let mut is_sorted_again = false;
     let mut children = Vec::new();
-    for (child, asked) in plan
-        .children()
-        .into_iter()
-        .zip(plan.required_input_ordering())
-    {
+    for (child, asked) in plan.children().into_iter().zip(asked) {
         let mut child = Arc::clone(child);
         if let Some(asked) = asked {
             let asked = asked.into_single();

@@ -4,25 +4,17 @@
 //! `struct` have no two words beside each other, a type is told from a call by its first field.
 
 use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, TokenizerError};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::dialect::EngineDialect;
-
-/// The tokens of a text with such types, or nothing where it has none.
-pub(super) fn tokens(sql: &str) -> Result<Option<Vec<TokenWithSpan>>, TokenizerError> {
-    const WORD: &[u8] = b"struct";
-    let has_word = |bytes: &[u8]| bytes.eq_ignore_ascii_case(WORD);
-    if !sql.as_bytes().windows(WORD.len()).any(has_word) {
-        return Ok(None);
-    }
-    let mut tokens = Tokenizer::new(&EngineDialect, sql).tokenize_with_location()?;
+/// Writes such types in the words of the dialect, and says whether there are any.
+pub(super) fn respell(tokens: &mut [TokenWithSpan]) -> bool {
     let mut found = false;
     // Of each parenthesis that is open whether it is that of a type.
     let mut open = Vec::new();
     for at in 0..tokens.len() {
         match tokens[at].token {
             Token::LParen => {
-                let is_type = is_type(&tokens, at);
+                let is_type = is_type(tokens, at);
                 if is_type {
                     tokens[at].token = Token::Lt;
                 }
@@ -33,7 +25,7 @@ pub(super) fn tokens(sql: &str) -> Result<Option<Vec<TokenWithSpan>>, TokenizerE
             _ => {}
         }
     }
-    Ok(found.then_some(tokens))
+    found
 }
 
 /// Whether the parenthesis at `at` begins the fields of a type: `STRUCT (name type`.

@@ -238,3 +238,63 @@ SELECT v, (SELECT 7 FROM nothing WHERE nothing.b = (t.v > 3) HAVING true) AS sev
 
 SELECT v FROM t HAVING true;
 --> error invalid
+
+-- Keys of grouping sets that begin with a parenthesis and go on behind it.
+CREATE TABLE lists (a INTEGER[], b INTEGER);
+--> ok
+
+INSERT INTO lists VALUES ([1, 2], 1), ([3, 2], 2), ([4, 5], 1), (NULL, 3);
+--> count 4
+
+SELECT (a)[2] AS k, count(*) AS n FROM lists GROUP BY ROLLUP ((a)[2]) ORDER BY k NULLS FIRST, n;
+--> rows
+-- NULL | 1
+-- NULL | 4
+-- 2 | 2
+-- 5 | 1
+
+SELECT (b + 1) * 2 AS k, b, count(*) AS n FROM lists GROUP BY CUBE ((b + 1) * 2, b) ORDER BY k NULLS FIRST, b NULLS FIRST, n;
+--> rows
+-- NULL | NULL | 4
+-- NULL | 1 | 2
+-- NULL | 2 | 1
+-- NULL | 3 | 1
+-- 4 | NULL | 2
+-- 4 | 1 | 2
+-- 6 | NULL | 1
+-- 6 | 2 | 1
+-- 8 | NULL | 1
+-- 8 | 3 | 1
+
+SELECT (b + 1) * 2 AS k, (a)[1] AS l, b, count(*) AS n FROM lists GROUP BY GROUPING SETS (((b + 1) * 2), (a)[1], (b, (a)[1]), ()) ORDER BY k NULLS FIRST, l NULLS FIRST, b NULLS FIRST, n;
+--> rows
+-- NULL | NULL | NULL | 1
+-- NULL | NULL | NULL | 4
+-- NULL | NULL | 3 | 1
+-- NULL | 1 | NULL | 1
+-- NULL | 1 | 1 | 1
+-- NULL | 3 | NULL | 1
+-- NULL | 3 | 2 | 1
+-- NULL | 4 | NULL | 1
+-- NULL | 4 | 1 | 1
+-- 4 | NULL | NULL | 2
+-- 6 | NULL | NULL | 1
+-- 8 | NULL | NULL | 1
+
+CREATE VIEW sets AS SELECT ((- coalesce(b, 7)) | 1) AS k, count(*) AS n FROM lists GROUP BY CUBE (((- coalesce(b, 7)) | 1));
+--> ok
+
+SELECT k, n FROM sets ORDER BY k NULLS FIRST, n;
+--> rows
+-- NULL | 4
+-- -3 | 1
+-- -1 | 3
+
+-- A count within another query, whose own aggregates have conditions.
+WITH w AS (SELECT DISTINCT count(*) AS c FROM lists) SELECT max(c) FILTER (WHERE FALSE) AS m, min(c + 1) AS n FROM w EXCEPT SELECT 1, 2 FROM w;
+--> rows
+-- NULL | 5
+
+SELECT count(c) AS n, count(*) FILTER (WHERE c > 100) AS f FROM (SELECT count(*) AS c FROM lists) AS w;
+--> rows
+-- 1 | 0
