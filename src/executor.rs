@@ -24,7 +24,7 @@ use crate::outcome::Outcome;
 use crate::snapshot::Snapshot;
 use crate::sql::{
     Created, Effect, Guarded, Limited, Prepared, Run, Session, SnapshotCatalog, Statement, Stop,
-    Write, parse, parse_one,
+    Write, is_short, parse, parse_one, with_room,
 };
 use crate::store::{CommitOutcome, Store};
 use crate::upkeep::At;
@@ -52,16 +52,19 @@ struct Given {
     /// What `now()` is, in all statements of the call.
     now: DateTime<Utc>,
     stop: Arc<Stop>,
+    /// Whether the text is not a short one.
+    is_long: bool,
 }
 
 impl Given {
-    fn new(session: Session, options: StatementOptions) -> Self {
+    fn new(session: Session, sql: &str, options: StatementOptions) -> Self {
         let timeout = options.timeout.or(session.limits.timeout);
         Self {
             session,
             params: options.params,
             now: Utc::now(),
             stop: Arc::new(Stop::new(timeout, options.cancel)),
+            is_long: !is_short(sql),
         }
     }
 }
@@ -83,8 +86,8 @@ impl Executor {
         at: At,
         options: StatementOptions,
     ) -> Result<Outcome, DfOlapError> {
-        let given = Given::new(self.session(), options);
-        let mut limited = Limited::new(sql, &given.stop);
+        let given = Given::new(self.session(), sql, options);
+        let mut limited = Limited::new(&given.stop, given.is_long);
         let work = async {
             let statement = parse_one(sql, &given.session)?;
             if !matches!(statement, Statement::Query(_) | Statement::Explain(..)) {
@@ -101,8 +104,8 @@ impl Executor {
 
     /// Runs the one statement of a text.
     async fn run_one(&self, sql: &str, options: StatementOptions) -> Result<Outcome, DfOlapError> {
-        let given = Given::new(self.session(), options);
-        let mut limited = Limited::new(sql, &given.stop);
+        let given = Given::new(self.session(), sql, options);
+        let mut limited = Limited::new(&given.stop, given.is_long);
         let work = async {
             let statement = parse_one(sql, &given.session)?;
             self.run_statement(&given, statement).await
@@ -120,8 +123,8 @@ impl Executor {
         sql: &str,
         options: StatementOptions,
     ) -> Result<Vec<u64>, DfOlapError> {
-        let given = Given::new(self.session(), options);
-        let mut limited = Limited::new(sql, &given.stop);
+        let given = Given::new(self.session(), sql, options);
+        let mut limited = Limited::new(&given.stop, given.is_long);
         let work = async {
             let statements = parse(sql, &given.session.limits)?;
             let (_, counts) = self
@@ -270,7 +273,7 @@ impl Executor {
                 statement,
             } => {
                 let run = self.begin(given, self.store.snapshot().await?);
-                let prepared = Prepared::new(&run, types, *statement)?;
+                let prepared = Prepared::new(&run, types, *statement, given.is_long)?;
                 match self.prepared.lock().entry(name) {
                     Entry::Vacant(free) => free.insert(Arc::new(prepared)),
                     Entry::Occupied(taken) => {
@@ -291,8 +294,9 @@ impl Executor {
                     params: Some(prepared.bind(&run, &args)?),
                     ..given.clone()
                 };
-                let statement = prepared.statement.clone();
-                Box::pin(self.run_statement(&given, statement)).await
+                let is_long = prepared.is_long;
+                let statement = with_room(is_long, async { prepared.statement.clone() }).await;
+                with_room(is_long, Box::pin(self.run_statement(&given, statement))).await
             }
             Statement::Deallocate { name } => match self.prepared.lock().remove(&name) {
                 Some(_) => Ok(Started::done()),

@@ -42,7 +42,7 @@ impl Default for TextLimits {
 }
 
 /// Whether a text is one for whose tree any stack will do: it is not long, and little in it stands in parentheses in parentheses.
-pub(super) fn is_short(sql: &str) -> bool {
+pub(crate) fn is_short(sql: &str) -> bool {
     const BYTES: usize = 4096;
     const DEPTH: usize = 8;
     if sql.len() > BYTES {

@@ -64,6 +64,8 @@ pub(crate) enum Write {
 pub(crate) struct Prepared {
     types: Vec<FieldRef>,
     pub statement: Statement,
+    /// Whether its text is not a short one.
+    pub is_long: bool,
 }
 
 /// Reads a text of one statement.
@@ -270,6 +272,7 @@ impl Prepared {
         run: &Run,
         types: Vec<ast::DataType>,
         statement: Statement,
+        is_long: bool,
     ) -> Result<Self, DfOlapError> {
         let planner = run.planner();
         let types = types
@@ -295,7 +298,11 @@ impl Prepared {
             }
             _ => {}
         }
-        Ok(Self { types, statement })
+        Ok(Self {
+            types,
+            statement,
+            is_long,
+        })
     }
 
     /// The values of EXECUTE's arguments.

@@ -12,10 +12,19 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt};
 
 use super::interrupt::Stop;
-use super::parse::is_short;
 use crate::error::{DfOlapError, panicked};
 use crate::runtime::on_own_stack;
 use crate::snapshot::Snapshot;
+
+/// Runs `work` on a statement, whose text may be long.
+pub(crate) async fn with_room<T>(is_long: bool, work: impl Future<Output = T>) -> T {
+    futures::pin_mut!(work);
+    std::future::poll_fn(|cx| match is_long {
+        true => on_own_stack(|| work.as_mut().poll(cx)),
+        false => work.as_mut().poll(cx),
+    })
+    .await
+}
 
 /// Runs a statement until it has to stop.
 pub(crate) struct Limited {
@@ -25,11 +34,10 @@ pub(crate) struct Limited {
 }
 
 impl Limited {
-    /// What runs the statement of a text.
-    pub fn new(sql: &str, stop: &Arc<Stop>) -> Self {
+    pub fn new(stop: &Arc<Stop>, is_long: bool) -> Self {
         Self {
             stop: (!stop.is_never()).then(|| Arc::clone(stop).wait().boxed()),
-            is_long: !is_short(sql),
+            is_long,
         }
     }
 
@@ -51,17 +59,14 @@ impl Limited {
         &mut self,
         work: impl Future<Output = Result<T, DfOlapError>>,
     ) -> Result<T, DfOlapError> {
+        let work = with_room(self.is_long, work);
         futures::pin_mut!(work);
         std::future::poll_fn(|cx| {
             if let Poll::Ready(stopped) = self.poll_stop(cx) {
                 return Poll::Ready(Err(stopped));
             }
-            let mut poll = || work.as_mut().poll(cx);
-            catch_unwind(AssertUnwindSafe(|| match self.is_long {
-                true => on_own_stack(poll),
-                false => poll(),
-            }))
-            .unwrap_or_else(|panic| Poll::Ready(Err(panicked(panic.as_ref()))))
+            catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)))
+                .unwrap_or_else(|panic| Poll::Ready(Err(panicked(panic.as_ref()))))
         })
         .await
     }

@@ -443,5 +443,12 @@ async fn queries_deep_in_one_another_run_or_are_refused() {
         )
         .await;
         assert_eq!(number(&engine, "SELECT count(*) FROM above").await, 990);
+        run(
+            &engine,
+            &format!("PREPARE again AS SELECT count(*) FROM ({chain}) AS t WHERE x > $1"),
+        )
+        .await;
+        assert_eq!(number(&engine, "EXECUTE again(89)").await, 900);
+        run(&engine, "DEALLOCATE again").await;
     }
 }
