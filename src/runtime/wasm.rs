@@ -356,8 +356,9 @@ pub(crate) fn with_deep_stack<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// How deep a plan may be, on a stack of eight megabytes.
-pub(crate) const PLAN_LEVELS: usize = 500;
+/// How deep a plan may be, on the megabyte or less of stack that a browser gives: half of it is enough for what the browser's first
+/// compiler makes of an optimized module. Modules that are not optimized take several times as much.
+pub(crate) const PLAN_LEVELS: usize = if cfg!(debug_assertions) { 200 } else { 500 };
 /// How deep queries may stand in one another, which have some levels each.
 pub(crate) const QUERY_LEVELS: usize = 64;
 

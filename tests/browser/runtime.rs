@@ -199,6 +199,40 @@ async fn a_statement_nested_as_deep_as_is_allowed_runs() {
     }
 }
 
+/// Queries on one another, as many as there may be: their plans have a stack, or are refused.
+#[wasm_bindgen_test]
+async fn queries_deep_in_one_another_run_or_are_refused() {
+    let engine = DataFusionEngine::new();
+    for step in [
+        "SELECT DISTINCT x + 1 AS x FROM {} WHERE x > 0",
+        "SELECT x, count(*) AS n FROM {} GROUP BY x HAVING count(*) > 0 ORDER BY x LIMIT 5",
+        "SELECT x FROM (VALUES (1), (2)) AS v (x) WHERE x <= (SELECT max(x) FROM {})",
+        "SELECT a.x FROM {} AS a LEFT JOIN (VALUES (1)) AS b (x) ON a.x = b.x",
+        "SELECT x FROM {} UNION SELECT 2",
+    ] {
+        for count in [20, 63] {
+            let mut ctes = vec!["w0 AS (SELECT 1 AS x)".to_string()];
+            ctes.extend((1..count).map(|n| {
+                let step = step.replace("{}", &format!("w{}", n - 1));
+                format!("w{n} AS ({step})")
+            }));
+            let sql = format!("WITH {} SELECT x FROM w{}", ctes.join(", "), count - 1);
+            match drive(engine.query(&sql)).await {
+                Ok(_) => {}
+                Err(error) if count > 20 => {
+                    assert_eq!(
+                        error.kind(),
+                        ErrorKind::ResourcesExhausted,
+                        "{step}: {error}"
+                    );
+                }
+                Err(error) => panic!("{step}: {error}"),
+            }
+            assert_eq!(number(&engine, "SELECT 7").await, 7, "after {step}");
+        }
+    }
+}
+
 #[wasm_bindgen_test]
 async fn durable_storage_is_refused_by_name() {
     let url = "/tmp/db".to_string();
