@@ -260,6 +260,25 @@ async fn what_lies_behind_a_null_is_no_value() {
     }
 }
 
+/// Slices that queries make.
+#[tokio::test]
+async fn what_is_made_of_rows_behind_an_offset_is_what_is_made_of_them() {
+    for (store, engine) in engines() {
+        run(&engine, &format!("CREATE TABLE whole AS {ROWS}")).await;
+        let of_rows = OF_ROWS
+            .iter()
+            .map(|expr| format!("SELECT id, {expr} AS x FROM t ORDER BY id"));
+        for sql in of_rows.chain(OF_TABLES.iter().map(|sql| (*sql).to_string())) {
+            let mut answers = Vec::new();
+            for rows in ["WHERE id > 4 AND id <= 54", "ORDER BY id LIMIT 50 OFFSET 4"] {
+                let sql = format!("WITH t AS (SELECT * FROM whole {rows}) {sql}");
+                answers.push(shown(&engine.query(&sql).await.unwrap()));
+            }
+            assert_eq!(answers[0], answers[1], "{store}: {sql}");
+        }
+    }
+}
+
 /// The rows of a table that is made of them.
 async fn rows(engine: &DataFusionEngine) -> RecordBatch {
     run(engine, &format!("CREATE TABLE t AS {ROWS}")).await;

@@ -48,6 +48,20 @@ SELECT id FROM t WHERE a NOT IN (1) ORDER BY id;
 --> rows
 -- 3
 
+--@ duckdb: SELECT id, xor(a, a) AS x, xor(a, a) IS NULL AS n FROM t ORDER BY id
+SELECT id, a ^ a AS x, (a ^ a) IS NULL AS n FROM t ORDER BY id;
+--> rows
+-- 1 | 0 | false
+-- 2 | NULL | true
+-- 3 | 0 | false
+-- 4 | NULL | true
+
+--@ duckdb: SELECT id FROM t WHERE xor(a, a) = 0 ORDER BY id
+SELECT id FROM t WHERE a ^ a = 0 ORDER BY id;
+--> rows
+-- 1
+-- 3
+
 SELECT NULL AND false AS a, NULL AND true AS b, NULL OR true AS c, NULL OR false AS d, NOT CAST(NULL AS BOOLEAN) AS e;
 --> rows
 -- false | NULL | true | NULL | NULL
