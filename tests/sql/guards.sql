@@ -24,6 +24,52 @@ SELECT count(*) FROM t x JOIN t y ON x.id = y.id WHERE x.n <> 0 AND 8 / x.n >= 4
 --> rows
 -- 2000
 
+-- What is too large for a product is out before it is multiplied, wherever the condition stands.
+CREATE TABLE large (i BIGINT, k BIGINT);
+--> ok
+
+--@ duckdb: INSERT INTO large SELECT CASE WHEN range % 2 = 0 THEN range ELSE 9000000000000000000 + range END, range % 10 FROM range(1000)
+INSERT INTO large SELECT CASE WHEN value % 2 = 0 THEN value ELSE 9000000000000000000 + value END, value % 10 FROM range(1000);
+--> count 1000
+
+SELECT count(*) FROM large WHERE i < 1000 AND i * i < 5000;
+--> rows
+-- 36
+
+--@ duckdb: SELECT count(*) FROM large WHERE i < 1000 AND i * i < 5000
+SELECT count(*) FROM large WHERE i * i < 5000 AND i < 1000;
+--> rows
+-- 36
+
+--@ duckdb: SELECT count(*) FROM (SELECT i, count(*) AS n FROM large GROUP BY i) WHERE i < 1000 AND i * i < 5000
+SELECT count(*) FROM (SELECT i, count(*) AS n FROM large GROUP BY i) WHERE n * i * i < 5000 AND i < 1000;
+--> rows
+-- 36
+
+--@ duckdb: SELECT count(*) FROM (SELECT i, max(k) AS m FROM large GROUP BY i) WHERE i < 1000 AND m + i < 500
+SELECT count(*) FROM (SELECT i, max(k) AS m FROM large GROUP BY i HAVING max(k) + i * i < 250000 AND i < 1000) WHERE m + i < 500;
+--> rows
+-- 248
+
+--@ duckdb: SELECT count(*) FROM (SELECT i, row_number() OVER (ORDER BY i) AS n FROM large) WHERE CAST(n AS HUGEINT) * i < 5000 AND i < 1000
+SELECT count(*) FROM (SELECT i, row_number() OVER (ORDER BY i) AS n FROM large) WHERE n * i < 5000 AND i < 1000;
+--> rows
+-- 50
+
+--@ duckdb: SELECT count(*) FROM large AS a JOIN large AS b ON a.k = b.k WHERE a.i < 100 AND b.i < 100 AND a.i * b.i < 1000
+SELECT count(*) FROM large AS a JOIN large AS b ON a.k = b.k AND a.i * b.i < 1000 AND a.i < 100 AND b.i < 100;
+--> rows
+-- 172
+
+--@ duckdb: SELECT count(*) FROM (SELECT * FROM large WHERE i < 100) AS a LEFT JOIN large AS b ON a.k = b.k AND CAST(a.i AS HUGEINT) * b.i < 1000 AND CAST(a.i AS HUGEINT) + b.i < 100
+SELECT count(*) FROM (SELECT * FROM large WHERE i < 100) AS a LEFT JOIN large AS b ON a.k = b.k AND a.i * b.i < 1000 AND a.i + b.i < 100;
+--> rows
+-- 168
+
+SELECT count(*) FROM large WHERE CASE WHEN i < 1000 THEN i * i < 5000 ELSE false END;
+--> rows
+-- 36
+
 -- Queries that stand on one another, deep.
 WITH w0 AS (SELECT a.x FROM (VALUES (1), (2)) AS a (x) JOIN (VALUES (1), (2)) AS b (x) ON a.x = b.x), w1 AS (SELECT DISTINCT x + 1 AS x FROM w0 WHERE x > 0), w2 AS (SELECT DISTINCT x + 1 AS x FROM w1 WHERE x > 0), w3 AS (SELECT DISTINCT x + 1 AS x FROM w2 WHERE x > 0), w4 AS (SELECT DISTINCT x + 1 AS x FROM w3 WHERE x > 0), w5 AS (SELECT DISTINCT x + 1 AS x FROM w4 WHERE x > 0), w6 AS (SELECT DISTINCT x + 1 AS x FROM w5 WHERE x > 0), w7 AS (SELECT DISTINCT x + 1 AS x FROM w6 WHERE x > 0), w8 AS (SELECT DISTINCT x + 1 AS x FROM w7 WHERE x > 0), w9 AS (SELECT DISTINCT x + 1 AS x FROM w8 WHERE x > 0), w10 AS (SELECT DISTINCT x + 1 AS x FROM w9 WHERE x > 0), w11 AS (SELECT DISTINCT x + 1 AS x FROM w10 WHERE x > 0), w12 AS (SELECT DISTINCT x + 1 AS x FROM w11 WHERE x > 0), w13 AS (SELECT DISTINCT x + 1 AS x FROM w12 WHERE x > 0), w14 AS (SELECT DISTINCT x + 1 AS x FROM w13 WHERE x > 0), w15 AS (SELECT DISTINCT x + 1 AS x FROM w14 WHERE x > 0), w16 AS (SELECT DISTINCT x + 1 AS x FROM w15 WHERE x > 0), w17 AS (SELECT DISTINCT x + 1 AS x FROM w16 WHERE x > 0), w18 AS (SELECT DISTINCT x + 1 AS x FROM w17 WHERE x > 0), w19 AS (SELECT DISTINCT x + 1 AS x FROM w18 WHERE x > 0), w20 AS (SELECT DISTINCT x + 1 AS x FROM w19 WHERE x > 0), w21 AS (SELECT DISTINCT x + 1 AS x FROM w20 WHERE x > 0), w22 AS (SELECT DISTINCT x + 1 AS x FROM w21 WHERE x > 0), w23 AS (SELECT DISTINCT x + 1 AS x FROM w22 WHERE x > 0), w24 AS (SELECT DISTINCT x + 1 AS x FROM w23 WHERE x > 0), w25 AS (SELECT DISTINCT x + 1 AS x FROM w24 WHERE x > 0), w26 AS (SELECT DISTINCT x + 1 AS x FROM w25 WHERE x > 0), w27 AS (SELECT DISTINCT x + 1 AS x FROM w26 WHERE x > 0), w28 AS (SELECT DISTINCT x + 1 AS x FROM w27 WHERE x > 0), w29 AS (SELECT DISTINCT x + 1 AS x FROM w28 WHERE x > 0) SELECT count(*) AS n FROM w29;
 --> rows

@@ -26,7 +26,6 @@ struct Filtering {
     on: Vec<(Expr, Expr)>,
     filter: Option<Expr>,
     is_anti: bool,
-    null_equality: NullEquality,
     null_aware: bool,
 }
 
@@ -124,7 +123,6 @@ impl Graph {
                     on: on.collect(),
                     filter: join.filter.clone(),
                     is_anti: matches!(join.join_type, JoinType::LeftAnti | JoinType::RightAnti),
-                    null_equality: join.null_equality,
                     null_aware: join.null_aware,
                 };
                 let left = self.take(kept);
@@ -462,7 +460,7 @@ impl Graph {
                 (true, true) => JoinType::RightAnti,
             },
             JoinConstraint::On,
-            filters.null_equality,
+            NullEquality::NullEqualsNothing,
             filters.null_aware,
         )?)))
     }

@@ -11,12 +11,14 @@ use crate::sql::fallible::cannot_fail;
 pub(super) fn is_joined(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Join(join) => {
-            let is_known = match join.join_type {
-                JoinType::Inner => join.null_equality == NullEquality::NullEqualsNothing,
-                JoinType::LeftSemi | JoinType::LeftAnti => true,
-                JoinType::RightSemi | JoinType::RightAnti => true,
-                _ => false,
-            };
+            let is_known = matches!(
+                join.join_type,
+                JoinType::Inner
+                    | JoinType::LeftSemi
+                    | JoinType::LeftAnti
+                    | JoinType::RightSemi
+                    | JoinType::RightAnti
+            ) && join.null_equality == NullEquality::NullEqualsNothing;
             let keys = join.on.iter().flat_map(|(left, right)| [left, right]);
             let mut exprs = keys.chain(&join.filter);
             let inputs = [join.left.as_ref(), join.right.as_ref()];
