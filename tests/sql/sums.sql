@@ -139,3 +139,64 @@ GROUP BY g ORDER BY g;
 SELECT sum(b + -10) AS a, sum(b + -20) AS c FROM (VALUES (9223372036854775807), (10)) AS v (b);
 --> rows
 -- 9223372036854775797 | 9223372036854775777
+
+-- so many groups that partial sums are given up on the way
+--@ duckdb: SELECT count(s) AS n, sum(s) AS s, count(a) AS m, sum(d) AS d FROM (SELECT range * 7 % 400009 AS k, sum(range) FILTER (WHERE range % 2 = 0) AS s, avg(range) FILTER (WHERE range % 3 = 0) AS a, sum(CAST(range AS DECIMAL(12, 2))) FILTER (WHERE range % 5 = 0) AS d FROM range(400000) GROUP BY k)
+SELECT count(s) AS n, sum(s) AS s, count(a) AS m, sum(d) AS d FROM (SELECT value * 7 % 400009 AS k, sum(value) FILTER (WHERE value % 2 = 0) AS s, avg(value) FILTER (WHERE value % 3 = 0) AS a, sum(CAST(value AS DECIMAL(12, 2))) FILTER (WHERE value % 5 = 0) AS d FROM range(400000) GROUP BY k);
+--> rows
+-- 200000 | 39999800000 | 133334 | 15999800000.00
+
+-- frames whose last value leaves them
+CREATE TABLE frames (id BIGINT, x BIGINT, d DECIMAL(12, 2));
+--> ok
+
+INSERT INTO frames VALUES (1, 5, 1.50), (2, NULL, NULL), (3, NULL, 2.50), (4, 7, NULL), (5, 7, NULL), (6, NULL, NULL), (7, -3, 0.25), (8, 5, 0.25), (9, 5, NULL);
+--> count 9
+
+SELECT id, sum(x) OVER w AS s, sum(DISTINCT x) OVER w AS u, avg(x) OVER w AS a, sum(d) OVER w AS d, count(x) OVER w AS n FROM frames WINDOW w AS (ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) ORDER BY id;
+--> rows
+-- 1 | 5 | 5 | 5.0 | 1.50 | 1
+-- 2 | 5 | 5 | 5.0 | 1.50 | 1
+-- 3 | NULL | NULL | NULL | 2.50 | 0
+-- 4 | 7 | 7 | 7.0 | 2.50 | 1
+-- 5 | 14 | 7 | 7.0 | NULL | 2
+-- 6 | 7 | 7 | 7.0 | NULL | 1
+-- 7 | -3 | -3 | -3.0 | 0.25 | 1
+-- 8 | 2 | 2 | 1.0 | 0.50 | 2
+-- 9 | 10 | 5 | 5.0 | 0.25 | 2
+
+SELECT id, sum(x) OVER w AS s, sum(DISTINCT x) OVER w AS u, avg(x) OVER w AS a, sum(d) OVER w AS d, count(x) OVER w AS n FROM frames WINDOW w AS (ORDER BY id ROWS BETWEEN 3 PRECEDING AND 2 PRECEDING) ORDER BY id;
+--> rows
+-- 1 | NULL | NULL | NULL | NULL | 0
+-- 2 | NULL | NULL | NULL | NULL | 0
+-- 3 | 5 | 5 | 5.0 | 1.50 | 1
+-- 4 | 5 | 5 | 5.0 | 1.50 | 1
+-- 5 | NULL | NULL | NULL | 2.50 | 0
+-- 6 | 7 | 7 | 7.0 | 2.50 | 1
+-- 7 | 14 | 7 | 7.0 | NULL | 2
+-- 8 | 7 | 7 | 7.0 | NULL | 1
+-- 9 | -3 | -3 | -3.0 | 0.25 | 1
+
+SELECT id, sum(x) OVER w AS s, sum(DISTINCT x) OVER w AS u, avg(x) OVER w AS a, sum(d) OVER w AS d, count(x) OVER w AS n FROM frames WINDOW w AS (ORDER BY id RANGE BETWEEN 1 FOLLOWING AND 2 FOLLOWING) ORDER BY id;
+--> rows
+-- 1 | NULL | NULL | NULL | 2.50 | 0
+-- 2 | 7 | 7 | 7.0 | 2.50 | 1
+-- 3 | 14 | 7 | 7.0 | NULL | 2
+-- 4 | 7 | 7 | 7.0 | NULL | 1
+-- 5 | -3 | -3 | -3.0 | 0.25 | 1
+-- 6 | 2 | 2 | 1.0 | 0.50 | 2
+-- 7 | 10 | 5 | 5.0 | 0.25 | 2
+-- 8 | 5 | 5 | 5.0 | NULL | 1
+-- 9 | NULL | NULL | NULL | NULL | 0
+
+SELECT id, sum(x) OVER w AS s, sum(DISTINCT x) OVER w AS u, sum(d) OVER w AS d FROM frames WINDOW w AS (PARTITION BY id % 2 ORDER BY id ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING) ORDER BY id;
+--> rows
+-- 1 | 5 | 5 | 4.00
+-- 2 | 7 | 7 | NULL
+-- 3 | 7 | 7 | 2.50
+-- 4 | 7 | 7 | NULL
+-- 5 | 4 | 4 | 0.25
+-- 6 | 5 | 5 | 0.25
+-- 7 | 2 | 2 | 0.25
+-- 8 | 5 | 5 | 0.25
+-- 9 | 5 | 5 | NULL
