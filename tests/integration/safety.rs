@@ -418,10 +418,8 @@ async fn queries_deep_in_one_another_run_or_are_refused() {
         "SELECT x FROM (VALUES (1), (2)) AS v (x) WHERE x <= (SELECT max(x) FROM {})",
         "SELECT a.x FROM {} AS a LEFT JOIN (VALUES (1)) AS b (x) ON a.x = b.x",
     ] {
-        for count in [60, 120] {
-            let rows = number(&engine, &on_one_another(pairs, step, count)).await;
-            assert!(rows > 0, "{step}");
-        }
+        let rows = number(&engine, &on_one_another(pairs, step, 120)).await;
+        assert!(rows > 0, "{step}");
         let deep = on_one_another(pairs, step, 1_000);
         assert_eq!(
             kind(&engine, &deep).await,
