@@ -135,3 +135,42 @@ SELECT id, s FROM e ORDER BY id;
 --> rows
 -- 1 | 0
 -- 3 | 100
+
+-- Conditions above files of two shapes and rows in memory, of which not each applies all.
+CREATE TABLE shapes (id BIGINT, s VARCHAR);
+--> ok
+
+--@ duckdb: INSERT INTO shapes SELECT range, 'text ' || range % 7 FROM range(100000)
+INSERT INTO shapes SELECT value, 'text ' || value % 7 FROM range(100000);
+--> count 100000
+
+ALTER TABLE shapes ADD COLUMN v BIGINT;
+--> ok
+
+--@ duckdb: INSERT INTO shapes SELECT range, 'more ' || range % 5, range % 11 FROM range(100000)
+INSERT INTO shapes SELECT value, 'more ' || value % 5, value % 11 FROM range(100000);
+--> count 100000
+
+INSERT INTO shapes VALUES (1, 'text 1', 10), (2, NULL, NULL);
+--> count 2
+
+SELECT count(*) AS n FROM shapes WHERE random() < 0;
+--> rows
+-- 0
+
+SELECT count(*) AS n, sum(v) AS v FROM shapes WHERE random() >= 0 AND id > 99990;
+--> rows
+-- 18 | 45
+
+--@ duckdb: SELECT count(*) AS n, sum(id) AS s FROM shapes WHERE regexp_matches(s, '[13]$') AND id % 3 = 1
+SELECT count(*) AS n, sum(id) AS s FROM shapes WHERE s ~ '[13]$' AND id % 3 = 1;
+--> rows
+-- 22858 | 1142788570
+
+SELECT count(*) AS n, sum(id) AS s FROM shapes WHERE upper(s) LIKE '%EXT 1' OR v * 2 = 20;
+--> rows
+-- 23377 | 1168774027
+
+SELECT count(*) AS n, sum(id) AS s FROM shapes WHERE coalesce(v, id) = 10 AND length(s) = 6;
+--> rows
+-- 9092 | 454495466
