@@ -6,8 +6,8 @@
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-/// Puts such keys in parentheses, and says whether there are any.
-pub(super) fn enclose(tokens: &mut Vec<TokenWithSpan>) -> bool {
+/// Puts such keys in parentheses.
+pub(super) fn enclose(tokens: &mut Vec<TokenWithSpan>) {
     let mut inserted = Vec::new();
     for at in 0..tokens.len() {
         if tokens[at].token == Token::LParen && begins_sets(&tokens[..at]) {
@@ -21,7 +21,6 @@ pub(super) fn enclose(tokens: &mut Vec<TokenWithSpan>) -> bool {
         let token = TokenWithSpan::new(token.clone(), span);
         tokens.insert(*place, token);
     }
-    !inserted.is_empty()
 }
 
 fn is_space(token: &TokenWithSpan) -> bool {

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use datafusion::sql::parser::{CopyToSource, DFParserBuilder, Statement as DFStatement};
 use datafusion::sql::sqlparser::ast::{VisitMut, VisitorMut};
 use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, TokenizerError};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use super::dialect::EngineDialect;
 use super::grouping_sets;
@@ -65,13 +65,10 @@ pub(crate) fn parse_statements(
     sql: &str,
     limits: &TextLimits,
 ) -> Result<VecDeque<DFStatement>, DfOlapError> {
-    check_text(sql, limits)?;
-    let tokens = respelled(sql).map_err(untokenized)?;
-    let builder = match tokens {
-        Some(tokens) => DFParserBuilder::new(tokens),
-        None => DFParserBuilder::new(sql),
-    };
-    let mut parser = builder
+    let mut tokens = tokens(sql, limits)?;
+    struct_types::respell(&mut tokens);
+    grouping_sets::enclose(&mut tokens);
+    let mut parser = DFParserBuilder::new(tokens)
         .with_dialect(&EngineDialect)
         .with_recursion_limit(limits.depth)
         .build()?;
@@ -108,34 +105,8 @@ fn visit<V: VisitorMut>(statement: &mut DFStatement, visitor: &mut V) -> Control
     }
 }
 
-/// The tokens of a text that the parser does not read as it is written, and nothing of another.
-fn respelled(sql: &str) -> Result<Option<Vec<TokenWithSpan>>, TokenizerError> {
-    // Words without which there is nothing to do.
-    const WORDS: [&[u8]; 4] = [b"struct", b"rollup", b"cube", b"sets"];
-    let sql_bytes = sql.as_bytes();
-    let has_word = (0..sql_bytes.len()).any(|at| {
-        let begins = |word: &&[u8]| {
-            let here = sql_bytes.get(at..at + word.len());
-            here.is_some_and(|here| here.eq_ignore_ascii_case(word))
-        };
-        WORDS.iter().any(begins)
-    });
-    if !has_word {
-        return Ok(None);
-    }
-    let mut tokens = Tokenizer::new(&EngineDialect, sql).tokenize_with_location()?;
-    let found = [
-        struct_types::respell(&mut tokens),
-        grouping_sets::enclose(&mut tokens),
-    ];
-    Ok(found.contains(&true).then_some(tokens))
-}
-
-fn untokenized(error: TokenizerError) -> DfOlapError {
-    DfOlapError::Invalid(format!("SQL error: {error}"))
-}
-
-fn check_text(sql: &str, limits: &TextLimits) -> Result<(), DfOlapError> {
+/// The tokens of a text that keeps to the limits.
+fn tokens(sql: &str, limits: &TextLimits) -> Result<Vec<TokenWithSpan>, DfOlapError> {
     if sql.len() > limits.text_bytes {
         return Err(DfOlapError::ResourcesExhausted(format!(
             "the SQL text has {} bytes, more than the {} allowed; load data with load_arrow or parameters",
@@ -143,22 +114,14 @@ fn check_text(sql: &str, limits: &TextLimits) -> Result<(), DfOlapError> {
             limits.text_bytes
         )));
     }
-    // Each link of a chain takes a byte at least, each level a bracket.
-    let brackets = sql
-        .bytes()
-        .filter(|b| matches!(b, b'(' | b'[' | b'{'))
-        .count();
-    if sql.len() <= limits.chain && brackets < limits.depth {
-        return Ok(());
-    }
     let tokens = Tokenizer::new(&EngineDialect, sql)
-        .tokenize()
-        .map_err(untokenized)?;
+        .tokenize_with_location()
+        .map_err(|error| DfOlapError::Invalid(format!("SQL error: {error}")))?;
     let mut open = vec![Level::default()];
     for token in &tokens {
         let depth = open.len();
         let Some(level) = open.last_mut() else { break };
-        match token {
+        match &token.token {
             Token::LParen | Token::LBracket | Token::LBrace => {
                 // A call, subscript or group is one more link of the chain it stands in.
                 level.operators += 1;
@@ -198,7 +161,7 @@ fn check_text(sql: &str, limits: &TextLimits) -> Result<(), DfOlapError> {
             )));
         }
     }
-    Ok(())
+    Ok(tokens)
 }
 
 /// What was counted at one level of parentheses.

@@ -6,9 +6,8 @@
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-/// Writes such types in the words of the dialect, and says whether there are any.
-pub(super) fn respell(tokens: &mut [TokenWithSpan]) -> bool {
-    let mut found = false;
+/// Writes such types in the words of the dialect.
+pub(super) fn respell(tokens: &mut [TokenWithSpan]) {
     // Of each parenthesis that is open whether it is that of a type.
     let mut open = Vec::new();
     for at in 0..tokens.len() {
@@ -19,13 +18,11 @@ pub(super) fn respell(tokens: &mut [TokenWithSpan]) -> bool {
                     tokens[at].token = Token::Lt;
                 }
                 open.push(is_type);
-                found |= is_type;
             }
             Token::RParen if open.pop() == Some(true) => tokens[at].token = Token::Gt,
             _ => {}
         }
     }
-    found
 }
 
 /// Whether the parenthesis at `at` begins the fields of a type: `STRUCT (name type`.

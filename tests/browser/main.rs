@@ -7,6 +7,8 @@
     reason = "browser tests; a panic is how a claim fails"
 )]
 
+#[path = "../integration/chains.rs"]
+mod chains;
 #[path = "../integration/sql_file.rs"]
 mod sql_file;
 

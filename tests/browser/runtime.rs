@@ -11,6 +11,8 @@ use rhei_datafusion::{
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::wasm_bindgen_test;
 
+use crate::chains::on_one_another;
+
 fn spread() -> DataFusionEngine {
     EngineBuilder::new().target_partitions(4).build().unwrap()
 }
@@ -211,12 +213,7 @@ async fn queries_deep_in_one_another_run_or_are_refused() {
         "SELECT x FROM {} UNION SELECT 2",
     ] {
         for count in [20, 63] {
-            let mut ctes = vec!["w0 AS (SELECT 1 AS x)".to_string()];
-            ctes.extend((1..count).map(|n| {
-                let step = step.replace("{}", &format!("w{}", n - 1));
-                format!("w{n} AS ({step})")
-            }));
-            let sql = format!("WITH {} SELECT x FROM w{}", ctes.join(", "), count - 1);
+            let sql = on_one_another("SELECT 1 AS x", step, count);
             match drive(engine.query(&sql)).await {
                 Ok(_) => {}
                 Err(error) if count > 20 => {

@@ -14,6 +14,7 @@ mod adoption;
 mod api;
 mod appends;
 mod atomicity;
+mod chains;
 mod column_names;
 mod common;
 mod compaction;

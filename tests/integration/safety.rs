@@ -7,6 +7,7 @@ use rhei_datafusion::{
     CancelHandle, DataFusionEngine, EngineBuilder, ErrorKind, OlapEngine, StatementOptions,
 };
 
+use crate::chains::on_one_another;
 use crate::common::{HANG, count_batches, kind, number, passed, run, the_number};
 
 async fn works(engine: &DataFusionEngine) {
@@ -388,20 +389,6 @@ async fn rows_that_share_a_buffer_are_counted_once_against_the_memory_limit() {
     run(&engine, "CREATE TABLE u AS SELECT * FROM t").await;
     assert_eq!(run(&engine, "INSERT INTO u SELECT * FROM u").await, 80_000);
     assert_eq!(run(&engine, "UPDATE u SET id = id + 1").await, 160_000);
-}
-
-/// `first`, and on it `step` again and again, where `{}` is the query before.
-fn on_one_another(first: &str, step: &str, count: usize) -> String {
-    let mut ctes = vec![format!("w0 AS ({first})")];
-    ctes.extend((1..count).map(|n| {
-        let step = step.replace("{}", &format!("w{}", n - 1));
-        format!("w{n} AS ({step})")
-    }));
-    format!(
-        "WITH {} SELECT count(*) FROM w{}",
-        ctes.join(", "),
-        count - 1
-    )
 }
 
 #[tokio::test]

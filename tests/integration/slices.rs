@@ -265,10 +265,7 @@ async fn what_lies_behind_a_null_is_no_value() {
 async fn what_is_made_of_rows_behind_an_offset_is_what_is_made_of_them() {
     for (store, engine) in engines() {
         run(&engine, &format!("CREATE TABLE whole AS {ROWS}")).await;
-        let of_rows = OF_ROWS
-            .iter()
-            .map(|expr| format!("SELECT id, {expr} AS x FROM t ORDER BY id"));
-        for sql in of_rows.chain(OF_TABLES.iter().map(|sql| (*sql).to_string())) {
+        for sql in queries("ORDER BY id") {
             let mut answers = Vec::new();
             for rows in ["WHERE id > 4 AND id <= 54", "ORDER BY id LIMIT 50 OFFSET 4"] {
                 let sql = format!("WITH t AS (SELECT * FROM whole {rows}) {sql}");
@@ -286,13 +283,17 @@ async fn rows(engine: &DataFusionEngine) -> RecordBatch {
     concat_batches(&rows[0].schema(), &rows).unwrap()
 }
 
-async fn answer_alike(store: &str, one: &DataFusionEngine, other: &DataFusionEngine) {
+/// All that is asked of a table; what is worked out of a row, of the rows that `of_rows` leaves.
+fn queries(of_rows: &str) -> impl Iterator<Item = String> {
     let of_rows = OF_ROWS
         .iter()
-        .map(|expr| format!("SELECT id, {expr} AS x FROM t WHERE id > 4 ORDER BY id LIMIT 40"));
-    let of_tables = OF_TABLES.iter().map(|sql| (*sql).to_string());
+        .map(move |expr| format!("SELECT id, {expr} AS x FROM t {of_rows}"));
+    of_rows.chain(OF_TABLES.iter().map(|sql| (*sql).to_string()))
+}
+
+async fn answer_alike(store: &str, one: &DataFusionEngine, other: &DataFusionEngine) {
     let mut wrong = Vec::new();
-    for sql in of_rows.chain(of_tables) {
+    for sql in queries("WHERE id > 4 ORDER BY id LIMIT 40") {
         let of_one = one.query(&sql).await.map(|rows| shown(&rows));
         let of_other = other.query(&sql).await.map(|rows| shown(&rows));
         match (of_one, of_other) {

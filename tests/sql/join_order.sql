@@ -49,9 +49,9 @@ SELECT count(*) AS n, sum(big.id) AS s FROM big JOIN mid ON big.m = mid.id WHERE
 --> rows
 -- 0 | NULL
 
-SELECT count(*) AS n, sum(mid.id) AS s FROM mid JOIN tiny ON tiny.id = mid.z WHERE NOT EXISTS (SELECT 1 FROM big WHERE big.m = mid.id);
+SELECT count(*) AS n, sum(mid.id) AS s FROM mid JOIN tiny ON tiny.id = mid.z WHERE NOT EXISTS (SELECT 1 FROM big WHERE big.m = mid.id AND big.id < 50);
 --> rows
--- 0 | NULL
+-- 24 | 1788
 
 SELECT count(*) AS n, sum(mid.id) AS s FROM mid JOIN tiny ON tiny.id = mid.z WHERE EXISTS (SELECT 1 FROM big WHERE big.m = mid.id AND big.id < 150);
 --> rows
@@ -116,6 +116,6 @@ SELECT count(*) AS n FROM big JOIN mid ON big.m = mid.id JOIN tiny ON tiny.id = 
 --> rows
 -- 30
 
-SELECT count(*) AS n FROM big JOIN mid ON big.m = mid.id AND big.t = mid.z JOIN tiny ON tiny.id = big.t AND tiny.id + mid.z = big.t + 2;
+SELECT count(*) AS n FROM big JOIN mid ON big.m = mid.id AND big.t = mid.z + 1 JOIN tiny ON tiny.id = big.t AND tiny.id + mid.z = big.t * 2 - 1;
 --> rows
--- 0
+-- 43
