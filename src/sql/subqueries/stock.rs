@@ -107,8 +107,7 @@ fn joins(subquery: &Subquery, outer: &DFSchema, part: Part) -> Result<bool> {
     if inside || !asked.iter().all(|asked| has(outer, asked)) {
         return Ok(false);
     }
-    let lifted = lifted(plan, part)?;
-    Ok(lifted.is_some_and(|lifted| lifted.iter().all(|column| is_alone(column, plan.schema()))))
+    Ok(lifted(plan, part)?.is_some())
 }
 
 /// Whether an expression of this node itself asks for an outer column.
@@ -120,14 +119,6 @@ fn asks(node: &LogicalPlan) -> Result<bool> {
         }
     }
     Ok(false)
-}
-
-/// Whether a schema has no other column of this one's bare name.
-fn is_alone(column: &Column, schema: &DFSchema) -> bool {
-    let mut same = schema
-        .iter()
-        .filter(|(_, field)| *field.name() == column.name);
-    same.all(|(qualifier, _)| qualifier == column.relation.as_ref())
 }
 
 /// The columns inside a plan that conditions on outer columns look at, by their names at its top, where these conditions can be
@@ -168,10 +159,6 @@ fn lifted(plan: &LogicalPlan, part: Part) -> Result<Option<BTreeSet<Column>>> {
         }
         LogicalPlan::SubqueryAlias(alias) => {
             let columns = lifted(&alias.input, part)?;
-            let columns = columns.filter(|columns| {
-                let mut columns = columns.iter();
-                columns.all(|column| is_alone(column, alias.input.schema()))
-            });
             let requalified = |column: Column| Column::new(Some(alias.alias.clone()), column.name);
             columns.map(|columns| columns.into_iter().map(requalified).collect())
         }
