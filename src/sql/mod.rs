@@ -1,96 +1,30 @@
 //! From SQL text to a stream of rows or a change set, on one snapshot.
 //!
-//! A statement is parsed within limits ([`parse`]), planned against its snapshot ([`planner`]), checked against what the
-//! builder allows ([`guard`]), and then either streamed ([`stream`]) or turned into a change set ([`dml`], [`ddl`]). No
-//! module here commits anything: that is the engine's last step.
+//! The rooms, by the life of a statement: its text becomes a syntax tree within limits ([`syntax`]); that is planned against a
+//! snapshot ([`planner`]) over its tables ([`scan`]), and checked against what the builder allows. The plan is rewritten
+//! ([`expressions`], [`optimizer`]) and run ([`execution`]) within its deadline and its memory ([`resources`]). A statement that
+//! writes makes a change set of the rows ([`write`], [`ddl`]). Which statement is which, and who does it, says [`statement`].
+//! Nothing here commits anything: that is the engine's last step.
 
-mod alter;
-mod around;
-mod behind_nulls;
-mod bounds;
-mod catalog;
-mod checked;
-mod column;
-mod counts;
 mod ddl;
-mod decimal;
-pub(crate) mod dialect;
-mod direct;
-mod dml;
-mod estimates;
-mod external;
-mod fallible;
-mod false_keys;
-mod filters;
-mod frames;
-mod functions;
-mod grouping_sets;
-mod guard;
-mod hints;
-mod insert;
-mod insert_text;
-mod interrupt;
-mod intervals;
-mod joins;
-mod leaves;
-mod literal;
-mod merge;
-mod named_casts;
-mod names;
-mod narrow;
-mod null_keys;
-mod nulls;
-mod numerals;
-mod order_by_all;
-mod order_by_place;
-mod paced;
-mod parameters;
-mod parse;
-mod passing;
-mod past;
-mod pieces;
+mod execution;
+mod expressions;
+mod optimizer;
 mod planner;
-mod plans;
-mod provider;
-mod prune;
-mod rewrite;
-mod rounding;
-mod row_values;
-mod rows;
-mod run;
-mod same_names;
+mod resources;
 mod scan;
-mod selects;
-mod session;
-mod setting;
-mod sliced;
-mod sorted;
-mod spelling;
 mod statement;
-mod statistics;
-mod stored;
-mod stream;
-mod struct_types;
-mod subqueries;
-mod sums;
-mod target;
-mod time_zone;
-mod totals;
-mod unplanned;
-mod unread;
-mod unread_names;
-mod upsert;
-mod version;
-mod views;
+pub(crate) mod syntax;
+mod write;
 
-pub(crate) use alter::Shape;
-pub(crate) use catalog::SnapshotCatalog;
-pub(crate) use column::{check_type, key_of};
-pub(crate) use external::Created;
-pub(crate) use interrupt::Stop;
-pub(crate) use parse::is_short;
-pub(crate) use rows::conform;
-pub(crate) use run::{Effect, Run};
-pub(crate) use session::{ClosedRegistry, Limits, Session};
+pub(crate) use ddl::alter::Shape;
+pub(crate) use ddl::column::{check_type, key_of};
+pub(crate) use execution::session::{ClosedRegistry, Limits, Session};
+pub(crate) use execution::stream::{Guarded, Limited, with_room};
+pub(crate) use execution::{Effect, Run};
+pub(crate) use planner::catalog::SnapshotCatalog;
+pub(crate) use resources::interrupt::Stop;
+pub(crate) use statement::sources::Created;
 pub(crate) use statement::{Prepared, Statement, Write, parse, parse_one};
-pub(crate) use stream::{Guarded, Limited, with_room};
+pub(crate) use syntax::parse::is_short;
+pub(crate) use write::rows::conform;

@@ -13,7 +13,7 @@ use super::error::invalid;
 use crate::engine::DataFusionEngine;
 use crate::error::DfOlapError;
 use crate::olap::OlapEngine;
-use crate::sql::dialect::EngineDialect;
+use crate::sql::syntax::dialect::EngineDialect;
 
 /// A column before its type is known.
 pub struct Column {

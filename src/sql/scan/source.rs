@@ -25,9 +25,9 @@ use datafusion::physical_plan::projection::{all_alias_free_columns, new_projecti
 
 use super::filter::ScanFilter;
 use super::read::with_row_address;
+use super::statistics::column_statistics;
 use super::stream::{FragmentStream, Partition};
 use crate::snapshot::Table;
-use crate::sql::statistics::column_statistics;
 
 /// Some fragments of one table, some of its columns, in some partitions.
 #[derive(Debug, Clone)]

@@ -16,10 +16,10 @@ use datafusion::physical_plan::metrics::BaselineMetrics;
 use futures::Stream;
 
 use super::filter::{Rows, ScanFilter};
+use super::pruning::prune;
 use super::read::{addresses, stored_column};
 use crate::runtime;
 use crate::snapshot::Table;
-use crate::sql::prune::prune;
 
 /// The longest that is spent on batches of which nothing is left before others have their turn.
 const PACE: Duration = Duration::from_millis(4);

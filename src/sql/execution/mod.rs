@@ -1,0 +1,252 @@
+//! Running one statement on one snapshot: its session, its parameters, its plans.
+
+pub(crate) mod session;
+pub(crate) mod stream;
+
+use std::sync::Arc;
+
+use arrow::array::AsArray;
+use arrow::datatypes::UInt64Type;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use chrono::{DateTime, Utc};
+use datafusion::common::{DFSchema, DataFusionError, ParamValues, ScalarValue};
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{SendableRecordBatchStream, SessionState};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::sql::sqlparser::ast;
+use futures::{StreamExt, TryStreamExt};
+
+use self::session::{Clocked, Externals, Limits, Session, with_clock};
+use crate::change::ChangeSet;
+use crate::error::DfOlapError;
+use crate::runtime::{self, with_deep_stack};
+use crate::snapshot::Snapshot;
+use crate::sql::expressions::bounded_functions::bound_constants;
+use crate::sql::expressions::chunked::in_pieces;
+use crate::sql::expressions::frame_bounds::{bound_frames, bound_positions};
+use crate::sql::expressions::nonempty_nulls::clear_behind_nulls;
+use crate::sql::expressions::nulls;
+use crate::sql::expressions::opaque::hide;
+use crate::sql::expressions::overflow::{check_constants, check_plan};
+use crate::sql::expressions::rounding::fix_digits;
+use crate::sql::expressions::slices::copy_before_casts;
+use crate::sql::expressions::window_frames::over_any_frame;
+use crate::sql::optimizer::decorrelation::unnest;
+use crate::sql::optimizer::functional_dependencies::rename_false_keys;
+use crate::sql::planner::duplicate_columns::given_back;
+use crate::sql::planner::guard;
+use crate::sql::planner::{PastTable, Planner, normalize};
+use crate::sql::resources::interrupt::{Stop, interruptible};
+use crate::store::Store;
+
+/// All that running one statement takes.
+#[derive(Clone)]
+pub(crate) struct Run {
+    session: Session,
+    /// What `now()` is.
+    now: DateTime<Utc>,
+    pub snapshot: Arc<Snapshot>,
+    pub store: Arc<dyn Store>,
+    pub params: Option<ParamValues>,
+    /// Tables that are in no snapshot: external ones, and files that the statement names.
+    pub externals: Externals,
+    /// Tables as they were, that the statement asks for.
+    pub past: Vec<PastTable>,
+    stop: Arc<Stop>,
+}
+
+/// What a statement that writes came to.
+#[derive(Debug, Default)]
+pub(crate) struct Effect {
+    pub change: ChangeSet,
+    /// Rows inserted, updated and deleted.
+    pub rows: u64,
+    /// The rows of RETURNING.
+    pub returning: Option<Vec<RecordBatch>>,
+}
+
+impl Run {
+    pub fn new(
+        session: &Session,
+        snapshot: Arc<Snapshot>,
+        store: Arc<dyn Store>,
+        params: Option<ParamValues>,
+        now: DateTime<Utc>,
+        stop: Arc<Stop>,
+    ) -> Self {
+        Self {
+            session: session.clone(),
+            now,
+            snapshot,
+            store,
+            params,
+            externals: session.externals.as_ref().clone(),
+            past: Vec::new(),
+            stop,
+        }
+    }
+}
+
+impl Run {
+    pub fn limits(&self) -> &Limits {
+        &self.session.limits
+    }
+
+    pub fn state(&self) -> &Arc<SessionState> {
+        &self.session.state
+    }
+
+    /// Fails where it is time to stop.
+    pub fn check_stop(&self) -> Result<(), DfOlapError> {
+        self.stop.check()
+    }
+
+    pub fn runtime(&self) -> &RuntimeEnv {
+        self.state().runtime_env()
+    }
+
+    /// An identifier as the planner reads it.
+    pub fn normalize(&self, ident: &ast::Ident) -> String {
+        normalize(self.state().config_options(), ident)
+    }
+
+    pub fn planner(&self) -> Planner {
+        let mut planner = Planner::new(
+            Arc::clone(self.state()),
+            Arc::clone(&self.store),
+            Arc::clone(&self.snapshot),
+            self.now,
+        )
+        .with_params(self.params.clone())
+        .with_externals(self.externals.clone())
+        .with_past(self.past.clone())
+        .with_max_relations(self.limits().plan_nodes);
+        planner.files_looked_for = self.limits().reads;
+        planner
+    }
+
+    /// The value of an expression that names no column.
+    pub fn constant(&self, expr: &ast::Expr) -> Result<ScalarValue, DfOlapError> {
+        let planner = self.planner();
+        let schema = DFSchema::empty();
+        let planned = planner.expr(expr.clone(), &schema, &mut planner.context())?;
+        planner.constant(planned)
+    }
+
+    fn check(&self, plan: &LogicalPlan) -> Result<(), DfOlapError> {
+        guard::check(plan, self.limits().plan_nodes, self.limits().writes)
+    }
+
+    /// Optimizes and starts a plan that passes the guard.
+    pub async fn stream(
+        &self,
+        plan: LogicalPlan,
+    ) -> Result<SendableRecordBatchStream, DfOlapError> {
+        let run = self.clone();
+        runtime::elsewhere(async move {
+            run.check(&plan)?;
+            let plan = with_deep_stack(|| run.optimize(plan))?;
+            run.start(plan).await
+        })
+        .await
+    }
+
+    /// The same for a query, whose optimized plan is kept where it comes again.
+    pub async fn stream_query(
+        &self,
+        plan: LogicalPlan,
+    ) -> Result<SendableRecordBatchStream, DfOlapError> {
+        let run = self.clone();
+        runtime::elsewhere(async move {
+            run.check(&plan)?;
+            let plans = &run.session.plans;
+            let plan = with_deep_stack(|| plans.optimized(plan, |plan| run.optimize(plan)))?;
+            run.start(plan).await
+        })
+        .await
+    }
+
+    /// Runs a plan whose one value is how many rows it wrote.
+    pub async fn counted(&self, plan: LogicalPlan) -> Result<u64, DfOlapError> {
+        let rows: Vec<_> = self.stream(plan).await?.try_collect().await?;
+        let counts = rows.iter().filter(|batch| batch.num_columns() > 0);
+        let counts = counts.flat_map(|batch| {
+            let counts = batch.column(0).as_primitive_opt::<UInt64Type>();
+            counts.into_iter().flatten().flatten()
+        });
+        Ok(counts.sum())
+    }
+
+    async fn start(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream, DfOlapError> {
+        let planner = self.state().query_planner();
+        let plan = self.until_stopped(plan)?;
+        let plan = planner
+            .create_physical_plan(&plan, self.state().as_ref())
+            .await?;
+        let rows = execute_stream(
+            interruptible(plan, &self.stop)?,
+            Arc::clone(&self.session.task),
+        )?;
+        let store = Arc::clone(&self.store);
+        let named = given_back(&rows.schema());
+        let schema = named.clone().unwrap_or_else(|| rows.schema());
+        // Keeps the files of earlier versions for as long as they are read.
+        let held: Vec<_> = self
+            .past
+            .iter()
+            .map(|past| Arc::clone(&past.snapshot))
+            .collect();
+        let rows = rows.map(move |rows| {
+            let _held = &held;
+            let rows = rows.map_err(|error| store.cause(error.into()).into());
+            match &named {
+                Some(schema) => {
+                    let rows = rows?;
+                    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+                    let columns = rows.columns().to_vec();
+                    let schema = Arc::clone(schema);
+                    Ok(RecordBatch::try_new_with_options(
+                        schema, columns, &options,
+                    )?)
+                }
+                None => rows,
+            }
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+    }
+
+    fn optimize(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
+        let plan = nulls::respect(bound_positions(fix_digits(plan)?)?)?;
+        let plan = unnest(plan, &|plan| self.until_stopped(self.optimize(plan)?))?;
+        let plan = self.rewritten(rename_false_keys(plan)?)?;
+        let plan = bound_constants(check_plan(plan)?)?;
+        hide(clear_behind_nulls(copy_before_casts(plan)?)?)
+    }
+
+    /// An optimized plan that asks, where it may take long, whether to go on.
+    fn until_stopped(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
+        let plan = over_any_frame(bound_frames(plan)?, &self.stop)?;
+        in_pieces(plan, &self.stop)
+    }
+
+    /// What DataFusion's analyzer and optimizer make of a plan.
+    fn rewritten(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
+        let state = self.state();
+        if matches!(plan, LogicalPlan::Explain(_)) {
+            return with_clock(state, self.now).optimize(&plan);
+        }
+        let options = state.config_options();
+        let plan = state
+            .analyzer()
+            .execute_and_check(plan, options, |_, _| {})?;
+        let plan = check_constants(plan)?;
+        let config = Clocked::new(state, self.now);
+        state.optimizer().optimize(plan, &config, |_, _| {})
+    }
+}
+
+pub(crate) fn unsupported(what: &str) -> DfOlapError {
+    DfOlapError::Unsupported(format!("{what} is not supported"))
+}

@@ -1,0 +1,127 @@
+//! A result stream that holds its snapshot, its deadline and its cancel handle.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use datafusion::execution::SendableRecordBatchStream;
+use futures::future::BoxFuture;
+use futures::{FutureExt, Stream, StreamExt};
+
+use crate::error::{DfOlapError, panicked};
+use crate::runtime::on_own_stack;
+use crate::snapshot::Snapshot;
+use crate::sql::resources::interrupt::Stop;
+
+/// Runs `work` on a statement, whose text may be long.
+pub(crate) async fn with_room<T>(is_long: bool, work: impl Future<Output = T>) -> T {
+    futures::pin_mut!(work);
+    std::future::poll_fn(|cx| match is_long {
+        true => on_own_stack(|| work.as_mut().poll(cx)),
+        false => work.as_mut().poll(cx),
+    })
+    .await
+}
+
+/// Runs a statement until it has to stop.
+pub(crate) struct Limited {
+    stop: Option<BoxFuture<'static, DfOlapError>>,
+    /// Whether the text is one whose tree may be deep: to copy and to end it takes some stack.
+    is_long: bool,
+}
+
+impl Limited {
+    pub fn new(stop: &Arc<Stop>, is_long: bool) -> Self {
+        Self {
+            stop: (!stop.is_never()).then(|| Arc::clone(stop).wait().boxed()),
+            is_long,
+        }
+    }
+
+    fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<DfOlapError> {
+        match &mut self.stop {
+            None => Poll::Pending,
+            Some(stop) => {
+                let stopped = stop.as_mut().poll(cx);
+                if stopped.is_ready() {
+                    self.stop = None;
+                }
+                stopped
+            }
+        }
+    }
+
+    /// Runs `work` to its end, or drops it where it stands when the time comes.
+    pub async fn run<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, DfOlapError>>,
+    ) -> Result<T, DfOlapError> {
+        let work = with_room(self.is_long, work);
+        futures::pin_mut!(work);
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(stopped) = self.poll_stop(cx) {
+                return Poll::Ready(Err(stopped));
+            }
+            catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)))
+                .unwrap_or_else(|panic| Poll::Ready(Err(panicked(panic.as_ref()))))
+        })
+        .await
+    }
+}
+
+/// Rows of one snapshot, which lives as long as the stream does. After an error nothing follows.
+pub(crate) struct Guarded {
+    schema: SchemaRef,
+    rows: Option<SendableRecordBatchStream>,
+    limited: Limited,
+    _snapshot: Arc<Snapshot>,
+}
+
+impl Guarded {
+    pub fn new(rows: SendableRecordBatchStream, snapshot: Arc<Snapshot>, limited: Limited) -> Self {
+        Self {
+            schema: rows.schema(),
+            rows: Some(rows),
+            limited,
+            _snapshot: snapshot,
+        }
+    }
+
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+}
+
+impl Stream for Guarded {
+    type Item = Result<RecordBatch, DfOlapError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let Some(rows) = &mut this.rows else {
+            return Poll::Ready(None);
+        };
+        if let Poll::Ready(stopped) = this.limited.poll_stop(cx) {
+            this.rows = None;
+            return Poll::Ready(Some(Err(stopped)));
+        }
+        // A panic in an operator is an error of this statement, not the end of the caller's task.
+        let polled = catch_unwind(AssertUnwindSafe(|| rows.poll_next_unpin(cx)));
+        let polled =
+            polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(panicked(panic.as_ref()).into()))));
+        match polled {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Some(Ok(batch))) => Poll::Ready(Some(Ok(batch))),
+            Poll::Ready(Some(Err(error))) => {
+                this.rows = None;
+                Poll::Ready(Some(Err(error.into())))
+            }
+            Poll::Ready(None) => {
+                this.rows = None;
+                Poll::Ready(None)
+            }
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Size checks around the functions that would otherwise make values of any size from a few bytes of SQL.
+//!
+//! `repeat('x', 2000000000)` asks no memory pool: it allocates, and the process is gone. [`Bounded`] stands before such a
+//! function, works out from the arguments how much it would make for one batch, and refuses what is over the limit; constant
+//! folding goes through it too. A constant is one value until it stands beside rows: [`bound_constants`] puts a check there.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::array::Array;
+use arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::Result;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::config::ConfigOptions;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::logical_expr::interval_arithmetic::Interval;
+use datafusion::logical_expr::preimage::PreimageResult;
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
+use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
+use datafusion::logical_expr::{
+    ColumnarValue, Documentation, Expr, ExpressionPlacement, LogicalPlan, ReturnFieldArgs,
+    ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+};
+
+use super::intervals::IntervalPlanner;
+use super::output_size::{
+    Estimate, joined, joined_with_separator, list_to_text, padded, ranged, refuse_over,
+    regexp_replaced, repeated, replaced,
+};
+use super::overflow::ConcatPlanner;
+use super::passthrough::passed;
+use super::rewrite::rewrite;
+use super::version::version;
+use crate::error::DfOlapError;
+
+/// Replaces the functions that need it, and puts a check before `||`.
+pub(crate) fn bound_functions(builder: &mut SessionStateBuilder) {
+    let estimates: [(&str, Estimate); 13] = [
+        ("repeat", repeated),
+        ("lpad", padded),
+        ("rpad", padded),
+        ("replace", replaced),
+        ("regexp_replace", regexp_replaced),
+        ("range", ranged),
+        ("generate_series", ranged),
+        ("array_repeat", repeated),
+        ("array_resize", padded),
+        ("array_concat", joined),
+        ("array_to_string", list_to_text),
+        ("concat", joined),
+        ("concat_ws", joined_with_separator),
+    ];
+    if let Some(functions) = builder.scalar_functions() {
+        for function in functions.iter_mut() {
+            if function.name() == "version" {
+                *function = Arc::new(version());
+            }
+            let known = estimates.iter().find(|(name, _)| *name == function.name());
+            if let Some((_, estimate)) = known {
+                *function = Arc::new(ScalarUDF::new_from_impl(Bounded {
+                    inner: Arc::clone(function),
+                    estimate: *estimate,
+                }));
+            }
+        }
+    }
+    if let Some(planners) = builder.expr_planners() {
+        planners.push(Arc::new(ConcatPlanner));
+        planners.push(Arc::new(IntervalPlanner));
+    }
+}
+
+/// A function behind a check of its size.
+#[derive(Debug)]
+struct Bounded {
+    inner: Arc<ScalarUDF>,
+    estimate: Estimate,
+}
+
+impl PartialEq for Bounded {
+    fn eq(&self, other: &Self) -> bool {
+        self.inner == other.inner
+    }
+}
+
+impl Eq for Bounded {}
+
+impl Hash for Bounded {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.inner.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for Bounded {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn aliases(&self) -> &[String] {
+        self.inner.aliases()
+    }
+
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        self.inner.schema_name(args)
+    }
+
+    fn signature(&self) -> &Signature {
+        self.inner.signature()
+    }
+
+    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
+        self.inner.return_type(arg_types)
+    }
+
+    fn with_updated_config(&self, config: &ConfigOptions) -> Option<ScalarUDF> {
+        let inner = self.inner.inner().with_updated_config(config)?;
+        Some(ScalarUDF::new_from_impl(Self {
+            inner: Arc::new(inner),
+            estimate: self.estimate,
+        }))
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        self.inner.return_field_from_args(args)
+    }
+
+    fn is_strict(&self) -> bool {
+        self.inner.inner().is_strict()
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        refuse_over(self.name(), (self.estimate)(&args.args, args.number_rows))?;
+        self.inner.invoke_with_args(args)
+    }
+
+    /// None: a rewrite to the function itself would leave the check behind.
+    fn simplify(&self, args: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        Ok(ExprSimplifyResult::Original(args))
+    }
+
+    fn preimage(
+        &self,
+        args: &[Expr],
+        lit_expr: &Expr,
+        info: &SimplifyContext,
+    ) -> Result<PreimageResult> {
+        self.inner.inner().preimage(args, lit_expr, info)
+    }
+
+    fn short_circuits(&self) -> bool {
+        self.inner.short_circuits()
+    }
+
+    fn evaluate_bounds(&self, inputs: &[&Interval]) -> Result<Interval> {
+        self.inner.evaluate_bounds(inputs)
+    }
+
+    fn propagate_constraints(
+        &self,
+        interval: &Interval,
+        inputs: &[&Interval],
+    ) -> Result<Option<Vec<Interval>>> {
+        self.inner.propagate_constraints(interval, inputs)
+    }
+
+    fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties> {
+        self.inner.output_ordering(inputs)
+    }
+
+    fn preserves_lex_ordering(&self, inputs: &[ExprProperties]) -> Result<bool> {
+        self.inner.preserves_lex_ordering(inputs)
+    }
+
+    fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
+        self.inner.coerce_types(arg_types)
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        self.inner.documentation()
+    }
+
+    fn placement(&self, args: &[ExpressionPlacement]) -> ExpressionPlacement {
+        self.inner.inner().placement(args)
+    }
+}
+
+/// A value this small is harmless even where it is spread over the rows of a batch.
+const HARMLESS_BYTES: usize = 16 << 10;
+
+/// Puts a check around what is constant in an optimized plan and large, or of a size that is not known yet: one value of a
+/// megabyte is harmless until it is a column.
+pub(crate) fn bound_constants(plan: LogicalPlan) -> Result<LogicalPlan> {
+    rewrite(plan, is_constant_of_any_size, |expr, _| {
+        expr.transform_down(|expr| {
+            // The separator has to stay a literal.
+            if let Expr::AggregateFunction(call) = &expr
+                && call.func.name() == "string_agg"
+                && let Some(Expr::Literal(value, _)) = call.params.args.get(1)
+                && value.size() > HARMLESS_BYTES
+            {
+                return Err(DfOlapError::ResourcesExhausted(format!(
+                    "the separator of string_agg has {} bytes, more than the {HARMLESS_BYTES} allowed",
+                    value.size()
+                ))
+                .into());
+            }
+            Ok(match is_constant_of_any_size(&expr) {
+                true => {
+                    let bounded = passed(expr, "a constant", bounded);
+                    Transformed::new(bounded, true, TreeNodeRecursion::Jump)
+                }
+                false => Transformed::no(expr),
+            })
+        })
+    })
+}
+
+fn is_constant_of_any_size(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(value, _) => value.size() > HARMLESS_BYTES,
+        Expr::ScalarSubquery(query) => {
+            let schema = query.subquery.schema();
+            let mut fields = schema.fields().iter();
+            fields.any(|field| field.data_type().primitive_width().is_none())
+        }
+        _ => false,
+    }
+}
+
+/// Refuses a value that is too large as often as there are rows.
+fn bounded(value: ColumnarValue, rows: usize) -> Result<ColumnarValue> {
+    let bytes = match &value {
+        ColumnarValue::Array(array) => array.get_buffer_memory_size() as u64,
+        ColumnarValue::Scalar(value) => (value.size() as u64).saturating_mul(rows as u64),
+    };
+    refuse_over("a constant in each row", bytes)?;
+    Ok(value)
+}

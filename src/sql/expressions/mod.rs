@@ -1,0 +1,21 @@
+//! Expressions that DataFusion would evaluate wrongly, without bound, or draw wrong conclusions from; and functions of our own.
+
+pub(crate) mod bounded_functions;
+pub(crate) mod chunked;
+mod decimal;
+pub(crate) mod fallible;
+pub(crate) mod frame_bounds;
+mod intervals;
+pub(crate) mod nonempty_nulls;
+pub(crate) mod nulls;
+pub(crate) mod opaque;
+mod output_size;
+pub(crate) mod overflow;
+mod passthrough;
+pub(crate) mod rewrite;
+pub(crate) mod rounding;
+pub(crate) mod slices;
+pub(crate) mod sums;
+pub(crate) mod time_zone;
+mod version;
+pub(crate) mod window_frames;

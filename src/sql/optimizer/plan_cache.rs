@@ -1,0 +1,213 @@
+//! Optimized plans of queries that come again.
+//!
+//! Over small tables planning a query takes as long as running it, and programs ask the same few again and again. What the
+//! optimizer makes of a plan is right for all rows, for it depends on that plan, on the schemas in it and on the session. So it
+//! is kept, without the tables, and is given those of the snapshot that the next statement reads. The order of its joins was
+//! chosen for tables of some size, so it is made anew where one has grown or shrunk much. Not kept is what a function
+//! makes that reads a clock or throws dice, and what reads anything but tables of a snapshot (a view, a file, a table as it was).
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use datafusion::catalog::default_table_source::source_as_provider;
+use datafusion::common::TableReference;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::error::Result;
+use datafusion::logical_expr::builder::LogicalTableSource;
+use datafusion::logical_expr::{Expr, LogicalPlan, TableSource, Volatility};
+use lru::LruCache;
+use parking_lot::Mutex;
+
+use crate::sql::scan::provider::SnapshotTable;
+
+/// How many plans are kept.
+const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
+/// How many plans are remembered to have come once; only what comes again is kept.
+const SEEN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
+/// How many expressions a plan that is kept has at most.
+const LARGEST: usize = 1000;
+/// The bytes of the longest literal in one.
+const LONGEST: usize = 4096;
+
+/// How many times the rows of a table a plan is still good for, more or fewer.
+const SIMILAR: u64 = 4;
+
+#[derive(Debug, Clone)]
+struct Kept {
+    plan: LogicalPlan,
+    /// The rows of each table when it was made.
+    rows: HashMap<TableReference, u64>,
+}
+
+/// The plans of one session: another has other functions and options.
+#[derive(Debug)]
+pub(crate) struct Plans {
+    kept: Mutex<LruCache<LogicalPlan, Kept>>,
+    seen: Mutex<LruCache<u64, ()>>,
+    hashes: RandomState,
+}
+
+impl Default for Plans {
+    fn default() -> Self {
+        Self {
+            kept: Mutex::new(LruCache::new(KEPT)),
+            seen: Mutex::new(LruCache::new(SEEN)),
+            hashes: RandomState::new(),
+        }
+    }
+}
+
+impl Plans {
+    /// What `optimize` makes of a query's plan, or made of the same earlier.
+    pub fn optimized(
+        &self,
+        plan: LogicalPlan,
+        optimize: impl FnOnce(LogicalPlan) -> Result<LogicalPlan>,
+    ) -> Result<LogicalPlan> {
+        let Some(tables) = tables_of(&plan)? else {
+            return optimize(plan);
+        };
+        let rows = rows_of(&tables);
+        let known = self.kept.lock().get(&plan).cloned();
+        if let Some(known) = known.filter(|known| are_similar(&known.rows, &rows)) {
+            return with_sources(known.plan, |name, unbound| {
+                tables.get(name).unwrap_or(unbound).clone()
+            });
+        }
+        let comes_again = self
+            .seen
+            .lock()
+            .put(self.hashes.hash_one(&plan), ())
+            .is_some();
+        let key = comes_again.then(|| plan.clone());
+        let made = optimize(plan)?;
+        // Subqueries may have become tables of their own.
+        if let Some(key) = key
+            && reads_tables_alone(&made)?
+        {
+            let (key, plan) = (without_tables(key)?, without_tables(made.clone())?);
+            self.kept.lock().put(key, Kept { plan, rows });
+        }
+        Ok(made)
+    }
+}
+
+type Sources = HashMap<TableReference, Arc<dyn TableSource>>;
+
+fn rows_of(tables: &Sources) -> HashMap<TableReference, u64> {
+    let tables = tables.iter();
+    tables
+        .map(|(name, source)| {
+            let rows = with_table(source, SnapshotTable::rows);
+            (name.clone(), rows.unwrap_or_default())
+        })
+        .collect()
+}
+
+fn with_table<T>(
+    source: &Arc<dyn TableSource>,
+    look: impl FnOnce(&SnapshotTable) -> T,
+) -> Option<T> {
+    let provider = source_as_provider(source).ok()?;
+    provider.downcast_ref::<SnapshotTable>().map(look)
+}
+
+fn is_same_table(one: &Arc<dyn TableSource>, other: &Arc<dyn TableSource>) -> bool {
+    let same = with_table(one, |one| with_table(other, |other| one.is_same_as(other)));
+    same.flatten() == Some(true)
+}
+
+/// Whether each table has about as many rows as it had.
+fn are_similar(then: &HashMap<TableReference, u64>, now: &HashMap<TableReference, u64>) -> bool {
+    // Some rows more or less make no difference in a small table.
+    let weight = |rows: Option<&u64>| rows.copied().unwrap_or_default().saturating_add(1000);
+    now.iter().all(|(name, now)| {
+        let (then, now) = (weight(then.get(name)), weight(Some(now)));
+        then.max(now) / then.min(now) < SIMILAR
+    })
+}
+
+/// The tables that a plan reads, if what is made of it may be kept.
+fn tables_of(plan: &LogicalPlan) -> Result<Option<Sources>> {
+    let (mut tables, mut expressions) = (Sources::new(), 0);
+    let mut may_keep = true;
+    plan.apply_with_subqueries(|node| {
+        may_keep &= match node {
+            LogicalPlan::TableScan(scan) => {
+                let before = tables.insert(scan.table_name.clone(), Arc::clone(&scan.source));
+                // A table's older versions all have the name of the function that reads them.
+                let is_one = before.is_none_or(|before| is_same_table(&before, &scan.source));
+                is_one && with_table(&scan.source, |_| ()).is_some()
+            }
+            LogicalPlan::Explain(_)
+            | LogicalPlan::Analyze(_)
+            | LogicalPlan::Dml(_)
+            | LogicalPlan::Ddl(_)
+            | LogicalPlan::Copy(_)
+            | LogicalPlan::Statement(_)
+            | LogicalPlan::Extension(_) => false,
+            _ => true,
+        };
+        node.apply_expressions(|expr| {
+            expr.apply(|part| {
+                expressions += 1;
+                may_keep &= expressions <= LARGEST && is_fixed(part);
+                Ok(go_on(may_keep))
+            })
+        })?;
+        Ok(go_on(may_keep))
+    })?;
+    Ok(may_keep.then_some(tables))
+}
+
+fn reads_tables_alone(plan: &LogicalPlan) -> Result<bool> {
+    let mut are_tables = true;
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            are_tables = with_table(&scan.source, |_| ()).is_some();
+        }
+        Ok(go_on(are_tables))
+    })?;
+    Ok(are_tables)
+}
+
+fn go_on(is_wanted: bool) -> TreeNodeRecursion {
+    if is_wanted {
+        TreeNodeRecursion::Continue
+    } else {
+        TreeNodeRecursion::Stop
+    }
+}
+
+/// Whether a part of an expression has the same value whenever it is asked, and is no burden to keep.
+fn is_fixed(part: &Expr) -> bool {
+    match part {
+        Expr::ScalarFunction(call) => call.func.signature().volatility == Volatility::Immutable,
+        Expr::HigherOrderFunction(_) | Expr::ScalarVariable(..) => false,
+        Expr::Literal(value, _) => value.size() <= LONGEST,
+        _ => true,
+    }
+}
+
+/// A plan that keeps no table, and with it no file and no memory, alive.
+fn without_tables(plan: LogicalPlan) -> Result<LogicalPlan> {
+    with_sources(plan, |_, source| {
+        Arc::new(LogicalTableSource::new(source.schema()))
+    })
+}
+
+fn with_sources(
+    plan: LogicalPlan,
+    source: impl Fn(&TableReference, &Arc<dyn TableSource>) -> Arc<dyn TableSource>,
+) -> Result<LogicalPlan> {
+    let bound = plan.transform_down_with_subqueries(|node| {
+        let LogicalPlan::TableScan(mut scan) = node else {
+            return Ok(Transformed::no(node));
+        };
+        scan.source = source(&scan.table_name, &scan.source);
+        Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+    });
+    Ok(bound?.data)
+}

@@ -1,0 +1,250 @@
+//! Results in which two columns have one name.
+//!
+//! That is legal SQL, and DataFusion refuses it, since the columns of its plans are found by name. So where a query's list gives a
+//! name twice, the later columns get names of their own while the statement runs ([`planned_apart`]) and are given back theirs in the
+//! result ([`given_back`]).
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::common::{Column, DataFusionError, Result, TableReference};
+use datafusion::logical_expr::{Distinct, Expr, LogicalPlan};
+use datafusion::sql::sqlparser::ast::{
+    GroupByExpr, Ident, Query, Select, SelectItem, SetExpr, VisitMut,
+};
+
+use crate::sql::syntax::ignored_names::{END, apart, name_unread};
+use crate::sql::syntax::named_casts::{NamedCasts, NamedKeys, has_keys_of_one_name};
+use crate::sql::syntax::selects::all_selects;
+
+/// Whether DataFusion says that a name is there twice.
+pub(super) fn is_about_names(error: &DataFusionError) -> bool {
+    let text = error.message();
+    text.contains("require unique expression names")
+        || text.contains("would be ambiguous")
+        || text.contains("duplicate")
+}
+
+/// Whether a query has a list that could give a name twice; VALUES has none.
+pub(super) fn has_list(query: &Query) -> bool {
+    !matches!(query.body.as_ref(), SetExpr::Values(_))
+}
+
+/// The plan of a query in which DataFusion finds a name twice; nothing where that cannot be helped. `plan` plans a query.
+pub(super) fn planned_apart(
+    query: &Query,
+    plan: &dyn Fn(Query) -> Result<LogicalPlan>,
+) -> Option<LogicalPlan> {
+    let apart = |query: &Query| plan(told_apart(query, plan)?).ok();
+    apart(query).or_else(|| {
+        let named = with_names_within(query, plan);
+        plan(named.clone()).ok().or_else(|| apart(&named))
+    })
+}
+
+/// The query with names that its result does not show: for columns that nobody reads by name, and for all casts, for two aggregates
+/// may be the same but for one.
+pub(super) fn with_names_within(
+    query: &Query,
+    plan: &dyn Fn(Query) -> Result<LogicalPlan>,
+) -> Query {
+    let mut named = query.clone();
+    name_unread(&mut named);
+    name_casts(&mut named, true, plan);
+    named
+}
+
+/// Names the casts among the keys of groups of a query, where two keys would have one name. `plan` plans a query.
+pub(super) fn name_keys(query: &mut Query, plan: &dyn Fn(Query) -> Result<LogicalPlan>) {
+    if has_keys_of_one_name(query) {
+        name_casts(query, false, plan);
+    }
+}
+
+fn name_casts(query: &mut Query, all: bool, plan: &dyn Fn(Query) -> Result<LogicalPlan>) {
+    let before = query.clone();
+    let name = |select: &Select, item: &SelectItem| name_of(&before, select, item, plan);
+    let _ = query.visit(&mut NamedKeys { name: &name, all });
+}
+
+/// What an item of the list of a SELECT within a query is called.
+pub(super) fn name_of(
+    query: &Query,
+    select: &Select,
+    item: &SelectItem,
+    plan: &dyn Fn(Query) -> Result<LogicalPlan>,
+) -> Ident {
+    let alone = Select {
+        projection: vec![item.clone()],
+        group_by: GroupByExpr::Expressions(Vec::new(), Vec::new()),
+        distinct: None,
+        having: None,
+        qualify: None,
+        sort_by: Vec::new(),
+        ..select.clone()
+    };
+    let named = plan(of_select(query, alone)).ok();
+    let named = named.map(|plan| plan.schema().field(0).name().clone());
+    Ident::with_quote('"', named.unwrap_or_else(|| item.to_string()))
+}
+
+/// The rows of a SELECT of a query, in no order.
+fn of_select(query: &Query, select: Select) -> Query {
+    Query {
+        body: Box::new(SetExpr::Select(Box::new(select))),
+        order_by: None,
+        limit_clause: None,
+        fetch: None,
+        ..query.clone()
+    }
+}
+
+/// The query with names of their own for those columns of its lists that have the name of one before; nothing where that cannot be
+/// helped.
+fn told_apart(query: &Query, plan: &dyn Fn(Query) -> Result<LogicalPlan>) -> Option<Query> {
+    let mut changed = query.clone();
+    let mut is_changed = false;
+    for select in all_selects(&mut changed.body) {
+        if let Some(items) = items_apart(select, &|select| plan(of_select(query, select))) {
+            select.projection = items;
+            is_changed = true;
+        }
+    }
+    is_changed.then_some(changed)
+}
+
+type Name = (Option<TableReference>, String);
+
+fn items_apart(
+    select: &Select,
+    plan: &dyn Fn(Select) -> Result<LogicalPlan>,
+) -> Option<Vec<SelectItem>> {
+    // First all that may be called anything, to see what they are called. The clauses may need the aliases, and an aggregate has
+    // the name of one over a cast.
+    let tries = [(true, false), (false, false), (true, true), (false, true)];
+    let (plan_of_all, casts) = tries.into_iter().find_map(|(all, casts)| {
+        let tried = Select {
+            projection: nameless(&select.projection, all, casts),
+            ..select.clone()
+        };
+        plan(tried).ok().map(|plan| (plan, casts))
+    })?;
+    let exprs = list_of(&plan_of_all)?;
+    // Where columns stand for themselves, whatever their item is.
+    let mut names: Vec<(Name, Option<usize>)> = Vec::new();
+    for ((qualifier, field), expr) in plan_of_all.schema().iter().zip(exprs) {
+        let number = field
+            .name()
+            .strip_prefix(END)
+            .and_then(|number| number.parse().ok());
+        let name = match (number.map(|number: usize| &select.projection[number]), expr) {
+            (Some(SelectItem::ExprWithAlias { alias, .. }), _) => (None, alias.value.clone()),
+            (Some(item), _) if casts => {
+                let alone = Select {
+                    projection: vec![item.clone()],
+                    ..select.clone()
+                };
+                (None, plan(alone).ok()?.schema().field(0).name().clone())
+            }
+            (Some(_), Expr::Alias(alias)) => match alias.expr.as_ref() {
+                Expr::Column(column) => (column.relation.clone(), column.name.clone()),
+                other => (None, other.schema_name().to_string()),
+            },
+            _ => (qualifier.cloned(), field.name().clone()),
+        };
+        names.push((name, number));
+    }
+    // What is cast gives a cast its name, and its table to that name.
+    let whole = |name: &Name| Column::new(name.0.clone(), &name.1).flat_name();
+    let clash = |one: &Name, other: &Name| {
+        one.1 == other.1 && (one.0 == other.0 || one.0.is_none() || other.0.is_none())
+            || whole(one) == whole(other)
+    };
+    let mut items = select.projection.clone();
+    let mut changed = false;
+    for (at, (name, number)) in names.iter().enumerate() {
+        let Some(number) = *number else { continue };
+        // A column that has to keep its name has it first.
+        let mut others = names.iter().enumerate();
+        let is_taken = others.any(|(other, (known, of))| {
+            other != at && (other < at || of.is_none()) && clash(known, name)
+        });
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } =
+            &items[number]
+        {
+            let mut expr = expr.clone();
+            let mut hidden = NamedCasts::default();
+            if casts {
+                let _ = expr.visit(&mut hidden);
+            }
+            if !(is_taken || hidden.found) {
+                continue;
+            }
+            items[number] = SelectItem::ExprWithAlias {
+                alias: apart(&name.1, number),
+                expr,
+            };
+            changed = true;
+        }
+    }
+    changed.then_some(items)
+}
+
+/// The items of a list with names of nobody's; where not `all`, an alias stays where it is the first of its name.
+fn nameless(items: &[SelectItem], all: bool, casts: bool) -> Vec<SelectItem> {
+    let mut aliases: Vec<&str> = Vec::new();
+    let renamed = items.iter().enumerate().map(|(number, item)| {
+        let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
+            return item.clone();
+        };
+        if let SelectItem::ExprWithAlias { alias, .. } = item
+            && !all
+            && !aliases.contains(&alias.value.as_str())
+        {
+            aliases.push(&alias.value);
+            return item.clone();
+        }
+        let mut expr = expr.clone();
+        if casts {
+            let _ = expr.visit(&mut NamedCasts::default());
+        }
+        SelectItem::ExprWithAlias {
+            expr,
+            alias: apart("", number),
+        }
+    });
+    renamed.collect()
+}
+
+/// The list of the query that a plan was made of.
+fn list_of(plan: &LogicalPlan) -> Option<&[Expr]> {
+    match plan {
+        LogicalPlan::Projection(projection) => Some(&projection.expr),
+        LogicalPlan::Distinct(Distinct::On(distinct)) => Some(&distinct.select_expr),
+        LogicalPlan::Distinct(_)
+        | LogicalPlan::Sort(_)
+        | LogicalPlan::Limit(_)
+        | LogicalPlan::Filter(_) => list_of(plan.inputs().first()?),
+        _ => None,
+    }
+}
+
+/// The schema of a result with the names that its columns were to have; nothing where they have them.
+pub(crate) fn given_back(schema: &SchemaRef) -> Option<SchemaRef> {
+    let has_end = |field: &Arc<Field>| field.name().contains(END);
+    if !schema.fields().iter().any(has_end) {
+        return None;
+    }
+    let fields = schema
+        .fields()
+        .iter()
+        .map(|field| match field.name().split_once(END) {
+            Some((name, _)) => Arc::new(field.as_ref().clone().with_name(name)),
+            None => Arc::clone(field),
+        });
+    let fields: Vec<_> = fields.collect();
+    Some(Arc::new(Schema::new_with_metadata(
+        fields,
+        schema.metadata().clone(),
+    )))
+}

@@ -1,0 +1,345 @@
+//! Number literals where they meet decimals: exact.
+//!
+//! DataFusion reads a number with a fraction as a double. That is what one of up to 15 digits stays by itself, in arithmetic with
+//! whole numbers and doubles and in every division, whose result would have few digits otherwise. Where it meets a decimal (a
+//! comparison, arithmetic, a branch of CASE, a cast, a column it is stored in) it becomes a decimal of its own digits. A number
+//! of more digits than a double holds is a decimal from the start, and where it meets doubles the double that is nearest.
+
+mod number;
+
+use std::cell::Cell;
+
+use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Union};
+use datafusion::prelude::cast;
+
+use crate::sql::expressions::rewrite::rewrite;
+pub(crate) use number::{KeepDigits, NUMBER, Number, decimal, is_long, wide_decimal};
+use number::{is_numeral, numeral};
+
+/// Makes the number literals of a plan that meet decimals exact.
+pub(crate) fn meet_decimals(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let mut found = false;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            found = expr.exists(|part| Ok(is_numeral(part)))?;
+            Ok(stop_if(found))
+        })?;
+        Ok(stop_if(found))
+    })?;
+    if !found {
+        return Ok(plan);
+    }
+    let plan = rewrite(plan, divides, |expr, node| {
+        let schema = merge_schema(&node.inputs());
+        expr.transform_up(|expr| keep_quotient(expr, &schema))
+    })?;
+    // A type that changes is another one for all nodes above.
+    let changed = Cell::new(false);
+    plan.transform_up_with_subqueries(|node| {
+        if matches!(node, LogicalPlan::TableScan(_)) {
+            return Ok(Transformed::no(node));
+        }
+        let schema = merge_schema(&node.inputs());
+        let names = NamePreserver::new(&node);
+        let node = node.map_expressions(|expr| {
+            let name = names.save(&expr);
+            let met = expr.transform_up(|expr| meet(expr, &schema))?;
+            Ok(match met.transformed {
+                true => met.update_data(|expr| name.restore(expr)),
+                false => met,
+            })
+        })?;
+        changed.set(changed.get() || node.transformed);
+        if !changed.get() {
+            return Ok(node);
+        }
+        Ok(Transformed::yes(match node.data {
+            // A UNION that has all its columns would keep its types.
+            LogicalPlan::Union(union) => {
+                LogicalPlan::Union(Union::try_new_with_loose_types(union.inputs)?)
+            }
+            node => node.recompute_schema()?,
+        }))
+    })
+    .map(|transformed| transformed.data)
+}
+
+/// The same for an expression that stands alone, over the columns of `schema`.
+pub(crate) fn meet_decimals_in(expr: Expr, schema: &DFSchema) -> Result<Expr> {
+    expr.transform_up(|expr| keep_quotient(expr, schema))?
+        .data
+        .transform_up(|expr| meet(expr, schema))
+        .map(|met| met.data)
+}
+
+fn divides(expr: &Expr) -> bool {
+    match expr {
+        Expr::BinaryExpr(binary) => binary.op == Operator::Divide,
+        Expr::AggregateFunction(call) => call.func.name() == "avg",
+        Expr::WindowFunction(call) => call.fun.name() == "avg",
+        _ => false,
+    }
+}
+
+/// Makes sure that what is divided, or averaged, as a double is divided as one, also where it becomes a decimal.
+fn keep_quotient(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    if !divides(&expr) {
+        return Ok(Transformed::no(expr));
+    }
+    let divided: Vec<&mut Expr> = match &mut expr {
+        Expr::BinaryExpr(BinaryExpr { left, right, .. }) => vec![left.as_mut(), right.as_mut()],
+        Expr::AggregateFunction(call) => call.params.args.iter_mut().collect(),
+        Expr::WindowFunction(call) => call.params.args.iter_mut().collect(),
+        _ => Vec::new(),
+    };
+    let mut kept = false;
+    for operand in divided {
+        let is_literal = matches!(operand, Expr::Literal(..) | Expr::Cast(_));
+        if !is_literal && matches!(operand.get_type(schema), Ok(DataType::Float64)) {
+            *operand = cast(std::mem::take(operand), DataType::Float64);
+            kept = true;
+        }
+    }
+    Ok(match kept {
+        true => Transformed::yes(expr),
+        false => Transformed::no(expr),
+    })
+}
+
+fn stop_if(found: bool) -> TreeNodeRecursion {
+    match found {
+        true => TreeNodeRecursion::Stop,
+        false => TreeNodeRecursion::Continue,
+    }
+}
+
+/// Functions whose arguments are values of one type.
+const OF_ONE_TYPE: [&str; 7] = [
+    "coalesce", "nvl", "ifnull", "nvl2", "nullif", "greatest", "least",
+];
+
+/// What brings expressions to one type.
+enum Meeting {
+    Cast(DataType),
+    Multiplication,
+    Other,
+}
+
+/// Makes what meets a decimal in `expr` exact.
+fn meet(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let mut by = Meeting::Other;
+    let mut met: Vec<&mut Expr> = Vec::new();
+    match &mut expr {
+        Expr::Cast(cast) => {
+            by = Meeting::Cast(cast.field.data_type().clone());
+            met.push(&mut cast.expr);
+        }
+        Expr::TryCast(cast) => {
+            by = Meeting::Cast(cast.field.data_type().clone());
+            met.push(&mut cast.expr);
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_exact(*op) => {
+            if *op == Operator::Multiply {
+                by = Meeting::Multiplication;
+            }
+            met.extend([left.as_mut(), right.as_mut()]);
+        }
+        Expr::Between(between) => {
+            let bounds = [&mut between.expr, &mut between.low, &mut between.high];
+            met.extend(bounds.map(AsMut::as_mut));
+        }
+        Expr::InList(list) => {
+            met.push(&mut list.expr);
+            met.extend(&mut list.list);
+        }
+        Expr::Case(case) => {
+            let (mut compared, mut made) = (Vec::new(), Vec::new());
+            compared.extend(case.expr.as_deref_mut());
+            for (when, then) in &mut case.when_then_expr {
+                compared.push(when.as_mut());
+                made.push(then.as_mut());
+            }
+            made.extend(case.else_expr.as_deref_mut());
+            let compared = meet_group(compared, &Meeting::Other, schema);
+            let made = meet_group(made, &Meeting::Other, schema);
+            return Ok(Transformed::new(
+                expr,
+                compared || made,
+                TreeNodeRecursion::Continue,
+            ));
+        }
+        Expr::ScalarFunction(call) if OF_ONE_TYPE.contains(&call.func.name()) => {
+            met.extend(&mut call.args);
+        }
+        _ => {}
+    }
+    Ok(match meet_group(met, &by, schema) {
+        true => Transformed::yes(expr),
+        false => Transformed::no(expr),
+    })
+}
+
+/// Gives number literals in expressions that are brought to one type the digits that it has; true where one was changed.
+fn meet_group(group: Vec<&mut Expr>, by: &Meeting, schema: &DFSchema) -> bool {
+    let type_of = |expr: &Expr| expr.get_type(schema).ok();
+    let mut decimals = Vec::new();
+    let mut doubles;
+    let digits = |decimals: &[DataType]| {
+        let is_wide = |of: &DataType| matches!(of, DataType::Decimal256(..));
+        match matches!(by, Meeting::Cast(_)) || decimals.iter().any(is_wide) {
+            true => wide_decimal,
+            false => decimal,
+        }
+    };
+    if let Meeting::Cast(to) = by {
+        decimals.extend(is_decimal(to).then(|| to.clone()));
+        doubles = to.is_floating();
+    } else {
+        let types: Vec<_> = group.iter().map(|expr| type_of(expr)).collect();
+        decimals.extend(types.iter().flatten().filter(|t| is_decimal(t)).cloned());
+        if decimals.is_empty() {
+            return false;
+        }
+        let stays = |(expr, of): (&&mut Expr, &Option<DataType>)| {
+            of.as_ref().is_some_and(DataType::is_floating)
+                && exact(expr, schema, digits(&decimals)).is_none()
+        };
+        doubles = group.iter().zip(&types).any(stays);
+    }
+    // Where one decimal cannot hold them all, they meet as doubles, as DataFusion has it.
+    doubles |= !hold(&decimals, by);
+    let mut changed = false;
+    for expr in group {
+        let new = match type_of(expr) {
+            Some(DataType::Float64) if !(decimals.is_empty() || doubles) => {
+                exact(expr, schema, digits(&decimals)).filter(|exact| {
+                    let exact = type_of(exact).into_iter();
+                    hold(
+                        &exact.chain(decimals.iter().cloned()).collect::<Vec<_>>(),
+                        by,
+                    )
+                })
+            }
+            Some(t) if is_decimal(&t) && doubles => nearest_double(expr),
+            _ => None,
+        };
+        if let Some(new) = new {
+            *expr = new;
+            changed = true;
+        }
+    }
+    changed
+}
+
+/// True where one decimal holds all digits of values of these types.
+fn hold(types: &[DataType], by: &Meeting) -> bool {
+    let mut most_digits = DECIMAL128_MAX_PRECISION;
+    let digits = types.iter().filter_map(|data_type| match data_type {
+        DataType::Decimal32(precision, scale)
+        | DataType::Decimal64(precision, scale)
+        | DataType::Decimal128(precision, scale)
+        | DataType::Decimal256(precision, scale) => {
+            if matches!(data_type, DataType::Decimal256(..)) {
+                most_digits = DECIMAL256_MAX_PRECISION;
+            }
+            let scale = i16::from(*scale);
+            Some((i16::from(*precision) - scale, scale))
+        }
+        _ => None,
+    });
+    let (whole, fraction): (Vec<i16>, Vec<i16>) = digits.unzip();
+    let most = |digits: &[i16]| digits.iter().copied().max().unwrap_or(0);
+    let needed = match by {
+        Meeting::Cast(_) => 0,
+        // What has too many digits before its point is an error of the product.
+        Meeting::Multiplication => fraction.iter().sum(),
+        Meeting::Other => most(&whole) + most(&fraction),
+    };
+    needed <= i16::from(most_digits)
+}
+
+/// The double that is nearest to a number of many digits, or to one below zero.
+fn nearest_double(expr: &Expr) -> Option<Expr> {
+    let (number, negative) = match expr {
+        Expr::Negative(inner) => (inner.as_ref(), true),
+        number => (number, false),
+    };
+    if !matches!(number, Expr::ScalarFunction(_)) {
+        return None;
+    }
+    let value: f64 = numeral(number)?.parse().ok()?;
+    let value = if negative { -value } else { value };
+    Some(Expr::Literal(ScalarValue::Float64(Some(value)), None))
+}
+
+fn is_decimal(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Decimal32(..)
+            | DataType::Decimal64(..)
+            | DataType::Decimal128(..)
+            | DataType::Decimal256(..)
+    )
+}
+
+/// True for operators that are as exact between decimals as between doubles, or more so.
+fn is_exact(op: Operator) -> bool {
+    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, Modulo, NotEq};
+    is_exact_arithmetic(op)
+        || [Eq, NotEq, Lt, LtEq, Gt, GtEq].contains(&op)
+        || [IsDistinctFrom, IsNotDistinctFrom, Modulo].contains(&op)
+}
+
+fn is_exact_arithmetic(op: Operator) -> bool {
+    matches!(op, Operator::Plus | Operator::Minus | Operator::Multiply)
+}
+
+/// An expression that is a double because of its number literals alone, if at all, with these as what `decimal` makes of their
+/// texts. A chain of operators may be long, so nothing here recurses along it but DataFusion's own walks.
+fn exact(
+    expr: &Expr,
+    schema: &DFSchema,
+    decimal: impl Fn(&str) -> Option<ScalarValue>,
+) -> Option<Expr> {
+    let is_arithmetic = |part: &Expr| match part {
+        Expr::Negative(_) => true,
+        Expr::BinaryExpr(binary) => is_exact_arithmetic(binary.op),
+        _ => false,
+    };
+    let value = |part: &Expr| numeral(part).and_then(|text| decimal(&text));
+    let mut possible = true;
+    let walked = expr.apply(|part| {
+        if is_arithmetic(part) {
+            return Ok(TreeNodeRecursion::Continue);
+        }
+        possible = match is_numeral(part) {
+            true => value(part).is_some(),
+            false => {
+                let data_type = part.get_type(schema);
+                data_type.is_ok_and(|data_type| data_type.is_integer() || is_decimal(&data_type))
+            }
+        };
+        Ok(match possible {
+            true => TreeNodeRecursion::Jump,
+            false => TreeNodeRecursion::Stop,
+        })
+    });
+    if walked.is_err() || !possible {
+        return None;
+    }
+    let exact = expr.clone().transform_down(|part| {
+        Ok(match value(&part) {
+            Some(value) => {
+                Transformed::new(Expr::Literal(value, None), true, TreeNodeRecursion::Jump)
+            }
+            None if is_arithmetic(&part) => Transformed::no(part),
+            None => Transformed::new(part, false, TreeNodeRecursion::Jump),
+        })
+    });
+    exact.ok().map(|exact| exact.data)
+}

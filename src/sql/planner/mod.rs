@@ -1,0 +1,510 @@
+//! Planning one statement against one snapshot: names to tables and views, parameters to types.
+//!
+//! [`Planner`] answers the questions of DataFusion's SQL planner. Two names mean something special to it, both out of a
+//! user's way: the catalog [`TARGET`] holds the same tables with their row addresses, and the table [`ROWS`] the rows that a
+//! statement just made, for RETURNING.
+
+pub(crate) mod catalog;
+pub(crate) mod duplicate_columns;
+mod error_hints;
+pub(crate) mod guard;
+pub(crate) mod literals;
+mod names;
+mod order_by_ordinal;
+mod views;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use arrow::datatypes::{FieldRef, SchemaRef};
+use chrono::{DateTime, Utc};
+use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use datafusion::catalog::{MemTable, TableProvider};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::{DFSchema, DataFusionError, ParamValues, Result, ScalarValue, plan_err};
+use datafusion::datasource::ViewTable;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::planner::ContextProvider;
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use datafusion::sql::parser::{CopyToSource, Statement as DFStatement};
+use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
+use datafusion::sql::sqlparser::ast::{self, VisitMut};
+
+use self::duplicate_columns::{
+    has_list, is_about_names, name_keys, planned_apart, with_names_within,
+};
+use self::error_hints::about_keys;
+use self::literals::{KeepDigits, meet_decimals, meet_decimals_in};
+use self::order_by_ordinal::name_places;
+use crate::error::DfOlapError;
+use crate::runtime::with_deep_stack;
+use crate::snapshot::{Relation, Snapshot, Table};
+use crate::sql::expressions::overflow::check_expr;
+use crate::sql::scan::ROW_ADDRESS;
+use crate::sql::scan::provider::SnapshotTable;
+use crate::sql::syntax::order_by_all::number_planned;
+use crate::sql::syntax::sql_text::view_query;
+use crate::store::Store;
+
+/// The catalog whose tables show their row addresses. The control character keeps it out of reach of plain SQL.
+pub(crate) const TARGET: &str = "\u{1}target";
+/// The table of the rows that a statement made.
+pub(crate) const ROWS: &str = "\u{1}rows";
+
+/// The function that reads a table as it was.
+pub(crate) const TABLE_AT: &str = "table_at";
+
+/// A table as it was, the arguments of [`TABLE_AT`] that ask for it, and the snapshot that keeps its files.
+#[derive(Debug, Clone)]
+pub(crate) struct PastTable {
+    pub arguments: [ScalarValue; 2],
+    pub table: Arc<Table>,
+    pub snapshot: Arc<Snapshot>,
+}
+
+/// Everything that planning a statement needs.
+pub(crate) struct Planner {
+    pub state: Arc<SessionState>,
+    pub store: Arc<dyn Store>,
+    pub snapshot: Arc<Snapshot>,
+    /// What `now()` is.
+    pub now: DateTime<Utc>,
+    params: Vec<Option<FieldRef>>,
+    values: Option<ParamValues>,
+    pub rows: Option<Arc<dyn TableProvider>>,
+    /// Whether files were looked for under the names of tables.
+    pub files_looked_for: bool,
+    pub externals: HashMap<String, Arc<dyn TableProvider>>,
+    past: Vec<PastTable>,
+    pub(super) view_depth: AtomicUsize,
+    max_relations: u64,
+}
+
+impl Planner {
+    pub fn new(
+        state: Arc<SessionState>,
+        store: Arc<dyn Store>,
+        snapshot: Arc<Snapshot>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            state,
+            store,
+            snapshot,
+            now,
+            params: Vec::new(),
+            values: None,
+            rows: None,
+            externals: HashMap::new(),
+            files_looked_for: false,
+            past: Vec::new(),
+            view_depth: AtomicUsize::new(0),
+            max_relations: u64::MAX,
+        }
+    }
+
+    /// Makes tables known that are in no snapshot.
+    pub fn with_externals(mut self, externals: HashMap<String, Arc<dyn TableProvider>>) -> Self {
+        self.externals = externals;
+        self
+    }
+
+    /// Makes tables known as they were.
+    pub fn with_past(mut self, past: Vec<PastTable>) -> Self {
+        self.past = past;
+        self
+    }
+
+    /// The table that a call of [`TABLE_AT`] with these arguments asks for.
+    pub fn past(&self, arguments: &[Expr]) -> Result<Arc<dyn TableProvider>> {
+        let values: Vec<_> = arguments.iter().filter_map(Expr::as_literal).collect();
+        let asked = |past: &&PastTable| past.arguments.iter().eq(values.iter().copied());
+        let Some(past) = self.past.iter().find(asked) else {
+            return plan_err!(
+                "an earlier version can be read in a statement, not in a view or a DataFrame"
+            );
+        };
+        let (table, store) = (Arc::clone(&past.table), Arc::clone(&self.store));
+        Ok(Arc::new(SnapshotTable::new(table, store)))
+    }
+
+    /// Bounds the relations that a statement may read.
+    pub fn with_max_relations(mut self, max: u64) -> Self {
+        self.max_relations = max;
+        self
+    }
+
+    /// Gives the statement its parameters: `$1`, `$2` … or `$name`.
+    pub fn with_params(mut self, params: Option<ParamValues>) -> Self {
+        let field = |name: &str, value: &datafusion::common::metadata::ScalarAndMetadata| {
+            let data_type = value.value().data_type();
+            Some(Arc::new(arrow::datatypes::Field::new(
+                name, data_type, true,
+            )))
+        };
+        // The planner turns names into places; both lists keep one order.
+        let (fields, values) = match params {
+            None => (Vec::new(), None),
+            Some(ParamValues::List(list)) => {
+                let fields = list.iter().map(|value| field("", value)).collect();
+                (fields, Some(ParamValues::List(list)))
+            }
+            Some(ParamValues::Map(map)) => {
+                let mut named: Vec<_> = map.into_iter().collect();
+                named.sort_by(|a, b| a.0.cmp(&b.0));
+                let fields = named
+                    .iter()
+                    .map(|(name, value)| field(name, value))
+                    .collect();
+                let list = named.into_iter().map(|(_, value)| value).collect();
+                (fields, Some(ParamValues::List(list)))
+            }
+        };
+        self.params = fields;
+        self.values = values;
+        self
+    }
+
+    /// Gives the parameters types but no values.
+    pub fn with_param_types(mut self, types: &[FieldRef]) -> Self {
+        self.params = types.iter().cloned().map(Some).collect();
+        self
+    }
+
+    /// Makes `batches` the table [`ROWS`].
+    pub fn with_rows(mut self, schema: &SchemaRef, batches: Vec<RecordBatch>) -> Result<Self> {
+        let rows = MemTable::try_new(Arc::clone(schema), vec![batches])?;
+        self.rows = Some(Arc::new(rows));
+        Ok(self)
+    }
+
+    pub fn table(&self, name: &ast::ObjectName) -> Result<(String, Arc<Table>)> {
+        let name = self.table_name(name)?;
+        match self.snapshot.relation(&name) {
+            Some(Relation::Table(table)) => Ok((name, table)),
+            Some(Relation::View(_)) => Err(DfOlapError::Invalid(format!(
+                "{name} is a view; it can be read but not written"
+            ))
+            .into()),
+            None if self.externals.contains_key(&name) => Err(DfOlapError::Unsupported(format!(
+                "{name} is an external table: it can be read, and INSERT INTO it in a statement of its own adds rows"
+            ))
+            .into()),
+            None => Err(DfOlapError::TableNotFound(name).into()),
+        }
+    }
+
+    /// The bare name of a table of ours, whatever catalog and schema it was written with.
+    pub fn table_name(&self, name: &ast::ObjectName) -> Result<String> {
+        let parts = name
+            .0
+            .iter()
+            .map(|part| match part.as_ident() {
+                Some(ident) => Ok(self.normalize(ident)),
+                None => plan_err!("'{name}' is not the name of a table"),
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let catalog = &self.state.config_options().catalog;
+        let (schema_of, table) = match parts.as_slice() {
+            [table] => (None, table),
+            [schema, table] => (Some((None, schema)), table),
+            [catalog, schema, table] => (Some((Some(catalog), schema)), table),
+            _ => return plan_err!("'{name}' is not the name of a table"),
+        };
+        if let Some((named_catalog, schema)) = schema_of
+            && (*schema != catalog.default_schema
+                || named_catalog.is_some_and(|c| *c != catalog.default_catalog))
+        {
+            return Err(DfOlapError::TableNotFound(name.to_string()).into());
+        }
+        Ok(table.clone())
+    }
+
+    pub fn normalize(&self, ident: &ast::Ident) -> String {
+        normalize(self.options(), ident)
+    }
+
+    pub fn sql(&self) -> SqlToRel<'_, Self> {
+        SqlToRel::new_with_options(self, ParserOptions::from(&self.options().sql_parser))
+    }
+
+    /// A nameless column of a SQL type.
+    pub fn field(&self, data_type: &ast::DataType) -> Result<FieldRef> {
+        let column = ast::ColumnDef {
+            name: ast::Ident::new(""),
+            data_type: data_type.clone(),
+            options: Vec::new(),
+        };
+        let schema = self.sql().build_schema(vec![column])?;
+        Ok(Arc::clone(&schema.fields()[0]))
+    }
+
+    pub fn context(&self) -> PlannerContext {
+        PlannerContext::new().with_prepare_param_data_types(self.params.clone())
+    }
+
+    /// Plans a query, parameters bound.
+    pub fn query(&self, query: ast::Query) -> Result<LogicalPlan> {
+        self.query_in(query, &mut self.context())
+    }
+
+    pub fn query_in(
+        &self,
+        mut query: ast::Query,
+        context: &mut PlannerContext,
+    ) -> Result<LogicalPlan> {
+        self.check_relations(&query)?;
+        self.reword(&mut query, context)?;
+        let before = has_list(&query).then(|| (query.clone(), context.clone()));
+        let planned = self.plain(query, context);
+        self.bind(match (planned, before) {
+            (Err(error), Some((query, context))) if is_about_names(&error) => {
+                let plan = |query| self.plain(query, &mut context.clone());
+                planned_apart(&query, &plan).ok_or(error)?
+            }
+            (Err(error), Some((query, _))) => {
+                return Err(about_keys(error, &query, |name| {
+                    let (name, table) = self.table(name).ok()?;
+                    (!table.definition.primary_key.is_empty()).then_some(name)
+                }));
+            }
+            (planned, _) => planned?,
+        })
+    }
+
+    /// Keeps the digits of numbers, where DataFusion makes doubles of them.
+    fn keep_digits(&self, of: &mut impl VisitMut) {
+        if !self.options().sql_parser.parse_float_as_decimal {
+            let _ = of.visit(&mut KeepDigits);
+        }
+    }
+
+    /// Says a query in words that DataFusion takes as they are meant.
+    pub(super) fn reword(&self, query: &mut ast::Query, context: &PlannerContext) -> Result<()> {
+        self.keep_digits(query);
+        let plan = |query| self.plain(query, &mut context.clone());
+        name_keys(query, &plan);
+        number_planned(query, plan)?;
+        name_places(query, &self.state, &plan);
+        Ok(())
+    }
+
+    /// What DataFusion makes of a query.
+    pub(super) fn plain(
+        &self,
+        query: ast::Query,
+        context: &mut PlannerContext,
+    ) -> Result<LogicalPlan> {
+        let query = ast::Statement::Query(Box::new(query));
+        let sql = self.sql();
+        with_deep_stack(|| sql.sql_statement_to_plan_with_context(query, context))
+    }
+
+    /// Plans a statement that needs nothing of ours but names and parameters.
+    pub fn statement(&self, statement: DFStatement) -> Result<LogicalPlan> {
+        if let DFStatement::Statement(inner) = &statement
+            && let ast::Statement::Query(query) = inner.as_ref()
+        {
+            return self.query(query.as_ref().clone());
+        }
+        let mut statement = statement;
+        match &mut statement {
+            DFStatement::Statement(inner) => {
+                self.check_relations(inner.as_ref())?;
+                match inner.as_mut() {
+                    ast::Statement::CreateTable(create) => self.keep_digits(&mut create.columns),
+                    ast::Statement::Insert(_) => {}
+                    other => self.keep_digits(other),
+                }
+            }
+            DFStatement::CopyTo(copy) => {
+                if let CopyToSource::Query(query) = &copy.source {
+                    self.check_relations(query.as_ref())?;
+                }
+            }
+            _ => {}
+        }
+        if let Some(query) = query_within(&mut statement) {
+            self.reword(query, &self.context())?;
+        }
+        let sql = self.sql();
+        let plan = |statement| {
+            with_deep_stack(|| match statement {
+                DFStatement::Statement(statement) => {
+                    sql.sql_statement_to_plan_with_context(*statement, &mut self.context())
+                }
+                other => sql.statement_to_plan(other),
+            })
+        };
+        let has_query = query_within(&mut statement).is_some();
+        let again = has_query.then(|| statement.clone());
+        let planned = match (plan(statement), again) {
+            (Err(error), Some(mut again)) if is_about_names(&error) => {
+                if let Some(query) = query_within(&mut again) {
+                    let plan_query = |query| self.plain(query, &mut self.context());
+                    *query = with_names_within(query, &plan_query);
+                }
+                plan(again).map_err(|_| error)
+            }
+            (planned, _) => planned,
+        };
+        self.bind(planned?)
+    }
+
+    /// Plans an expression over the columns of `schema`, parameters bound.
+    pub fn expr(
+        &self,
+        mut expr: ast::Expr,
+        schema: &DFSchema,
+        context: &mut PlannerContext,
+    ) -> Result<Expr> {
+        self.keep_digits(&mut expr);
+        let expr = with_deep_stack(|| self.sql().sql_to_expr(expr, schema, context))?;
+        let Some(values) = &self.values else {
+            return with_deep_stack(|| meet_decimals_in(expr, schema));
+        };
+        use datafusion::common::tree_node::{Transformed, TreeNode};
+        expr.transform_up(|expr| match &expr {
+            Expr::Placeholder(placeholder) => {
+                let (value, metadata) = values
+                    .get_placeholders_with_values(&placeholder.id)?
+                    .into_inner();
+                Ok(Transformed::yes(Expr::Literal(value, metadata)))
+            }
+            _ => Ok(Transformed::no(expr)),
+        })
+        .and_then(|bound| with_deep_stack(|| meet_decimals_in(bound.data, schema)))
+    }
+
+    /// Puts the parameters' values into a plan; one that was not given is an error that names it. Then literals are what they
+    /// meet.
+    fn bind(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        let plan = match &self.values {
+            Some(values) => plan.replace_params_with_values(values)?,
+            None => plan,
+        };
+        with_deep_stack(|| meet_decimals(plan))
+    }
+
+    /// The value of an expression without columns.
+    pub fn constant(&self, expr: Expr) -> Result<ScalarValue, DfOlapError> {
+        match self.simplify(expr)?.unalias() {
+            Expr::Literal(value, _) => Ok(value),
+            other => {
+                // What fails when it is evaluated was left as it is; its own error says more.
+                let schema = DFSchema::empty();
+                let tried = self.state.create_physical_expr(other.clone(), &schema);
+                if let Ok(expr) = tried {
+                    let options = RecordBatchOptions::new().with_row_count(Some(1));
+                    let row = RecordBatch::try_new_with_options(
+                        Arc::clone(schema.inner()),
+                        Vec::new(),
+                        &options,
+                    )?;
+                    expr.evaluate(&row)?;
+                }
+                Err(DfOlapError::Invalid(format!("{other} is not a constant")))
+            }
+        }
+    }
+
+    /// Evaluates what is constant in an expression without columns.
+    pub fn simplify(&self, expr: Expr) -> Result<Expr> {
+        let schema = DFSchema::empty();
+        let expr = check_expr(self.coerce(expr, &schema)?, &schema)?;
+        self.simplifier().simplify(expr)
+    }
+
+    /// Gives the operands in an expression over the columns of `schema` the types that their operators take.
+    pub fn coerce(&self, expr: Expr, schema: &DFSchema) -> Result<Expr> {
+        self.simplifier().coerce(expr, schema)
+    }
+
+    fn simplifier(&self) -> ExprSimplifier {
+        let context = SimplifyContext::builder()
+            .with_config_options(Arc::clone(self.state.config_options()))
+            .with_query_execution_start_time(Some(self.now))
+            .build();
+        ExprSimplifier::new(context)
+    }
+
+    pub(super) fn check_relations<S: ast::Visit>(&self, statement: &S) -> Result<()> {
+        let view = |name: &ast::ObjectName| {
+            let name = self.table_name(name).ok()?;
+            match self.snapshot.relation(&name)? {
+                Relation::View(view) => view_query(&view),
+                Relation::Table(_) => None,
+            }
+        };
+        Ok(guard::check_relations(
+            statement,
+            self.max_relations,
+            &view,
+        )?)
+    }
+
+    /// A table or view of the snapshot as DataFusion reads it.
+    pub fn provider(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        Ok(match self.snapshot.relation(name) {
+            Some(Relation::Table(table)) => {
+                let store = Arc::clone(&self.store);
+                Some(Arc::new(SnapshotTable::new(table, store)))
+            }
+            Some(Relation::View(view)) => {
+                let plan = self.plan_view(&view)?;
+                Some(Arc::new(ViewTable::new(plan, Some(view.query.clone()))))
+            }
+            None => None,
+        })
+    }
+}
+
+/// An identifier as SQL reads it: lower case where it is not quoted.
+pub(crate) fn normalize(options: &ConfigOptions, ident: &ast::Ident) -> String {
+    if ident.quote_style.is_none() && options.sql_parser.enable_ident_normalization {
+        ident.value.to_ascii_lowercase()
+    } else {
+        ident.value.clone()
+    }
+}
+
+/// Where a planning error lists the columns there are, the row address is not one of them.
+pub(crate) fn hide_row_address(error: DataFusionError) -> DataFusionError {
+    use datafusion::common::SchemaError;
+    match error {
+        DataFusionError::SchemaError(mut inner, trace) => {
+            if let SchemaError::FieldNotFound { valid_fields, .. } = inner.as_mut() {
+                valid_fields.retain(|field| {
+                    field.name != ROW_ADDRESS && !field.name.starts_with(char::is_control)
+                });
+            }
+            DataFusionError::SchemaError(inner, trace)
+        }
+        DataFusionError::Diagnostic(diagnostic, inner) => {
+            DataFusionError::Diagnostic(diagnostic, Box::new(hide_row_address(*inner)))
+        }
+        DataFusionError::Context(context, inner) => {
+            DataFusionError::Context(context, Box::new(hide_row_address(*inner)))
+        }
+        other => other,
+    }
+}
+
+/// The query whose rows a statement writes.
+fn query_within(statement: &mut DFStatement) -> Option<&mut ast::Query> {
+    match statement {
+        DFStatement::Statement(inner) => match inner.as_mut() {
+            ast::Statement::CreateTable(create) => create.query.as_deref_mut(),
+            ast::Statement::Insert(insert) => insert.source.as_deref_mut(),
+            _ => None,
+        },
+        DFStatement::CopyTo(copy) => match &mut copy.source {
+            CopyToSource::Query(query) => Some(query),
+            CopyToSource::Relation(_) => None,
+        },
+        _ => None,
+    }
+}

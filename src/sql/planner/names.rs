@@ -1,0 +1,176 @@
+//! What names mean to DataFusion's SQL planner: tables, views, functions, `information_schema`.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::catalog::cte_worktable::CteWorkTable;
+use datafusion::catalog::information_schema::{INFORMATION_SCHEMA, InformationSchemaProvider};
+use datafusion::catalog::{SchemaProvider, TableFunctionArgs, TableProvider};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::file_options::file_type::FileType;
+use datafusion::common::{Result, TableReference, plan_err};
+use datafusion::datasource::file_format::format_as_file_type;
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
+use datafusion::logical_expr::{
+    AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF,
+};
+use futures::FutureExt;
+
+use super::catalog::SnapshotCatalog;
+use super::literals::{NUMBER, Number};
+use super::{Planner, ROWS, TABLE_AT, TARGET};
+use crate::error::DfOlapError;
+use crate::sql::scan::provider::SnapshotTable;
+use crate::sql::statement::sources::looks_like_a_file;
+
+impl ContextProvider for Planner {
+    fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
+        if name.catalog() == Some(TARGET) {
+            if let Some(table) = self.snapshot.table(name.table()) {
+                let store = Arc::clone(&self.store);
+                let table = SnapshotTable::with_addresses(table, store);
+                return Ok(provider_as_source(Arc::new(table)));
+            }
+        } else if let (ROWS, Some(rows)) = (name.table(), &self.rows) {
+            return Ok(provider_as_source(Arc::clone(rows)));
+        }
+        let defaults = &self.options().catalog;
+        let resolved = name
+            .clone()
+            .resolve(&defaults.default_catalog, &defaults.default_schema);
+        let found = if *resolved.catalog != defaults.default_catalog {
+            None
+        } else if *resolved.schema == *INFORMATION_SCHEMA {
+            self.information_schema(&resolved.table)?
+        } else if *resolved.schema == defaults.default_schema {
+            self.provider(&resolved.table)?
+        } else {
+            None
+        };
+        let found = match found {
+            None => self.externals.get(name.table()).cloned(),
+            found => found,
+        };
+        match found {
+            Some(provider) => Ok(provider_as_source(provider)),
+            None if looks_like_a_file(name.table()) && self.files_looked_for => {
+                Err(DfOlapError::TableNotFound(format!(
+                    "'{}': there is no table of this name and no file",
+                    name.table()
+                ))
+                .into())
+            }
+            None if looks_like_a_file(name.table()) => Err(DfOlapError::Denied(format!(
+                "table not found: {name}; reading files from SQL is not allowed here"
+            ))
+            .into()),
+            None => Err(DfOlapError::TableNotFound(name.to_string()).into()),
+        }
+    }
+
+    fn get_file_type(&self, extension: &str) -> Result<Arc<dyn FileType>> {
+        match self.state.get_file_format_factory(extension) {
+            Some(format) => Ok(format_as_file_type(format)),
+            None => plan_err!("there is no file format '{extension}'"),
+        }
+    }
+
+    fn get_table_function_source(
+        &self,
+        name: &str,
+        args: Vec<Expr>,
+    ) -> Result<Arc<dyn TableSource>> {
+        let args = args
+            .into_iter()
+            .map(|arg| self.simplify(arg))
+            .collect::<Result<Vec<_>>>()?;
+        if name == TABLE_AT {
+            return Ok(provider_as_source(self.past(&args)?));
+        }
+        let Some(function) = self.state.table_functions().get(name) else {
+            return plan_err!("table function '{name}' not found");
+        };
+        let args = TableFunctionArgs::new(&args, self.state.as_ref());
+        Ok(provider_as_source(
+            function.create_table_provider_with_args(args)?,
+        ))
+    }
+
+    fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> Result<Arc<dyn TableSource>> {
+        Ok(provider_as_source(Arc::new(CteWorkTable::new(
+            name, schema,
+        ))))
+    }
+
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        self.state.expr_planners()
+    }
+
+    fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
+        None
+    }
+
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        if name == NUMBER {
+            return Some(Arc::new(Number::function()));
+        }
+        self.state.scalar_functions().get(name).cloned()
+    }
+
+    fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
+        self.state.higher_order_functions().get(name).cloned()
+    }
+
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.state.aggregate_functions().get(name).cloned()
+    }
+
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        self.state.window_functions().get(name).cloned()
+    }
+
+    fn get_variable_type(&self, _: &[String]) -> Option<DataType> {
+        None
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        self.state.config_options()
+    }
+
+    fn udf_names(&self) -> Vec<String> {
+        self.state.scalar_functions().keys().cloned().collect()
+    }
+
+    fn higher_order_function_names(&self) -> Vec<String> {
+        self.state
+            .higher_order_functions()
+            .keys()
+            .cloned()
+            .collect()
+    }
+
+    fn udaf_names(&self) -> Vec<String> {
+        self.state.aggregate_functions().keys().cloned().collect()
+    }
+
+    fn udwf_names(&self) -> Vec<String> {
+        self.state.window_functions().keys().cloned().collect()
+    }
+}
+
+impl Planner {
+    fn information_schema(&self, table: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let catalog = SnapshotCatalog::new(
+            Arc::clone(&self.state),
+            Arc::clone(&self.store),
+            Arc::clone(&self.snapshot),
+            self.now,
+        );
+        InformationSchemaProvider::new(Arc::new(catalog))
+            .with_table_functions(self.state.table_functions().clone())
+            .table(table)
+            .now_or_never()
+            .unwrap_or(Ok(None))
+    }
+}

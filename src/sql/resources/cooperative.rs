@@ -1,0 +1,146 @@
+//! [`PacedExec`]: an input with pauses for others, where one thread does everything.
+//!
+//! DataFusion's sources pause after so many batches, and not after so much time: a call that wants to stop a query would be
+//! heard late, and a page would stand still. A nested loop join compares a batch of its probe side to all rows of the other
+//! without a pause, so it gets that batch in small pieces.
+
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use datafusion::common::Result;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::execution::TaskContext;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, SendableRecordBatchStream,
+};
+use futures::{StreamExt, TryStreamExt, future, stream};
+
+use crate::runtime::{self, Instant};
+
+/// The longest without a pause, if a piece does not take longer.
+const PACE: Duration = Duration::from_millis(4);
+
+#[derive(Debug)]
+pub(super) struct PacedExec {
+    input: Arc<dyn ExecutionPlan>,
+    /// The rows of a piece; whole batches without.
+    rows: Option<usize>,
+}
+
+impl PacedExec {
+    pub fn new(input: Arc<dyn ExecutionPlan>, rows: Option<usize>) -> Self {
+        Self { input, rows }
+    }
+}
+
+impl DisplayAs for PacedExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.rows {
+            Some(rows) => write!(f, "PacedExec: rows={rows}"),
+            None => write!(f, "PacedExec"),
+        }
+    }
+}
+
+impl ExecutionPlan for PacedExec {
+    fn name(&self) -> &str {
+        "PacedExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.input.properties()
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let input = children.pop().unwrap_or_else(|| Arc::clone(&self.input));
+        Ok(Arc::new(Self::new(input, self.rows)))
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let input = self.input.execute(partition, context)?;
+        let (schema, rows) = (input.schema(), self.rows);
+        let pieces = input.map_ok(move |batch| {
+            let all = batch.num_rows();
+            let rows = rows.unwrap_or(all).max(1);
+            let piece = move |from| batch.slice(from, rows.min(all - from));
+            stream::iter((0..all).step_by(rows).map(piece).map(Ok))
+        });
+        let begun = runtime::now();
+        let paced = pieces.try_flatten().scan(begun, |paused, piece| {
+            let is_due = runtime::now().duration_since(*paused) >= PACE;
+            if is_due {
+                *paused = runtime::now();
+            }
+            async move {
+                if is_due {
+                    pause().await;
+                }
+                Some(piece)
+            }
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(
+            schema,
+            paced.boxed(),
+        )))
+    }
+}
+
+/// The same for a loop that is no plan.
+pub(crate) struct Pace {
+    paused: Instant,
+}
+
+impl Pace {
+    pub fn new() -> Self {
+        Self {
+            paused: runtime::now(),
+        }
+    }
+
+    /// Pauses where it is time, and there is one thread for all.
+    pub async fn keep(&mut self) {
+        if runtime::PROBE_ROWS.is_some() && runtime::now().duration_since(self.paused) >= PACE {
+            pause().await;
+            self.paused = runtime::now();
+        }
+    }
+}
+
+/// Lets whoever polls do something else first.
+async fn pause() {
+    let mut is_over = false;
+    future::poll_fn(|cx| {
+        if is_over {
+            return Poll::Ready(());
+        }
+        is_over = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

@@ -1,0 +1,220 @@
+//! Stopping a statement in the middle of its work: [`Stop`] is when, [`interruptible`] puts the question into a plan.
+//!
+//! DataFusion's sources give other tasks their turn; where there is one thread for all, after some milliseconds. A join may not ask its sources for a long time, so behind each operator
+//! that makes many rows of few stands one that yields, and the condition of a nested loop join asks by itself whether to go on.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::datatypes::{DataType, Schema};
+use arrow::record_batch::RecordBatch;
+use datafusion::common::Result;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::logical_expr::ColumnarValue;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
+use datafusion::physical_plan::joins::utils::JoinFilter;
+use datafusion::physical_plan::joins::{NestedLoopJoinExec, NestedLoopJoinExecBuilder};
+use futures::future;
+use tokio_util::sync::CancellationToken;
+
+use super::cooperative::PacedExec;
+use crate::error::DfOlapError;
+use crate::runtime::{self, Instant};
+
+/// When a statement has to stop, whatever it is doing.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    deadline: Option<(Instant, Duration)>,
+    cancel: Option<CancellationToken>,
+}
+
+impl Stop {
+    pub fn new(timeout: Option<Duration>, cancel: Option<CancellationToken>) -> Self {
+        Self {
+            deadline: timeout.map(|timeout| (runtime::now(), timeout)),
+            cancel,
+        }
+    }
+
+    /// The error to stop with, where it is time.
+    pub fn check(&self) -> Result<(), DfOlapError> {
+        if let Some((begun, timeout)) = self.deadline
+            && runtime::now().duration_since(begun) >= timeout
+        {
+            return Err(DfOlapError::Timeout(timeout));
+        }
+        match &self.cancel {
+            Some(cancel) if cancel.is_cancelled() => Err(DfOlapError::Cancelled),
+            _ => Ok(()),
+        }
+    }
+
+    /// True where nothing will ever stop the statement.
+    pub fn is_never(&self) -> bool {
+        self.deadline.is_none() && self.cancel.is_none()
+    }
+
+    /// Completes when it is time.
+    pub async fn wait(self: Arc<Self>) -> DfOlapError {
+        let late = async {
+            match self.deadline {
+                Some((_, timeout)) => {
+                    runtime::sleep(timeout).await;
+                    DfOlapError::Timeout(timeout)
+                }
+                None => future::pending().await,
+            }
+        };
+        let cancelled = async {
+            match &self.cancel {
+                Some(cancel) => {
+                    cancel.cancelled().await;
+                    DfOlapError::Cancelled
+                }
+                None => future::pending().await,
+            }
+        };
+        futures::pin_mut!(late, cancelled);
+        future::select(late, cancelled).await.factor_first().0
+    }
+}
+
+/// The same plan, which can be stopped wherever it may spend long.
+pub(crate) fn interruptible(
+    plan: Arc<dyn ExecutionPlan>,
+    stop: &Arc<Stop>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    const MULTIPLY: [&str; 6] = [
+        "CrossJoinExec",
+        "NestedLoopJoinExec",
+        "HashJoinExec",
+        "SortMergeJoinExec",
+        "PiecewiseMergeJoinExec",
+        "UnnestExec",
+    ];
+    // These may hand out batch after batch of what they hold.
+    const LONG: [&str; 5] = [
+        "SortExec",
+        "SortPreservingMergeExec",
+        "AggregateExec",
+        "WindowAggExec",
+        "BoundedWindowAggExec",
+    ];
+    plan.transform_up(|plan| {
+        if plan.children().is_empty() {
+            return Ok(Transformed::yes(Arc::new(PacedExec::new(plan, None)) as _));
+        }
+        if LONG.contains(&plan.name()) {
+            return Ok(Transformed::yes(Arc::new(PacedExec::new(plan, None)) as _));
+        }
+        if !MULTIPLY.contains(&plan.name()) {
+            return Ok(Transformed::no(plan));
+        }
+        let plan = match plan.downcast_ref::<NestedLoopJoinExec>() {
+            Some(join) if !stop.is_never() => with_question(join, stop)?.unwrap_or(plan),
+            _ => plan,
+        };
+        let plan = paced(plan)?;
+        Ok(Transformed::yes(Arc::new(CooperativeExec::new(plan)) as _))
+    })
+    .map(|transformed| transformed.data)
+}
+
+/// The same where others have no thread of their own: with pauses in the middle of a nested loop join.
+fn paced(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let (Some(rows), Some(join)) = (
+        runtime::PROBE_ROWS,
+        plan.downcast_ref::<NestedLoopJoinExec>(),
+    ) else {
+        return Ok(plan);
+    };
+    let probe = Arc::new(PacedExec::new(Arc::clone(join.right()), Some(rows)));
+    let children = vec![Arc::clone(join.left()), probe as _];
+    replace_children_if_necessary(plan, children)
+}
+
+fn with_question(
+    join: &NestedLoopJoinExec,
+    stop: &Arc<Stop>,
+) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let Some(filter) = join.filter() else {
+        return Ok(None);
+    };
+    let asked = JoinFilter::new(
+        Arc::new(Asked {
+            inner: Arc::clone(filter.expression()),
+            stop: Arc::clone(stop),
+        }),
+        filter.column_indices().to_vec(),
+        Arc::clone(filter.schema()),
+    );
+    let join = NestedLoopJoinExecBuilder::from(join)
+        .with_filter(Some(asked))
+        .build()?;
+    Ok(Some(Arc::new(join)))
+}
+
+/// A condition that first asks whether to go on.
+#[derive(Debug)]
+struct Asked {
+    inner: Arc<dyn PhysicalExpr>,
+    stop: Arc<Stop>,
+}
+
+impl PartialEq for Asked {
+    fn eq(&self, other: &Self) -> bool {
+        self.inner.as_ref() == other.inner.as_ref()
+    }
+}
+
+impl Eq for Asked {}
+
+impl Hash for Asked {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.inner.as_ref().hash(state);
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl PhysicalExpr for Asked {
+    fn data_type(&self, schema: &Schema) -> Result<DataType> {
+        self.inner.data_type(schema)
+    }
+
+    fn nullable(&self, schema: &Schema) -> Result<bool> {
+        self.inner.nullable(schema)
+    }
+
+    fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
+        self.stop.check()?;
+        self.inner.evaluate(batch)
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
+        vec![&self.inner]
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn PhysicalExpr>>,
+    ) -> Result<Arc<dyn PhysicalExpr>> {
+        Ok(Arc::new(Self {
+            inner: children.pop().unwrap_or_else(|| Arc::clone(&self.inner)),
+            stop: Arc::clone(&self.stop),
+        }))
+    }
+
+    fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt_sql(f)
+    }
+}

@@ -1,0 +1,198 @@
+//! A table of a snapshot as DataFusion sees it: [`SnapshotTable`].
+//!
+//! Read only: its INSERT, UPDATE, DELETE and MERGE hooks stay DataFusion's refusals, because what DataFusion hands to them
+//! loses conditions. Writing goes through [`crate::sql::write::update_delete`]. The primary key is not shown to the optimizer as a
+//! constraint: it is identity, not a promise that no two rows share it.
+
+use std::sync::Arc;
+
+use arrow::compute::concat_batches;
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{ColumnStatistics, DFSchema, Result};
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::union::UnionExec;
+
+use super::pruning::prune;
+use super::statistics::column_statistics;
+use super::{FragmentSource, stored_batches, with_row_address};
+use crate::snapshot::Table;
+use crate::store::{FileScan, Store};
+
+/// One table of one snapshot.
+#[derive(Debug)]
+pub(crate) struct SnapshotTable {
+    table: Arc<Table>,
+    store: Arc<dyn Store>,
+    schema: SchemaRef,
+}
+
+impl SnapshotTable {
+    pub fn new(table: Arc<Table>, store: Arc<dyn Store>) -> Self {
+        Self {
+            schema: Arc::clone(&table.definition.schema),
+            store,
+            table,
+        }
+    }
+
+    /// The same with the row address as last column, for statements that write.
+    pub fn with_addresses(table: Arc<Table>, store: Arc<dyn Store>) -> Self {
+        Self {
+            schema: with_row_address(&table.definition.schema),
+            store,
+            table,
+        }
+    }
+
+    /// Whether both are one table in one version.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.table, &other.table) && self.schema == other.schema
+    }
+
+    pub fn rows(&self) -> u64 {
+        self.table.rows
+    }
+
+    /// What is known of a column without reading rows.
+    pub fn column_statistics(&self, name: &str) -> Option<ColumnStatistics> {
+        let column = self.table.definition.column(name)?;
+        let fragments: Vec<_> = self.table.fragments.iter().collect();
+        Some(column_statistics(&fragments, column))
+    }
+
+    /// Some columns of some rows from all over the table, deleted ones among them; `None` where they are not in memory.
+    pub fn sample<'a>(&self, columns: impl IntoIterator<Item = &'a str>) -> Option<RecordBatch> {
+        const ROWS: usize = 4096;
+        const PIECES: usize = 64;
+        let fragments = &self.table.fragments;
+        if fragments.iter().any(|live| live.fragment.file().is_some()) {
+            return None;
+        }
+        let schema = &self.table.definition.schema;
+        let columns = columns.into_iter().map(|name| schema.index_of(name).ok());
+        let columns = columns.collect::<Option<Vec<_>>>()?;
+        let all: usize = fragments
+            .iter()
+            .map(|live| live.fragment.rows() as usize)
+            .sum();
+        let step = if all <= ROWS { 1 } else { all / PIECES };
+        let (mut pieces, mut start) = (Vec::new(), 0);
+        for (place, live) in fragments.iter().enumerate() {
+            let end = start + live.fragment.rows() as usize;
+            let mut next = start.next_multiple_of(step);
+            let places = [place];
+            let batches = stored_batches(&self.table, if next < end { &places } else { &[] });
+            for stored in batches {
+                let batch = stored.ok()?.batch.project(&columns).ok()?;
+                let rows = batch.num_rows();
+                if all <= ROWS {
+                    pieces.push(batch);
+                } else {
+                    while next < start + rows {
+                        let from = next - start;
+                        pieces.push(batch.slice(from, (ROWS / PIECES).min(rows - from)));
+                        next += step;
+                    }
+                }
+                start += rows;
+            }
+            start = end;
+        }
+        let schema = Arc::new(schema.project(&columns).ok()?);
+        let sample = concat_batches(&schema, &pieces).ok()?;
+        (sample.num_rows() > 0).then_some(sample)
+    }
+
+    /// The places of the fragments that may hold a row for which all of `filters` are true.
+    fn fragments_for(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<usize>> {
+        let all = (0..self.table.fragments.len()).collect();
+        let Some(filter) = conjunction(filters.iter().cloned()) else {
+            return Ok(all);
+        };
+        if self.table.fragments.len() < 2 {
+            return Ok(all);
+        }
+        let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
+        let Ok(predicate) = state.create_physical_expr(filter, &schema) else {
+            return Ok(all);
+        };
+        Ok(prune(&self.table, &self.schema, predicate))
+    }
+}
+
+#[async_trait]
+impl TableProvider for SnapshotTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let places = self.fragments_for(state, filters)?;
+        let limit = if filters.is_empty() { limit } else { None };
+        let target_partitions = state.config().target_partitions();
+        let projection = match projection {
+            Some(columns) => columns.clone(),
+            None => (0..self.schema.fields().len()).collect(),
+        };
+        let is_in_file = |place: &usize| self.table.fragments[*place].fragment.file().is_some();
+        let (in_files, in_memory): (Vec<usize>, Vec<usize>) =
+            places.into_iter().partition(is_in_file);
+        let schema = Arc::new(self.schema.project(&projection)?);
+        let mut plans = Vec::new();
+        if !in_files.is_empty() {
+            plans.push(self.store.scan(FileScan {
+                table: &self.table,
+                places: &in_files,
+                projection: &projection,
+                schema: Arc::clone(&schema),
+                limit,
+                target_partitions,
+            })?);
+        }
+        if !in_memory.is_empty() || plans.is_empty() {
+            plans.push(FragmentSource::plan(
+                Arc::clone(&self.table),
+                &in_memory,
+                schema,
+                projection,
+                limit,
+                target_partitions,
+            ));
+        }
+        match plans.len() {
+            1 => Ok(plans.remove(0)),
+            _ => UnionExec::try_new(plans),
+        }
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(filters
+            .iter()
+            .map(|filter| {
+                if filter.is_volatile() {
+                    TableProviderFilterPushDown::Unsupported
+                } else {
+                    TableProviderFilterPushDown::Inexact
+                }
+            })
+            .collect())
+    }
+}

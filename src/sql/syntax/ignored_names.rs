@@ -1,0 +1,93 @@
+//! Lists whose names nobody reads, in which two columns may have one.
+//!
+//! The columns of a set operation are called as those of its first query; those of a derived table or a CTE with a list of names, as
+//! that list says; those of EXISTS are not read at all. DataFusion wants different names in each list, so there they get some.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    Expr, Ident, Query, SelectItem, SetExpr, TableFactor, VisitMut, VisitorMut,
+};
+
+use super::selects::all_selects;
+
+/// Ends what a column is called in the result; a number follows.
+pub(crate) const END: char = '\u{1}';
+
+/// A name of its own for a column that is called like another one.
+pub(crate) fn apart(name: &str, number: usize) -> Ident {
+    Ident::with_quote('"', format!("{name}{END}{number}"))
+}
+
+/// Names the columns of such lists of a query.
+pub(crate) fn name_unread(query: &mut Query) {
+    let _ = query.visit(&mut Unread);
+}
+
+struct Unread;
+
+/// Names the columns of a body, which are those of its first query.
+fn name(body: &mut SetExpr) {
+    let Some(select) = all_selects(body).into_iter().next() else {
+        return;
+    };
+    if select.projection.len() < 2 {
+        return;
+    }
+    for (number, item) in select.projection.iter_mut().enumerate() {
+        if let SelectItem::UnnamedExpr(expr) = item {
+            *item = SelectItem::ExprWithAlias {
+                alias: apart(&expr.to_string(), number),
+                expr: expr.clone(),
+            };
+        }
+    }
+}
+
+/// Names the columns of all queries of a set operation but the first.
+fn name_after_first(body: &mut SetExpr) {
+    let mut open = vec![(body, true)];
+    while let Some((body, is_first)) = open.pop() {
+        match body {
+            SetExpr::SetOperation { left, right, .. } => {
+                open.extend([(right.as_mut(), false), (left.as_mut(), is_first)]);
+            }
+            other if !is_first => name(other),
+            _ => {}
+        }
+    }
+}
+
+impl VisitorMut for Unread {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        name_after_first(&mut query.body);
+        for cte in query.with.iter_mut().flat_map(|with| &mut with.cte_tables) {
+            if !cte.alias.columns.is_empty() {
+                name(&mut cte.query.body);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Derived {
+            subquery,
+            alias: Some(alias),
+            ..
+        } = table
+            && !alias.columns.is_empty()
+        {
+            name(&mut subquery.body);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Exists { subquery, .. } = expr {
+            name(&mut subquery.body);
+        }
+        ControlFlow::Continue(())
+    }
+}

@@ -1,0 +1,90 @@
+//! `ORDER BY ALL` as the numbers of all columns.
+//!
+//! DataFusion puts the names of the columns in its place, as if they had been written without quotes, and nothing above a set operation.
+
+use std::ops::ControlFlow;
+
+use datafusion::common::Result;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::sqlparser::ast::{
+    Expr, OrderByExpr, OrderByKind, Query, SelectItem, SetExpr, Value,
+};
+
+use crate::error::DfOlapError;
+
+fn is_asked(query: &Query) -> bool {
+    let order_by = query.order_by.as_ref();
+    order_by.is_some_and(|order_by| matches!(order_by.kind, OrderByKind::All(_)))
+}
+
+/// Numbers the columns of a query, where the text says how many they are; within another query it has to.
+pub(super) fn number(query: &mut Query, is_within: bool) -> ControlFlow<DfOlapError> {
+    if !is_asked(query) {
+        return ControlFlow::Continue(());
+    }
+    match columns(&query.body) {
+        Some(columns) => put(query, columns),
+        None if is_within => {
+            return ControlFlow::Break(DfOlapError::Unsupported(
+                "ORDER BY ALL of * within another query is not supported; name the columns"
+                    .to_string(),
+            ));
+        }
+        None => {}
+    }
+    ControlFlow::Continue(())
+}
+
+/// The same where a plan says it.
+pub(crate) fn number_planned(
+    query: &mut Query,
+    plan: impl FnOnce(Query) -> Result<LogicalPlan>,
+) -> Result<()> {
+    if is_asked(query) {
+        let unordered = Query {
+            order_by: None,
+            limit_clause: None,
+            fetch: None,
+            ..query.clone()
+        };
+        let columns = plan(unordered)?.schema().fields().len();
+        put(query, columns);
+    }
+    Ok(())
+}
+
+fn columns(body: &SetExpr) -> Option<usize> {
+    let mut body = body;
+    while let SetExpr::SetOperation { left, .. } = body {
+        body = left;
+    }
+    match body {
+        SetExpr::Select(select) => {
+            let is_one = |item: &SelectItem| {
+                matches!(
+                    item,
+                    SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. }
+                )
+            };
+            let items = &select.projection;
+            (!items.is_empty() && items.iter().all(is_one)).then_some(items.len())
+        }
+        SetExpr::Query(query) => columns(&query.body),
+        SetExpr::Values(values) => values.rows.first().map(|row| row.len()),
+        _ => None,
+    }
+}
+
+fn put(query: &mut Query, columns: usize) {
+    let Some(order_by) = &mut query.order_by else {
+        return;
+    };
+    if let OrderByKind::All(options) = &order_by.kind {
+        let key = |place: usize| OrderByExpr {
+            expr: Expr::value(Value::Number(place.to_string(), false)),
+            options: *options,
+            with_fill: None,
+        };
+        order_by.kind = OrderByKind::Expressions((1..=columns).map(key).collect());
+    }
+}

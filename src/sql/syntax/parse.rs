@@ -1,0 +1,215 @@
+//! Text to statements, within limits that hold before anything recursive sees the text.
+//!
+//! The parser, the planner and even the destructor of a parsed statement recurse as deep as an expression is nested or a
+//! chain of operators is long, so both are measured on the tokens, in one pass without recursion.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+
+use datafusion::sql::parser::{CopyToSource, DFParserBuilder, Statement as DFStatement};
+use datafusion::sql::sqlparser::ast::{VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+
+use super::desugar::Spelling;
+use super::dialect::EngineDialect;
+use super::grouping_sets;
+use super::parameters::Found;
+use super::row_values::RowValues;
+use super::struct_types;
+use super::unsupported::Unplanned;
+use crate::error::DfOlapError;
+
+/// Bounds on a statement's text.
+#[derive(Debug, Clone)]
+pub(crate) struct TextLimits {
+    /// The longest text, in bytes.
+    pub text_bytes: usize,
+    /// The most operators, postfixes or joined parts between two commas or clauses.
+    pub chain: usize,
+    /// The deepest nesting of parentheses and brackets, and of what the parser nests itself.
+    pub depth: usize,
+}
+
+impl Default for TextLimits {
+    fn default() -> Self {
+        Self {
+            text_bytes: 64 << 20,
+            chain: 1_000,
+            depth: 64,
+        }
+    }
+}
+
+/// Whether a text is one for whose tree any stack will do: it is not long, and little in it stands in parentheses in parentheses.
+pub(crate) fn is_short(sql: &str) -> bool {
+    const BYTES: usize = 4096;
+    const DEPTH: usize = 8;
+    if sql.len() > BYTES {
+        return false;
+    }
+    let (mut depth, mut deepest) = (0usize, 0);
+    for byte in sql.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest <= DEPTH
+}
+
+/// All statements of a text.
+pub(crate) fn parse_statements(
+    sql: &str,
+    limits: &TextLimits,
+) -> Result<VecDeque<DFStatement>, DfOlapError> {
+    let mut tokens = tokens(sql, limits)?;
+    struct_types::respell(&mut tokens);
+    grouping_sets::enclose(&mut tokens);
+    let mut parser = DFParserBuilder::new(tokens)
+        .with_dialect(&EngineDialect)
+        .with_recursion_limit(limits.depth)
+        .build()?;
+    let mut statements = parser.parse_statements()?;
+    let mut found = Found::default();
+    for statement in &mut statements {
+        let _ = visit(statement, &mut found);
+        if let ControlFlow::Break(refused) = visit(statement, &mut Unplanned::default()) {
+            return Err(refused);
+        }
+    }
+    if let Some(mut numbered) = found.numbered()? {
+        for statement in &mut statements {
+            let _ = visit(statement, &mut numbered);
+        }
+    }
+    for statement in &mut statements {
+        let _ = visit(statement, &mut RowValues);
+        let _ = visit(statement, &mut Spelling);
+    }
+    Ok(statements)
+}
+
+/// Leads a visitor through what is SQL in a statement.
+fn visit<V: VisitorMut>(statement: &mut DFStatement, visitor: &mut V) -> ControlFlow<V::Break> {
+    match statement {
+        DFStatement::Statement(statement) => statement.visit(visitor),
+        DFStatement::Explain(explain) => visit(&mut explain.statement, visitor),
+        DFStatement::CopyTo(copy) => match &mut copy.source {
+            CopyToSource::Query(query) => query.visit(visitor),
+            CopyToSource::Relation(_) => ControlFlow::Continue(()),
+        },
+        DFStatement::CreateExternalTable(_) | DFStatement::Reset(_) => ControlFlow::Continue(()),
+    }
+}
+
+/// The tokens of a text that keeps to the limits.
+fn tokens(sql: &str, limits: &TextLimits) -> Result<Vec<TokenWithSpan>, DfOlapError> {
+    if sql.len() > limits.text_bytes {
+        return Err(DfOlapError::ResourcesExhausted(format!(
+            "the SQL text has {} bytes, more than the {} allowed; load data with load_arrow or parameters",
+            sql.len(),
+            limits.text_bytes
+        )));
+    }
+    let tokens = Tokenizer::new(&EngineDialect, sql)
+        .tokenize_with_location()
+        .map_err(|error| DfOlapError::Invalid(format!("SQL error: {error}")))?;
+    let mut open = vec![Level::default()];
+    for token in &tokens {
+        let depth = open.len();
+        let Some(level) = open.last_mut() else { break };
+        match &token.token {
+            Token::LParen | Token::LBracket | Token::LBrace => {
+                // A call, subscript or group is one more link of the chain it stands in.
+                level.operators += 1;
+                open.push(Level::default());
+            }
+            Token::RParen | Token::RBracket | Token::RBrace => {
+                if depth > 1 {
+                    open.pop();
+                }
+            }
+            Token::Comma => {
+                level.operators = 0;
+                level.clauses += usize::from(level.in_from);
+            }
+            Token::SemiColon => open = vec![Level::default()],
+            Token::Word(word) => level.word(word.keyword),
+            Token::Whitespace(_)
+            | Token::Number(..)
+            | Token::SingleQuotedString(_)
+            | Token::DoubleQuotedString(_)
+            | Token::Placeholder(_)
+            | Token::EOF => {}
+            _ => level.operators += 1,
+        }
+        let longest = open.last().map_or(0, |l| l.operators.max(l.clauses));
+        if longest > limits.chain {
+            return Err(DfOlapError::ResourcesExhausted(format!(
+                "the statement chains more than {} operators, joins or set operations; use IN (…), a VALUES list or \
+                 several statements",
+                limits.chain
+            )));
+        }
+        if open.len() > limits.depth {
+            return Err(DfOlapError::ResourcesExhausted(format!(
+                "the statement is nested more than {} levels deep",
+                limits.depth
+            )));
+        }
+    }
+    Ok(tokens)
+}
+
+/// What was counted at one level of parentheses.
+#[derive(Default)]
+struct Level {
+    /// Links of the expression at hand.
+    operators: usize,
+    /// Tables and queries joined or united.
+    clauses: usize,
+    in_from: bool,
+}
+
+impl Level {
+    fn word(&mut self, keyword: Keyword) {
+        match keyword {
+            Keyword::FROM | Keyword::USING => {
+                self.operators = 0;
+                self.in_from = true;
+            }
+            Keyword::SELECT
+            | Keyword::WHERE
+            | Keyword::HAVING
+            | Keyword::GROUP
+            | Keyword::ORDER
+            | Keyword::SET
+            | Keyword::VALUES => {
+                self.operators = 0;
+                self.in_from = false;
+            }
+            Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT | Keyword::JOIN => {
+                self.operators = 0;
+                self.clauses += 1;
+            }
+            Keyword::AND
+            | Keyword::OR
+            | Keyword::XOR
+            | Keyword::NOT
+            | Keyword::IS
+            | Keyword::CASE
+            | Keyword::WHEN
+            | Keyword::LIKE
+            | Keyword::ILIKE
+            | Keyword::BETWEEN
+            | Keyword::COLLATE
+            | Keyword::AT
+            | Keyword::INTERVAL
+            | Keyword::DIV => self.operators += 1,
+            _ => {}
+        }
+    }
+}

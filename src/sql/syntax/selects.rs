@@ -1,0 +1,28 @@
+//! The SELECTs of a query's body. Set operations stand in one another as deep as their chain is long, so nothing here calls itself.
+
+use datafusion::sql::sqlparser::ast::{Select, SetExpr};
+
+/// The SELECTs of a body and of its set operations, as they are written. A query in parentheses is left out.
+pub(super) fn selects(body: &mut SetExpr) -> Vec<&mut Select> {
+    found(body, false)
+}
+
+/// The same, with those of queries in parentheses.
+pub(crate) fn all_selects(body: &mut SetExpr) -> Vec<&mut Select> {
+    found(body, true)
+}
+
+fn found(body: &mut SetExpr, in_parentheses: bool) -> Vec<&mut Select> {
+    let (mut found, mut open) = (Vec::new(), vec![body]);
+    while let Some(body) = open.pop() {
+        match body {
+            SetExpr::Select(select) => found.push(select.as_mut()),
+            SetExpr::SetOperation { left, right, .. } => {
+                open.extend([right.as_mut(), left.as_mut()])
+            }
+            SetExpr::Query(query) if in_parentheses => open.push(&mut query.body),
+            _ => {}
+        }
+    }
+    found
+}

@@ -1,0 +1,369 @@
+//! The short way of an UPDATE or DELETE of one table by a plain condition: expressions over fragments, no plan.
+//!
+//! Names, parameters, types and pruning are those of the planned way; the condition and the new values are the same physical
+//! expressions, evaluated on the same batches. What has a subquery, a join, RETURNING or a function whose value may change
+//! between calls, what would read many rows (the planned way does so on all cores) or many files, and whatever fails on the way is
+//! left to the planned way, which also words the errors.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
+use arrow::compute::{and, filter_record_batch, prep_null_mask_filter};
+use arrow::datatypes::DataType;
+use arrow::record_batch::RecordBatch;
+use datafusion::common::tree_node::TreeNode;
+use datafusion::common::{DFSchema, Result, TableReference};
+use datafusion::logical_expr::{Expr, ExprSchemable};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::sql::sqlparser::ast;
+use roaring::RoaringTreemap;
+
+use super::super::rows::{Gathered, shape};
+use super::super::target::{Target, assignments};
+use crate::error::DfOlapError;
+use crate::runtime;
+use crate::snapshot::row_address;
+use crate::sql::execution::Run;
+use crate::sql::expressions::overflow::{check_condition, check_expr};
+use crate::sql::planner::Planner;
+use crate::sql::planner::literals::{NUMBER, meet_decimals_in};
+use crate::sql::resources::cooperative::Pace;
+use crate::sql::scan::pruning::prune;
+use crate::sql::scan::stored_batches;
+use crate::store::Found;
+
+/// The most files that are looked at one after the other; of rows in memory the runtime says how many.
+const MAX_FILES: usize = 4;
+
+/// What a statement matched: the target, the addresses of its rows and, for an UPDATE, the rows as they become.
+pub(crate) struct Matched {
+    pub target: Target,
+    pub dead: RoaringTreemap,
+    pub new: Gathered,
+}
+
+/// The rows that `DELETE FROM t WHERE condition` removes; `None` where the statement is anything else.
+pub(crate) async fn delete(run: &Run, statement: &ast::Delete) -> Option<Matched> {
+    let ast::Delete {
+        delete_token: _,
+        optimizer_hints: _,
+        tables,
+        from,
+        using: None,
+        selection: Some(selection),
+        returning: None,
+        output: None,
+        order_by,
+        limit: None,
+    } = statement
+    else {
+        return None;
+    };
+    let (ast::FromTable::WithFromKeyword(from) | ast::FromTable::WithoutKeyword(from)) = from;
+    let [table] = from.as_slice() else {
+        return None;
+    };
+    if !(tables.is_empty() && order_by.is_empty() && table.joins.is_empty()) {
+        return None;
+    }
+    let matched = matched(run, &table.relation, selection, None);
+    matched.await.ok()?
+}
+
+/// The rows that `UPDATE t SET … WHERE condition` changes; `None` where the statement is anything else.
+pub(crate) async fn update(run: &Run, statement: &ast::Update) -> Option<Matched> {
+    let ast::Update {
+        update_token: _,
+        optimizer_hints: _,
+        table,
+        assignments,
+        from: None,
+        selection: Some(selection),
+        returning: None,
+        output: None,
+        or: None,
+        order_by,
+        limit: None,
+    } = statement
+    else {
+        return None;
+    };
+    if !(order_by.is_empty() && table.joins.is_empty()) {
+        return None;
+    }
+    let matched = matched(run, &table.relation, selection, Some(assignments));
+    matched.await.ok()?
+}
+
+async fn matched(
+    run: &Run,
+    factor: &ast::TableFactor,
+    selection: &ast::Expr,
+    assigned: Option<&[ast::Assignment]>,
+) -> Result<Option<Matched>, DfOlapError> {
+    let Some(Change {
+        target,
+        condition,
+        values,
+    }) = understood(run, factor, selection, assigned)?
+    else {
+        return Ok(None);
+    };
+    let table = Arc::clone(&target.table);
+    let places = prune(
+        &table,
+        &table.definition.schema,
+        Arc::clone(&condition.plain),
+    );
+    let is_in_file = |place: &usize| table.fragments[*place].fragment.file().is_some();
+    let (in_files, in_memory): (Vec<usize>, Vec<usize>) = places.into_iter().partition(is_in_file);
+    let rows: u64 = in_memory
+        .iter()
+        .map(|place| table.fragments[*place].rows())
+        .sum();
+    if runtime::DIRECT_ROWS.is_some_and(|most| rows > most) || in_files.len() > MAX_FILES {
+        return Ok(None);
+    }
+    let mut matched = Matched {
+        target,
+        dead: RoaringTreemap::new(),
+        new: Gathered::new(run.runtime()),
+    };
+    let values = assigned.map(|_| &values);
+    let mut pace = Pace::new();
+    for stored in stored_batches(&table, &in_memory) {
+        run.check_stop()?;
+        pace.keep().await;
+        let stored = stored?;
+        let alive = stored.live_rows();
+        let address = |index| stored.address(index);
+        matched.take(&stored.batch, alive, address, &condition, values)?;
+    }
+    for place in in_files {
+        run.check_stop()?;
+        let Some(found) = run.store.find(&table, place, &condition.plain).await? else {
+            return Ok(None);
+        };
+        for Found { batch, positions } in found {
+            let address = |index| row_address(place, 0) + positions.value(index);
+            matched.take(&batch, None, address, &condition, values)?;
+        }
+    }
+    Ok(Some(matched))
+}
+
+/// What a statement does, where it is a plain one.
+struct Change {
+    target: Target,
+    condition: Condition,
+    /// The new values of an UPDATE by the places of their columns.
+    values: HashMap<usize, Arc<dyn PhysicalExpr>>,
+}
+
+fn understood(
+    run: &Run,
+    factor: &ast::TableFactor,
+    selection: &ast::Expr,
+    assigned: Option<&[ast::Assignment]>,
+) -> Result<Option<Change>, DfOlapError> {
+    let planner = run.planner();
+    let target = Target::new(&planner, factor)?;
+    let definition = &target.table.definition;
+    let alias = TableReference::bare(target.alias.clone());
+    let schema = DFSchema::try_from_qualified_schema(alias, &definition.schema)?;
+    let expressions = Expressions {
+        run,
+        planner: &planner,
+        schema: &schema,
+    };
+
+    let Some(condition) = expressions.condition(selection)? else {
+        return Ok(None);
+    };
+    let mut values: HashMap<usize, Arc<dyn PhysicalExpr>> = HashMap::new();
+    if let Some(assigned) = assigned {
+        let mut new = assignments(&planner, &target, assigned)?;
+        for (index, column) in definition.columns.iter().enumerate() {
+            if let Some(value) = new.remove(column.field.name()) {
+                let Some(value) = expressions.value(value, column.field.data_type())? else {
+                    return Ok(None);
+                };
+                values.insert(index, value);
+            }
+        }
+    }
+    Ok(Some(Change {
+        target,
+        condition,
+        values,
+    }))
+}
+
+impl Matched {
+    /// Takes the rows of a batch for which the condition is true, and what they become.
+    fn take(
+        &mut self,
+        batch: &RecordBatch,
+        alive: Option<BooleanArray>,
+        address: impl Fn(usize) -> u64,
+        condition: &Condition,
+        values: Option<&HashMap<usize, Arc<dyn PhysicalExpr>>>,
+    ) -> Result<(), DfOlapError> {
+        let hit = condition.checked.evaluate(batch)?;
+        let hit = hit.into_array(batch.num_rows())?;
+        let mut hit = definite(hit.as_boolean());
+        if hit.true_count() == 0 {
+            return Ok(());
+        }
+        if let Some(alive) = alive {
+            hit = and(&hit, &alive)?;
+        }
+        let rows = hit.values().set_indices();
+        self.dead.extend(rows.map(address));
+        if let Some(values) = values {
+            let rows = filter_record_batch(batch, &hit)?;
+            self.new.push(changed(&self.target, &rows, values)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// True where the condition is, false where it is false or NULL.
+fn definite(hit: &BooleanArray) -> BooleanArray {
+    match hit.nulls() {
+        Some(_) => prep_null_mask_filter(hit),
+        None => hit.clone(),
+    }
+}
+
+fn changed(
+    target: &Target,
+    batch: &RecordBatch,
+    values: &HashMap<usize, Arc<dyn PhysicalExpr>>,
+) -> Result<RecordBatch, DfOlapError> {
+    let definition = &target.table.definition;
+    let columns = (0..definition.columns.len())
+        .map(|index| match values.get(&index) {
+            Some(value) => value.evaluate(batch)?.into_array(batch.num_rows()),
+            None => Ok(Arc::clone(batch.column(index))),
+        })
+        .collect::<Result<Vec<ArrayRef>>>()?;
+    shape(&target.name, definition, &columns, batch.num_rows())
+}
+
+/// Which rows are meant.
+struct Condition {
+    /// As it was said, for pruning.
+    plain: Arc<dyn PhysicalExpr>,
+    /// With its arithmetic checked, for the rows.
+    checked: Arc<dyn PhysicalExpr>,
+}
+
+struct Expressions<'a> {
+    run: &'a Run,
+    planner: &'a Planner,
+    schema: &'a DFSchema,
+}
+
+impl Expressions<'_> {
+    fn condition(&self, expr: &ast::Expr) -> Result<Option<Condition>, DfOlapError> {
+        let expr = self.expr(expr.clone())?;
+        if expr.get_type(self.schema)? != DataType::Boolean {
+            return Ok(None);
+        }
+        let Some(plain) = self.physical(expr.clone())? else {
+            return Ok(None);
+        };
+        let checked = check_condition(expr, self.schema)?;
+        let checked = match checked.transformed {
+            true => self.physical(checked.data)?,
+            false => Some(Arc::clone(&plain)),
+        };
+        Ok(checked.map(|checked| Condition { plain, checked }))
+    }
+
+    fn value(
+        &self,
+        expr: ast::Expr,
+        data_type: &DataType,
+    ) -> Result<Option<Arc<dyn PhysicalExpr>>, DfOlapError> {
+        let mut context = self.planner.context();
+        let expr = self.planner.expr(expr, self.schema, &mut context)?;
+        let expr = meet_decimals_in(expr.cast_to(data_type, self.schema)?, self.schema)?;
+        let expr = check_expr(self.planner.coerce(expr, self.schema)?, self.schema)?;
+        if expr.column_refs().is_empty() {
+            // A constant that fails does so before any row is looked at.
+            self.planner.constant(expr.clone())?;
+        }
+        self.physical(expr)
+    }
+
+    fn expr(&self, expr: ast::Expr) -> Result<Expr, DfOlapError> {
+        let mut context = self.planner.context();
+        let expr = self.planner.expr(expr, self.schema, &mut context)?;
+        Ok(self.planner.coerce(expr, self.schema)?)
+    }
+
+    fn physical(&self, expr: Expr) -> Result<Option<Arc<dyn PhysicalExpr>>, DfOlapError> {
+        if expr.exists(|e| Ok(!is_plain(e)))? {
+            return Ok(None);
+        }
+        let state = self.run.state();
+        Ok(Some(state.create_physical_expr(expr, self.schema)?))
+    }
+}
+
+/// Operators that are functions to DataFusion, and functions that take no longer than these. Others, and those of the program
+/// around, are called on threads of the engine's own, by a plan.
+const QUICK: [&str; 20] = [
+    "||",
+    "arithmetic",
+    "-",
+    NUMBER,
+    "abs",
+    "ceil",
+    "floor",
+    "round",
+    "lower",
+    "upper",
+    "btrim",
+    "ltrim",
+    "rtrim",
+    "character_length",
+    "substr",
+    "coalesce",
+    "nullif",
+    "greatest",
+    "least",
+    "concat",
+];
+
+/// True for what depends on nothing but the row.
+fn is_plain(expr: &Expr) -> bool {
+    match expr {
+        Expr::Column(_)
+        | Expr::Literal(..)
+        | Expr::Alias(_)
+        | Expr::BinaryExpr(_)
+        | Expr::Like(_)
+        | Expr::SimilarTo(_)
+        | Expr::Not(_)
+        | Expr::IsNotNull(_)
+        | Expr::IsNull(_)
+        | Expr::IsTrue(_)
+        | Expr::IsFalse(_)
+        | Expr::IsUnknown(_)
+        | Expr::IsNotTrue(_)
+        | Expr::IsNotFalse(_)
+        | Expr::IsNotUnknown(_)
+        | Expr::Negative(_)
+        | Expr::Between(_)
+        | Expr::Case(_)
+        | Expr::Cast(_)
+        | Expr::TryCast(_)
+        | Expr::InList(_) => true,
+        Expr::ScalarFunction(call) => QUICK.contains(&call.func.name()),
+        _ => false,
+    }
+}

@@ -1,0 +1,367 @@
+//! What becomes of a row whose key is taken: ON CONFLICT, INSERT OR REPLACE, INSERT OR IGNORE.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array};
+use arrow::compute::{
+    concat_batches, filter_record_batch, is_not_null, is_null, take_record_batch,
+};
+use arrow::datatypes::{DataType, UInt64Type};
+use arrow::record_batch::RecordBatch;
+use arrow::row::{OwnedRow, RowConverter, SortField};
+use datafusion::catalog::MemTable;
+use datafusion::common::tree_node::TreeNode;
+use datafusion::common::{
+    Column, DFSchema, JoinType, Result, ScalarValue, TableReference, plan_err,
+};
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, when};
+use datafusion::prelude::lit;
+use datafusion::sql::sqlparser::ast;
+use futures::StreamExt;
+use roaring::RoaringTreemap;
+
+use super::rows::{Gathered, shape};
+use super::target::{Target, assignments, known_column};
+use crate::error::DfOlapError;
+use crate::fragment::ValueRange;
+use crate::sql::execution::{Run, unsupported};
+use crate::sql::expressions::fallible::{and_then, cannot_fail};
+use crate::sql::planner::Planner;
+use crate::sql::scan::ROW_ADDRESS;
+use crate::sql::scan::provider::SnapshotTable;
+
+/// What becomes of a row whose key is taken.
+pub(crate) enum OnConflict {
+    /// Nobody looks.
+    Append,
+    Nothing,
+    Replace,
+    Update(Box<ast::DoUpdate>),
+}
+
+pub(crate) fn on_conflict(
+    planner: &Planner,
+    target: &Target,
+    insert: &ast::Insert,
+) -> Result<OnConflict> {
+    let mut chosen = Vec::new();
+    if insert.replace_into {
+        chosen.push(OnConflict::Replace);
+    }
+    if insert.ignore {
+        chosen.push(OnConflict::Nothing);
+    }
+    match insert.or {
+        None => {}
+        Some(ast::SqliteOnConflict::Replace) => chosen.push(OnConflict::Replace),
+        Some(ast::SqliteOnConflict::Ignore) => chosen.push(OnConflict::Nothing),
+        Some(other) => return Err(unsupported(&format!("INSERT {other}")).into()),
+    }
+    match &insert.on {
+        None => {}
+        Some(ast::OnInsert::OnConflict(on)) => {
+            check_conflict_target(planner, target, &on.conflict_target)?;
+            chosen.push(match &on.action {
+                ast::OnConflictAction::DoNothing => OnConflict::Nothing,
+                ast::OnConflictAction::DoUpdate(update) => {
+                    OnConflict::Update(Box::new(update.clone()))
+                }
+            });
+        }
+        Some(_) => return Err(unsupported("ON DUPLICATE KEY UPDATE").into()),
+    }
+    if chosen.len() > 1 || (insert.overwrite && !chosen.is_empty()) {
+        return Err(unsupported("more than one way to resolve a conflict").into());
+    }
+    match chosen.pop() {
+        None => Ok(OnConflict::Append),
+        Some(_) if target.table.definition.primary_key.is_empty() => {
+            Err(DfOlapError::Invalid(format!(
+                "table {} has no PRIMARY KEY, so no row of it can conflict",
+                target.name
+            ))
+            .into())
+        }
+        Some(chosen) => Ok(chosen),
+    }
+}
+
+/// ON CONFLICT may name the primary key, all of it, or nothing.
+fn check_conflict_target(
+    planner: &Planner,
+    target: &Target,
+    named: &Option<ast::ConflictTarget>,
+) -> Result<()> {
+    let definition = &target.table.definition;
+    match named {
+        None => Ok(()),
+        Some(ast::ConflictTarget::OnConstraint(name)) => {
+            Err(unsupported(&format!("ON CONFLICT ON CONSTRAINT {name}")).into())
+        }
+        Some(ast::ConflictTarget::Columns(columns)) => {
+            let mut named: Vec<String> = columns.iter().map(|c| planner.normalize(c)).collect();
+            for name in &named {
+                known_column(definition, name)?;
+            }
+            let key = definition.key_indices().into_iter();
+            let mut key: Vec<String> = key
+                .map(|index| definition.columns[index].field.name().clone())
+                .collect();
+            named.sort();
+            key.sort();
+            if named == key {
+                return Ok(());
+            }
+            Err(DfOlapError::Invalid(format!(
+                "ON CONFLICT ({}) is not the PRIMARY KEY ({}) of {}",
+                named.join(", "),
+                key.join(", "),
+                target.name
+            ))
+            .into())
+        }
+    }
+}
+
+pub(crate) struct Resolved {
+    pub dead: RoaringTreemap,
+    pub new: Gathered,
+    pub rows: u64,
+}
+
+/// Joins new rows to the rows that hold their keys, and decides.
+pub(crate) async fn resolve(
+    run: &Run,
+    target: &Target,
+    new: Gathered,
+    on_conflict: OnConflict,
+) -> Result<Resolved, DfOlapError> {
+    let definition = &target.table.definition;
+    let key = definition.key_indices();
+    let source = concat_batches(&definition.schema, &new.batches)?;
+    drop(new);
+    let source = unique_by_key(target, &key, source, &on_conflict)?;
+
+    let plan = {
+        let planner = run.planner();
+        plan_conflicts(&planner, target, &key, source.clone(), &on_conflict)?
+    };
+    let width = definition.columns.len();
+    let mut dead = RoaringTreemap::new();
+    let mut gathered = Gathered::new(run.runtime());
+    let mut rows = run.stream(plan).await?;
+    while let Some(batch) = rows.next().await {
+        let batch = batch?;
+        let addresses = batch.column(0);
+        // Columns: address, inserted row, updated row (for DO UPDATE), whether the update applies (likewise).
+        let fresh = filter_record_batch(&batch, &is_null(addresses)?)?;
+        let taken = filter_record_batch(&batch, &is_not_null(addresses)?)?;
+        let mut add = |batch: &RecordBatch, from: usize| {
+            let columns: &[ArrayRef] = &batch.columns()[from..from + width];
+            gathered.push(shape(&target.name, definition, columns, batch.num_rows())?)
+        };
+        match &on_conflict {
+            OnConflict::Append | OnConflict::Nothing => add(&fresh, 1)?,
+            OnConflict::Replace => {
+                dead.extend(taken.column(0).as_primitive::<UInt64Type>().values());
+            }
+            OnConflict::Update(_) => {
+                add(&fresh, 1)?;
+                let applies = taken.column(1 + 2 * width).as_boolean();
+                let applies: BooleanArray = applies.iter().map(|a| Some(a == Some(true))).collect();
+                let taken = filter_record_batch(&taken, &applies)?;
+                target.claim(&mut dead, &taken, "ON CONFLICT DO UPDATE")?;
+                add(&taken, 1 + width)?;
+            }
+        }
+    }
+    if matches!(on_conflict, OnConflict::Replace) {
+        // Each new row once, however many rows hold its key.
+        gathered.push(source)?;
+    }
+    Ok(Resolved {
+        rows: gathered.rows(),
+        dead,
+        new: gathered,
+    })
+}
+
+/// Leaves one row for each key: the first where conflicts are ignored, the last where they replace; else two are an error.
+fn unique_by_key(
+    target: &Target,
+    key: &[usize],
+    source: RecordBatch,
+    on_conflict: &OnConflict,
+) -> Result<RecordBatch, DfOlapError> {
+    let fields = key
+        .iter()
+        .map(|index| SortField::new(source.column(*index).data_type().clone()))
+        .collect();
+    let columns: Vec<ArrayRef> = key.iter().map(|i| Arc::clone(source.column(*i))).collect();
+    let converter = RowConverter::new(fields)?;
+    let keys = converter.convert_columns(&columns)?;
+    let mut seen: HashMap<OwnedRow, usize> = HashMap::with_capacity(source.num_rows());
+    let mut chosen: Vec<u32> = Vec::with_capacity(source.num_rows());
+    for (row, key) in (0u32..).zip(keys.iter()) {
+        match seen.entry(key.owned()) {
+            Entry::Vacant(entry) => {
+                entry.insert(chosen.len());
+                chosen.push(row);
+            }
+            Entry::Occupied(entry) => match on_conflict {
+                OnConflict::Append | OnConflict::Nothing => {}
+                OnConflict::Replace => chosen[*entry.get()] = row,
+                OnConflict::Update(_) => {
+                    return Err(DfOlapError::Invalid(format!(
+                        "ON CONFLICT DO UPDATE: two rows of the INSERT have the same key of {}; make them unique",
+                        target.name
+                    )));
+                }
+            },
+        }
+    }
+    if chosen.len() == source.num_rows() {
+        return Ok(source);
+    }
+    Ok(take_record_batch(&source, &UInt32Array::from(chosen))?)
+}
+
+/// `SELECT address, excluded.*[, updated.*, applies] FROM excluded LEFT JOIN target ON key`.
+fn plan_conflicts(
+    planner: &Planner,
+    target: &Target,
+    key: &[usize],
+    source: RecordBatch,
+    on_conflict: &OnConflict,
+) -> Result<LogicalPlan> {
+    const EXCLUDED: &str = "excluded";
+    let definition = &target.table.definition;
+    let alias = TableReference::bare(target.alias.clone());
+    let of =
+        |table: &TableReference, name: &str| Expr::Column(Column::new(Some(table.clone()), name));
+    let excluded = TableReference::bare(EXCLUDED);
+
+    let table = Arc::clone(&target.table);
+    let table = SnapshotTable::with_addresses(table, Arc::clone(&planner.store));
+    let mut existing =
+        LogicalPlanBuilder::scan(alias.clone(), provider_as_source(Arc::new(table)), None)?;
+    for index in key {
+        // Lets the scan skip fragments that can hold none of the keys.
+        if let Some((least, greatest)) = key_range(&source, *index) {
+            let column = of(&alias, definition.columns[*index].field.name());
+            existing = existing.filter(column.between(lit(least), lit(greatest)))?;
+        }
+    }
+    let rows = MemTable::try_new(Arc::clone(&definition.schema), vec![vec![source]])?;
+    let on: Vec<Expr> = key
+        .iter()
+        .map(|index| {
+            let name = definition.columns[*index].field.name();
+            of(&excluded, name).eq(of(&alias, name))
+        })
+        .collect();
+    let joined =
+        LogicalPlanBuilder::scan(excluded.clone(), provider_as_source(Arc::new(rows)), None)?
+            .join_on(existing.build()?, JoinType::Left, on)?
+            .build()?;
+
+    let mut exprs = vec![of(&alias, ROW_ADDRESS)];
+    for column in &definition.columns {
+        let name = column.field.name();
+        exprs.push(of(&excluded, name).alias(format!("new.{name}")));
+    }
+    if let OnConflict::Update(update) = on_conflict {
+        let schema = Arc::clone(joined.schema());
+        let mut context = planner.context();
+        let mut new = assignments(planner, target, &update.assignments)?;
+        for value in new.values_mut() {
+            qualify(value, planner, target);
+        }
+        let mut applies = of(&alias, ROW_ADDRESS).is_not_null();
+        if let Some(condition) = &update.selection {
+            let mut condition = condition.clone();
+            qualify(&mut condition, planner, target);
+            let condition = planner.expr(condition, &schema, &mut context)?;
+            let condition = as_condition("DO UPDATE … WHERE", condition, &schema)?;
+            applies = and_then(applies, condition)?;
+        }
+        for column in &definition.columns {
+            let (name, data_type) = (column.field.name(), column.field.data_type());
+            let expr = match new.remove(name) {
+                Some(value) => {
+                    let value = planner.expr(value, &schema, &mut context)?;
+                    let value = value.cast_to(data_type, &schema)?;
+                    // No row fails over a value that it is not given.
+                    match value.exists(|part| Ok(!cannot_fail(part)))? {
+                        true => when(applies.clone(), value)
+                            .otherwise(lit(ScalarValue::try_from(data_type)?))?,
+                        false => value,
+                    }
+                }
+                None => of(&alias, name),
+            };
+            exprs.push(expr.alias(format!("updated.{name}")));
+        }
+        exprs.push(applies.alias("applies"));
+    }
+    LogicalPlanBuilder::from(joined).project(exprs)?.build()
+}
+
+/// The same condition; of NULL alone it is not known that it is one.
+fn as_condition(what: &str, condition: Expr, schema: &DFSchema) -> Result<Expr> {
+    match condition.get_type(schema)? {
+        DataType::Boolean => Ok(condition),
+        DataType::Null => Ok(lit(ScalarValue::Boolean(None))),
+        other => plan_err!("{what}: a condition is BOOLEAN, and this one is {other}"),
+    }
+}
+
+/// In DO UPDATE a column's name alone means the row that stands, not the one that was to be inserted.
+fn qualify(expr: &mut ast::Expr, planner: &Planner, target: &Target) {
+    struct Qualify<'a> {
+        planner: &'a Planner,
+        target: &'a Target,
+        queries: usize,
+    }
+    impl ast::VisitorMut for Qualify<'_> {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, _: &mut ast::Query) -> ControlFlow<()> {
+            self.queries += 1;
+            ControlFlow::Continue(())
+        }
+
+        fn post_visit_query(&mut self, _: &mut ast::Query) -> ControlFlow<()> {
+            self.queries -= 1;
+            ControlFlow::Continue(())
+        }
+
+        fn post_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<()> {
+            if let ast::Expr::Identifier(ident) = expr
+                && self.queries == 0
+            {
+                let name = self.planner.normalize(ident);
+                if self.target.table.definition.column(&name).is_some() {
+                    *expr = self.target.column(&name);
+                }
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut visitor = Qualify {
+        planner,
+        target,
+        queries: 0,
+    };
+    let _ = ast::VisitMut::visit(expr, &mut visitor);
+}
+
+/// The least and greatest value of a key column of the new rows.
+fn key_range(source: &RecordBatch, index: usize) -> Option<(ScalarValue, ScalarValue)> {
+    let range = ValueRange::of(std::iter::once(source.column(index)))?;
+    Some((range.min, range.max))
+}
