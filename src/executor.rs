@@ -23,8 +23,8 @@ use crate::options::StatementOptions;
 use crate::outcome::Outcome;
 use crate::snapshot::Snapshot;
 use crate::sql::{
-    Created, Effect, Guarded, Limited, Prepared, Run, Session, SnapshotCatalog, Statement, Stop,
-    Write, is_short, parse, parse_one, with_room,
+    Created, Effect, Guarded, Limited, Prepared, Run, Session, SnapshotCatalog, Statement,
+    StatementContext, Stop, Write, is_short, parse, parse_one, with_room,
 };
 use crate::store::{CommitOutcome, Store};
 use crate::upkeep::At;
@@ -162,12 +162,9 @@ impl Executor {
         let session = self.session();
         let snapshot = self.store.snapshot().await?;
         let now = Utc::now();
-        let catalog = SnapshotCatalog::new(
-            Arc::clone(&session.state),
-            Arc::clone(&self.store),
-            snapshot,
-            now,
-        );
+        let (state, store) = (Arc::clone(&session.state), Arc::clone(&self.store));
+        let context = StatementContext::new(state, store, snapshot, now);
+        let catalog = SnapshotCatalog::new(Arc::new(context));
         let state = SessionStateBuilder::new_from_existing(session.state.as_ref().clone())
             .with_catalog_list(Arc::new(catalog))
             .build();

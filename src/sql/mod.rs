@@ -22,6 +22,7 @@ pub(crate) use ddl::column::{check_type, key_of};
 pub(crate) use execution::session::{ClosedRegistry, Limits, Session};
 pub(crate) use execution::stream::{Guarded, Limited, with_room};
 pub(crate) use execution::{Effect, Run};
+pub(crate) use planner::StatementContext;
 pub(crate) use planner::catalog::SnapshotCatalog;
 pub(crate) use resources::interrupt::Stop;
 pub(crate) use statement::sources::Created;

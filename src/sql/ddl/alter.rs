@@ -98,7 +98,7 @@ fn change(
             } => {
                 let to = planner.table_name(to)?;
                 check_name("table", &to)?;
-                if run.snapshot.relation(&to).is_some() {
+                if run.context.snapshot.relation(&to).is_some() {
                     return Err(DfOlapError::Invalid(format!("'{to}' already exists")));
                 }
                 rename = Some(to);

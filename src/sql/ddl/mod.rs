@@ -18,8 +18,9 @@ use crate::fragment::ColumnId;
 use crate::snapshot::{Column, Relation, RelationId, Table, TableDefinition, Version, View};
 use crate::sql::execution::{Effect, Run, unsupported};
 use crate::sql::planner::Planner;
+use crate::sql::resources::buffered_rows::BufferedRows;
 use crate::sql::syntax::sql_text;
-use crate::sql::write::rows::{Gathered, shape};
+use crate::sql::write::rows::shape;
 use crate::sql::write::target::refuse;
 use crate::sql::write::update_delete::append;
 
@@ -66,7 +67,7 @@ async fn create_table(run: &Run, create: &ast::CreateTable) -> Result<Effect, Df
         let planner = run.planner();
         let name = planner.table_name(&create.name)?;
         check_name("table", &name)?;
-        let existing = run.snapshot.relation(&name);
+        let existing = run.context.snapshot.relation(&name);
         if existing.is_some() {
             if create.if_not_exists && !create.or_replace {
                 return Ok(Effect::default());
@@ -99,7 +100,7 @@ async fn create_table(run: &Run, create: &ast::CreateTable) -> Result<Effect, Df
     let mut count = 0;
     if let Some(query) = query {
         let mut rows = run.stream(query).await?;
-        let mut gathered = Gathered::new(run.runtime());
+        let mut gathered = BufferedRows::new(run.runtime());
         while let Some(batch) = rows.next().await {
             let batch = batch?;
             gathered.push(shape(
@@ -229,7 +230,7 @@ fn create_view(run: &Run, create: &ast::CreateView) -> Result<Effect, DfOlapErro
     let name = planner.table_name(&create.name)?;
     check_name("view", &name)?;
     let mut actions = Vec::new();
-    match run.snapshot.relation(&name) {
+    match run.context.snapshot.relation(&name) {
         Some(_) if create.if_not_exists => return Ok(Effect::default()),
         Some(Relation::View(view)) if create.or_replace => {
             actions.push(Action::Drop { id: view.id });
@@ -267,7 +268,7 @@ fn drop_relations(
     let mut actions = Vec::new();
     for name in names {
         let name = planner.table_name(name)?;
-        let id = match run.snapshot.relation(&name) {
+        let id = match run.context.snapshot.relation(&name) {
             Some(Relation::View(view)) if views => view.id,
             Some(Relation::Table(table)) if !views => table.id,
             Some(Relation::Table(_)) => {

@@ -18,7 +18,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::sql::sqlparser::ast;
 use futures::{StreamExt, TryStreamExt};
 
-use self::session::{Clocked, Externals, Limits, Session, with_clock};
+use self::session::{Clocked, Limits, Session, with_clock};
 use crate::change::ChangeSet;
 use crate::error::DfOlapError;
 use crate::runtime::{self, with_deep_stack};
@@ -37,7 +37,7 @@ use crate::sql::optimizer::decorrelation::unnest;
 use crate::sql::optimizer::functional_dependencies::rename_false_keys;
 use crate::sql::planner::duplicate_columns::given_back;
 use crate::sql::planner::guard;
-use crate::sql::planner::{PastTable, Planner, normalize};
+use crate::sql::planner::{Planner, StatementContext, normalize};
 use crate::sql::resources::interrupt::{Stop, interruptible};
 use crate::store::Store;
 
@@ -45,15 +45,7 @@ use crate::store::Store;
 #[derive(Clone)]
 pub(crate) struct Run {
     session: Session,
-    /// What `now()` is.
-    now: DateTime<Utc>,
-    pub snapshot: Arc<Snapshot>,
-    pub store: Arc<dyn Store>,
-    pub params: Option<ParamValues>,
-    /// Tables that are in no snapshot: external ones, and files that the statement names.
-    pub externals: Externals,
-    /// Tables as they were, that the statement asks for.
-    pub past: Vec<PastTable>,
+    pub context: Arc<StatementContext>,
     stop: Arc<Stop>,
 }
 
@@ -76,20 +68,21 @@ impl Run {
         now: DateTime<Utc>,
         stop: Arc<Stop>,
     ) -> Self {
-        Self {
-            session: session.clone(),
-            now,
-            snapshot,
-            store,
+        let state = Arc::clone(&session.state);
+        let context = StatementContext {
             params,
             externals: session.externals.as_ref().clone(),
-            past: Vec::new(),
+            files_looked_for: session.limits.reads,
+            max_relations: session.limits.plan_nodes,
+            ..StatementContext::new(state, store, snapshot, now)
+        };
+        Self {
+            session: session.clone(),
+            context: Arc::new(context),
             stop,
         }
     }
-}
 
-impl Run {
     pub fn limits(&self) -> &Limits {
         &self.session.limits
     }
@@ -113,25 +106,14 @@ impl Run {
     }
 
     pub fn planner(&self) -> Planner {
-        let mut planner = Planner::new(
-            Arc::clone(self.state()),
-            Arc::clone(&self.store),
-            Arc::clone(&self.snapshot),
-            self.now,
-        )
-        .with_params(self.params.clone())
-        .with_externals(self.externals.clone())
-        .with_past(self.past.clone())
-        .with_max_relations(self.limits().plan_nodes);
-        planner.files_looked_for = self.limits().reads;
-        planner
+        Planner::new(Arc::clone(&self.context))
     }
 
     /// The value of an expression that names no column.
     pub fn constant(&self, expr: &ast::Expr) -> Result<ScalarValue, DfOlapError> {
         let planner = self.planner();
         let schema = DFSchema::empty();
-        let planned = planner.expr(expr.clone(), &schema, &mut planner.context())?;
+        let planned = planner.expr(expr.clone(), &schema, &mut planner.planner_context())?;
         planner.constant(planned)
     }
 
@@ -189,11 +171,12 @@ impl Run {
             interruptible(plan, &self.stop)?,
             Arc::clone(&self.session.task),
         )?;
-        let store = Arc::clone(&self.store);
+        let store = Arc::clone(&self.context.store);
         let named = given_back(&rows.schema());
         let schema = named.clone().unwrap_or_else(|| rows.schema());
         // Keeps the files of earlier versions for as long as they are read.
         let held: Vec<_> = self
+            .context
             .past
             .iter()
             .map(|past| Arc::clone(&past.snapshot))
@@ -235,14 +218,14 @@ impl Run {
     fn rewritten(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
         let state = self.state();
         if matches!(plan, LogicalPlan::Explain(_)) {
-            return with_clock(state, self.now).optimize(&plan);
+            return with_clock(state, self.context.now).optimize(&plan);
         }
         let options = state.config_options();
         let plan = state
             .analyzer()
             .execute_and_check(plan, options, |_, _| {})?;
         let plan = check_constants(plan)?;
-        let config = Clocked::new(state, self.now);
+        let config = Clocked::new(state, self.context.now);
         state.optimizer().optimize(plan, &config, |_, _| {})
     }
 }

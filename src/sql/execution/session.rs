@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use datafusion::catalog::TableProvider;
 use datafusion::common::alias::AliasGenerator;
 use datafusion::common::config::ConfigOptions;
 use datafusion::error::Result;
@@ -36,6 +35,7 @@ use crate::sql::optimizer::null_equal_keys::keep_null_keys_apart;
 use crate::sql::optimizer::plan_cache::Plans;
 use crate::sql::optimizer::struct_fields::leave_where_names_meet;
 use crate::sql::optimizer::union_order::SortedInputs;
+use crate::sql::planner::Externals;
 use crate::sql::syntax::parse::TextLimits;
 
 /// What a statement may use, and what it may reach.
@@ -66,9 +66,6 @@ impl Default for Limits {
         }
     }
 }
-
-/// Tables that are in no snapshot, by name.
-pub(crate) type Externals = HashMap<String, Arc<dyn TableProvider>>;
 
 /// An object-store registry that starts empty: DataFusion's own always knows `file://`.
 #[derive(Debug, Default)]

@@ -6,53 +6,37 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider};
 use datafusion::error::{DataFusionError, Result};
-use datafusion::execution::SessionState;
 use datafusion::logical_expr::TableType;
 
-use super::Planner;
-use crate::snapshot::{Relation, Snapshot};
-use crate::store::Store;
+use super::{Planner, StatementContext};
+use crate::snapshot::Relation;
 
 /// One catalog with one schema, both under DataFusion's default names.
 #[derive(Clone)]
 pub(crate) struct SnapshotCatalog {
-    state: Arc<SessionState>,
-    store: Arc<dyn Store>,
-    snapshot: Arc<Snapshot>,
-    now: DateTime<Utc>,
+    context: Arc<StatementContext>,
 }
 
 impl SnapshotCatalog {
-    pub fn new(
-        state: Arc<SessionState>,
-        store: Arc<dyn Store>,
-        snapshot: Arc<Snapshot>,
-        now: DateTime<Utc>,
-    ) -> Self {
-        Self {
-            state,
-            store,
-            snapshot,
-            now,
-        }
+    pub fn new(context: Arc<StatementContext>) -> Self {
+        Self { context }
     }
 
     fn catalog_name(&self) -> &str {
-        &self.state.config_options().catalog.default_catalog
+        &self.context.state.config_options().catalog.default_catalog
     }
 
     fn schema_name(&self) -> &str {
-        &self.state.config_options().catalog.default_schema
+        &self.context.state.config_options().catalog.default_schema
     }
 }
 
 impl fmt::Debug for SnapshotCatalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SnapshotCatalog")
-            .field("version", &self.snapshot.version)
+            .field("version", &self.context.snapshot.version)
             .finish_non_exhaustive()
     }
 }
@@ -88,22 +72,25 @@ impl CatalogProvider for SnapshotCatalog {
 #[async_trait]
 impl SchemaProvider for SnapshotCatalog {
     fn table_names(&self) -> Vec<String> {
-        self.snapshot.names.keys().cloned().collect()
+        self.context.snapshot.names.keys().cloned().collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
-        let (state, store) = (Arc::clone(&self.state), Arc::clone(&self.store));
-        Planner::new(state, store, Arc::clone(&self.snapshot), self.now).provider(name)
+        Planner::new(Arc::clone(&self.context)).provider(name)
     }
 
     async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
-        Ok(self.snapshot.relation(name).map(|relation| match relation {
-            Relation::Table(_) => TableType::Base,
-            Relation::View(_) => TableType::View,
-        }))
+        Ok(self
+            .context
+            .snapshot
+            .relation(name)
+            .map(|relation| match relation {
+                Relation::Table(_) => TableType::Base,
+                Relation::View(_) => TableType::View,
+            }))
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.snapshot.names.contains_key(name)
+        self.context.snapshot.names.contains_key(name)
     }
 }

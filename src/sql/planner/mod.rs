@@ -5,26 +5,25 @@
 //! statement just made, for RETURNING.
 
 pub(crate) mod catalog;
+mod context;
 pub(crate) mod duplicate_columns;
 mod error_hints;
 pub(crate) mod guard;
 pub(crate) mod literals;
-mod names;
+pub(crate) mod names;
 mod order_by_ordinal;
 mod views;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use arrow::datatypes::{FieldRef, SchemaRef};
-use chrono::{DateTime, Utc};
+use arrow::datatypes::{Field, FieldRef, SchemaRef};
 use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::config::ConfigOptions;
+use datafusion::common::metadata::ScalarAndMetadata;
 use datafusion::common::{DFSchema, DataFusionError, ParamValues, Result, ScalarValue, plan_err};
 use datafusion::datasource::ViewTable;
-use datafusion::execution::SessionState;
 use datafusion::logical_expr::planner::ContextProvider;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, LogicalPlan};
@@ -33,6 +32,7 @@ use datafusion::sql::parser::{CopyToSource, Statement as DFStatement};
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast::{self, VisitMut};
 
+pub(crate) use self::context::{Externals, PastTable, StatementContext};
 use self::duplicate_columns::{
     has_list, is_about_names, name_keys, planned_apart, with_names_within,
 };
@@ -41,13 +41,12 @@ use self::literals::{KeepDigits, meet_decimals, meet_decimals_in};
 use self::order_by_ordinal::name_places;
 use crate::error::DfOlapError;
 use crate::runtime::with_deep_stack;
-use crate::snapshot::{Relation, Snapshot, Table};
+use crate::snapshot::{Relation, Table};
 use crate::sql::expressions::overflow::check_expr;
 use crate::sql::scan::ROW_ADDRESS;
 use crate::sql::scan::provider::SnapshotTable;
 use crate::sql::syntax::order_by_all::number_planned;
 use crate::sql::syntax::sql_text::view_query;
-use crate::store::Store;
 
 /// The catalog whose tables show their row addresses. The control character keeps it out of reach of plain SQL.
 pub(crate) const TARGET: &str = "\u{1}target";
@@ -57,120 +56,43 @@ pub(crate) const ROWS: &str = "\u{1}rows";
 /// The function that reads a table as it was.
 pub(crate) const TABLE_AT: &str = "table_at";
 
-/// A table as it was, the arguments of [`TABLE_AT`] that ask for it, and the snapshot that keeps its files.
-#[derive(Debug, Clone)]
-pub(crate) struct PastTable {
-    pub arguments: [ScalarValue; 2],
-    pub table: Arc<Table>,
-    pub snapshot: Arc<Snapshot>,
-}
-
-/// Everything that planning a statement needs.
+/// Plans the parts of one statement.
 pub(crate) struct Planner {
-    pub state: Arc<SessionState>,
-    pub store: Arc<dyn Store>,
-    pub snapshot: Arc<Snapshot>,
-    /// What `now()` is.
-    pub now: DateTime<Utc>,
-    params: Vec<Option<FieldRef>>,
-    values: Option<ParamValues>,
+    pub context: Arc<StatementContext>,
+    param_types: Vec<Option<FieldRef>>,
+    params: Option<ParamValues>,
     pub rows: Option<Arc<dyn TableProvider>>,
-    /// Whether files were looked for under the names of tables.
-    pub files_looked_for: bool,
-    pub externals: HashMap<String, Arc<dyn TableProvider>>,
-    past: Vec<PastTable>,
     pub(super) view_depth: AtomicUsize,
-    max_relations: u64,
 }
 
 impl Planner {
-    pub fn new(
-        state: Arc<SessionState>,
-        store: Arc<dyn Store>,
-        snapshot: Arc<Snapshot>,
-        now: DateTime<Utc>,
-    ) -> Self {
+    pub fn new(context: Arc<StatementContext>) -> Self {
+        let (param_types, params) = in_order(context.params.as_ref());
         Self {
-            state,
-            store,
-            snapshot,
-            now,
-            params: Vec::new(),
-            values: None,
+            context,
+            param_types,
+            params,
             rows: None,
-            externals: HashMap::new(),
-            files_looked_for: false,
-            past: Vec::new(),
             view_depth: AtomicUsize::new(0),
-            max_relations: u64::MAX,
         }
-    }
-
-    /// Makes tables known that are in no snapshot.
-    pub fn with_externals(mut self, externals: HashMap<String, Arc<dyn TableProvider>>) -> Self {
-        self.externals = externals;
-        self
-    }
-
-    /// Makes tables known as they were.
-    pub fn with_past(mut self, past: Vec<PastTable>) -> Self {
-        self.past = past;
-        self
     }
 
     /// The table that a call of [`TABLE_AT`] with these arguments asks for.
     pub fn past(&self, arguments: &[Expr]) -> Result<Arc<dyn TableProvider>> {
         let values: Vec<_> = arguments.iter().filter_map(Expr::as_literal).collect();
         let asked = |past: &&PastTable| past.arguments.iter().eq(values.iter().copied());
-        let Some(past) = self.past.iter().find(asked) else {
+        let Some(past) = self.context.past.iter().find(asked) else {
             return plan_err!(
                 "an earlier version can be read in a statement, not in a view or a DataFrame"
             );
         };
-        let (table, store) = (Arc::clone(&past.table), Arc::clone(&self.store));
+        let (table, store) = (Arc::clone(&past.table), Arc::clone(&self.context.store));
         Ok(Arc::new(SnapshotTable::new(table, store)))
-    }
-
-    /// Bounds the relations that a statement may read.
-    pub fn with_max_relations(mut self, max: u64) -> Self {
-        self.max_relations = max;
-        self
-    }
-
-    /// Gives the statement its parameters: `$1`, `$2` … or `$name`.
-    pub fn with_params(mut self, params: Option<ParamValues>) -> Self {
-        let field = |name: &str, value: &datafusion::common::metadata::ScalarAndMetadata| {
-            let data_type = value.value().data_type();
-            Some(Arc::new(arrow::datatypes::Field::new(
-                name, data_type, true,
-            )))
-        };
-        // The planner turns names into places; both lists keep one order.
-        let (fields, values) = match params {
-            None => (Vec::new(), None),
-            Some(ParamValues::List(list)) => {
-                let fields = list.iter().map(|value| field("", value)).collect();
-                (fields, Some(ParamValues::List(list)))
-            }
-            Some(ParamValues::Map(map)) => {
-                let mut named: Vec<_> = map.into_iter().collect();
-                named.sort_by(|a, b| a.0.cmp(&b.0));
-                let fields = named
-                    .iter()
-                    .map(|(name, value)| field(name, value))
-                    .collect();
-                let list = named.into_iter().map(|(_, value)| value).collect();
-                (fields, Some(ParamValues::List(list)))
-            }
-        };
-        self.params = fields;
-        self.values = values;
-        self
     }
 
     /// Gives the parameters types but no values.
     pub fn with_param_types(mut self, types: &[FieldRef]) -> Self {
-        self.params = types.iter().cloned().map(Some).collect();
+        self.param_types = types.iter().cloned().map(Some).collect();
         self
     }
 
@@ -183,13 +105,13 @@ impl Planner {
 
     pub fn table(&self, name: &ast::ObjectName) -> Result<(String, Arc<Table>)> {
         let name = self.table_name(name)?;
-        match self.snapshot.relation(&name) {
+        match self.context.snapshot.relation(&name) {
             Some(Relation::Table(table)) => Ok((name, table)),
             Some(Relation::View(_)) => Err(DfOlapError::Invalid(format!(
                 "{name} is a view; it can be read but not written"
             ))
             .into()),
-            None if self.externals.contains_key(&name) => Err(DfOlapError::Unsupported(format!(
+            None if self.context.externals.contains_key(&name) => Err(DfOlapError::Unsupported(format!(
                 "{name} is an external table: it can be read, and INSERT INTO it in a statement of its own adds rows"
             ))
             .into()),
@@ -207,7 +129,7 @@ impl Planner {
                 None => plan_err!("'{name}' is not the name of a table"),
             })
             .collect::<Result<Vec<_>>>()?;
-        let catalog = &self.state.config_options().catalog;
+        let catalog = &self.context.state.config_options().catalog;
         let (schema_of, table) = match parts.as_slice() {
             [table] => (None, table),
             [schema, table] => (Some((None, schema)), table),
@@ -242,13 +164,13 @@ impl Planner {
         Ok(Arc::clone(&schema.fields()[0]))
     }
 
-    pub fn context(&self) -> PlannerContext {
-        PlannerContext::new().with_prepare_param_data_types(self.params.clone())
+    pub fn planner_context(&self) -> PlannerContext {
+        PlannerContext::new().with_prepare_param_data_types(self.param_types.clone())
     }
 
     /// Plans a query, parameters bound.
     pub fn query(&self, query: ast::Query) -> Result<LogicalPlan> {
-        self.query_in(query, &mut self.context())
+        self.query_in(query, &mut self.planner_context())
     }
 
     pub fn query_in(
@@ -288,7 +210,7 @@ impl Planner {
         let plan = |query| self.plain(query, &mut context.clone());
         name_keys(query, &plan);
         number_planned(query, plan)?;
-        name_places(query, &self.state, &plan);
+        name_places(query, &self.context.state, &plan);
         Ok(())
     }
 
@@ -328,13 +250,13 @@ impl Planner {
             _ => {}
         }
         if let Some(query) = query_within(&mut statement) {
-            self.reword(query, &self.context())?;
+            self.reword(query, &self.planner_context())?;
         }
         let sql = self.sql();
         let plan = |statement| {
             with_deep_stack(|| match statement {
                 DFStatement::Statement(statement) => {
-                    sql.sql_statement_to_plan_with_context(*statement, &mut self.context())
+                    sql.sql_statement_to_plan_with_context(*statement, &mut self.planner_context())
                 }
                 other => sql.statement_to_plan(other),
             })
@@ -344,7 +266,7 @@ impl Planner {
         let planned = match (plan(statement), again) {
             (Err(error), Some(mut again)) if is_about_names(&error) => {
                 if let Some(query) = query_within(&mut again) {
-                    let plan_query = |query| self.plain(query, &mut self.context());
+                    let plan_query = |query| self.plain(query, &mut self.planner_context());
                     *query = with_names_within(query, &plan_query);
                 }
                 plan(again).map_err(|_| error)
@@ -363,7 +285,7 @@ impl Planner {
     ) -> Result<Expr> {
         self.keep_digits(&mut expr);
         let expr = with_deep_stack(|| self.sql().sql_to_expr(expr, schema, context))?;
-        let Some(values) = &self.values else {
+        let Some(values) = &self.params else {
             return with_deep_stack(|| meet_decimals_in(expr, schema));
         };
         use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -382,7 +304,7 @@ impl Planner {
     /// Puts the parameters' values into a plan; one that was not given is an error that names it. Then literals are what they
     /// meet.
     fn bind(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
-        let plan = match &self.values {
+        let plan = match &self.params {
             Some(values) => plan.replace_params_with_values(values)?,
             None => plan,
         };
@@ -396,7 +318,10 @@ impl Planner {
             other => {
                 // What fails when it is evaluated was left as it is; its own error says more.
                 let schema = DFSchema::empty();
-                let tried = self.state.create_physical_expr(other.clone(), &schema);
+                let tried = self
+                    .context
+                    .state
+                    .create_physical_expr(other.clone(), &schema);
                 if let Ok(expr) = tried {
                     let options = RecordBatchOptions::new().with_row_count(Some(1));
                     let row = RecordBatch::try_new_with_options(
@@ -425,8 +350,8 @@ impl Planner {
 
     fn simplifier(&self) -> ExprSimplifier {
         let context = SimplifyContext::builder()
-            .with_config_options(Arc::clone(self.state.config_options()))
-            .with_query_execution_start_time(Some(self.now))
+            .with_config_options(Arc::clone(self.context.state.config_options()))
+            .with_query_execution_start_time(Some(self.context.now))
             .build();
         ExprSimplifier::new(context)
     }
@@ -434,23 +359,23 @@ impl Planner {
     pub(super) fn check_relations<S: ast::Visit>(&self, statement: &S) -> Result<()> {
         let view = |name: &ast::ObjectName| {
             let name = self.table_name(name).ok()?;
-            match self.snapshot.relation(&name)? {
+            match self.context.snapshot.relation(&name)? {
                 Relation::View(view) => view_query(&view),
                 Relation::Table(_) => None,
             }
         };
         Ok(guard::check_relations(
             statement,
-            self.max_relations,
+            self.context.max_relations,
             &view,
         )?)
     }
 
     /// A table or view of the snapshot as DataFusion reads it.
     pub fn provider(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        Ok(match self.snapshot.relation(name) {
+        Ok(match self.context.snapshot.relation(name) {
             Some(Relation::Table(table)) => {
-                let store = Arc::clone(&self.store);
+                let store = Arc::clone(&self.context.store);
                 Some(Arc::new(SnapshotTable::new(table, store)))
             }
             Some(Relation::View(view)) => {
@@ -459,6 +384,31 @@ impl Planner {
             }
             None => None,
         })
+    }
+}
+
+/// The parameters' types and values in one order: the planner turns `$name` into a place.
+fn in_order(params: Option<&ParamValues>) -> (Vec<Option<FieldRef>>, Option<ParamValues>) {
+    let field = |name: &str, value: &ScalarAndMetadata| {
+        let data_type = value.value().data_type();
+        Some(Arc::new(Field::new(name, data_type, true)))
+    };
+    match params {
+        None => (Vec::new(), None),
+        Some(ParamValues::List(list)) => {
+            let fields = list.iter().map(|value| field("", value)).collect();
+            (fields, Some(ParamValues::List(list.clone())))
+        }
+        Some(ParamValues::Map(map)) => {
+            let mut named: Vec<_> = map.iter().collect();
+            named.sort_by(|a, b| a.0.cmp(b.0));
+            let fields = named
+                .iter()
+                .map(|(name, value)| field(name, value))
+                .collect();
+            let list = named.into_iter().map(|(_, value)| value.clone()).collect();
+            (fields, Some(ParamValues::List(list)))
+        }
     }
 }
 

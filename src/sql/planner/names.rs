@@ -22,13 +22,17 @@ use super::literals::{NUMBER, Number};
 use super::{Planner, ROWS, TABLE_AT, TARGET};
 use crate::error::DfOlapError;
 use crate::sql::scan::provider::SnapshotTable;
-use crate::sql::statement::sources::looks_like_a_file;
+
+/// `FROM 'data.parquet'` and `FROM 's3://…'`: names that no table has but a file may.
+pub(crate) fn looks_like_a_file(name: &str) -> bool {
+    name.contains(['/', '\\', '.', ':'])
+}
 
 impl ContextProvider for Planner {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
         if name.catalog() == Some(TARGET) {
-            if let Some(table) = self.snapshot.table(name.table()) {
-                let store = Arc::clone(&self.store);
+            if let Some(table) = self.context.snapshot.table(name.table()) {
+                let store = Arc::clone(&self.context.store);
                 let table = SnapshotTable::with_addresses(table, store);
                 return Ok(provider_as_source(Arc::new(table)));
             }
@@ -49,12 +53,12 @@ impl ContextProvider for Planner {
             None
         };
         let found = match found {
-            None => self.externals.get(name.table()).cloned(),
+            None => self.context.externals.get(name.table()).cloned(),
             found => found,
         };
         match found {
             Some(provider) => Ok(provider_as_source(provider)),
-            None if looks_like_a_file(name.table()) && self.files_looked_for => {
+            None if looks_like_a_file(name.table()) && self.context.files_looked_for => {
                 Err(DfOlapError::TableNotFound(format!(
                     "'{}': there is no table of this name and no file",
                     name.table()
@@ -70,7 +74,7 @@ impl ContextProvider for Planner {
     }
 
     fn get_file_type(&self, extension: &str) -> Result<Arc<dyn FileType>> {
-        match self.state.get_file_format_factory(extension) {
+        match self.context.state.get_file_format_factory(extension) {
             Some(format) => Ok(format_as_file_type(format)),
             None => plan_err!("there is no file format '{extension}'"),
         }
@@ -88,10 +92,10 @@ impl ContextProvider for Planner {
         if name == TABLE_AT {
             return Ok(provider_as_source(self.past(&args)?));
         }
-        let Some(function) = self.state.table_functions().get(name) else {
+        let Some(function) = self.context.state.table_functions().get(name) else {
             return plan_err!("table function '{name}' not found");
         };
-        let args = TableFunctionArgs::new(&args, self.state.as_ref());
+        let args = TableFunctionArgs::new(&args, self.context.state.as_ref());
         Ok(provider_as_source(
             function.create_table_provider_with_args(args)?,
         ))
@@ -104,7 +108,7 @@ impl ContextProvider for Planner {
     }
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
-        self.state.expr_planners()
+        self.context.state.expr_planners()
     }
 
     fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
@@ -115,19 +119,23 @@ impl ContextProvider for Planner {
         if name == NUMBER {
             return Some(Arc::new(Number::function()));
         }
-        self.state.scalar_functions().get(name).cloned()
+        self.context.state.scalar_functions().get(name).cloned()
     }
 
     fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
-        self.state.higher_order_functions().get(name).cloned()
+        self.context
+            .state
+            .higher_order_functions()
+            .get(name)
+            .cloned()
     }
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
-        self.state.aggregate_functions().get(name).cloned()
+        self.context.state.aggregate_functions().get(name).cloned()
     }
 
     fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
-        self.state.window_functions().get(name).cloned()
+        self.context.state.window_functions().get(name).cloned()
     }
 
     fn get_variable_type(&self, _: &[String]) -> Option<DataType> {
@@ -135,15 +143,21 @@ impl ContextProvider for Planner {
     }
 
     fn options(&self) -> &ConfigOptions {
-        self.state.config_options()
+        self.context.state.config_options()
     }
 
     fn udf_names(&self) -> Vec<String> {
-        self.state.scalar_functions().keys().cloned().collect()
+        self.context
+            .state
+            .scalar_functions()
+            .keys()
+            .cloned()
+            .collect()
     }
 
     fn higher_order_function_names(&self) -> Vec<String> {
-        self.state
+        self.context
+            .state
             .higher_order_functions()
             .keys()
             .cloned()
@@ -151,24 +165,29 @@ impl ContextProvider for Planner {
     }
 
     fn udaf_names(&self) -> Vec<String> {
-        self.state.aggregate_functions().keys().cloned().collect()
+        self.context
+            .state
+            .aggregate_functions()
+            .keys()
+            .cloned()
+            .collect()
     }
 
     fn udwf_names(&self) -> Vec<String> {
-        self.state.window_functions().keys().cloned().collect()
+        self.context
+            .state
+            .window_functions()
+            .keys()
+            .cloned()
+            .collect()
     }
 }
 
 impl Planner {
     fn information_schema(&self, table: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let catalog = SnapshotCatalog::new(
-            Arc::clone(&self.state),
-            Arc::clone(&self.store),
-            Arc::clone(&self.snapshot),
-            self.now,
-        );
+        let catalog = SnapshotCatalog::new(Arc::clone(&self.context));
         InformationSchemaProvider::new(Arc::new(catalog))
-            .with_table_functions(self.state.table_functions().clone())
+            .with_table_functions(self.context.state.table_functions().clone())
             .table(table)
             .now_or_never()
             .unwrap_or(Ok(None))

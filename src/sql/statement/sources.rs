@@ -21,12 +21,8 @@ use crate::error::DfOlapError;
 use crate::sql::ddl::column::check_name;
 use crate::sql::execution::{Run, unsupported};
 use crate::sql::planner::TABLE_AT;
+use crate::sql::planner::names::looks_like_a_file;
 use crate::sql::write::target::refuse;
-
-/// `FROM 'data.parquet'` and `FROM 's3://…'`: names that no table has but a file may.
-pub(crate) fn looks_like_a_file(name: &str) -> bool {
-    name.contains(['/', '\\', '.', ':'])
-}
 
 /// A table that CREATE EXTERNAL TABLE made, and whether one of its name may be replaced.
 pub(crate) struct Created {
@@ -59,7 +55,7 @@ impl Run {
             return Ok(());
         }
         for name in names.tables {
-            if !looks_like_a_file(&name) || self.snapshot.relation(&name).is_some() {
+            if !looks_like_a_file(&name) || self.context.snapshot.relation(&name).is_some() {
                 continue;
             }
             let state = self.state();
@@ -85,7 +81,8 @@ impl Run {
                 .await?
                 .infer_schema(state.as_ref())
                 .await?;
-            self.externals
+            Arc::make_mut(&mut self.context)
+                .externals
                 .insert(name, Arc::new(ListingTable::try_new(config)?));
         }
         Ok(())
@@ -99,7 +96,7 @@ impl Run {
         };
         let name = create.name.table().to_string();
         check_name("table", &name)?;
-        if self.snapshot.relation(&name).is_some() {
+        if self.context.snapshot.relation(&name).is_some() {
             return Err(DfOlapError::Invalid(format!("'{name}' already exists")));
         }
         let state = self.state();
@@ -174,7 +171,7 @@ impl Run {
     }
 
     fn is_external(&self, name: &str) -> bool {
-        self.snapshot.relation(name).is_none() && self.externals.contains_key(name)
+        self.context.snapshot.relation(name).is_none() && self.context.externals.contains_key(name)
     }
 
     /// The external tables that a DROP TABLE names; an error where it names others beside them.

@@ -1,5 +1,7 @@
 //! `table_at('t', 5)` and `table_at('t', '2026-11-25 10:00:00')`: a table as it was, in FROM.
 
+use std::sync::Arc;
+
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast;
@@ -26,17 +28,22 @@ impl Run {
             return Err(wrong());
         };
         let arguments = [value(name)?, value(at)?];
-        if self.past.iter().any(|past| past.arguments == arguments) {
+        if self
+            .context
+            .past
+            .iter()
+            .any(|past| past.arguments == arguments)
+        {
             return Ok(());
         }
         let [name, at] = &arguments;
         let name = name.try_as_str().flatten().ok_or_else(wrong)?;
         let at = moment(at).ok_or_else(wrong)?;
-        let snapshot = self.store.snapshot_at(at).await?;
+        let snapshot = self.context.store.snapshot_at(at).await?;
         let table = snapshot.table(name).ok_or_else(|| {
             DfOlapError::TableNotFound(format!("{name} at version {}", snapshot.version))
         })?;
-        self.past.push(PastTable {
+        Arc::make_mut(&mut self.context).past.push(PastTable {
             arguments,
             table,
             snapshot,

@@ -14,7 +14,7 @@ use futures::StreamExt;
 
 use super::fast_path;
 use super::fast_path::insert::Literals;
-use super::rows::{Gathered, shape};
+use super::rows::shape;
 use super::target::{Target, default_expr, default_keyword, known_column, quoted, refuse};
 use super::update_delete::{append, returning, worked_out};
 use super::upsert::{OnConflict, on_conflict, resolve};
@@ -23,6 +23,7 @@ use crate::error::DfOlapError;
 use crate::sql::execution::{Effect, Run, unsupported};
 use crate::sql::planner::Planner;
 use crate::sql::planner::literals::meet_decimals;
+use crate::sql::resources::buffered_rows::BufferedRows;
 use crate::sql::syntax::selects::all_selects;
 
 /// The effect of an INSERT of literals; `None` where it takes a plan.
@@ -34,7 +35,7 @@ pub(crate) async fn effect_of_literals(
         return Ok(None);
     };
     let rows = batch.num_rows() as u64;
-    let mut new = Gathered::new(run.runtime());
+    let mut new = BufferedRows::new(run.runtime());
     new.push(batch)?;
     Ok(Some(Effect {
         change: ChangeSet {
@@ -62,7 +63,7 @@ pub(crate) async fn effect(
         let on_conflict = on_conflict(&planner, &target, insert)?;
         (plan(&planner, with, insert)?, target, on_conflict)
     };
-    let mut new = Gathered::new(run.runtime());
+    let mut new = BufferedRows::new(run.runtime());
     let mut rows = run.stream(plan).await?;
     while let Some(batch) = rows.next().await {
         let batch = batch?;
@@ -179,7 +180,7 @@ pub(crate) fn plan(
             fill_defaults(&mut source, &target, &fields)?;
             hoist(&mut source, with);
             tell_apart(&mut source.body);
-            let mut context = planner.context();
+            let mut context = planner.planner_context();
             if let ast::SetExpr::Values(values) = source.body.as_ref() {
                 for row in &values.rows {
                     if row.content.len() != fields.len() {
@@ -225,7 +226,7 @@ pub(crate) fn plan(
                     let empty = DFSchema::empty();
                     let default = default_expr(definition, name)?;
                     planner
-                        .expr(default, &empty, &mut planner.context())?
+                        .expr(default, &empty, &mut planner.planner_context())?
                         .cast_to(data_type, &empty)?
                 }
             };

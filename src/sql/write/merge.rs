@@ -18,7 +18,7 @@ use datafusion::sql::sqlparser::ast;
 use futures::StreamExt;
 use roaring::RoaringTreemap;
 
-use super::rows::{Gathered, shape};
+use super::rows::shape;
 use super::target::{
     Target, assignments, default_expr, default_keyword, known_column, quoted, refuse, select,
 };
@@ -29,6 +29,7 @@ use crate::sql::execution::{Effect, Run, unsupported};
 use crate::sql::expressions::fallible::and_then;
 use crate::sql::planner::Planner;
 use crate::sql::planner::literals::meet_decimals;
+use crate::sql::resources::buffered_rows::BufferedRows;
 use crate::sql::scan::ROW_ADDRESS;
 
 /// Marks the rows of the joined source.
@@ -48,7 +49,7 @@ pub(crate) async fn effect(
     };
     let definition = &target.table.definition;
     let mut dead = RoaringTreemap::new();
-    let mut new = Gathered::new(run.runtime());
+    let mut new = BufferedRows::new(run.runtime());
     let mut deleted = 0;
     let mut rows = run.stream(plan).await?;
     while let Some(batch) = rows.next().await {
@@ -240,7 +241,7 @@ fn joined(
 
 /// A context in which the clauses see the CTEs that stood before MERGE.
 fn context(planner: &Planner, with: &Option<ast::With>) -> Result<PlannerContext> {
-    let mut context = planner.context();
+    let mut context = planner.planner_context();
     let Some(with) = with else {
         return Ok(context);
     };

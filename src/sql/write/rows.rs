@@ -1,67 +1,15 @@
-//! Rows on their way into a table: shaped to its columns, checked, and counted against the memory limit.
+//! Rows on their way into a table: shaped to its columns, and checked.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayData, ArrayRef};
-use arrow::buffer::NullBuffer;
+use arrow::array::{Array, ArrayRef};
 use arrow::compute::{CastOptions, can_cast_types, cast_with_options};
 use arrow::datatypes::DataType;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use arrow::util::display::FormatOptions;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
-use datafusion::execution::runtime_env::RuntimeEnv;
 
 use crate::error::DfOlapError;
 use crate::snapshot::{Column, TableDefinition};
-
-/// Batches held until their statement commits, accounted for in the memory pool.
-#[derive(Debug)]
-pub(crate) struct Gathered {
-    pub batches: Vec<RecordBatch>,
-    reservation: MemoryReservation,
-    /// Where the buffers stand that were counted: slices and views share them.
-    counted: HashSet<usize>,
-}
-
-impl Gathered {
-    pub fn new(runtime: &RuntimeEnv) -> Self {
-        Self {
-            batches: Vec::new(),
-            reservation: MemoryConsumer::new("rows to write").register(&runtime.memory_pool),
-            counted: HashSet::new(),
-        }
-    }
-
-    pub fn push(&mut self, batch: RecordBatch) -> Result<(), DfOlapError> {
-        if batch.num_rows() > 0 {
-            let columns = batch.columns().iter();
-            let bytes = columns.map(|column| self.count(&column.to_data())).sum();
-            self.reservation.try_grow(bytes)?;
-            self.batches.push(batch);
-        }
-        Ok(())
-    }
-
-    /// The bytes of an array's buffers that were not counted before.
-    fn count(&mut self, data: &ArrayData) -> usize {
-        let nulls = data.nulls().map(NullBuffer::buffer);
-        let mut bytes = 0;
-        for buffer in data.buffers().iter().chain(nulls) {
-            if self.counted.insert(buffer.data_ptr().as_ptr() as usize) {
-                bytes += buffer.capacity();
-            }
-        }
-        for child in data.child_data() {
-            bytes += self.count(child);
-        }
-        bytes
-    }
-
-    pub fn rows(&self) -> u64 {
-        self.batches.iter().map(|b| b.num_rows() as u64).sum()
-    }
-}
 
 /// Gives planned rows, which stand in the table's order and types, the table's schema; a NULL where none may be is an error.
 pub(crate) fn shape(

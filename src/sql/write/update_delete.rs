@@ -18,7 +18,7 @@ use roaring::RoaringTreemap;
 
 use super::fast_path;
 use super::fast_path::update_delete::Matched;
-use super::rows::{Gathered, shape};
+use super::rows::shape;
 use super::target::{Target, assignments, quoted, refuse, select};
 use crate::change::{Action, ChangeSet, deletions};
 use crate::error::DfOlapError;
@@ -26,6 +26,7 @@ use crate::snapshot::{Table, TableDefinition};
 use crate::sql::execution::{Effect, Run, unsupported};
 use crate::sql::planner::literals::meet_decimals;
 use crate::sql::planner::{Planner, ROWS};
+use crate::sql::resources::buffered_rows::BufferedRows;
 use crate::sql::scan::ROW_ADDRESS;
 
 pub(crate) async fn delete(
@@ -44,7 +45,7 @@ pub(crate) async fn delete(
         (plan_delete(&planner, with, statement)?, target)
     };
     let mut dead = RoaringTreemap::new();
-    let mut old = Gathered::new(run.runtime());
+    let mut old = BufferedRows::new(run.runtime());
     let mut rows = run.stream(plan).await?;
     while let Some(batch) = rows.next().await {
         let batch = batch?;
@@ -125,7 +126,7 @@ pub(crate) async fn update(
         (plan_update(&planner, with, statement)?, target)
     };
     let mut dead = RoaringTreemap::new();
-    let mut new = Gathered::new(run.runtime());
+    let mut new = BufferedRows::new(run.runtime());
     let mut rows = run.stream(plan).await?;
     while let Some(batch) = rows.next().await {
         let batch = batch?;
@@ -234,13 +235,13 @@ pub(crate) fn truncate(run: &Run, statement: &ast::Truncate) -> Result<Effect, D
 pub(crate) async fn append(
     run: &Run,
     table: &Table,
-    rows: Gathered,
+    rows: BufferedRows,
 ) -> Result<Option<Action>, DfOlapError> {
     if rows.batches.is_empty() {
         return Ok(None);
     }
     let batches = stream::iter(rows.batches.into_iter().map(Ok)).boxed();
-    let fragments = run.store.write(table, batches).await?;
+    let fragments = run.context.store.write(table, batches).await?;
     Ok(Some(Action::Append {
         id: table.id,
         definition: Arc::clone(&table.definition),
@@ -264,7 +265,7 @@ pub(crate) async fn returning(
     };
     let mut stream = run.stream(plan).await?;
     let schema = stream.schema();
-    let mut gathered = Gathered::new(run.runtime());
+    let mut gathered = BufferedRows::new(run.runtime());
     while let Some(batch) = stream.next().await {
         gathered.push(batch?)?;
     }

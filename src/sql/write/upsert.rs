@@ -24,13 +24,14 @@ use datafusion::sql::sqlparser::ast;
 use futures::StreamExt;
 use roaring::RoaringTreemap;
 
-use super::rows::{Gathered, shape};
+use super::rows::shape;
 use super::target::{Target, assignments, known_column};
 use crate::error::DfOlapError;
 use crate::fragment::ValueRange;
 use crate::sql::execution::{Run, unsupported};
 use crate::sql::expressions::fallible::{and_then, cannot_fail};
 use crate::sql::planner::Planner;
+use crate::sql::resources::buffered_rows::BufferedRows;
 use crate::sql::scan::ROW_ADDRESS;
 use crate::sql::scan::provider::SnapshotTable;
 
@@ -129,7 +130,7 @@ fn check_conflict_target(
 
 pub(crate) struct Resolved {
     pub dead: RoaringTreemap,
-    pub new: Gathered,
+    pub new: BufferedRows,
     pub rows: u64,
 }
 
@@ -137,7 +138,7 @@ pub(crate) struct Resolved {
 pub(crate) async fn resolve(
     run: &Run,
     target: &Target,
-    new: Gathered,
+    new: BufferedRows,
     on_conflict: OnConflict,
 ) -> Result<Resolved, DfOlapError> {
     let definition = &target.table.definition;
@@ -152,7 +153,7 @@ pub(crate) async fn resolve(
     };
     let width = definition.columns.len();
     let mut dead = RoaringTreemap::new();
-    let mut gathered = Gathered::new(run.runtime());
+    let mut gathered = BufferedRows::new(run.runtime());
     let mut rows = run.stream(plan).await?;
     while let Some(batch) = rows.next().await {
         let batch = batch?;
@@ -246,7 +247,7 @@ fn plan_conflicts(
     let excluded = TableReference::bare(EXCLUDED);
 
     let table = Arc::clone(&target.table);
-    let table = SnapshotTable::with_addresses(table, Arc::clone(&planner.store));
+    let table = SnapshotTable::with_addresses(table, Arc::clone(&planner.context.store));
     let mut existing =
         LogicalPlanBuilder::scan(alias.clone(), provider_as_source(Arc::new(table)), None)?;
     for index in key {
@@ -276,7 +277,7 @@ fn plan_conflicts(
     }
     if let OnConflict::Update(update) = on_conflict {
         let schema = Arc::clone(joined.schema());
-        let mut context = planner.context();
+        let mut context = planner.planner_context();
         let mut new = assignments(planner, target, &update.assignments)?;
         for value in new.values_mut() {
             qualify(value, planner, target);

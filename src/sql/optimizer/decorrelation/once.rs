@@ -28,7 +28,7 @@ use tokio::sync::OnceCell;
 use super::one_row::of_one_value;
 use super::references::references;
 use crate::sql::expressions::nulls::is_maybe_null;
-use crate::sql::write::rows::Gathered;
+use crate::sql::resources::buffered_rows::BufferedRows;
 
 /// Whether a plan has the same rows each time that it is run on one snapshot.
 pub(super) fn repeats(plan: &LogicalPlan) -> Result<bool> {
@@ -155,7 +155,7 @@ fn is_in_recursion(plan: &LogicalPlan) -> Result<bool> {
     Ok(read.iter().any(|name| !own.contains(name)))
 }
 
-type Rows = Arc<OnceCell<Gathered>>;
+type Rows = Arc<OnceCell<BufferedRows>>;
 
 #[derive(Debug)]
 struct OnceTable {
@@ -266,7 +266,7 @@ impl ExecutionPlan for OnceExec {
         let projection = self.projection.clone();
         let made = async move {
             let make = || async {
-                let mut gathered = Gathered::new(context.runtime_env().as_ref());
+                let mut gathered = BufferedRows::new(context.runtime_env().as_ref());
                 // Who began to make them may have been given up.
                 let input = reset_plan_states(Arc::clone(&input))?;
                 let mut batches = input.execute(0, Arc::clone(&context))?;

@@ -105,7 +105,7 @@ pub(crate) fn literals(run: &Run, insert: &ast::Insert) -> Option<Literals> {
     let cells = cells
         .map(|value| match default_keyword(value) {
             true => Some(None),
-            false => literal(value, run.params.as_ref()).map(Some),
+            false => literal(value, run.context.params.as_ref()).map(Some),
         })
         .collect::<Option<Vec<_>>>()?;
     Some(Literals {
@@ -132,7 +132,7 @@ pub(crate) fn rows(run: &Run, literals: &Literals) -> Option<(Arc<Table>, Record
     {
         return None;
     }
-    let Some(Relation::Table(table)) = run.snapshot.relation(name) else {
+    let Some(Relation::Table(table)) = run.context.snapshot.relation(name) else {
         return None;
     };
 

@@ -19,7 +19,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::sql::sqlparser::ast;
 use roaring::RoaringTreemap;
 
-use super::super::rows::{Gathered, shape};
+use super::super::rows::shape;
 use super::super::target::{Target, assignments};
 use crate::error::DfOlapError;
 use crate::runtime;
@@ -28,6 +28,7 @@ use crate::sql::execution::Run;
 use crate::sql::expressions::overflow::{check_condition, check_expr};
 use crate::sql::planner::Planner;
 use crate::sql::planner::literals::{NUMBER, meet_decimals_in};
+use crate::sql::resources::buffered_rows::BufferedRows;
 use crate::sql::resources::cooperative::Pace;
 use crate::sql::scan::pruning::prune;
 use crate::sql::scan::stored_batches;
@@ -40,7 +41,7 @@ const MAX_FILES: usize = 4;
 pub(crate) struct Matched {
     pub target: Target,
     pub dead: RoaringTreemap,
-    pub new: Gathered,
+    pub new: BufferedRows,
 }
 
 /// The rows that `DELETE FROM t WHERE condition` removes; `None` where the statement is anything else.
@@ -128,7 +129,7 @@ async fn matched(
     let mut matched = Matched {
         target,
         dead: RoaringTreemap::new(),
-        new: Gathered::new(run.runtime()),
+        new: BufferedRows::new(run.runtime()),
     };
     let values = assigned.map(|_| &values);
     let mut pace = Pace::new();
@@ -142,7 +143,12 @@ async fn matched(
     }
     for place in in_files {
         run.check_stop()?;
-        let Some(found) = run.store.find(&table, place, &condition.plain).await? else {
+        let Some(found) = run
+            .context
+            .store
+            .find(&table, place, &condition.plain)
+            .await?
+        else {
             return Ok(None);
         };
         for Found { batch, positions } in found {
@@ -288,7 +294,7 @@ impl Expressions<'_> {
         expr: ast::Expr,
         data_type: &DataType,
     ) -> Result<Option<Arc<dyn PhysicalExpr>>, DfOlapError> {
-        let mut context = self.planner.context();
+        let mut context = self.planner.planner_context();
         let expr = self.planner.expr(expr, self.schema, &mut context)?;
         let expr = meet_decimals_in(expr.cast_to(data_type, self.schema)?, self.schema)?;
         let expr = check_expr(self.planner.coerce(expr, self.schema)?, self.schema)?;
@@ -300,7 +306,7 @@ impl Expressions<'_> {
     }
 
     fn expr(&self, expr: ast::Expr) -> Result<Expr, DfOlapError> {
-        let mut context = self.planner.context();
+        let mut context = self.planner.planner_context();
         let expr = self.planner.expr(expr, self.schema, &mut context)?;
         Ok(self.planner.coerce(expr, self.schema)?)
     }

@@ -1,0 +1,82 @@
+//! PREPARE, and the arguments of EXECUTE.
+
+use arrow::datatypes::FieldRef;
+use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::sql::sqlparser::ast;
+
+use super::Statement;
+use crate::error::DfOlapError;
+use crate::sql::execution::Run;
+use crate::sql::planner::hide_row_address;
+
+/// A statement kept under a name.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    types: Vec<FieldRef>,
+    pub statement: Statement,
+    /// Whether its text is not a short one.
+    pub is_long: bool,
+}
+
+impl Prepared {
+    /// Keeps `statement`; names in it that do not exist are told now.
+    pub fn new(
+        run: &Run,
+        types: Vec<ast::DataType>,
+        statement: Statement,
+        is_long: bool,
+    ) -> Result<Self, DfOlapError> {
+        let planner = run.planner();
+        let types = types
+            .iter()
+            .map(|data_type| planner.field(data_type))
+            .collect::<Result<Vec<_>, _>>()?;
+        let planned = match &statement {
+            Statement::Query(query) => run
+                .planner()
+                .with_param_types(&types)
+                .statement(query.as_ref().clone())
+                .map(|_| ()),
+            Statement::Write(write) => write
+                .plan(&run.planner().with_param_types(&types))
+                .map(|_| ()),
+            _ => Ok(()),
+        };
+        // Types that are not known before EXECUTE are no error yet; names are.
+        match planned.map_err(DfOlapError::from) {
+            Err(error @ DfOlapError::TableNotFound(_)) => return Err(error),
+            Err(DfOlapError::DataFusion(error)) if error.to_string().contains("No field named") => {
+                return Err(DfOlapError::DataFusion(hide_row_address(error)));
+            }
+            _ => {}
+        }
+        Ok(Self {
+            types,
+            statement,
+            is_long,
+        })
+    }
+
+    /// The values of EXECUTE's arguments.
+    pub fn bind(&self, run: &Run, args: &[ast::Expr]) -> Result<ParamValues, DfOlapError> {
+        if !self.types.is_empty() && self.types.len() != args.len() {
+            return Err(DfOlapError::Invalid(format!(
+                "the prepared statement takes {} parameters, {} were given",
+                self.types.len(),
+                args.len()
+            )));
+        }
+        let values = args
+            .iter()
+            .enumerate()
+            .map(|(index, arg)| {
+                let value = run.constant(arg)?;
+                match self.types.get(index) {
+                    Some(field) => Ok(value.cast_to(field.data_type())?),
+                    None => Ok(value),
+                }
+            })
+            .collect::<Result<Vec<ScalarValue>, DfOlapError>>()?;
+        Ok(ParamValues::from(values))
+    }
+}
