@@ -1,8 +1,9 @@
-//! How fast the engine loads, appends, changes and scans, and DataFusion's `MemTable` over the very same batches beside it.
+//! How fast the engine loads, appends, changes and scans, and DataFusion's `MemTable` over the very same batches beside
+//! it.
 //!
-//! Groups are named after what they do; within the `scan` groups `engine` and the two `memtable` entries are to be compared.
-//! Data is the same on every run. Writes are timed on an engine that was filled for the sample, so that no sample finds what
-//! another one left. The comparison with the published engine is in `benches/peers`.
+//! Groups are named after what they do; within the `scan` groups `engine` and the two `memtable` entries are to be
+//! compared. Data is the same on every run. Writes are timed on an engine that was filled for the sample, so that no
+//! sample finds what another one left. The comparison with the published engine is in `benches/peers`.
 
 #![allow(
     missing_docs,

@@ -1,5 +1,6 @@
-//! Statements that would run for minutes, stopped by a deadline: when the call comes back, how a small query fares meanwhile and
-//! after, how long the tasks of the program around are held up, and what memory it takes. One table; nothing is asserted.
+//! Statements that would run for minutes, stopped by a deadline: when the call comes back, how a small query fares
+//! meanwhile and after, how long the tasks of the program around are held up, and what memory it takes. One table;
+//! nothing is asserted.
 //!
 //!     cargo bench --bench hostile [-- PART_OF_A_NAME]
 

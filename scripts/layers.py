@@ -2,14 +2,17 @@
 """Check who imports whom in src/, and exit 1 where a rule is broken.
 
 1. A module imports its own layer and those below it, never one above; leaves import nothing.
-2. No two files import each other, directly or by way of others. Module lists and re-exports of `mod.rs` and
+2. A room of src/sql imports itself and the rooms before it in ROOMS. For this rule and the first, a call of a method
+   whose `impl` is not in the file of its type imports the file with that `impl`.
+3. No two files import each other, directly or by way of others. Module lists and re-exports of `mod.rs` and
    `lib.rs` are no imports: a path through one is followed to the file that has the item. Unit tests are left out.
-3. `target_arch` stands in TARGET_FILES alone.
-4. No file is longer than MAX_LINES, its unit tests included.
+4. `target_arch` stands in TARGET_FILES alone.
+5. No file is longer than MAX_LINES, its unit tests included, and no line of a comment wider than MAX_WIDTH.
 """
 
 import re
 import sys
+from collections import Counter
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -17,15 +20,23 @@ SRC = Path(__file__).resolve().parent.parent / "src"
 # The modules of src/ from the ground up.
 LEAVES = ["error", "olap", "options", "storage"]
 LAYERS = [LEAVES, ["runtime"], ["change", "fragment", "snapshot", "upkeep"], ["store"], ["sql"], ["gates", "outcome"], ["executor"], ["engine"], ["history"], ["builder"], ["wasm", "tests"]]
+# The rooms of src/sql from the ground up.
+ROOMS = ["syntax", "resources", "expressions", "scan", "planner", "optimizer", "execution", "write", "ddl", "statement"]
 LEVEL = {module: level for level, layer in enumerate(LAYERS) for module in layer}
 TARGET_FILES = ["lib.rs", "runtime/mod.rs", "store/mod.rs"]
 MAX_LINES = 500
+MAX_WIDTH = 120
 
 # Comments, strings and character literals; they become blanks, and line numbers still hold.
 NO_CODE = re.compile(r"""//[^\n]*|/\*.*?\*/|'(?:\\[^\n']+|[^\\'\n])'|r(#*)".*?"\1|"(?:\\.|[^"\\])*\"""", re.S)
 TESTS = re.compile(r"#\[cfg\(test\)\]\s*mod \w+ \{")
 PATH = re.compile(r"(\bpub(?:\([^)]*\))?\s+use\s+)?\b(crate|self|super)((?:::super)*)::(?=[\w{*])")
 RE_EXPORT = re.compile(r"\bpub(?:\([^)]*\))?\s+use\s+(?=\w)")
+COMMENT = re.compile(r"\s*//")
+TYPE = re.compile(r"\b(?:struct|enum|union)\s+(\w+)")
+IMPL = re.compile(r"^impl(?:<[^{]*?>)?\s+(\w+)(?:<[^{]*>)?\s*\{(.*?)^\}", re.M | re.S)
+FN = re.compile(r"\bfn\s+(\w+)")
+CALL = re.compile(r"(?:\.|::)(\w+)(?:::<[^;(]*>)?\s*\(")
 TOKEN = re.compile(r"\s*(?:as\s+\w+\s*)?(::|\w+|[{},*])")
 
 
@@ -52,13 +63,21 @@ class Source:
         self.name = path.relative_to(SRC).as_posix()
         text = path.read_text(encoding="utf-8")
         self.lines = text.count("\n")
+        lines = enumerate(text.splitlines(), 1)
+        self.wide = [at for at, line in lines if len(line) > MAX_WIDTH and COMMENT.match(line)]
         self.code = NO_CODE.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
         self.imports_in = TESTS.split(self.code)[0]
         *self.module, stem = path.relative_to(SRC).with_suffix("").parts
         self.is_index = stem in ("mod", "lib")
         self.module += [] if self.is_index else [stem]
+        self.types = set(TYPE.findall(self.imports_in))
         exports = RE_EXPORT.finditer(self.imports_in) if self.is_index else ()
         self.exports = {path[-1]: path for found in exports for path in expand(self.imports_in, found.end())[0]}
+
+    def calls(self):
+        """Line and name of all calls of methods and associated functions."""
+        for found in CALL.finditer(self.imports_in):
+            yield self.imports_in.count("\n", 0, found.start()) + 1, found[1]
 
     def imports(self):
         """Line and absolute path of all that the file names of the crate."""
@@ -69,6 +88,16 @@ class Source:
             base = [] if found[2] == "crate" else self.module[: len(self.module) - ups]
             for path in expand(self.imports_in, found.end())[0]:
                 yield self.imports_in.count("\n", 0, found.start()) + 1, base + path
+
+
+def foreign_methods(sources):
+    """Type and file of each method whose `impl` is not in the file of its type, by the method's name."""
+    names = Counter(name for source in sources.values() for name in FN.findall(source.imports_in))
+    for source in sources.values():
+        for owner, body in IMPL.findall(source.imports_in):
+            if owner not in source.types:
+                # Of a name that several functions have, nobody knows here which is called.
+                yield from ((name, (owner, source.name)) for name in FN.findall(body) if names[name] == 1)
 
 
 def resolve(sources, path):
@@ -84,24 +113,40 @@ def resolve(sources, path):
     return "/".join(path + ["mod.rs"])
 
 
+def is_above(theirs, mine):
+    """Whether the module at the path `theirs` is above the one at `mine`, or that is one which imports nothing."""
+    if theirs[0] != mine[0]:
+        return mine[0] in LEAVES or LEVEL.get(theirs[0], 99) > LEVEL.get(mine[0], 99)
+    in_rooms = mine[0] == "sql" and len(theirs) > 1 and len(mine) > 1
+    return in_rooms and ROOMS.index(theirs[1]) > ROOMS.index(mine[1])
+
+
 def main():
     sources = {source.name: source for source in map(Source, sorted(SRC.rglob("*.rs")))}
+    methods = dict(foreign_methods(sources))
     wrong, edges = [], {}
     for name, source in sources.items():
         if source.lines > MAX_LINES:
             wrong.append(f"src/{name}: {source.lines} lines, more than {MAX_LINES}")
         if "target_arch" in source.code and name not in TARGET_FILES:
             wrong.append(f"src/{name}: target_arch belongs into {', '.join(TARGET_FILES)}")
-        mine = (source.module or ["lib"])[0]
-        if mine not in LEVEL and mine != "lib":
-            wrong.append(f"src/{name}: {mine} is in none of the LAYERS of scripts/layers.py")
+        mine = source.module or ["lib"]
+        if mine[0] not in LEVEL and mine[0] != "lib":
+            wrong.append(f"src/{name}: {mine[0]} is in none of the LAYERS of scripts/layers.py")
+        if mine[0] == "sql" and len(mine) > 1 and mine[1] not in ROOMS:
+            wrong.append(f"src/{name}: sql/{mine[1]} is in none of the ROOMS of scripts/layers.py")
+            continue
+        wrong += [f"src/{name}:{line}: a comment wider than {MAX_WIDTH}" for line in source.wide]
         for line, path in source.imports():
-            target = resolve(sources, path)
-            theirs = (sources[target].module or ["lib"])[0]
+            item, target = "::".join(path), resolve(sources, path)
             if target != name:
-                edges.setdefault((name, target), f"src/{name}:{line}: imports {'::'.join(path)} of src/{target}")
-            if mine != theirs and (mine in LEAVES or LEVEL.get(theirs, 99) > LEVEL.get(mine, 99)):
-                wrong.append(f"src/{name}:{line}: {mine} may not import {'::'.join(path)}")
+                edges.setdefault((name, target), f"src/{name}:{line}: imports {item} of src/{target}")
+            if is_above(sources[target].module or ["lib"], mine):
+                wrong.append(f"src/{name}:{line}: may not import {item} of src/{target}, which is above it")
+        for line, method in source.calls():
+            owner, target = methods.get(method, (None, name))
+            if re.search(rf"\b{owner}\b", source.imports_in) and is_above(sources[target].module, mine):
+                wrong.append(f"src/{name}:{line}: may not call {owner}::{method} of src/{target}, which is above it")
     mutual = {edge for edge in edges if edge[::-1] in edges}
     wrong += [f"{edges[edge]}, which imports it too" for edge in mutual]
     graph = {name: {b for a, b in edges if a == name and (a, b) not in mutual} for name in sources}

@@ -80,30 +80,32 @@ impl EngineBuilder {
         self
     }
 
-    /// How long one answer of storage is waited for where it is about the commit log, before it is asked again; six times as long
-    /// for a part of a data file in a bucket. Default: 10 seconds.
+    /// How long one answer of storage is waited for where it is about the commit log, before it is asked again; six
+    /// times as long for a part of a data file in a bucket. Default: 10 seconds.
     pub fn answer_timeout(mut self, time: Duration) -> Self {
         self.vortex.patience.answer = time;
         self
     }
 
-    /// How long it is tried to store a commit, and after that to find out what became of it or to keep it from ever being
-    /// stored, before the error is of kind [`Indeterminate`](crate::ErrorKind::Indeterminate). Default: 30 seconds each.
+    /// How long it is tried to store a commit, and after that to find out what became of it or to keep it from ever
+    /// being stored, before the error is of kind [`Indeterminate`](crate::ErrorKind::Indeterminate). Default: 30
+    /// seconds each.
     pub fn commit_timeout(mut self, time: Duration) -> Self {
         self.vortex.patience.settle = time;
         self
     }
 
-    /// A setting of the S3 client of [`StorageMode::Vortex`], by the name of its environment variable: `AWS_ACCESS_KEY_ID`,
-    /// `AWS_ENDPOINT_URL`, … It goes before the variable. Values are not logged. Needs the feature `cloud-storage`.
+    /// A setting of the S3 client of [`StorageMode::Vortex`], by the name of its environment variable:
+    /// `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, … It goes before the variable. Values are not logged. Needs the feature
+    /// `cloud-storage`.
     #[cfg(any(feature = "cloud-storage", doc))]
     pub fn s3_option(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.vortex.s3.0.push((key.into(), value.into()));
         self
     }
 
-    /// What all statements may use together while they run, in bytes; tables in memory are not counted. Sorts, joins and
-    /// aggregates spill to disk before they fail. Default: three quarters of the machine's memory.
+    /// What all statements may use together while they run, in bytes; tables in memory are not counted. Sorts, joins
+    /// and aggregates spill to disk before they fail. Default: three quarters of the machine's memory.
     pub fn memory_limit_bytes(mut self, bytes: usize) -> Self {
         self.memory_limit_bytes = Some(bytes);
         self
@@ -127,15 +129,15 @@ impl EngineBuilder {
         self
     }
 
-    /// Runs on a [`RuntimeEnv`] of the caller's: its memory pool, disk manager and object stores. The memory limit, the spill
-    /// directory and the closed registry of object stores are then the caller's business.
+    /// Runs on a [`RuntimeEnv`] of the caller's: its memory pool, disk manager and object stores. The memory limit, the
+    /// spill directory and the closed registry of object stores are then the caller's business.
     pub fn runtime_env(mut self, runtime: Arc<RuntimeEnv>) -> Self {
         self.runtime = Some(runtime);
         self
     }
 
-    /// Makes an object store known under a URL such as `s3://bucket`. Where the storage URL names the same bucket, the database
-    /// lies in that store.
+    /// Makes an object store known under a URL such as `s3://bucket`. Where the storage URL names the same bucket, the
+    /// database lies in that store.
     pub fn object_store(mut self, url: Url, store: Arc<dyn ObjectStore>) -> Self {
         self.object_stores.push((url, store));
         self
@@ -172,8 +174,8 @@ impl EngineBuilder {
         self
     }
 
-    /// Lets SQL read files and registered object stores: `SELECT … FROM 'path'` and CREATE EXTERNAL TABLE. An external table
-    /// belongs to the engine's session; it is no part of the database. Default: refused.
+    /// Lets SQL read files and registered object stores: `SELECT … FROM 'path'` and CREATE EXTERNAL TABLE. An external
+    /// table belongs to the engine's session; it is no part of the database. Default: refused.
     pub fn allow_external_reads(mut self, allow: bool) -> Self {
         self.limits.reads = allow;
         self
@@ -254,7 +256,8 @@ impl EngineBuilder {
             Ok(location) => location,
         };
         if location.is_none() {
-            // A list of a join's keys lets blocks of files be left out; rows in memory are looked up in the join's own table.
+            // A list of a join's keys lets blocks of files be left out; rows in memory are looked up in the join's own
+            // table.
             let options = &mut config.options_mut().optimizer;
             options.hash_join_inlist_pushdown_max_size = 0;
         }

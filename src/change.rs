@@ -1,9 +1,9 @@
 //! [`ChangeSet`]: what a statement wants to change, and when two of them conflict.
 //!
-//! A change set is a list of actions against a base snapshot. [`ChangeSet::apply`] makes the next snapshot from any later
-//! one, or says why it cannot: appends always commute, deletions of different rows commute, all else does not, and the
-//! statement is run again on the newer snapshot. Several statements make one change set by running each on the result of
-//! those before and keeping all actions.
+//! A change set is a list of actions against a base snapshot. [`ChangeSet::apply`] makes the next snapshot from any
+//! later one, or says why it cannot: appends always commute, deletions of different rows commute, all else does not,
+//! and the statement is run again on the newer snapshot. Several statements make one change set by running each on the
+//! result of those before and keeping all actions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -319,8 +319,8 @@ impl Next<'_> {
     }
 }
 
-/// Puts `new` where `old` stood. A fragment of `old` that is not there any more has no live row here: it lost its last one, or
-/// they stand in another fragment by now.
+/// Puts `new` where `old` stood. A fragment of `old` that is not there any more has no live row here: it lost its last
+/// one, or they stand in another fragment by now.
 fn replace(
     fragments: &mut Vec<LiveFragment>,
     old: &[Replaced],
@@ -386,8 +386,8 @@ fn same(a: &Arc<TableDefinition>, b: &Arc<TableDefinition>) -> bool {
     Arc::ptr_eq(a, b) || a == b
 }
 
-/// Turns rows named by address into deletions. The upper half of an address is the fragment's place in `table`, the lower
-/// the row's position in it.
+/// Turns rows named by address into deletions. The upper half of an address is the fragment's place in `table`, the
+/// lower the row's position in it.
 pub(crate) fn deletions(table: &Table, addresses: &RoaringTreemap) -> Vec<Action> {
     let mut by_fragment = BTreeMap::new();
     for (place, rows) in addresses.bitmaps() {

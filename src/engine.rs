@@ -129,8 +129,8 @@ impl DataFusionEngine {
         self.calls.execute(sql, options).await
     }
 
-    /// Runs any number of statements, each on the result of those before, as **one atomic change**: all of it becomes visible
-    /// at once, or nothing. Returns the rows that each statement affected.
+    /// Runs any number of statements, each on the result of those before, as **one atomic change**: all of it becomes
+    /// visible at once, or nothing. Returns the rows that each statement affected.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
@@ -174,13 +174,13 @@ impl DataFusionEngine {
         self.calls.load_stream(table, batches.boxed()).await
     }
 
-    /// Creates a table that holds the rows of a stream, in one commit: no one sees it without them, and after an error it is not
-    /// there. Its columns may have any names, as those of files do; SQL takes `"First name"` in double quotes. Returns the number
-    /// of rows.
+    /// Creates a table that holds the rows of a stream, in one commit: no one sees it without them, and after an error
+    /// it is not there. Its columns may have any names, as those of files do; SQL takes `"First name"` in double
+    /// quotes. Returns the number of rows.
     ///
     /// # Errors
-    /// Of kind invalid where the name is taken or is not made of letters, digits and `_`, a type cannot be used, a column has no
-    /// name or that of another, or a batch does not fit; the stream's own.
+    /// Of kind invalid where the name is taken or is not made of letters, digits and `_`, a type cannot be used, a
+    /// column has no name or that of another, or a batch does not fit; the stream's own.
     pub async fn create_table_from<S, E>(
         &self,
         table: &str,
@@ -198,8 +198,8 @@ impl DataFusionEngine {
             .await
     }
 
-    /// A [`SessionContext`] on the current snapshot, for DataFrames and for what else DataFusion offers to Rust code. It reads;
-    /// tables change through the engine alone. It is not bound by the engine's limits on SQL text.
+    /// A [`SessionContext`] on the current snapshot, for DataFrames and for what else DataFusion offers to Rust code.
+    /// It reads; tables change through the engine alone. It is not bound by the engine's limits on SQL text.
     pub async fn session_context(&self) -> Result<SessionContext, DfOlapError> {
         self.calls.session_context().await
     }

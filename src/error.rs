@@ -1,8 +1,8 @@
 //! [`DfOlapError`]: every way a call can fail, and what the caller does next.
 //!
-//! Guarantees: a call that returned an error changed nothing. [`DfOlapError::kind`] says what to do about it, the message
-//! names the table, column, value or URL, and [`std::error::Error::source`] holds the cause without repeating it. An error
-//! of ours that travelled through DataFusion is found again on the way out.
+//! Guarantees: a call that returned an error changed nothing. [`DfOlapError::kind`] says what to do about it, the
+//! message names the table, column, value or URL, and [`std::error::Error::source`] holds the cause without repeating
+//! it. An error of ours that travelled through DataFusion is found again on the way out.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! Statements against the store: a read streams from one snapshot; a write is worked out on one and committed, and worked
-//! out again where another change came between.
+//! Statements against the store: a read streams from one snapshot; a write is worked out on one and committed, and
+//! worked out again where another change came between.
 
 mod append;
 mod calls;
@@ -137,7 +137,8 @@ impl Executor {
         limited.run(work.boxed()).await
     }
 
-    /// Makes the change of a table that `plan` works out on a snapshot, again on a newer one for as long as others come between.
+    /// Makes the change of a table that `plan` works out on a snapshot, again on a newer one for as long as others come
+    /// between.
     async fn change(
         &self,
         table: &str,
@@ -198,8 +199,8 @@ impl Executor {
         Ok(())
     }
 
-    /// Forgets the external tables of a DROP TABLE of nothing else, or adds the rows of an INSERT to one; `None` where a statement
-    /// writes tables of ours.
+    /// Forgets the external tables of a DROP TABLE of nothing else, or adds the rows of an INSERT to one; `None` where
+    /// a statement writes tables of ours.
     async fn write_external(
         &self,
         given: &Given,

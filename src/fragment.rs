@@ -1,7 +1,7 @@
 //! [`Fragment`]: rows that were written together and never change, and which of them are dead in one snapshot.
 //!
-//! A fragment's rows are Arrow batches, or lie in a file that only its store can read; what is said of them here (how many,
-//! which columns, between which values) is the same for both.
+//! A fragment's rows are Arrow batches, or lie in a file that only its store can read; what is said of them here (how
+//! many, which columns, between which values) is the same for both.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -195,7 +195,8 @@ pub(crate) struct ValueRange {
 }
 
 impl Fragment {
-    /// The most rows of a fragment in memory: a deletion vector is then a single Roaring container, and a row's address fits.
+    /// The most rows of a fragment in memory: a deletion vector is then a single Roaring container, and a row's address
+    /// fits.
     pub const MAX_ROWS: usize = 1 << 16;
 
     pub fn new(layout: Arc<[ColumnId]>, batches: Vec<RecordBatch>) -> Self {

@@ -31,8 +31,8 @@ impl DataFusionEngine {
     /// ```
     ///
     /// # Errors
-    /// `Invalid` for a version that is not there yet or not kept any more, and for a statement that is no query; `Unsupported`
-    /// in memory.
+    /// `Invalid` for a version that is not there yet or not kept any more, and for a statement that is no query;
+    /// `Unsupported` in memory.
     pub async fn query_at(
         &self,
         sql: &str,
@@ -50,9 +50,9 @@ impl DataFusionEngine {
         self.calls.upkeep().versions().await
     }
 
-    /// Puts small fragments of all tables together, leaves out what was deleted, and writes to files what still lies in the log.
-    /// The rows stay what they are, and statements run on meanwhile. It happens by itself where there is much to do (see
-    /// [`CompactionPolicy`](crate::CompactionPolicy)); in memory there is nothing to do.
+    /// Puts small fragments of all tables together, leaves out what was deleted, and writes to files what still lies in
+    /// the log. The rows stay what they are, and statements run on meanwhile. It happens by itself where there is much
+    /// to do (see [`CompactionPolicy`](crate::CompactionPolicy)); in memory there is nothing to do.
     ///
     /// # Errors
     /// Of the kinds unavailable and corrupt, where storage cannot be used. What was done until then stays done.
@@ -71,8 +71,8 @@ impl DataFusionEngine {
         self.calls.upkeep().compact(&progress).await
     }
 
-    /// Removes the files that no version names that is to stay, and the part of the log that is not needed any more. Never a file
-    /// that a statement of this engine reads. In memory there is nothing to do.
+    /// Removes the files that no version names that is to stay, and the part of the log that is not needed any more.
+    /// Never a file that a statement of this engine reads. In memory there is nothing to do.
     ///
     /// # Errors
     /// Of the kinds unavailable and corrupt, where storage cannot be used. What was done until then stays done.
@@ -88,8 +88,8 @@ impl DataFusionEngine {
         self.calls.upkeep().refresh().await
     }
 
-    /// Reads the log and every data file that a version names that can be asked for, and holds each block against its checksum.
-    /// What is damaged is listed, not an error.
+    /// Reads the log and every data file that a version names that can be asked for, and holds each block against its
+    /// checksum. What is damaged is listed, not an error.
     ///
     /// # Errors
     /// Of the kind unavailable, where storage cannot be reached.
@@ -97,8 +97,9 @@ impl DataFusionEngine {
         self.calls.upkeep().verify().await
     }
 
-    /// Lets many writers at once try to create one object in the database's storage, and fails where more than one is told that it
-    /// did: on such a store commits would be lost. Making a database checks the same with two writers, one after the other.
+    /// Lets many writers at once try to create one object in the database's storage, and fails where more than one is
+    /// told that it did: on such a store commits would be lost. Making a database checks the same with two writers, one
+    /// after the other.
     ///
     /// # Errors
     /// [`DfOlapError::StorageConfig`], where the store cannot be used.
@@ -106,8 +107,8 @@ impl DataFusionEngine {
         self.calls.upkeep().check_store().await
     }
 
-    /// What became of a commit that ended in [`DfOlapError::CommitUnknown`]: the version that it is, or `None`, where it never was
-    /// made and never will be. Reads the log back to the oldest version, where this engine does not know.
+    /// What became of a commit that ended in [`DfOlapError::CommitUnknown`]: the version that it is, or `None`, where
+    /// it never was made and never will be. Reads the log back to the oldest version, where this engine does not know.
     ///
     /// # Errors
     /// Of the kind unavailable, where storage still cannot be reached.

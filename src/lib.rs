@@ -1,9 +1,9 @@
 //! An analytical SQL engine over Arrow inside your program.
 //!
-//! [`DataFusionEngine`] keeps tables in memory or durably in Vortex files ([`StorageMode`]), answers all of DataFusion's SELECT, and changes tables by a complete DML layer
-//! (INSERT with ON CONFLICT, UPDATE … FROM, DELETE … USING, MERGE, RETURNING), each statement atomic and counted exactly. Any
-//! number of readers and writers work at once: a query sees one snapshot of all tables, and its stream keeps that snapshot to
-//! its last batch.
+//! [`DataFusionEngine`] keeps tables in memory or durably in Vortex files ([`StorageMode`]), answers all of
+//! DataFusion's SELECT, and changes tables by a complete DML layer (INSERT with ON CONFLICT, UPDATE … FROM, DELETE …
+//! USING, MERGE, RETURNING), each statement atomic and counted exactly. Any number of readers and writers work at once:
+//! a query sees one snapshot of all tables, and its stream keeps that snapshot to its last batch.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
@@ -19,8 +19,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! SQL from a stranger reaches no file and no network, and every statement runs within limits on memory, text and plan size;
-//! [`EngineBuilder`] sets them. Errors are [`DfOlapError`]; [`DfOlapError::kind`] says what to do next.
+//! SQL from a stranger reaches no file and no network, and every statement runs within limits on memory, text and plan
+//! size; [`EngineBuilder`] sets them. Errors are [`DfOlapError`]; [`DfOlapError::kind`] says what to do next.
 
 #![cfg_attr(
     any(target_arch = "wasm32", not(feature = "vortex")),

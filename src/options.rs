@@ -1,4 +1,5 @@
-//! [`StatementOptions`]: what one statement brings along; [`CancelHandle`]: how it is stopped; and how a durable store behaves.
+//! [`StatementOptions`]: what one statement brings along; [`CancelHandle`]: how it is stopped; and how a durable store
+//! behaves.
 
 use std::time::Duration;
 
@@ -85,13 +86,13 @@ pub enum Durability {
     /// Nothing: a write returns when it is on stable storage.
     #[default]
     Synced,
-    /// The last commits, or the whole database: nothing is synced, so a write returns sooner. A crash of the program alone takes
-    /// nothing.
+    /// The last commits, or the whole database: nothing is synced, so a write returns sooner. A crash of the program
+    /// alone takes nothing.
     LostOnPowerFailure,
 }
 
-/// When tables of [`StorageMode::Vortex`](crate::StorageMode::Vortex) are compacted without being asked to: after a commit of this
-/// engine, in the background, where one of the limits is reached. What is asked for by
+/// When tables of [`StorageMode::Vortex`](crate::StorageMode::Vortex) are compacted without being asked to: after a
+/// commit of this engine, in the background, where one of the limits is reached. What is asked for by
 /// [`compact`](crate::DataFusionEngine::compact) is done whatever this says.
 ///
 /// ```
@@ -105,7 +106,8 @@ pub enum Durability {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompactionPolicy {
-    /// False: never. Rows of small commits then stay in the log's state, which every process holds in memory. Default: true.
+    /// False: never. Rows of small commits then stay in the log's state, which every process holds in memory. Default:
+    /// true.
     pub automatic: bool,
     /// So many neighbours with few rows become one file. Default: 16.
     pub small_neighbours: usize,
@@ -113,7 +115,8 @@ pub struct CompactionPolicy {
     pub rows_in_log: u64,
     /// Or so many bytes of them, as they are in memory. Default: 4 MiB.
     pub bytes_in_log: u64,
-    /// A file is written again when more than so many percent of its rows, and at least 1024, were deleted. Default: 25.
+    /// A file is written again when more than so many percent of its rows, and at least 1024, were deleted. Default:
+    /// 25.
     pub deleted_percent: u8,
 }
 
@@ -138,8 +141,8 @@ impl Default for CompactionPolicy {
     }
 }
 
-/// When an engine on [`StorageMode::Vortex`](crate::StorageMode::Vortex) looks for what others committed. Its own commits it
-/// always sees, and a write always meets what is there.
+/// When an engine on [`StorageMode::Vortex`](crate::StorageMode::Vortex) looks for what others committed. Its own
+/// commits it always sees, and a write always meets what is there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Refresh {
     /// Before every statement: one look at the folder, or one small request to the bucket.

@@ -1,8 +1,8 @@
 //! The data model: a database is a sequence of immutable [`Snapshot`]s.
 //!
-//! A snapshot names its tables and views; a [`Table`] is a definition and a list of immutable [`Fragment`]s, each with an
-//! optional deletion vector (a Roaring bitmap of dead positions). Nothing here does I/O and nothing here changes: a writer
-//! makes the next snapshot from this one (see [`crate::change`]), sharing all that stays.
+//! A snapshot names its tables and views; a [`Table`] is a definition and a list of immutable [`Fragment`]s, each with
+//! an optional deletion vector (a Roaring bitmap of dead positions). Nothing here does I/O and nothing here changes: a
+//! writer makes the next snapshot from this one (see [`crate::change`]), sharing all that stays.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

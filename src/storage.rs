@@ -14,7 +14,8 @@ pub enum StorageMode {
     InMemory,
     /// Durable Vortex files below a local folder or an S3-compatible prefix.
     ///
-    /// Accepted: a path (`/data/olap`, `./olap`), a `file://` URL and, with the feature `cloud-storage`, `s3://bucket/prefix`.
+    /// Accepted: a path (`/data/olap`, `./olap`), a `file://` URL and, with the feature `cloud-storage`,
+    /// `s3://bucket/prefix`.
     Vortex {
         /// The folder or URL.
         url: String,

@@ -65,8 +65,8 @@ pub struct VersionEntry {
 /// What a vacuum removes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VacuumOptions {
-    /// Every version that was the newest at some moment within this time stays readable. Statements of other processes may still
-    /// read what is older: give more than the longest of them takes. Default: seven days.
+    /// Every version that was the newest at some moment within this time stays readable. Statements of other processes
+    /// may still read what is older: give more than the longest of them takes. Default: seven days.
     pub retention: Duration,
     /// Only say what would be removed. Default: false.
     pub dry_run: bool,

@@ -1,7 +1,9 @@
-//! Writes while others read: one reader holds a stream open over all of it, another asks for the totals again and again.
+//! Writes while others read: one reader holds a stream open over all of it, another asks for the totals again and
+//! again.
 //!
-//! The open stream has to end with what stood when it was opened. The asking reader has to see states between statements, in
-//! their order, and none in the midst of one. The statements themselves are in [`writer`], the readers in [`readers`].
+//! The open stream has to end with what stood when it was opened. The asking reader has to see states between
+//! statements, in their order, and none in the midst of one. The statements themselves are in [`writer`], the readers
+//! in [`readers`].
 
 mod readers;
 mod staging;

@@ -1,5 +1,5 @@
-//! Files on their way into the engine: fetched where they are missing, counted, read as a stream and loaded with a progress
-//! bar.
+//! Files on their way into the engine: fetched where they are missing, counted, read as a stream and loaded with a
+//! progress bar.
 //!
 //! DataFusion reads the formats; the engine's own SQL reaches no file, so the stream is handed to it.
 
@@ -114,8 +114,8 @@ impl Source {
         }
     }
 
-    /// Makes the table, with `key` as its primary key, and loads it, showing each batch to `watch` on its way. Returns the rows that the engine took and the
-    /// time.
+    /// Makes the table, with `key` as its primary key, and loads it, showing each batch to `watch` on its way. Returns
+    /// the rows that the engine took and the time.
     pub async fn load(
         self,
         engine: &DataFusionEngine,

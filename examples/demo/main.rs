@@ -1,8 +1,9 @@
 //! `cargo demo`: the engine at work on 3,000,000 flights, or on a file of your own.
 //!
-//! This file reads the arguments and keeps the order of the steps. [`files`] fetches and loads, [`queries`] asks, [`changes`]
-//! writes while others read, [`picture`] draws, [`any_file`] is the tour of a file of your own, and [`report`] collects what
-//! was checked. All totals that the engine is checked against are worked out by [`flights`] in plain Rust.
+//! This file reads the arguments and keeps the order of the steps. [`files`] fetches and loads, [`queries`] asks,
+//! [`changes`] writes while others read, [`picture`] draws, [`any_file`] is the tour of a file of your own, and
+//! [`report`] collects what was checked. All totals that the engine is checked against are worked out by [`flights`] in
+//! plain Rust.
 
 // `wasm-pack test` builds the examples too; this one is a native program.
 #![cfg_attr(target_arch = "wasm32", no_main)]

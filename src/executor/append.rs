@@ -54,7 +54,8 @@ impl Executor {
         Err(spent(&lost))
     }
 
-    /// Appends the batches of a stream to a table. The stream can be read once: a change of the table meanwhile is an error.
+    /// Appends the batches of a stream to a table. The stream can be read once: a change of the table meanwhile is an
+    /// error.
     pub(super) async fn append_stream(
         &self,
         name: &str,

@@ -60,7 +60,8 @@ impl Executor {
         .await
     }
 
-    /// What an older version of this crate wrote for a table that is to be made, by its name as it was given or as SQL reads it.
+    /// What an older version of this crate wrote for a table that is to be made, by its name as it was given or as SQL
+    /// reads it.
     async fn adoptable(
         &self,
         given: &str,

@@ -1,9 +1,10 @@
-//! Threads of the engine's own: the work of a statement never holds up a task of the program around it, or another statement.
+//! Threads of the engine's own: the work of a statement never holds up a task of the program around it, or another
+//! statement.
 //!
-//! A sort, a join's table or one call of a function may take seconds in which nobody is asked whether to stop. So each statement
-//! that runs a plan has a *lane*, a few threads by themselves; who waits for its rows waits elsewhere and goes on when the time has
-//! come, whatever the lane is doing. A lane whose statement was given up is free again when its work has ended, and until then
-//! the others share the processors with it, in the turns that [`Threads`] are given.
+//! A sort, a join's table or one call of a function may take seconds in which nobody is asked whether to stop. So each
+//! statement that runs a plan has a *lane*, a few threads by themselves; who waits for its rows waits elsewhere and
+//! goes on when the time has come, whatever the lane is doing. A lane whose statement was given up is free again when
+//! its work has ended, and until then the others share the processors with it, in the turns that [`Threads`] are given.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -26,7 +27,8 @@ use crate::error::{DfOlapError, panicked};
 
 /// The most threads of all lanes together, so far as [`FEWEST`] lets them.
 const THREADS: usize = 64;
-/// Of lanes there are up to this many on any machine, and not more than [`MOST`]; with more statements at once, several share one.
+/// Of lanes there are up to this many on any machine, and not more than [`MOST`]; with more statements at once, several
+/// share one.
 const FEWEST: usize = 4;
 const MOST: usize = 16;
 /// The batches that are made before they are asked for.

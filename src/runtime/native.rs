@@ -13,8 +13,8 @@ use crate::error::DfOlapError;
 pub(crate) async fn sleep(duration: Duration) {
     let slept = AssertUnwindSafe(tokio::time::sleep(duration)).catch_unwind();
     if slept.await.is_err() {
-        // A timer panics while its runtime is being shut down. A task ends here, where it gives up its turn; whoever waits
-        // outside of the runtime goes on without the timer.
+        // A timer panics while its runtime is being shut down. A task ends here, where it gives up its turn; whoever
+        // waits outside of the runtime goes on without the timer.
         yield_now().await;
     }
 }
@@ -67,8 +67,8 @@ pub(crate) const QUERY_LEVELS: usize = 250;
 /// The stack of a thread that runs plans.
 pub(super) const STACK_BYTES: usize = 64 << 20;
 
-/// What queries may use together when the builder says nothing: three quarters of the machine's memory, or of the control
-/// group's limit where there is a lower one.
+/// What queries may use together when the builder says nothing: three quarters of the machine's memory, or of the
+/// control group's limit where there is a lower one.
 pub(crate) fn default_memory_limit_bytes() -> usize {
     let mut system = sysinfo::System::new();
     system.refresh_memory();

@@ -1,9 +1,10 @@
 //! Turns of threads: who has computed for long comes after those who have not.
 //!
-//! The operating system gives threads of one priority equal parts of the processors; beside two or three statements that run for
-//! minutes a small one, and the program around, would wait for most of theirs. So the threads of a lane that has computed for long on
-//! its statement run on with a lower priority, where threads have one of their own, which is on Linux. The system gives no higher one
-//! back: when the statement has ended its lane ends too, and the next one has another.
+//! The operating system gives threads of one priority equal parts of the processors; beside two or three statements
+//! that run for minutes a small one, and the program around, would wait for most of theirs. So the threads of a lane
+//! that has computed for long on its statement run on with a lower priority, where threads have one of their own, which
+//! is on Linux. The system gives no higher one back: when the statement has ended its lane ends too, and the next one
+//! has another.
 
 #[cfg(target_os = "linux")]
 use std::fs::read_to_string;
@@ -14,9 +15,11 @@ use parking_lot::Mutex;
 #[cfg(target_os = "linux")]
 use rustix::process::{Pid, getpriority_process, setpriority_process};
 
-/// How long the threads of a lane compute for a statement, all together, before they are looked at as those of a long one.
+/// How long the threads of a lane compute for a statement, all together, before they are looked at as those of a long
+/// one.
 const LONG: Duration = Duration::from_millis(100);
-/// How many steps lower they run then, of the twenty that there are: each gets about a tenth of what another thread gets.
+/// How many steps lower they run then, of the twenty that there are: each gets about a tenth of what another thread
+/// gets.
 #[cfg(target_os = "linux")]
 const STEPS: i32 = 10;
 

@@ -1,8 +1,8 @@
 //! The browser's side: one thread, whose event loop everything shares.
 //!
-//! DataFusion spawns tasks into the tokio runtime that it is polled in. There is one such runtime here, and it never parks: it is
-//! entered for a slice of time, in which a call and all spawned tasks are polled ([`drive`]), and left again, so that the event loop
-//! has its turn: messages, timers, promises.
+//! DataFusion spawns tasks into the tokio runtime that it is polled in. There is one such runtime here, and it never
+//! parks: it is entered for a slice of time, in which a call and all spawned tasks are polled ([`drive`]), and left
+//! again, so that the event loop has its turn: messages, timers, promises.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -37,8 +37,8 @@ thread_local! {
     static TURN: RefCell<Option<Turn>> = const { RefCell::new(None) };
 }
 
-/// Drives `work` to its end, in slices, with a turn of the event loop between them. In the browser every call of an engine, and all
-/// that reads its streams, has to be driven.
+/// Drives `work` to its end, in slices, with a turn of the event loop between them. In the browser every call of an
+/// engine, and all that reads its streams, has to be driven.
 ///
 /// ```ignore
 /// let rows = rhei_datafusion::drive(engine.query("SELECT 1 UNION ALL SELECT 2")).await?;
@@ -47,7 +47,8 @@ pub async fn drive<F: Future>(work: F) -> F::Output {
     let mut work = std::pin::pin!(work);
     let slices = Slices::default();
     loop {
-        // First of all, so never inside of a slice of another: a function in JavaScript that a query calls may call an engine.
+        // First of all, so never inside of a slice of another: a function in JavaScript that a query calls may call an
+        // engine.
         turn_of_the_event_loop().await;
         match slices.work(work.as_mut()) {
             Slice::Done(output) => return output,
@@ -85,8 +86,8 @@ impl Slices {
                     woken.take();
                     let polled = work.as_mut().poll(&mut Context::from_waker(&waker));
                     if let Poll::Ready(output) = polled {
-                        // What yielded in that poll is woken here, and forgotten where the runtime is left before: another
-                        // call may have, where several are polled together.
+                        // What yielded in that poll is woken here, and forgotten where the runtime is left before:
+                        // another call may have, where several are polled together.
                         tokio::task::yield_now().await;
                         return Slice::Done(output);
                     }
@@ -147,7 +148,8 @@ impl Wake for Woken {
     }
 }
 
-/// A channel to ourselves: its messages come after what else waits in the event loop, and, unlike timers, without delay.
+/// A channel to ourselves: its messages come after what else waits in the event loop, and, unlike timers, without
+/// delay.
 struct Turn {
     sender: JsValue,
     post: Function,
@@ -287,8 +289,8 @@ static ALLOCATOR: cap::Cap<std::alloc::System> = cap::Cap::new(std::alloc::Syste
 
 /// What tables and statements use together, the most that they did, and what they may use, in bytes.
 ///
-/// wasm32 has four gigabytes at most, and an allocation that fails ends the instance: so what would go beyond the limit is refused
-/// before it is asked for.
+/// wasm32 has four gigabytes at most, and an allocation that fails ends the instance: so what would go beyond the limit
+/// is refused before it is asked for.
 pub(crate) struct Heap {
     limit: AtomicUsize,
 }
@@ -356,8 +358,8 @@ pub(crate) fn with_deep_stack<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// How deep a plan may be, on the megabyte or less of stack that a browser gives: half of it is enough for what the browser's first
-/// compiler makes of an optimized module. Modules that are not optimized take several times as much.
+/// How deep a plan may be, on the megabyte or less of stack that a browser gives: half of it is enough for what the
+/// browser's first compiler makes of an optimized module. Modules that are not optimized take several times as much.
 pub(crate) const PLAN_LEVELS: usize = if cfg!(debug_assertions) { 200 } else { 500 };
 /// How deep queries may stand in one another, which have some levels each.
 pub(crate) const QUERY_LEVELS: usize = 64;

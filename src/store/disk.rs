@@ -1,4 +1,5 @@
-//! The file system under a local store: [`Files`], so that tests can stand in for a disk that loses power, and [`Disk`].
+//! The file system under a local store: [`Files`], so that tests can stand in for a disk that loses power, and
+//! [`Disk`].
 
 #[cfg(test)]
 pub(crate) mod simulated;
@@ -40,8 +41,8 @@ pub(crate) trait Files: Debug + Send + Sync + 'static {
     /// Makes a folder in one that is there; it may be there itself.
     fn create_folder(&self, path: &Path) -> io::Result<()>;
 
-    /// Writes a file that gets its name when all of it is there, on stable storage where `synced`; fails with `AlreadyExists`
-    /// where the name is taken.
+    /// Writes a file that gets its name when all of it is there, on stable storage where `synced`; fails with
+    /// `AlreadyExists` where the name is taken.
     fn write_whole(&self, path: &Path, bytes: &[u8], synced: bool) -> io::Result<()> {
         let folder = path.parent().unwrap_or(path);
         self.finish(self.begin(folder)?, path, bytes, synced)
@@ -194,7 +195,8 @@ impl Files for Disk {
         let file = std::fs::File::open(path)?;
         let wanted = bytes.len();
         let mut into = [io::IoSliceMut::new(bytes)];
-        // Less than everything comes of a file that is too short, or of one that is in memory in part; who reads again finds out.
+        // Less than everything comes of a file that is too short, or of one that is in memory in part; who reads again
+        // finds out.
         let read = preadv2(&file, &mut into, offset, ReadWriteFlags::NOWAIT);
         Ok(read.is_ok_and(|read| read == wanted))
     }

@@ -1,9 +1,9 @@
 //! The in-memory store: fragments are Arrow batches, a commit swaps one `Arc`.
 //!
-//! Guarantees: readers take the current snapshot without a lock; commits stand in one short queue and cost what they touch,
-//! not what the tables hold. Small fragments at a table's end are merged by later commits, sixteen of a size at a time, so
-//! that a row is copied a handful of times in its life however it came in. A fragment that is mostly dead is rewritten by the
-//! commit that made it so, and merged with its neighbours where many of them have become small.
+//! Guarantees: readers take the current snapshot without a lock; commits stand in one short queue and cost what they
+//! touch, not what the tables hold. Small fragments at a table's end are merged by later commits, sixteen of a size at
+//! a time, so that a row is copied a handful of times in its life however it came in. A fragment that is mostly dead is
+//! rewritten by the commit that made it so, and merged with its neighbours where many of them have become small.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Where fragments and commits live. Nothing above this layer knows which store it has.
 //!
-//! A store keeps one current snapshot and replaces it by exactly one atomic act, the commit. See [`memory`] for the store
-//! that both targets share.
+//! A store keeps one current snapshot and replaces it by exactly one atomic act, the commit. See [`memory`] for the
+//! store that both targets share.
 
 #[cfg(all(feature = "vortex", not(target_arch = "wasm32")))]
 pub(crate) mod disk;
@@ -76,8 +76,8 @@ pub(crate) trait Store: Debug + Send + Sync {
     /// The store's own error behind one that came out of a plan, where there is one.
     fn cause(&self, error: DfOlapError) -> DfOlapError;
 
-    /// The live rows of the file at a place in a table's list for which `condition`, over the table's columns, may be true, with
-    /// their positions; `None` where it would take reading much of it.
+    /// The live rows of the file at a place in a table's list for which `condition`, over the table's columns, may be
+    /// true, with their positions; `None` where it would take reading much of it.
     async fn find(
         &self,
         table: &Table,
@@ -108,8 +108,8 @@ pub(crate) trait Upkeep: Send + Sync {
     /// Removes what no version names that is to stay.
     async fn vacuum(&self, options: VacuumOptions) -> Result<Vacuum, DfOlapError>;
 
-    /// The rows of a folder that an older version of this crate wrote for a table of that name, where there is one that was not
-    /// taken over yet: its name, and what they are as fragments.
+    /// The rows of a folder that an older version of this crate wrote for a table of that name, where there is one that
+    /// was not taken over yet: its name, and what they are as fragments.
     async fn adoptable(
         &self,
         name: &str,

@@ -1,9 +1,9 @@
 //! Keeping a table's fragments in memory few and full: what a commit does beyond its change.
 //!
-//! After an append the table's end is looked at: sixteen fragments of a size class become one of the next, so that a row is
-//! copied a handful of times in its life however it came in. A fragment that is mostly dead is rewritten by the commit that
-//! made it so, and merged with its neighbours where many of them have become small. Fragments that lie in files stay as they
-//! are.
+//! After an append the table's end is looked at: sixteen fragments of a size class become one of the next, so that a
+//! row is copied a handful of times in its life however it came in. A fragment that is mostly dead is rewritten by the
+//! commit that made it so, and merged with its neighbours where many of them have become small. Fragments that lie in
+//! files stay as they are.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use crate::error::DfOlapError;
 use crate::fragment::{Fragment, FragmentId, LiveFragment};
 use crate::snapshot::{RelationId, Snapshot, Table};
 
-/// How many fragments of a size class stand at a table's end before they become one of the next class, and how much larger
-/// that one is.
+/// How many fragments of a size class stand at a table's end before they become one of the next class, and how much
+/// larger that one is.
 const MERGE_FAN_IN: usize = 16;
 /// More than this is left as it is: the offsets of a merged array may not reach further.
 const MAX_MERGE_BYTES: usize = 1 << 30;

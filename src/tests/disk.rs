@@ -115,8 +115,8 @@ async fn expected() -> Vec<Vec<String>> {
     states
 }
 
-/// Works until the power goes at an operation, then looks at every disk that may be found. Returns whether it went, and what is
-/// wrong.
+/// Works until the power goes at an operation, then looks at every disk that may be found. Returns whether it went, and
+/// what is wrong.
 async fn lose_power(
     at: usize,
     done: bool,

@@ -21,8 +21,8 @@ const WAITS: u32 = 2;
 /// No call is left.
 const NONE: u32 = 0;
 
-/// All calls of an engine. JavaScript gives them their turns and takes what they return, so that a trap in any of them is an
-/// exception that it catches.
+/// All calls of an engine. JavaScript gives them their turns and takes what they return, so that a trap in any of them
+/// is an exception that it catches.
 #[derive(Default)]
 pub struct Calls {
     begun: RefCell<Vec<LocalBoxFuture<'static, Ended>>>,
@@ -41,8 +41,8 @@ impl Calls {
         self.begun.borrow_mut().push(call);
     }
 
-    /// Works for a slice of time. Returns what is to be done next, and then, in turn, the number of a call that ended, whether it
-    /// succeeded, and its value or error.
+    /// Works for a slice of time. Returns what is to be done next, and then, in turn, the number of a call that ended,
+    /// whether it succeeded, and its value or error.
     pub fn turn(&self) -> Array {
         let mut running = self.running.borrow_mut();
         running.extend(self.begun.borrow_mut().drain(..));

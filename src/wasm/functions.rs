@@ -1,7 +1,7 @@
 //! Functions of JavaScript that SQL calls.
 //!
-//! They may live in another thread than the engine, so a call is a request that is answered later: [`JsScalar`] asks, with the
-//! values of a batch as lists, and [`answer`] brings what it returned.
+//! They may live in another thread than the engine, so a call is a request that is answered later: [`JsScalar`] asks,
+//! with the values of a batch as lists, and [`answer`] brings what it returned.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

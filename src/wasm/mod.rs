@@ -1,7 +1,8 @@
-//! The engine as JavaScript sees it, for the npm package alone: its TypeScript side wraps this in promises, workers and streams.
+//! The engine as JavaScript sees it, for the npm package alone: its TypeScript side wraps this in promises, workers and
+//! streams.
 //!
-//! - W1 A call is begun with a number of the caller's and runs in [`RawEngine::turn`]. So a trap is an exception in one place, and
-//!   the event loop has its turn between slices.
+//! - W1 A call is begun with a number of the caller's and runs in [`RawEngine::turn`]. So a trap is an exception in one
+//!   place, and the event loop has its turn between slices.
 //! - W2 Results are Arrow IPC bytes, in types that every reader knows.
 //! - W3 An error is an `Error` with the code of its kind. Anything else that is thrown means that the instance is lost.
 
@@ -101,8 +102,8 @@ impl RawEngine {
         }
     }
 
-    /// Runs a statement and gathers its rows, as an Arrow IPC stream. `progress` is told now and then how many rows and bytes there
-    /// are.
+    /// Runs a statement and gathers its rows, as an Arrow IPC stream. `progress` is told now and then how many rows and
+    /// bytes there are.
     pub fn query(
         &self,
         call: u32,
@@ -152,8 +153,8 @@ impl RawEngine {
         });
     }
 
-    /// Reads on in a result until there are so many bytes, or all. Returns the bytes, how many rows they hold, and whether it was
-    /// the end.
+    /// Reads on in a result until there are so many bytes, or all. Returns the bytes, how many rows they hold, and
+    /// whether it was the end.
     pub fn pull(&self, call: u32, result: u32, min_bytes: usize) {
         let (results, open) = (Rc::clone(&self.results), Rc::clone(&self.open_results));
         self.begin(call, async move {
@@ -335,8 +336,8 @@ impl RawEngine {
         });
     }
 
-    /// Makes a function of JavaScript known to SQL. `ask` is given the number of a request, a list of values for each argument, and
-    /// the number of rows; [`answer`](Self::answer) brings the values.
+    /// Makes a function of JavaScript known to SQL. `ask` is given the number of a request, a list of values for each
+    /// argument, and the number of rows; [`answer`](Self::answer) brings the values.
     #[wasm_bindgen(js_name = registerFunction)]
     pub fn register_function(
         &self,

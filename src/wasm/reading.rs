@@ -29,8 +29,8 @@ impl Reading {
         Ok((Self { rows, writer }, head))
     }
 
-    /// Reads on until there are so many bytes, or all. Returns the bytes, how many rows they hold, and whether it was the end, as
-    /// one list, and once more whether it was the end.
+    /// Reads on until there are so many bytes, or all. Returns the bytes, how many rows they hold, and whether it was
+    /// the end, as one list, and once more whether it was the end.
     pub async fn pull(&mut self, min_bytes: usize) -> Result<(JsValue, bool), DfOlapError> {
         let mut rows = 0;
         let mut is_end = false;

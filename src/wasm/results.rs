@@ -16,8 +16,8 @@ use crate::error::DfOlapError;
 /// The least bytes of a piece.
 const PIECE: usize = 1 << 20;
 
-/// Bytes on their way to JavaScript, in pieces: no piece moves when more are written, and together they may be more than one
-/// allocation of wasm32 can hold.
+/// Bytes on their way to JavaScript, in pieces: no piece moves when more are written, and together they may be more
+/// than one allocation of wasm32 can hold.
 #[derive(Default)]
 pub struct Pieces(Vec<Vec<u8>>);
 
@@ -118,8 +118,9 @@ impl Writer {
     }
 }
 
-/// The schema with views as plain strings, bytes and lists, dictionaries and runs as their values, and without the file's own
-/// metadata. Readers differ in what they make of a stream whose dictionary changes, and a piece of a stream has to hold its own.
+/// The schema with views as plain strings, bytes and lists, dictionaries and runs as their values, and without the
+/// file's own metadata. Readers differ in what they make of a stream whose dictionary changes, and a piece of a stream
+/// has to hold its own.
 fn plain_schema(schema: &Schema) -> Schema {
     let fields: Vec<FieldRef> = schema.fields().iter().map(plain_field).collect();
     Schema::new(fields)

@@ -40,8 +40,8 @@ pub fn params(value: &JsValue) -> Result<Option<ParamValues>, DfOlapError> {
     Ok((!named.is_empty()).then(|| named.into()))
 }
 
-/// A value as SQL sees it: a number that is whole is a BIGINT, any other a DOUBLE; a bigint is a BIGINT, or an unsigned one where
-/// it does not fit; a Date is a TIMESTAMP in milliseconds, UTC.
+/// A value as SQL sees it: a number that is whole is a BIGINT, any other a DOUBLE; a bigint is a BIGINT, or an unsigned
+/// one where it does not fit; a Date is a TIMESTAMP in milliseconds, UTC.
 pub fn scalar(value: &JsValue, name: &str) -> Result<ScalarValue, DfOlapError> {
     if value.is_null() || value.is_undefined() {
         return Ok(ScalarValue::Null);

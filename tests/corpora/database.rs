@@ -41,7 +41,8 @@ pub struct Open {
     /// Where it is durable.
     folder: Option<TempDir>,
     writes: usize,
-    /// Whether the session has what an engine that is opened anew has not: settings, prepared statements, external tables.
+    /// Whether the session has what an engine that is opened anew has not: settings, prepared statements, external
+    /// tables.
     has_session: bool,
 }
 

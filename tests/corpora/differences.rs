@@ -54,8 +54,8 @@ impl Differences {
         ![DURABLE, PAGE].contains(&word) || self.here == Some(word)
     }
 
-    /// What is wrong with the list: records that differ and are not in it, that are in it and do not (where all were run), reasons that
-    /// nobody gave.
+    /// What is wrong with the list: records that differ and are not in it, that are in it and do not (where all were
+    /// run), reasons that nobody gave.
     pub fn compare<'a>(
         &self,
         found: impl Iterator<Item = (&'a str, &'a BTreeMap<u32, String>)>,

@@ -73,7 +73,8 @@ impl Source {
         Self(Path::new(manifest).parent().unwrap().to_path_buf())
     }
 
-    /// Makes an empty folder the one in which statements name files: theirs can be read, and what is written stays there.
+    /// Makes an empty folder the one in which statements name files: theirs can be read, and what is written stays
+    /// there.
     pub fn enter(&self, folder: &Path) {
         std::os::unix::fs::symlink(self.0.join("data"), folder.join("data")).unwrap();
         for file in self.files() {

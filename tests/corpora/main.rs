@@ -4,11 +4,11 @@
 //! cargo test --all-features --test corpora [-- [--durable | --browser] [--file PART_OF_A_NAME] [--write]]
 //! ```
 //!
-//! The files are those of the crate `datafusion-sqllogictest` of the DataFusion that is linked; cargo fetches it. Each runs on an
-//! engine of its own: in memory, or, with `--durable`, in a folder that is compacted after each write and opened anew in between, or,
-//! with `--browser`, in a page of Chromium, which has no files and takes no settings: there only other rows are looked for.
-//! What differs is in `differences.txt`, each record with its reason; the run fails where that list is not exact. `--write` writes it
-//! anew, with `?` where a reason is missing.
+//! The files are those of the crate `datafusion-sqllogictest` of the DataFusion that is linked; cargo fetches it. Each
+//! runs on an engine of its own: in memory, or, with `--durable`, in a folder that is compacted after each write and
+//! opened anew in between, or, with `--browser`, in a page of Chromium, which has no files and takes no settings: there
+//! only other rows are looked for. What differs is in `differences.txt`, each record with its reason; the run fails
+//! where that list is not exact. `--write` writes it anew, with `?` where a reason is missing.
 
 #![allow(
     clippy::unwrap_used,

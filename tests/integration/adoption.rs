@@ -153,8 +153,8 @@ async fn a_folder_that_does_not_fit_is_refused_by_file_and_column() {
     assert!(engine.tables().await.unwrap().is_empty());
 }
 
-/// `tests/data/version-2.0.0` was written by that version: two appends, an UPDATE, a DELETE and an INSERT. The expected answer is
-/// its own.
+/// `tests/data/version-2.0.0` was written by that version: two appends, an UPDATE, a DELETE and an INSERT. The expected
+/// answer is its own.
 #[tokio::test]
 async fn a_folder_that_version_2_0_0_wrote_has_the_rows_that_it_had_there() {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/version-2.0.0/orders");

@@ -1,7 +1,7 @@
 //! An engine and what stands around it: building, sharing, sessions, functions.
 //!
-//! Tables and columns are in `tables.rs`, statements in `statements.rs`, batches in `loading.rs`, the texts of errors in
-//! `messages.rs`.
+//! Tables and columns are in `tables.rs`, statements in `statements.rs`, batches in `loading.rs`, the texts of errors
+//! in `messages.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;

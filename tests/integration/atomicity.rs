@@ -1,4 +1,5 @@
-//! A change of several tables or statements is seen whole or not at all, by readers, after an error, after a dropped future.
+//! A change of several tables or statements is seen whole or not at all, by readers, after an error, after a dropped
+//! future.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};

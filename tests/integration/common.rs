@@ -185,8 +185,8 @@ pub async fn past_moment() -> SystemTime {
     moment
 }
 
-/// Several engines on one database, each in a task of its own, `each` steps long: counters add up, every row is there that was not
-/// deleted, for each of them and for one that is opened afterwards.
+/// Several engines on one database, each in a task of its own, `each` steps long: counters add up, every row is there
+/// that was not deleted, for each of them and for one that is opened afterwards.
 pub async fn engines_write_at_once(
     open: impl Fn() -> SharedDataFusionEngine,
     writers: i64,

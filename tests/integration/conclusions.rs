@@ -1,5 +1,5 @@
-//! What is concluded from a plan and from what is known of its tables holds, also where rows lie in files and where many
-//! partitions work at once.
+//! What is concluded from a plan and from what is known of its tables holds, also where rows lie in files and where
+//! many partitions work at once.
 
 use rhei_datafusion::{DataFusionEngine, EngineBuilder, OlapEngine};
 

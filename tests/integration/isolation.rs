@@ -1,7 +1,7 @@
 //! Readers and writers at once: no change is lost, no row is counted twice.
 //!
-//! Here many tasks run freely. Two statements in one chosen order are in `races.rs`, what readers see of a change of several
-//! tables in `atomicity.rs`.
+//! Here many tasks run freely. Two statements in one chosen order are in `races.rs`, what readers see of a change of
+//! several tables in `atomicity.rs`.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Joins are made in the order that is cheapest, and rows that no join wants are left where they are; the answers are those of
-//! DataFusion, which does neither here.
+//! Joins are made in the order that is cheapest, and rows that no join wants are left where they are; the answers are
+//! those of DataFusion, which does neither here.
 
 use std::sync::Arc;
 
@@ -137,7 +137,8 @@ async fn random_joins_have_the_rows_that_datafusion_finds() {
     }
 }
 
-/// Orders and their lines, customers in few groups: the lines are most, and few of them belong to the group that is asked for.
+/// Orders and their lines, customers in few groups: the lines are most, and few of them belong to the group that is
+/// asked for.
 async fn shop(engine: &DataFusionEngine) {
     for (table, key) in [
         ("lines", "order_id"),

@@ -1,4 +1,5 @@
-//! A process that writes is killed at any moment, again and again: what it was told is done is there, and nothing is half there.
+//! A process that writes is killed at any moment, again and again: what it was told is done is there, and nothing is
+//! half there.
 //!
 //! `KILLS=300` in the environment makes it a long run (of nextest, with `--profile long`).
 

@@ -1,7 +1,8 @@
 //! Random statements on a table and on a naive model of it: a list of rows that is changed one by one.
 //!
-//! `MODEL_SEED=<number>` runs one seed again, `MODEL_STATEMENTS=<number>` sets how many statements a run has. Conditions and
-//! values are trees, see [`Condition`] and [`Value`], that SQL and the model evaluate each in its own way.
+//! `MODEL_SEED=<number>` runs one seed again, `MODEL_STATEMENTS=<number>` sets how many statements a run has.
+//! Conditions and values are trees, see [`Condition`] and [`Value`], that SQL and the model evaluate each in its own
+//! way.
 
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;

@@ -1,5 +1,5 @@
-//! Several processes that write to one database at once: nothing is lost, nothing is doubled, and no one is told of an error for
-//! changes that commute.
+//! Several processes that write to one database at once: nothing is lost, nothing is doubled, and no one is told of an
+//! error for changes that commute.
 //!
 //! `COMMITS=1000` in the environment makes it a long run (of nextest, with `--profile long`).
 

@@ -80,7 +80,8 @@ async fn opening_a_database_of_many_commits_reads_few_objects() {
     assert!(asked.len() <= 20, "{}: {asked:?}", asked.len());
 }
 
-/// The program's runtime ends while a commit waits for storage: who asked from outside of it learns that it is in doubt.
+/// The program's runtime ends while a commit waits for storage: who asked from outside of it learns that it is in
+/// doubt.
 #[test]
 fn a_commit_whose_runtime_ends_is_in_doubt() {
     let runtime = tokio::runtime::Runtime::new().unwrap();

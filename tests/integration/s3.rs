@@ -1,5 +1,5 @@
-//! A durable database in a bucket of a real S3 server, where the environment names one (`S3_TEST_URL` and the `AWS_…` variables,
-//! which `scripts/s3_server start` prints).
+//! A durable database in a bucket of a real S3 server, where the environment names one (`S3_TEST_URL` and the `AWS_…`
+//! variables, which `scripts/s3_server start` prints).
 
 use std::sync::Arc;
 use std::time::Duration;

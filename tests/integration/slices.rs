@@ -1,4 +1,5 @@
-//! Arrays that hold more than their rows: what is made of slices, and of values behind NULLs, is what is made of copies.
+//! Arrays that hold more than their rows: what is made of slices, and of values behind NULLs, is what is made of
+//! copies.
 
 use rhei_datafusion::arrow::array::{Array, RecordBatch, UInt64Array};
 use rhei_datafusion::arrow::compute::{concat_batches, is_null, nullif, take};

@@ -1,5 +1,5 @@
-//! A call of a function that cannot be asked whether to stop holds nobody up: neither who waits for it, nor others. What goes on and
-//! on by itself asks.
+//! A call of a function that cannot be asked whether to stop holds nobody up: neither who waits for it, nor others.
+//! What goes on and on by itself asks.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};

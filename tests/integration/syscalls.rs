@@ -1,4 +1,5 @@
-//! One commit as the system sees it: what is written is synced before it has its name, and the name before the commit returns.
+//! One commit as the system sees it: what is written is synced before it has its name, and the name before the commit
+//! returns.
 //!
 //! Needs `strace`; where it is not installed the test says that it did not run.
 

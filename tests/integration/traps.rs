@@ -1,4 +1,5 @@
-//! What DataFusion's own DML hooks lose, and where its optimizer forgets NULL: each with the claim that it is not so here.
+//! What DataFusion's own DML hooks lose, and where its optimizer forgets NULL: each with the claim that it is not so
+//! here.
 //!
 //! What an earlier version of this crate did is in `forerunner.rs`, deletion vectors in `deletions.rs`, races in
 //! `isolation.rs` and `races.rs`, what EXPLAIN leaves alone also in `statements.rs`.

@@ -1,5 +1,5 @@
-//! Random queries that may fail. What fails stands where every row asks for it, so that no plan may leave it out: where one database
-//! fails, all do.
+//! Random queries that may fail. What fails stands where every row asks for it, so that no plan may leave it out: where
+//! one database fails, all do.
 
 use rand::Rng;
 
@@ -64,7 +64,8 @@ impl Generator {
         Expr::of(Kind::Int, sql, [within])
     }
 
-    /// A whole number that may be too large. Each part of it has a column, for what has none may be worked out although no row asks.
+    /// A whole number that may be too large. Each part of it has a column, for what has none may be worked out although
+    /// no row asks.
     fn large(&mut self, columns: &[Column], depth: usize) -> Expr {
         let numbers = columns.iter().filter(|column| column.kind == Kind::Int);
         let numbers: Vec<_> = numbers.map(|column| column.sql.clone()).collect();
@@ -85,7 +86,8 @@ impl Generator {
             "(- (-9223372036854775800 - {}))",
             "abs(-9223372036854775800 - {})",
         ]);
-        // Of another value than the first: DuckDB knows that what is taken from itself is 0, and from itself and a number that number.
+        // Of another value than the first: DuckDB knows that what is taken from itself is 0, and from itself and a
+        // number that number.
         let other = Expr::of(Kind::Int, "({} + 1)", [self.large(columns, depth - 1)]);
         let within = [self.large(columns, depth - 1), other];
         Expr::of(Kind::Int, sql, within)

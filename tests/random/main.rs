@@ -1,13 +1,14 @@
-//! Random statements, of which every answer is known from elsewhere: from DuckDB, from the same rows on another store or cut into
-//! other batches, and from what has to be equal whatever the rows are.
+//! Random statements, of which every answer is known from elsewhere: from DuckDB, from the same rows on another store
+//! or cut into other batches, and from what has to be equal whatever the rows are.
 //!
 //! ```text
 //! cargo test --all-features --test random -- PYTHON [--seed N] [--rounds N] [--minutes N] [--jobs N] [--keep-going] [--print] [--browser]
 //! ```
 //!
-//! PYTHON is an interpreter that has DuckDB. A round is a database of a few tables, a dozen queries and some writes; its number and
-//! the seed make it again; as many run at a time as the machine has cores, or as `--jobs` says. What differs is made smaller until nothing can be left out, and printed. `--print` shows each statement
-//! before it runs; `--browser` has each database in a page of Chromium too.
+//! PYTHON is an interpreter that has DuckDB. A round is a database of a few tables, a dozen queries and some writes;
+//! its number and the seed make it again; as many run at a time as the machine has cores, or as `--jobs` says. What
+//! differs is made smaller until nothing can be left out, and printed. `--print` shows each statement before it runs;
+//! `--browser` has each database in a page of Chromium too.
 
 #![allow(
     clippy::unwrap_used,

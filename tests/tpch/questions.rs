@@ -1,4 +1,5 @@
-//! The tables of TPC-H at scale factor 0.01, and its 22 questions with DuckDB's answers. `scripts/tpch_oracle.py` checks these.
+//! The tables of TPC-H at scale factor 0.01, and its 22 questions with DuckDB's answers. `scripts/tpch_oracle.py`
+//! checks these.
 
 use futures::stream;
 use rhei_datafusion::DataFusionEngine;

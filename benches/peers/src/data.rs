@@ -1,7 +1,8 @@
 //! The rows that all engines get, as batches of either Arrow version.
 //!
-//! The same call gives the same rows on every run and on both sides: columns are drawn from a seeded generator first and
-//! wrapped in each side's arrays then. `id` is unique and runs from 0; the order of the rows is the caller's choice.
+//! The same call gives the same rows on every run and on both sides: columns are drawn from a seeded generator first
+//! and wrapped in each side's arrays then. `id` is unique and runs from 0; the order of the rows is the caller's
+//! choice.
 
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -43,7 +44,8 @@ pub enum Order {
     Shuffled,
 }
 
-/// The key that round `round` touches in a table of `rows` rows. Rounds below `rows` get different keys, far from each other.
+/// The key that round `round` touches in a table of `rows` rows. Rounds below `rows` get different keys, far from each
+/// other.
 pub fn key(round: usize, rows: usize) -> usize {
     // Coprime with every power of ten, so that the steps visit all keys before they repeat.
     const STRIDE: usize = 7_368_787;

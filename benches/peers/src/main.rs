@@ -1,8 +1,8 @@
-//! This engine, the published `rhei-datafusion` 2.0.0, DataFusion's `MemTable` and Vortex on its own, timed against each other in
-//! one run.
+//! This engine, the published `rhei-datafusion` 2.0.0, DataFusion's `MemTable` and Vortex on its own, timed against
+//! each other in one run.
 //!
-//! Prints tables of medians, ratios and bars. It measures and leaves the judgement to its reader: a bar that is missed does not
-//! change the exit code, and a group of operations that fails is named below the table.
+//! Prints tables of medians, ratios and bars. It measures and leaves the judgement to its reader: a bar that is missed
+//! does not change the exit code, and a group of operations that fails is named below the table.
 
 mod data;
 mod measure;

@@ -1,7 +1,7 @@
 //! What an engine must offer to be measured, operations that time themselves, and interleaved rounds of them.
 //!
-//! Every operation checks its own result (rows changed, rows returned), so that nothing is timed that did nothing. How the
-//! figures are judged and shown is in [`crate::report`].
+//! Every operation checks its own result (rows changed, rows returned), so that nothing is timed that did nothing. How
+//! the figures are judged and shown is in [`crate::report`].
 
 use std::error::Error;
 use std::future::Future;
@@ -72,8 +72,8 @@ pub struct Timing {
     pub spread: Duration,
 }
 
-/// Runs all operations once in each round. Their order is drawn anew for each round (from a fixed seed), so that none always
-/// finds the caches as the same other one left them.
+/// Runs all operations once in each round. Their order is drawn anew for each round (from a fixed seed), so that none
+/// always finds the caches as the same other one left them.
 pub async fn interleave<const N: usize>(
     rounds: Rounds,
     mut operations: [Operation<'_>; N],

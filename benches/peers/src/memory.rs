@@ -33,8 +33,8 @@ struct Effort {
     changes: Rounds,
     /// INSERT and small appends.
     inserts: Rounds,
-    /// Appends before the last measurement: the published engine copies its list of batches each time, so that the cost of
-    /// many appends grows with their square; it gets fewer.
+    /// Appends before the last measurement: the published engine copies its list of batches each time, so that the cost
+    /// of many appends grows with their square; it gets fewer.
     appends_public: usize,
     appends_ours: usize,
 }
@@ -73,7 +73,8 @@ pub async fn measure(quick: bool) -> Report {
     report
 }
 
-/// Queries over a million rows: ours against `MemTable`s over the very same batches, the published engine for information.
+/// Queries over a million rows: ours against `MemTable`s over the very same batches, the published engine for
+/// information.
 async fn scans(effort: &Effort, report: &mut Report) -> Result<(), Failure> {
     const FIRST_BATCH: &str = "SELECT * FROM t";
 
@@ -126,8 +127,8 @@ async fn scans(effort: &Effort, report: &mut Report) -> Result<(), Failure> {
     Ok(())
 }
 
-/// UPDATE and DELETE of one row by its key, in a million. In random order no fragment can be left out by its range of keys:
-/// what a change costs then is for information.
+/// UPDATE and DELETE of one row by its key, in a million. In random order no fragment can be left out by its range of
+/// keys: what a change costs then is for information.
 async fn changes(effort: &Effort, report: &mut Report) -> Result<(), Failure> {
     for order in [Order::Ascending, Order::Shuffled] {
         let theirs = arrow_58::batches(MILLION, BATCH_ROWS, order);

@@ -1,4 +1,5 @@
-//! The statements that change the flights: each done in the engine by SQL and in the model by a loop, timed and compared.
+//! The statements that change the flights: each done in the engine by SQL and in the model by a loop, timed and
+//! compared.
 
 use std::time::{Duration, Instant};
 

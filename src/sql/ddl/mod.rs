@@ -1,7 +1,7 @@
 //! CREATE, ALTER and DROP of tables and views.
 //!
-//! A table's shape is metadata: adding, dropping or renaming a column touches no row. What a column's DEFAULT was when it was
-//! added is kept with the column and stands for the rows that were there before.
+//! A table's shape is metadata: adding, dropping or renaming a column touches no row. What a column's DEFAULT was when
+//! it was added is kept with the column and stands for the rows that were there before.
 
 pub(crate) mod alter;
 pub(crate) mod column;

@@ -102,8 +102,8 @@ impl ObjectStoreRegistry for ClosedRegistry {
 
 /// The part of an engine's session that never changes while a statement runs.
 ///
-/// The state has no clock: making a state for each statement would copy the names of all functions, twice. A statement brings
-/// its own time to what reads one (see [`Clocked`]).
+/// The state has no clock: making a state for each statement would copy the names of all functions, twice. A statement
+/// brings its own time to what reads one (see [`Clocked`]).
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
     pub state: Arc<SessionState>,
@@ -118,8 +118,9 @@ pub(crate) struct Session {
 impl Session {
     pub fn new(config: SessionConfig, runtime: Arc<RuntimeEnv>, limits: Limits) -> Self {
         let mut config = config.with_information_schema(true);
-        // A join by whole numbers that lie close together looks its rows up by place, which is faster than by hash. DataFusion asks for
-        // a key in every seventh place; one in fifty takes as much memory as a hash table of short rows, and 4 MiB are little.
+        // A join by whole numbers that lie close together looks its rows up by place, which is faster than by hash.
+        // DataFusion asks for a key in every seventh place; one in fifty takes as much memory as a hash table of short
+        // rows, and 4 MiB are little.
         config
             .options_mut()
             .execution

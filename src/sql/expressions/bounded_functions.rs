@@ -1,8 +1,9 @@
 //! Size checks around the functions that would otherwise make values of any size from a few bytes of SQL.
 //!
-//! `repeat('x', 2000000000)` asks no memory pool: it allocates, and the process is gone. [`Bounded`] stands before such a
-//! function, works out from the arguments how much it would make for one batch, and refuses what is over the limit; constant
-//! folding goes through it too. A constant is one value until it stands beside rows: [`bound_constants`] puts a check there.
+//! `repeat('x', 2000000000)` asks no memory pool: it allocates, and the process is gone. [`Bounded`] stands before such
+//! a function, works out from the arguments how much it would make for one batch, and refuses what is over the limit;
+//! constant folding goes through it too. A constant is one value until it stands beside rows: [`bound_constants`] puts
+//! a check there.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -187,8 +188,8 @@ impl ScalarUDFImpl for Bounded {
 /// A value this small is harmless even where it is spread over the rows of a batch.
 const HARMLESS_BYTES: usize = 16 << 10;
 
-/// Puts a check around what is constant in an optimized plan and large, or of a size that is not known yet: one value of a
-/// megabyte is harmless until it is a column.
+/// Puts a check around what is constant in an optimized plan and large, or of a size that is not known yet: one value
+/// of a megabyte is harmless until it is a column.
 pub(crate) fn bound_constants(plan: LogicalPlan) -> Result<LogicalPlan> {
     rewrite(plan, is_constant_of_any_size, |expr, _| {
         expr.transform_down(|expr| {

@@ -1,7 +1,8 @@
 //! Functions that take long over a batch, called with a piece of it at a time.
 //!
-//! The cost of a distance between texts is the product of their lengths, that of a set of lists more than the sum of theirs, and
-//! a regular expression may be any. A batch of such rows takes as long as it takes; between its pieces the statement may stop.
+//! The cost of a distance between texts is the product of their lengths, that of a set of lists more than the sum of
+//! theirs, and a regular expression may be any. A batch of such rows takes as long as it takes; between its pieces the
+//! statement may stop.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -20,8 +21,8 @@ use super::rewrite::rewrite;
 use crate::runtime;
 use crate::sql::resources::interrupt::Stop;
 
-/// The functions whose cost is not that of their bytes. None is bounded in what it makes for a batch: a piece would have that bound
-/// for itself.
+/// The functions whose cost is not that of their bytes. None is bounded in what it makes for a batch: a piece would
+/// have that bound for itself.
 const LONG: [&str; 12] = [
     "levenshtein",
     "regexp_count",

@@ -1,8 +1,9 @@
 //! Arithmetic of decimals in words of 64 bits, where that is exact.
 //!
-//! A DECIMAL has 128 bits, and DataFusion multiplies with a check of each product, which no processor does in one step and
-//! WebAssembly in dozens. Most values are small. So a look at both columns finds how many bits they take; where the results fit
-//! into 64 bits, none of them can overflow, and a plain loop makes them. Where they may not, DataFusion's operator is asked.
+//! A DECIMAL has 128 bits, and DataFusion multiplies with a check of each product, which no processor does in one step
+//! and WebAssembly in dozens. Most values are small. So a look at both columns finds how many bits they take; where the
+//! results fit into 64 bits, none of them can overflow, and a plain loop makes them. Where they may not, DataFusion's
+//! operator is asked.
 
 use std::sync::Arc;
 

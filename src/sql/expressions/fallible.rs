@@ -1,12 +1,13 @@
-//! Which expressions are an error for no row whatever, and so may be asked about rows that another condition leaves out.
+//! Which expressions are an error for no row whatever, and so may be asked about rows that another condition leaves
+//! out.
 
 use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::{Expr, Operator, when};
 use datafusion::prelude::lit;
 
-/// True for rows of which both conditions are; of others than those that fulfil the first, the second is not asked. The optimizer
-/// makes AND of a CASE of conditions, which asks it of all, and leaves one of numbers as it is.
+/// True for rows of which both conditions are; of others than those that fulfil the first, the second is not asked. The
+/// optimizer makes AND of a CASE of conditions, which asks it of all, and leaves one of numbers as it is.
 pub(crate) fn and_then(first: Expr, second: Expr) -> Result<Expr> {
     if !second.exists(|part| Ok(!cannot_fail(part)))? {
         return Ok(first.and(second));

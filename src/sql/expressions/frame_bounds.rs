@@ -1,9 +1,10 @@
 //! LIMITs, bounds of frames, places in frames and positions in lists and texts that none reaches.
 //!
-//! DataFusion takes a LIMIT, a bound `n` of ROWS or GROUPS and the `n` of `nth_value(x, n)` for a `usize` without a look, which has 32
-//! bits in a browser, and adds other numbers to it: `BETWEEN CURRENT ROW AND 9223372036854775807 FOLLOWING` wraps around or panics. It
-//! refuses positions in lists of more than 32 bits, where a slice up to such a one goes to the list's end. What is greater than
-//! any frame or list becomes a number that is, too, and that can be added to.
+//! DataFusion takes a LIMIT, a bound `n` of ROWS or GROUPS and the `n` of `nth_value(x, n)` for a `usize` without a
+//! look, which has 32 bits in a browser, and adds other numbers to it:
+//! `BETWEEN CURRENT ROW AND 9223372036854775807 FOLLOWING` wraps around or panics. It refuses positions in lists of
+//! more than 32 bits, where a slice up to such a one goes to the list's end. What is greater than any frame or list
+//! becomes a number that is, too, and that can be added to.
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result, ScalarValue};
@@ -16,7 +17,8 @@ const ROWS: u64 = (usize::MAX / 2) as u64;
 /// No list has so many values, no text so many characters.
 const VALUES: u64 = i32::MAX as u64;
 
-/// Functions that count or find values of a list or characters of a text, and which of their arguments say how many or where.
+/// Functions that count or find values of a list or characters of a text, and which of their arguments say how many or
+/// where.
 const POSITIONS: [(&str, &[usize]); 8] = [
     ("array_element", &[1]),
     ("array_position", &[2]),
@@ -47,7 +49,8 @@ pub(crate) fn bound_positions(plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(plan?.data)
 }
 
-/// An optimized plan whose frames can be counted with: DataFusion takes two calls for one that are equal, and does not run it.
+/// An optimized plan whose frames can be counted with: DataFusion takes two calls for one that are equal, and does not
+/// run it.
 pub(crate) fn bound_frames(plan: LogicalPlan) -> Result<LogicalPlan> {
     replace(plan, with_frame)
 }
@@ -65,7 +68,8 @@ fn replace(plan: LogicalPlan, other: fn(&Expr) -> Option<Expr>) -> Result<Logica
     })
 }
 
-/// A number of rows that DataFusion is given; one that is yet to be worked out, from constants, is that or the most there can be.
+/// A number of rows that DataFusion is given; one that is yet to be worked out, from constants, is that or the most
+/// there can be.
 fn at_most(rows: Expr) -> Result<Expr> {
     match lesser(&rows, ROWS) {
         Some(lesser) => Ok(lesser),

@@ -1,8 +1,9 @@
 //! Intervals in arithmetic, as PostgreSQL and DuckDB have it.
 //!
-//! A date and an interval with a time of day are a timestamp: DataFusion has them be a date and forgets the time. A literal of
-//! whole days, months and years leaves a date what it is, which is DataFusion's way. An interval times a number, and divided by
-//! one, is an interval; DataFusion has neither. What lies between two timestamps, a duration here, is an interval there too.
+//! A date and an interval with a time of day are a timestamp: DataFusion has them be a date and forgets the time. A
+//! literal of whole days, months and years leaves a date what it is, which is DataFusion's way. An interval times a
+//! number, and divided by one, is an interval; DataFusion has neither. What lies between two timestamps, a duration
+//! here, is an interval there too.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Expressions that DataFusion would evaluate wrongly, without bound, or draw wrong conclusions from; and functions of our own.
+//! Expressions that DataFusion would evaluate wrongly, without bound, or draw wrong conclusions from; and functions of
+//! our own.
 
 pub(crate) mod bounded_functions;
 pub(crate) mod chunked;

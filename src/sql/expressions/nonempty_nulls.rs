@@ -1,9 +1,9 @@
 //! What lies behind a NULL is no value, and is not worked with.
 //!
-//! `date_trunc` cuts off that too: behind the NULL of `max(ts)` of no values lies the least number there is, which overflows, a panic
-//! where a build checks for it. So there is a 0 before it is called. And what is appended to the NULL of `nullif(list, other)` is
-//! appended to the list behind it, so such a list is made empty; and a field of a NULL struct is what lies behind it, so the fields are
-//! made NULL. This can go when DataFusion looks at values alone.
+//! `date_trunc` cuts off that too: behind the NULL of `max(ts)` of no values lies the least number there is, which
+//! overflows, a panic where a build checks for it. So there is a 0 before it is called. And what is appended to the
+//! NULL of `nullif(list, other)` is appended to the list behind it, so such a list is made empty; and a field of a NULL
+//! struct is what lies behind it, so the fields are made NULL. This can go when DataFusion looks at values alone.
 
 use std::sync::Arc;
 

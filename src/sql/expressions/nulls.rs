@@ -1,14 +1,15 @@
-//! Expressions that DataFusion 55 simplifies to others, most of them because it forgets that a value may be NULL, said so that it
-//! does not.
+//! Expressions that DataFusion 55 simplifies to others, most of them because it forgets that a value may be NULL, said
+//! so that it does not.
 //!
-//! - `n NOT IN (1) OR n NOT IN (2, 3)`: two lists of one operand are merged as if it were never NULL. [`Hidden`] keeps the
-//!   operands apart.
+//! - `n NOT IN (1) OR n NOT IN (2, 3)`: two lists of one operand are merged as if it were never NULL. [`Hidden`] keeps
+//!   the operands apart.
 //! - `-(a | b)` becomes `-a & -b`, and `-a & a` 0, as if the minus were `~`. The same hides the operand.
-//! - `x IN (1, CASE WHEN a THEN 2 END)`: what is one value for no rows is taken for a constant, which a CASE is. [`Hidden`] is a value
-//!   for each row.
+//! - `x IN (1, CASE WHEN a THEN 2 END)`: what is one value for no rows is taken for a constant, which a CASE is.
+//!   [`Hidden`] is a value for each row.
 //! - `(SELECT 1 FROM t)` is never NULL for it, though t may be empty. [`maybe_null`] says so.
-//! - `x IS TRUE` is never NULL for it in a logical plan, and may be in a physical one, which it then refuses where it compares the
-//!   two. Where it is a value, and no condition, it is the comparison that DataFusion makes of it later anyway.
+//! - `x IS TRUE` is never NULL for it in a logical plan, and may be in a physical one, which it then refuses where it
+//!   compares the two. Where it is a value, and no condition, it is the comparison that DataFusion makes of it later
+//!   anyway.
 //! - `n ^ n` and `s ~ '.*'` become constants though they are NULL where the operand is; the same keeps them.
 
 use std::sync::Arc;
@@ -40,7 +41,8 @@ pub(crate) fn respect(plan: LogicalPlan) -> Result<LogicalPlan> {
     .map(|transformed| transformed.data)
 }
 
-/// Hides operands from the simplifications that take them for never NULL; in what is no condition, `x IS TRUE` and its kin are comparisons.
+/// Hides operands from the simplifications that take them for never NULL; in what is no condition, `x IS TRUE` and its
+/// kin are comparisons.
 fn keep_apart(expr: Expr, is_condition: bool) -> Result<Transformed<Expr>> {
     let mut seen: Vec<Expr> = Vec::new();
     expr.transform_down(|expr| {
@@ -123,8 +125,8 @@ fn forgets_null(binary: &BinaryExpr) -> bool {
     }
 }
 
-/// `expr`, which is equal to no other that is hidden under another number. A constant is evaluated while planning unless it is
-/// called volatile.
+/// `expr`, which is equal to no other that is hidden under another number. A constant is evaluated while planning
+/// unless it is called volatile.
 fn hidden(expr: Expr, number: i64, volatility: Volatility) -> Expr {
     as_it_is(expr, number, volatility, false)
 }

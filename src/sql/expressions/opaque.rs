@@ -1,10 +1,10 @@
 //! Conditions that DataFusion is not to draw conclusions from.
 //!
-//! A filter of DataFusion works out which values its condition leaves to each column, by taking the inverse of casts and of
-//! arithmetic, and a column with one value left is a constant to it. But a cast has many inverses: by
-//! `CAST(ts AS DATE) = DATE '2024-01-01'` all of `ts` would be midnight, so that what is to be ordered by `ts` is not. And some
-//! inverses fail, so that there is no plan. Such conditions are hidden in a function of one operand before the plan is made
-//! ([`hide`]), and shown to sources, which draw no conclusions ([`shown`]).
+//! A filter of DataFusion works out which values its condition leaves to each column, by taking the inverse of casts
+//! and of arithmetic, and a column with one value left is a constant to it. But a cast has many inverses: by
+//! `CAST(ts AS DATE) = DATE '2024-01-01'` all of `ts` would be midnight, so that what is to be ordered by `ts` is not.
+//! And some inverses fail, so that there is no plan. Such conditions are hidden in a function of one operand before the
+//! plan is made ([`hide`]), and shown to sources, which draw no conclusions ([`shown`]).
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

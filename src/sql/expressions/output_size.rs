@@ -1,7 +1,7 @@
 //! How much a function would make for one batch, worked out from its arguments before it is called.
 //!
-//! Estimates are upper bounds that are near, and exact where a bound would refuse what is harmless. A constant argument is
-//! looked at once and never spread over the rows.
+//! Estimates are upper bounds that are near, and exact where a bound would refuse what is harmless. A constant argument
+//! is looked at once and never spread over the rows.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -194,7 +194,8 @@ pub(crate) fn regexp_replaced(args: &[ColumnarValue], rows: usize) -> u64 {
     let [text, pattern, to, flags @ ..] = args.as_slice() else {
         return 0;
     };
-    // At most: a match at each place, and each byte of the replacement the name of a part, which repeats what was matched.
+    // At most: a match at each place, and each byte of the replacement the name of a part, which repeats what was
+    // matched.
     let guess = sum(rows, |row| {
         let (text, to) = (text.bytes(row), to.bytes(row));
         text * (1.0 + to) + (text + 1.0) * to
@@ -349,7 +350,8 @@ fn value_bytes(array: &ArrayRef, row: usize) -> f64 {
     bytes as f64
 }
 
-/// The bytes of all values of an array, each counted as often as it is shown: views and dictionaries show one value many times.
+/// The bytes of all values of an array, each counted as often as it is shown: views and dictionaries show one value
+/// many times.
 pub(crate) fn total_bytes(array: &ArrayRef) -> u64 {
     // The lower half of a view is its value's length.
     let shown = |views: &[u128]| views.iter().map(|view| u64::from(*view as u32)).sum();

@@ -1,10 +1,10 @@
-//! Operators that say when their result does not fit: integer arithmetic, which DataFusion lets wrap around, and `||`, which it
-//! lets grow without bound.
+//! Operators that say when their result does not fit: integer arithmetic, which DataFusion lets wrap around, and `||`,
+//! which it lets grow without bound.
 //!
-//! A checked operator is a function that evaluates DataFusion's own and shows itself as what it stands for. `||` is one from
-//! the start. Arithmetic becomes one late, because the optimizer knows the plain operators and not this: constants before
-//! the optimizer folds them, all else after it is done. A chain of operators (`a + b - c`) is one function of many operands,
-//! so that nothing recurses along it.
+//! A checked operator is a function that evaluates DataFusion's own and shows itself as what it stands for. `||` is one
+//! from the start. Arithmetic becomes one late, because the optimizer knows the plain operators and not this: constants
+//! before the optimizer folds them, all else after it is done. A chain of operators (`a + b - c`) is one function of
+//! many operands, so that nothing recurses along it.
 
 use std::sync::Arc;
 
@@ -201,8 +201,9 @@ fn is_concat(ops: &[Operator]) -> bool {
     ops.contains(&Operator::StringConcat)
 }
 
-/// A condition whose parts are evaluated in turn, each for the rows of which those before are true: first what cannot fail,
-/// then what may, then what is checked. In `i < 1000 AND i * i < 5000` no row may fail for which the first part says no.
+/// A condition whose parts are evaluated in turn, each for the rows of which those before are true: first what cannot
+/// fail, then what may, then what is checked. In `i < 1000 AND i * i < 5000` no row may fail for which the first part
+/// says no.
 fn in_turn(condition: Expr) -> Expr {
     let is_checked = |part: &Expr| {
         as_checked(part)
@@ -265,7 +266,8 @@ enum Operation {
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Checked {
     operation: Operation,
-    /// The type of arithmetic, which is that of all operands but for decimals; texts find theirs when the operands are known.
+    /// The type of arithmetic, which is that of all operands but for decimals; texts find theirs when the operands are
+    /// known.
     made: Option<DataType>,
     signature: Signature,
 }

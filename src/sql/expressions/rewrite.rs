@@ -5,9 +5,9 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-/// Hands those expressions of a plan that have a part which is `wanted` to `change`, with the node they stand in. What an
-/// expression gave its name to keeps that name. Subqueries are plans like any other; the filters that a scan was given are left
-/// alone: they stand above it too.
+/// Hands those expressions of a plan that have a part which is `wanted` to `change`, with the node they stand in. What
+/// an expression gave its name to keeps that name. Subqueries are plans like any other; the filters that a scan was
+/// given are left alone: they stand above it too.
 pub(crate) fn rewrite(
     plan: LogicalPlan,
     wanted: impl Fn(&Expr) -> bool,

@@ -1,8 +1,9 @@
 //! `round(x, 2)` and `trunc(x, 2)` of a decimal: one type from the plan to its end.
 //!
-//! The digits that are asked for are those of the result's type, where they are a literal. DataFusion casts that literal to another
-//! type first, sees no literal while it works out the types around, and one again when it has evaluated the cast: then
-//! `CASE WHEN a THEN x ELSE round(x, 2) END` has a branch of another type than the whole. So it is of the right type from the start.
+//! The digits that are asked for are those of the result's type, where they are a literal. DataFusion casts that
+//! literal to another type first, sees no literal while it works out the types around, and one again when it has
+//! evaluated the cast: then `CASE WHEN a THEN x ELSE round(x, 2) END` has a branch of another type than the whole. So
+//! it is of the right type from the start.
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result, ScalarValue};

@@ -1,7 +1,7 @@
 //! Casts to lists of fixed size take the rows that were meant.
 //!
-//! Of a slice of a list array, arrow-cast 59 takes the values from the start of what was sliced: other rows' values. Before
-//! such a cast a slice is copied. This can go when arrow casts slices right.
+//! Of a slice of a list array, arrow-cast 59 takes the values from the start of what was sliced: other rows' values.
+//! Before such a cast a slice is copied. This can go when arrow casts slices right.
 
 use arrow::array::{Array, AsArray, UInt64Array};
 use arrow::compute::take;

@@ -50,8 +50,8 @@ fn take(state: &mut SessionState, zone: &str) {
     tell_functions(state, &options);
 }
 
-/// Functions keep the zone of the options that they were made with. In UTC `to_timestamp` and its like answer without a zone,
-/// as in DataFusion's default configuration.
+/// Functions keep the zone of the options that they were made with. In UTC `to_timestamp` and its like answer without a
+/// zone, as in DataFusion's default configuration.
 fn tell_functions(state: &mut SessionState, options: &ConfigOptions) {
     let zoneless = ConfigOptions::default();
     let is_utc = options.execution.time_zone.as_deref() == Some(UTC);

@@ -1,8 +1,9 @@
 //! Aggregates over frames that begin later for a later row.
 //!
-//! DataFusion takes from an aggregate the rows that leave a frame, and refuses an aggregate that cannot give rows back: `bool_and`,
-//! `string_agg`, and any function of the program around that does not say how. Over such a frame it is worked out anew for each row
-//! here, from the rows of the frame, which takes as long as the frame is: each row asks whether to go on.
+//! DataFusion takes from an aggregate the rows that leave a frame, and refuses an aggregate that cannot give rows back:
+//! `bool_and`, `string_agg`, and any function of the program around that does not say how. Over such a frame it is
+//! worked out anew for each row here, from the rows of the frame, which takes as long as the frame is: each row asks
+//! whether to go on.
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};

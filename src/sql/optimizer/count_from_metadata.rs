@@ -11,8 +11,8 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 
-/// DataFusion's rule for aggregates by statistics, for counts alone. For others it believes too much: that a constant has one
-/// value where there is no row or where it is NULL, so that `count(DISTINCT c)` would be 1 and `sum(c)` 0.
+/// DataFusion's rule for aggregates by statistics, for counts alone. For others it believes too much: that a constant
+/// has one value where there is no row or where it is NULL, so that `count(DISTINCT c)` would be 1 and `sum(c)` 0.
 #[derive(Debug)]
 pub(crate) struct Counts;
 
@@ -30,8 +30,8 @@ impl PhysicalOptimizerRule for Counts {
             if !plan.downcast_ref::<AggregateExec>().is_some_and(is_count) {
                 return Ok(Transformed::no(plan));
             }
-            // It goes on to what lies below where it finds nothing. There it may take a count of a query within for one of a query
-            // around, and fail.
+            // It goes on to what lies below where it finds nothing. There it may take a count of a query within for one
+            // of a query around, and fail.
             let known = AggregateStatistics::new().optimize(Arc::clone(&plan), config);
             Ok(match known {
                 Ok(known) if known.is::<ProjectionExec>() => Transformed::yes(known),

@@ -1,10 +1,11 @@
 //! Projections above filters that have one.
 //!
-//! A filter of DataFusion may give some of its input's columns, in another order. Its rule that moves projections below filters
-//! compares the columns that the condition asks for, which are those of the input, with the columns that the projection asks for,
-//! which are those that the filter gives. Where a column of the one and a column of the other have one name and one place, the
-//! projection is moved with the places of the wrong columns. So before that rule runs such a filter gives all columns, and the
-//! projection above asks for those. This can go when DataFusion leaves such filters alone.
+//! A filter of DataFusion may give some of its input's columns, in another order. Its rule that moves projections below
+//! filters compares the columns that the condition asks for, which are those of the input, with the columns that the
+//! projection asks for, which are those that the filter gives. Where a column of the one and a column of the other have
+//! one name and one place, the projection is moved with the places of the wrong columns. So before that rule runs such
+//! a filter gives all columns, and the projection above asks for those. This can go when DataFusion leaves such filters
+//! alone.
 
 use std::sync::Arc;
 

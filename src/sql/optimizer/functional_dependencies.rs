@@ -1,9 +1,10 @@
 //! Keys of aggregates that are none.
 //!
-//! DataFusion keeps in mind which columns of a plan determine which. A key of one side of a join is none of the join's rows, and yet
-//! it takes it for a key of their groups where it is among several keys: of
-//! `SELECT x, y FROM (SELECT DISTINCT x FROM a) JOIN b GROUP BY x, y` it thinks that there is one row for each x, and leaves out a
-//! DISTINCT x above, or a key y. It finds such columns by their names, so here the keys get other names in the aggregate.
+//! DataFusion keeps in mind which columns of a plan determine which. A key of one side of a join is none of the join's
+//! rows, and yet it takes it for a key of their groups where it is among several keys: of
+//! `SELECT x, y FROM (SELECT DISTINCT x FROM a) JOIN b GROUP BY x, y` it thinks that there is one row for each x, and
+//! leaves out a DISTINCT x above, or a key y. It finds such columns by their names, so here the keys get other names in
+//! the aggregate.
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! Conditions on totals: an aggregate without groups has a row for no rows too.
 //!
-//! DataFusion pushes a condition below an aggregate where all its columns are keys, and all columns of `WHERE (SELECT …)` or
-//! `HAVING random() < 0`, which has none, are. Below, it leaves no rows, of which there is a total all the same.
+//! DataFusion pushes a condition below an aggregate where all its columns are keys, and all columns of
+//! `WHERE (SELECT …)` or `HAVING random() < 0`, which has none, are. Below, it leaves no rows, of which there is a
+//! total all the same.
 
 use datafusion::common::tree_node::Transformed;
 use datafusion::logical_expr::{Expr, LogicalPlan};

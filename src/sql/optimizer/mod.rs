@@ -1,4 +1,5 @@
-//! Rewrites of logical and physical plans: those that DataFusion's optimizer needs to be right, and those that make a plan faster.
+//! Rewrites of logical and physical plans: those that DataFusion's optimizer needs to be right, and those that make a
+//! plan faster.
 
 pub(crate) mod count_from_metadata;
 pub(crate) mod decorrelation;

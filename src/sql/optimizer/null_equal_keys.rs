@@ -1,8 +1,8 @@
 //! Joins whose keys are equal where both are NULL.
 //!
-//! DataFusion has one switch for all keys of a join, and rules that add keys to a join or take two joins for one without a look at
-//! it: `a JOIN b ON a.x IS NOT DISTINCT FROM b.x WHERE a.y = b.y` then finds rows where both `y` are NULL. So while its rules run,
-//! such keys are conditions, and only at their end keys again.
+//! DataFusion has one switch for all keys of a join, and rules that add keys to a join or take two joins for one
+//! without a look at it: `a JOIN b ON a.x IS NOT DISTINCT FROM b.x WHERE a.y = b.y` then finds rows where both `y` are
+//! NULL. So while its rules run, such keys are conditions, and only at their end keys again.
 
 use std::sync::Arc;
 

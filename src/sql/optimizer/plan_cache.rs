@@ -1,10 +1,11 @@
 //! Optimized plans of queries that come again.
 //!
-//! Over small tables planning a query takes as long as running it, and programs ask the same few again and again. What the
-//! optimizer makes of a plan is right for all rows, for it depends on that plan, on the schemas in it and on the session. So it
-//! is kept, without the tables, and is given those of the snapshot that the next statement reads. The order of its joins was
-//! chosen for tables of some size, so it is made anew where one has grown or shrunk much. Not kept is what a function
-//! makes that reads a clock or throws dice, and what reads anything but tables of a snapshot (a view, a file, a table as it was).
+//! Over small tables planning a query takes as long as running it, and programs ask the same few again and again. What
+//! the optimizer makes of a plan is right for all rows, for it depends on that plan, on the schemas in it and on the
+//! session. So it is kept, without the tables, and is given those of the snapshot that the next statement reads. The
+//! order of its joins was chosen for tables of some size, so it is made anew where one has grown or shrunk much. Not
+//! kept is what a function makes that reads a clock or throws dice, and what reads anything but tables of a snapshot (a
+//! view, a file, a table as it was).
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};

@@ -1,10 +1,10 @@
 //! Parts of structs, read as early as can be.
 //!
-//! DataFusion moves `s['a']` towards the scans by a rule that adds columns to projections on the way without a look at their names:
-//! below `c0 AS value` over a join with another `c0`, what it makes has one name twice, and the query is refused. Or it forgets the
-//! `c0` of one table where there is that of another: it compares what it made with what was there by names without tables. Such a
-//! part stays where it is. And conditions on what was moved name it without its table, where the rule that moves conditions looks for
-//! the whole name: they are given it.
+//! DataFusion moves `s['a']` towards the scans by a rule that adds columns to projections on the way without a look at
+//! their names: below `c0 AS value` over a join with another `c0`, what it makes has one name twice, and the query is
+//! refused. Or it forgets the `c0` of one table where there is that of another: it compares what it made with what was
+//! there by names without tables. Such a part stays where it is. And conditions on what was moved name it without its
+//! table, where the rule that moves conditions looks for the whole name: they are given it.
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, Result};
@@ -70,7 +70,8 @@ fn unless_it_fails(
     }
 }
 
-/// Whether all columns of `known` are there; what DataFusion itself has named may be of another table, its name is there once.
+/// Whether all columns of `known` are there; what DataFusion itself has named may be of another table, its name is
+/// there once.
 fn has_all(made: &DFSchema, known: &DFSchema) -> bool {
     known.iter().all(|(table, field)| match table {
         Some(table) if !field.name().starts_with(NAMED_BY_IT) => {

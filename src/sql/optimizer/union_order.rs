@@ -1,9 +1,10 @@
 //! Orders that a node asks for and its input does not show.
 //!
-//! DataFusion sorts the inputs of a UNION ALL and leaves out of each sort what orders nothing there: a column that is constant in
-//! that input, or another one again. What the union knows of the order of all its inputs may then be less than what was asked for:
-//! `SELECT k AS a, 1 AS b, k AS c FROM t UNION ALL SELECT max(x), max(y), max(x) FROM t` by `a, b, c`; and its last check refuses the
-//! plan. Such an input is sorted once more. This can go when DataFusion's unions know the orders that it gives them.
+//! DataFusion sorts the inputs of a UNION ALL and leaves out of each sort what orders nothing there: a column that is
+//! constant in that input, or another one again. What the union knows of the order of all its inputs may then be less
+//! than what was asked for: `SELECT k AS a, 1 AS b, k AS c FROM t UNION ALL SELECT max(x), max(y), max(x) FROM
+//! t` by `a, b, c`; and its last check refuses the plan. Such an input is sorted once more. This can go when
+//! DataFusion's unions know the orders that it gives them.
 
 use std::sync::Arc;
 

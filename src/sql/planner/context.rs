@@ -14,7 +14,8 @@ use crate::store::Store;
 /// Tables that are in no snapshot, by name.
 pub(crate) type Externals = HashMap<String, Arc<dyn TableProvider>>;
 
-/// A table as it was, the arguments of [`TABLE_AT`](super::TABLE_AT) that ask for it, and the snapshot that keeps its files.
+/// A table as it was, the arguments of [`TABLE_AT`](super::TABLE_AT) that ask for it, and the snapshot that keeps its
+/// files.
 #[derive(Debug, Clone)]
 pub(crate) struct PastTable {
     pub arguments: [ScalarValue; 2],

@@ -1,8 +1,8 @@
 //! Results in which two columns have one name.
 //!
-//! That is legal SQL, and DataFusion refuses it, since the columns of its plans are found by name. So where a query's list gives a
-//! name twice, the later columns get names of their own while the statement runs ([`planned_apart`]) and are given back theirs in the
-//! result ([`given_back`]).
+//! That is legal SQL, and DataFusion refuses it, since the columns of its plans are found by name. So where a query's
+//! list gives a name twice, the later columns get names of their own while the statement runs ([`planned_apart`]) and
+//! are given back theirs in the result ([`given_back`]).
 
 use std::sync::Arc;
 
@@ -30,7 +30,8 @@ pub(super) fn has_list(query: &Query) -> bool {
     !matches!(query.body.as_ref(), SetExpr::Values(_))
 }
 
-/// The plan of a query in which DataFusion finds a name twice; nothing where that cannot be helped. `plan` plans a query.
+/// The plan of a query in which DataFusion finds a name twice; nothing where that cannot be helped. `plan` plans a
+/// query.
 pub(super) fn planned_apart(
     query: &Query,
     plan: &dyn Fn(Query) -> Result<LogicalPlan>,
@@ -42,8 +43,8 @@ pub(super) fn planned_apart(
     })
 }
 
-/// The query with names that its result does not show: for columns that nobody reads by name, and for all casts, for two aggregates
-/// may be the same but for one.
+/// The query with names that its result does not show: for columns that nobody reads by name, and for all casts, for
+/// two aggregates may be the same but for one.
 pub(super) fn with_names_within(
     query: &Query,
     plan: &dyn Fn(Query) -> Result<LogicalPlan>,
@@ -99,8 +100,8 @@ fn of_select(query: &Query, select: Select) -> Query {
     }
 }
 
-/// The query with names of their own for those columns of its lists that have the name of one before; nothing where that cannot be
-/// helped.
+/// The query with names of their own for those columns of its lists that have the name of one before; nothing where
+/// that cannot be helped.
 fn told_apart(query: &Query, plan: &dyn Fn(Query) -> Result<LogicalPlan>) -> Option<Query> {
     let mut changed = query.clone();
     let mut is_changed = false;
@@ -119,8 +120,8 @@ fn items_apart(
     select: &Select,
     plan: &dyn Fn(Select) -> Result<LogicalPlan>,
 ) -> Option<Vec<SelectItem>> {
-    // First all that may be called anything, to see what they are called. The clauses may need the aliases, and an aggregate has
-    // the name of one over a cast.
+    // First all that may be called anything, to see what they are called. The clauses may need the aliases, and an
+    // aggregate has the name of one over a cast.
     let tries = [(true, false), (false, false), (true, true), (false, true)];
     let (plan_of_all, casts) = tries.into_iter().find_map(|(all, casts)| {
         let tried = Select {

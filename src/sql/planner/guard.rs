@@ -1,8 +1,9 @@
-//! What a plan may contain: an allow list of node kinds and a budget, checked before the optimizer sees the plan; and the same
-//! budget on the parsed statement, because DataFusion's SQL planner copies a CTE or view as often as it is used.
+//! What a plan may contain: an allow list of node kinds and a budget, checked before the optimizer sees the plan; and
+//! the same budget on the parsed statement, because DataFusion's SQL planner copies a CTE or view as often as it is
+//! used.
 //!
-//! The match over DataFusion's plan nodes is exhaustive on purpose: a kind that a later version adds does not compile until
-//! someone has decided about it.
+//! The match over DataFusion's plan nodes is exhaustive on purpose: a kind that a later version adds does not compile
+//! until someone has decided about it.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -63,8 +64,8 @@ fn too_deep(levels: usize) -> DfOlapError {
     ))
 }
 
-/// Refuses a statement whose relations, each CTE and view counted as often as it is used, are more than `max`, or whose queries
-/// stand in one another too deep.
+/// Refuses a statement whose relations, each CTE and view counted as often as it is used, are more than `max`, or whose
+/// queries stand in one another too deep.
 ///
 /// `view` gives the parsed text of a view.
 pub(crate) fn check_relations<S: ast::Visit>(

@@ -1,8 +1,8 @@
 //! Planning one statement against one snapshot: names to tables and views, parameters to types.
 //!
 //! [`Planner`] answers the questions of DataFusion's SQL planner. Two names mean something special to it, both out of a
-//! user's way: the catalog [`TARGET`] holds the same tables with their row addresses, and the table [`ROWS`] the rows that a
-//! statement just made, for RETURNING.
+//! user's way: the catalog [`TARGET`] holds the same tables with their row addresses, and the table [`ROWS`] the rows
+//! that a statement just made, for RETURNING.
 
 pub(crate) mod catalog;
 mod context;
@@ -301,8 +301,8 @@ impl Planner {
         .and_then(|bound| with_deep_stack(|| meet_decimals_in(bound.data, schema)))
     }
 
-    /// Puts the parameters' values into a plan; one that was not given is an error that names it. Then literals are what they
-    /// meet.
+    /// Puts the parameters' values into a plan; one that was not given is an error that names it. Then literals are
+    /// what they meet.
     fn bind(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
         let plan = match &self.params {
             Some(values) => plan.replace_params_with_values(values)?,

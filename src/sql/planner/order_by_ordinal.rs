@@ -1,7 +1,8 @@
 //! `SELECT sum(x) * 2 FROM t ORDER BY 1`: by what stands at that place.
 //!
-//! DataFusion takes the place for a column of the name that the expression there has, and where there are groups it says that this
-//! is none of their keys, unless the expression is a key, is an aggregate, or has an alias. So it gets one here: its own name.
+//! DataFusion takes the place for a column of the name that the expression there has, and where there are groups it
+//! says that this is none of their keys, unless the expression is a key, is an aggregate, or has an alias. So it gets
+//! one here: its own name.
 
 use std::ops::ControlFlow;
 

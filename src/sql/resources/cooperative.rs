@@ -1,8 +1,8 @@
 //! [`PacedExec`]: an input with pauses for others, where one thread does everything.
 //!
-//! DataFusion's sources pause after so many batches, and not after so much time: a call that wants to stop a query would be
-//! heard late, and a page would stand still. A nested loop join compares a batch of its probe side to all rows of the other
-//! without a pause, so it gets that batch in small pieces.
+//! DataFusion's sources pause after so many batches, and not after so much time: a call that wants to stop a query
+//! would be heard late, and a page would stand still. A nested loop join compares a batch of its probe side to all rows
+//! of the other without a pause, so it gets that batch in small pieces.
 
 use std::sync::Arc;
 use std::task::Poll;

@@ -1,7 +1,8 @@
 //! Stopping a statement in the middle of its work: [`Stop`] is when, [`interruptible`] puts the question into a plan.
 //!
-//! DataFusion's sources give other tasks their turn; where there is one thread for all, after some milliseconds. A join may not ask its sources for a long time, so behind each operator
-//! that makes many rows of few stands one that yields, and the condition of a nested loop join asks by itself whether to go on.
+//! DataFusion's sources give other tasks their turn; where there is one thread for all, after some milliseconds. A join
+//! may not ask its sources for a long time, so behind each operator that makes many rows of few stands one that yields,
+//! and the condition of a nested loop join asks by itself whether to go on.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

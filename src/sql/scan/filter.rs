@@ -1,8 +1,8 @@
 //! Applying conditions to a stored batch.
 //!
-//! Rows that are out stay where they are: a condition reads the columns that it needs, of the rows that are left, and the
-//! columns that come out are gathered at the end (*late materialization*; Abadi et al., "Materialization Strategies in a
-//! Column-Oriented DBMS"). A condition that may fail is not asked about a row that is out.
+//! Rows that are out stay where they are: a condition reads the columns that it needs, of the rows that are left, and
+//! the columns that come out are gathered at the end (*late materialization*; Abadi et al., "Materialization Strategies
+//! in a Column-Oriented DBMS"). A condition that may fail is not asked about a row that is out.
 
 use std::sync::Arc;
 
@@ -149,7 +149,8 @@ impl ScanFilter {
         &self.table
     }
 
-    /// Takes what the runtime filters are now. Where one has changed, all that they ask for, in terms of the table's columns.
+    /// Takes what the runtime filters are now. Where one has changed, all that they ask for, in terms of the table's
+    /// columns.
     pub fn refresh(&mut self) -> Result<Option<Arc<dyn PhysicalExpr>>> {
         let is_new = std::mem::take(&mut self.is_new);
         let mut has_changed = false;

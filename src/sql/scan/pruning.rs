@@ -45,8 +45,8 @@ pub(crate) fn prune(
     }
 }
 
-/// Whether each cast in a condition keeps the order of values, so that a range has a range: it is not so for a time of day, for
-/// whether a number is 0, or between texts and others.
+/// Whether each cast in a condition keeps the order of values, so that a range has a range: it is not so for a time of
+/// day, for whether a number is 0, or between texts and others.
 fn keeps_order(condition: &Arc<dyn PhysicalExpr>, schema: &SchemaRef) -> bool {
     let is_moment = |data_type: &DataType| {
         matches!(
@@ -76,7 +76,8 @@ fn keeps_order(condition: &Arc<dyn PhysicalExpr>, schema: &SchemaRef) -> bool {
     keeps && visited.is_ok()
 }
 
-/// The fragments' value ranges, in the form that pruning asks for. Ranges count deleted rows too, so they can only be wide.
+/// The fragments' value ranges, in the form that pruning asks for. Ranges count deleted rows too, so they can only be
+/// wide.
 struct FragmentRanges<'a>(&'a Table);
 
 impl FragmentRanges<'_> {

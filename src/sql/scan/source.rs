@@ -120,8 +120,9 @@ impl FragmentSource {
     }
 }
 
-/// What of a column's statistics DataFusion is told. It casts bounds as if casts kept the order of values and never failed: the
-/// least text would be that of the least number, and a plan fail over a number that no row of the query has.
+/// What of a column's statistics DataFusion is told. It casts bounds as if casts kept the order of values and never
+/// failed: the least text would be that of the least number, and a plan fail over a number that no row of the query
+/// has.
 fn without_bounds(mut column: ColumnStatistics) -> ColumnStatistics {
     column.min_value = Precision::Absent;
     column.max_value = Precision::Absent;

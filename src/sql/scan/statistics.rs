@@ -11,7 +11,8 @@ const MAX_FRAGMENTS: usize = 256;
 
 /// The range and the NULLs of one column in some fragments, as far as that is cheap to know.
 ///
-/// Exact where no row is deleted, for then the values of the fragments are those of the table. The range is for estimates alone.
+/// Exact where no row is deleted, for then the values of the fragments are those of the table. The range is for
+/// estimates alone.
 pub(super) fn column_statistics(fragments: &[&LiveFragment], column: &Column) -> ColumnStatistics {
     let unknown = ColumnStatistics::new_unknown();
     let data_type = column.field.data_type();

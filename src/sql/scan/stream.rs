@@ -24,8 +24,8 @@ use crate::snapshot::Table;
 /// The longest that is spent on batches of which nothing is left before others have their turn.
 const PACE: Duration = Duration::from_millis(4);
 
-/// How many rows are read before the runtime filters are looked at again, and how many times at most fragments are left out by what
-/// they have become: a TopK over many small fragments changes its filter with each.
+/// How many rows are read before the runtime filters are looked at again, and how many times at most fragments are left
+/// out by what they have become: a TopK over many small fragments changes its filter with each.
 const LOOK_ROWS: usize = 1024;
 const MOST_PRUNED: usize = 16;
 

@@ -1,8 +1,9 @@
 //! What PostgreSQL and DuckDB can say and DataFusion's planner cannot, in words that it knows.
 //!
-//! `FROM t` without a list, `SEMI JOIN` and `ANTI JOIN` without a side, `LIKE … ESCAPE` with any character, `INTERVAL (x) DAY` of an expression,
-//! `//`, `(s).field`, `GROUP BY ()` and HAVING that makes a group by itself, and lists of outer columns: DataFusion reads what stands in `[a, b]` as if no query stood around, but not what a function is
-//! given.
+//! `FROM t` without a list, `SEMI JOIN` and `ANTI JOIN` without a side, `LIKE … ESCAPE` with any character,
+//! `INTERVAL (x) DAY` of an expression, `//`, `(s).field`, `GROUP BY ()` and HAVING that makes a group by itself, and
+//! lists of outer columns: DataFusion reads what stands in `[a, b]` as if no query stood around, but not what a
+//! function is given.
 
 use std::ops::ControlFlow;
 

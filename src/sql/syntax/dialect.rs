@@ -1,8 +1,8 @@
 //! The dialect of SQL: sqlparser's generic one, with PostgreSQL's precedence of operators.
 //!
-//! The generic dialect reads `a IS DISTINCT FROM b OR c` as `a IS DISTINCT FROM (b OR c)`, binds `||` more tightly than `+`,
-//! and `=` as tightly as `BETWEEN`. What is here can go when sqlparser lets a dialect choose its features and its precedences
-//! apart, and the right operand of its `IS DISTINCT FROM` ends where it should.
+//! The generic dialect reads `a IS DISTINCT FROM b OR c` as `a IS DISTINCT FROM (b OR c)`, binds `||` more tightly than
+//! `+`, and `=` as tightly as `BETWEEN`. What is here can go when sqlparser lets a dialect choose its features and its
+//! precedences apart, and the right operand of its `IS DISTINCT FROM` ends where it should.
 
 use std::any::TypeId;
 
@@ -189,8 +189,8 @@ impl Dialect for EngineDialect {
     }
 }
 
-/// `x IN ((SELECT …), y)`, whose first value the parser takes for the subquery of `x IN (SELECT …)`. What stands behind that value
-/// tells: trying both would double at each level of nesting.
+/// `x IN ((SELECT …), y)`, whose first value the parser takes for the subquery of `x IN (SELECT …)`. What stands behind
+/// that value tells: trying both would double at each level of nesting.
 fn in_list(parser: &mut Parser, left: &Expr) -> Option<Result<Expr, ParserError>> {
     let not = usize::from(parser.peek_keyword(Keyword::NOT));
     let follows =
@@ -217,7 +217,8 @@ fn in_list(parser: &mut Parser, left: &Expr) -> Option<Result<Expr, ParserError>
     Some(list())
 }
 
-/// Whether what the second parenthesis that follows encloses is a value among others, and not all or part of a subquery.
+/// Whether what the second parenthesis that follows encloses is a value among others, and not all or part of a
+/// subquery.
 fn is_value(parser: &Parser) -> bool {
     use Keyword::{EXCEPT, FETCH, INTERSECT, LIMIT, MINUS, OFFSET, ORDER, UNION};
     let mut open = 0_usize;

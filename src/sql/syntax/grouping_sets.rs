@@ -1,7 +1,9 @@
-//! `ROLLUP ((a)[2])`, a key that begins with a parenthesis and goes on behind it, for a parser that takes that one for the key's own.
+//! `ROLLUP ((a)[2])`, a key that begins with a parenthesis and goes on behind it, for a parser that takes that one for
+//! the key's own.
 //!
-//! The parser reads each key of ROLLUP, CUBE and GROUPING SETS that begins with a parenthesis as a list of keys, so the whole key gets
-//! one around it. It leaves out the parentheses around a single key where it writes one, so the text of a view needs that too.
+//! The parser reads each key of ROLLUP, CUBE and GROUPING SETS that begins with a parenthesis as a list of keys, so the
+//! whole key gets one around it. It leaves out the parentheses around a single key where it writes one, so the text of
+//! a view needs that too.
 
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};

@@ -1,7 +1,8 @@
 //! Lists whose names nobody reads, in which two columns may have one.
 //!
-//! The columns of a set operation are called as those of its first query; those of a derived table or a CTE with a list of names, as
-//! that list says; those of EXISTS are not read at all. DataFusion wants different names in each list, so there they get some.
+//! The columns of a set operation are called as those of its first query; those of a derived table or a CTE with a list
+//! of names, as that list says; those of EXISTS are not read at all. DataFusion wants different names in each list, so
+//! there they get some.
 
 use std::ops::ControlFlow;
 

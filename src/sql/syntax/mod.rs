@@ -1,4 +1,5 @@
-//! SQL text and its syntax tree: parsed within limits, and respelled so that DataFusion's planner reads it as it is meant.
+//! SQL text and its syntax tree: parsed within limits, and respelled so that DataFusion's planner reads it as it is
+//! meant.
 
 pub(crate) mod desugar;
 pub(crate) mod dialect;

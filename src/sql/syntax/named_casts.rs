@@ -1,8 +1,8 @@
 //! Casts with names of their own.
 //!
-//! DataFusion names a cast as what is cast: two keys of `GROUP BY x, CAST(x AS DATE)` have one name then, and so have `min(x)` and
-//! `min(CAST(x AS TEXT))`. It refuses both, for it finds the columns of an aggregate by name. Within a CASE whose condition names the
-//! type, a cast has a name of its own, and the optimizer takes the CASE away.
+//! DataFusion names a cast as what is cast: two keys of `GROUP BY x, CAST(x AS DATE)` have one name then, and so have
+//! `min(x)` and `min(CAST(x AS TEXT))`. It refuses both, for it finds the columns of an aggregate by name. Within a
+//! CASE whose condition names the type, a cast has a name of its own, and the optimizer takes the CASE away.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;

@@ -1,6 +1,7 @@
 //! `ORDER BY ALL` as the numbers of all columns.
 //!
-//! DataFusion puts the names of the columns in its place, as if they had been written without quotes, and nothing above a set operation.
+//! DataFusion puts the names of the columns in its place, as if they had been written without quotes, and nothing above
+//! a set operation.
 
 use std::ops::ControlFlow;
 

@@ -18,8 +18,8 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// What names each `?` in a further visit `$1`, `$2`, … in the order of the text; `None` where there is none. A text that
-    /// has `$1` or `$name` too is refused.
+    /// What names each `?` in a further visit `$1`, `$2`, … in the order of the text; `None` where there is none. A
+    /// text that has `$1` or `$name` too is refused.
     pub fn numbered(self) -> Result<Option<Numbered>, DfOlapError> {
         match self.named {
             _ if self.places.is_empty() => Ok(None),

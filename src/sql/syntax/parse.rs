@@ -1,7 +1,7 @@
 //! Text to statements, within limits that hold before anything recursive sees the text.
 //!
-//! The parser, the planner and even the destructor of a parsed statement recurse as deep as an expression is nested or a
-//! chain of operators is long, so both are measured on the tokens, in one pass without recursion.
+//! The parser, the planner and even the destructor of a parsed statement recurse as deep as an expression is nested or
+//! a chain of operators is long, so both are measured on the tokens, in one pass without recursion.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -41,7 +41,8 @@ impl Default for TextLimits {
     }
 }
 
-/// Whether a text is one for whose tree any stack will do: it is not long, and little in it stands in parentheses in parentheses.
+/// Whether a text is one for whose tree any stack will do: it is not long, and little in it stands in parentheses in
+/// parentheses.
 pub(crate) fn is_short(sql: &str) -> bool {
     const BYTES: usize = 4096;
     const DEPTH: usize = 8;

@@ -1,7 +1,7 @@
 //! `(a, b) IN (SELECT …)`, which DataFusion does not plan, as `EXISTS`.
 //!
-//! True for a row whose columns are all equal, else NULL where NULLs may have made one equal, else false. What may be NULL is asked
-//! of each side on its own, so that each time one side of the comparison has few rows.
+//! True for a row whose columns are all equal, else NULL where NULLs may have made one equal, else false. What may be
+//! NULL is asked of each side on its own, so that each time one side of the comparison has few rows.
 
 use std::ops::ControlFlow;
 
@@ -47,8 +47,8 @@ fn row(expr: &Expr) -> Option<&[Expr]> {
     }
 }
 
-/// The names that stand for the subquery's columns and for the values, until these are put in. No column of the query around it
-/// has the first ones: they are looked up first.
+/// The names that stand for the subquery's columns and for the values, until these are put in. No column of the query
+/// around it has the first ones: they are looked up first.
 fn names(kind: char, count: usize) -> Vec<String> {
     (1..=count).map(|n| format!("__row_{kind}{n}")).collect()
 }

@@ -1,4 +1,5 @@
-//! The SELECTs of a query's body. Set operations stand in one another as deep as their chain is long, so nothing here calls itself.
+//! The SELECTs of a query's body. Set operations stand in one another as deep as their chain is long, so nothing here
+//! calls itself.
 
 use datafusion::sql::sqlparser::ast::{Select, SetExpr};
 

@@ -9,8 +9,8 @@ use datafusion::sql::sqlparser::ast::{self, VisitMut, VisitorMut};
 use super::parse::{TextLimits, parse_statements};
 use crate::snapshot::View;
 
-/// A text that is parsed to `node` again. The parser's own way of writing takes two quotes in a string for one that is escaped
-/// already, and two minus signs make a comment.
+/// A text that is parsed to `node` again. The parser's own way of writing takes two quotes in a string for one that is
+/// escaped already, and two minus signs make a comment.
 pub(crate) fn text(node: &(impl VisitMut + Display + Clone)) -> String {
     struct Escape;
     impl VisitorMut for Escape {

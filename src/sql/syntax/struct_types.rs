@@ -1,7 +1,7 @@
 //! `STRUCT(a INT, b TEXT)`, a type as DuckDB writes it, in the words of the dialect: `STRUCT<a INT, b TEXT>`.
 //!
-//! The parser asks whether the dialect is DuckDB's before it reads the one, and has the other for all. As calls of the function
-//! `struct` have no two words beside each other, a type is told from a call by its first field.
+//! The parser asks whether the dialect is DuckDB's before it reads the one, and has the other for all. As calls of the
+//! function `struct` have no two words beside each other, a type is told from a call by its first field.
 
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};

@@ -1,5 +1,6 @@
-//! Clauses that the parser reads and DataFusion's planner passes over, so that the rows would be others: refused by name, or
-//! put where the planner sees them. What is here can go, clause by clause, when DataFusion plans or refuses it.
+//! Clauses that the parser reads and DataFusion's planner passes over, so that the rows would be others: refused by
+//! name, or put where the planner sees them. What is here can go, clause by clause, when DataFusion plans or refuses
+//! it.
 
 use std::ops::ControlFlow;
 

@@ -1,7 +1,7 @@
 //! INSERT: rows planned to the table's columns, defaults filled in; and what happens where their key is taken.
 //!
-//! The primary key is the identity that ON CONFLICT, INSERT OR REPLACE and INSERT OR IGNORE go by. A plain INSERT does not
-//! look at it.
+//! The primary key is the identity that ON CONFLICT, INSERT OR REPLACE and INSERT OR IGNORE go by. A plain INSERT does
+//! not look at it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -250,7 +250,8 @@ fn hoist(source: &mut ast::Query, with: &Option<ast::With>) {
     }
 }
 
-/// Names the literals of a SELECT, and the second of two equal expressions: DataFusion refuses `SELECT 1, 1`, whose names no one asks for here.
+/// Names the literals of a SELECT, and the second of two equal expressions: DataFusion refuses `SELECT 1, 1`, whose
+/// names no one asks for here.
 fn tell_apart(body: &mut ast::SetExpr) {
     for select in all_selects(body) {
         let mut seen = HashSet::new();

@@ -1,8 +1,8 @@
 //! MERGE: the source joined to the target with its row addresses, each WHEN clause an arm.
 //!
-//! The join keeps unmatched rows of the side that a clause asks for. A first projection decides the arm of each row, a filter
-//! drops rows that no arm takes, and a second one gives the values of that arm; so the value of an arm is worked out only for
-//! the rows that take it.
+//! The join keeps unmatched rows of the side that a clause asks for. A first projection decides the arm of each row, a
+//! filter drops rows that no arm takes, and a second one gives the values of that arm; so the value of an arm is worked
+//! out only for the rows that take it.
 
 use std::sync::Arc;
 

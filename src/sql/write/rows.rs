@@ -11,7 +11,8 @@ use arrow::util::display::FormatOptions;
 use crate::error::DfOlapError;
 use crate::snapshot::{Column, TableDefinition};
 
-/// Gives planned rows, which stand in the table's order and types, the table's schema; a NULL where none may be is an error.
+/// Gives planned rows, which stand in the table's order and types, the table's schema; a NULL where none may be is an
+/// error.
 pub(crate) fn shape(
     table: &str,
     definition: &TableDefinition,
@@ -64,12 +65,12 @@ fn checked_cast(table: &str, column: &Column, array: &ArrayRef) -> Result<ArrayR
     })
 }
 
-/// Gives a caller's batch the shape of a table: columns found by name in any order, missing ones NULL where that is allowed,
-/// another encoding of the same values (a dictionary, a view, a wider offset) cast.
+/// Gives a caller's batch the shape of a table: columns found by name in any order, missing ones NULL where that is
+/// allowed, another encoding of the same values (a dictionary, a view, a wider offset) cast.
 ///
 /// # Errors
-/// [`DfOlapError::SchemaMismatch`] for a column that the table has not, lacks, or has in another type; `Invalid` for a NULL
-/// where none may be.
+/// [`DfOlapError::SchemaMismatch`] for a column that the table has not, lacks, or has in another type; `Invalid` for a
+/// NULL where none may be.
 pub(crate) fn conform(
     table: &str,
     definition: &TableDefinition,

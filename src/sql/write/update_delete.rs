@@ -1,8 +1,9 @@
 //! UPDATE, DELETE, TRUNCATE, and what all writes share: a write is a SELECT over row addresses, followed by one commit.
 //!
-//! DataFusion's own hooks hand over the plain filters of a DELETE and lose the rest: `WHERE id IN (SELECT …)` arrives as no
-//! filter at all, which means every row. So a statement is rewritten, as parsed, into a SELECT whose target is the same table
-//! with its row addresses. All that a SELECT can say in FROM and WHERE then works, with DataFusion's semantics.
+//! DataFusion's own hooks hand over the plain filters of a DELETE and lose the rest: `WHERE id IN (SELECT …)` arrives
+//! as no filter at all, which means every row. So a statement is rewritten, as parsed, into a SELECT whose target is
+//! the same table with its row addresses. All that a SELECT can say in FROM and WHERE then works, with DataFusion's
+//! semantics.
 
 use std::sync::Arc;
 
@@ -275,8 +276,8 @@ pub(crate) async fn returning(
     Ok(gathered.batches)
 }
 
-/// Casts the columns of `plan` from `first` on to those of the table; what cannot be cast is an error when it is met. What the
-/// plan itself works out is cast where it is: a literal is then cast as what it was written as.
+/// Casts the columns of `plan` from `first` on to those of the table; what cannot be cast is an error when it is met.
+/// What the plan itself works out is cast where it is: a literal is then cast as what it was written as.
 pub(crate) fn cast_to_columns(
     plan: LogicalPlan,
     definition: &TableDefinition,

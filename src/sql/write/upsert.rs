@@ -191,7 +191,8 @@ pub(crate) async fn resolve(
     })
 }
 
-/// Leaves one row for each key: the first where conflicts are ignored, the last where they replace; else two are an error.
+/// Leaves one row for each key: the first where conflicts are ignored, the last where they replace; else two are an
+/// error.
 fn unique_by_key(
     target: &Target,
     key: &[usize],

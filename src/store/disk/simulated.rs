@@ -158,9 +158,9 @@ impl SimulatedDisk {
         }
     }
 
-    /// Every disk that may be found afterwards: each change of a name since the last sync of its folder was kept or not, and
-    /// bytes that were not synced are all there, zeros, half there, or not at all. Of very many changes: none, all, each alone,
-    /// and all but each.
+    /// Every disk that may be found afterwards: each change of a name since the last sync of its folder was kept or
+    /// not, and bytes that were not synced are all there, zeros, half there, or not at all. Of very many changes: none,
+    /// all, each alone, and all but each.
     pub fn after_power_loss(&self) -> Vec<Arc<Self>> {
         let state = self.state.lock().clone();
         let all = state.names.keys().chain(state.kept.keys());

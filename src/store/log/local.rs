@@ -1,10 +1,10 @@
 //! A log on a local disk: an object is on stable storage before it has its name.
 //!
-//! A name is given in four steps: write a file under a name that no one reads, sync it, rename it (which fails where the name is
-//! taken), sync the folder. After a loss of power at any point the name is absent, or all of its bytes are there. A sync that
-//! failed is final: after it nothing that was written can be believed, and a second sync may succeed without having written
-//! anything; so a file whose sync failed is dropped, and a folder whose sync failed takes no more names until the log is opened
-//! again.
+//! A name is given in four steps: write a file under a name that no one reads, sync it, rename it (which fails where
+//! the name is taken), sync the folder. After a loss of power at any point the name is absent, or all of its bytes are
+//! there. A sync that failed is final: after it nothing that was written can be believed, and a second sync may succeed
+//! without having written anything; so a file whose sync failed is dropped, and a folder whose sync failed takes no
+//! more names until the log is opened again.
 //!
 //! The steps are those of [`Files`], so that tests can stand in for a disk that loses power.
 
@@ -40,8 +40,8 @@ struct Shared {
 }
 
 impl LocalMedium {
-    /// A log in `folder`, which is there. Without `synced` nothing is synced: a loss of power may take the last commits, or
-    /// leave a log that cannot be read.
+    /// A log in `folder`, which is there. Without `synced` nothing is synced: a loss of power may take the last
+    /// commits, or leave a log that cannot be read.
     pub fn new(files: Arc<dyn Files>, folder: PathBuf, synced: bool) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -99,8 +99,8 @@ impl Shared {
                 }
             },
         };
-        // A taken name may be that of an earlier try of ours whose folder is still being synced, and it is read as if it were
-        // there for good: so it is made to be.
+        // A taken name may be that of an earlier try of ours whose folder is still being synced, and it is read as if
+        // it were there for good: so it is made to be.
         if self.synced {
             let synced = self.files.sync_folder(&self.folder);
             if synced.is_err() {

@@ -32,11 +32,12 @@ pub(crate) struct CreateError {
     pub is_final: bool,
 }
 
-/// A flat set of named objects. The narrow seam under the log: real media, and those of tests that lose answers or power.
+/// A flat set of named objects. The narrow seam under the log: real media, and those of tests that lose answers or
+/// power.
 #[async_trait]
 pub(crate) trait Medium: Debug + Send + Sync {
-    /// Gives `bytes` the name `name` if nothing has it. Whoever sees the name sees all bytes, after a loss of power too. An
-    /// error that is not final says nothing about what happened.
+    /// Gives `bytes` the name `name` if nothing has it. Whoever sees the name sees all bytes, after a loss of power
+    /// too. An error that is not final says nothing about what happened.
     async fn create(&self, name: &str, bytes: Bytes) -> Result<Created, CreateError>;
 
     /// The bytes of an object; `None` where there is none.

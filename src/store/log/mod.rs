@@ -1,24 +1,27 @@
-//! The commit log: numbered entries, each created only where there is none. Bytes and a medium; what an entry says is the
-//! business of the store above.
+//! The commit log: numbered entries, each created only where there is none. Bytes and a medium; what an entry says is
+//! the business of the store above.
 //!
 //! # What is assumed of the medium
 //! - A1 `create` gives a name to exactly one caller. A medium of which that is not true is refused when a log is made.
 //! - A2 Whoever reads a name gets all of its bytes; what is not, the checksum finds.
-//! - A3 An answer may be lost, late or wrong in one way: `Exists` may be said of a name that this very call took, or that no one
-//!   has.
+//! - A3 An answer may be lost, late or wrong in one way: `Exists` may be said of a name that this very call took, or
+//!   that no one has.
 //!
 //! # What is guaranteed
 //! - L1 Entry `n` never changes, and entry `n + 1` is created only by one who has read entry `n`.
-//! - L2 [`Log::append`] that answers `Won` created the entry, once, on stable storage; `Lost` that another has the number and
-//!   nothing of ours will ever have it; an error other than `CommitUnknown` that it was never created and never will be.
-//! - L3 `CommitUnknown` is the answer only while the medium cannot be reached past the deadline; [`Log::settle`] then tells.
-//! - L4 The head is found by what is there (a listing, then asking for one number after the other); the hint only says where to
-//!   begin to look.
+//! - L2 [`Log::append`] that answers `Won` created the entry, once, on stable storage; `Lost` that another has the
+//!   number and nothing of ours will ever have it; an error other than `CommitUnknown` that it was never created and
+//!   never will be.
+//! - L3 `CommitUnknown` is the answer only while the medium cannot be reached past the deadline; [`Log::settle`] then
+//!   tells.
+//! - L4 The head is found by what is there (a listing, then asking for one number after the other); the hint only says
+//!   where to begin to look.
 //!
 //! # How a doubt is settled
-//! A put whose answer was lost may still be on its way, so that not finding the entry proves nothing. The same bytes are put
-//! again into the same number until someone has it; then it is read, and the id in it says whose it is. Past the deadline an
-//! entry that says nothing is put there under another id (the fence): if it gets the number, the commit never will.
+//! A put whose answer was lost may still be on its way, so that not finding the entry proves nothing. The same bytes
+//! are put again into the same number until someone has it; then it is read, and the id in it says whose it is. Past
+//! the deadline an entry that says nothing is put there under another id (the fence): if it gets the number, the commit
+//! never will.
 //!
 //! # What a crash leaves
 //! Before the entry is named: nothing, or a file under a name that no one reads. After: the whole entry.
@@ -166,8 +169,8 @@ impl Log {
         }
     }
 
-    /// Whose the version is that a commit of unknown outcome was to have: `Some(true)` its own, `Some(false)` another's or a
-    /// fence's, `None` where the medium still cannot be reached.
+    /// Whose the version is that a commit of unknown outcome was to have: `Some(true)` its own, `Some(false)` another's
+    /// or a fence's, `None` where the medium still cannot be reached.
     pub async fn settle(&self, version: u64, id: CommitId) -> Option<bool> {
         match self.claim(&fence_of(version)).await {
             Claim::Won => Some(false),
@@ -176,8 +179,8 @@ impl Log {
         }
     }
 
-    /// Fails where the medium gives the name of an entry of ours a second time: no log can stand on it. What it was given for a
-    /// first time is then taken back.
+    /// Fails where the medium gives the name of an entry of ours a second time: no log can stand on it. What it was
+    /// given for a first time is then taken back.
     pub async fn check_creation(&self, entry: &Entry) -> Result<(), DfOlapError> {
         let name = entry_name(entry.version);
         // It is there, so that asking again and again gives nothing away.

@@ -6,8 +6,8 @@
 //! .  .  the blobs, one after the other: Arrow IPC streams, Roaring bitmaps, checksums
 //! ```
 //!
-//! This file knows the pieces that both have in common (definitions, fragments and their shapes). What an entry says stands in
-//! [`super::entry`], what a checkpoint says in [`super::checkpoint`].
+//! This file knows the pieces that both have in common (definitions, fragments and their shapes). What an entry says
+//! stands in [`super::entry`], what a checkpoint says in [`super::checkpoint`].
 
 use std::collections::HashMap;
 use std::io::Cursor;
@@ -56,8 +56,8 @@ struct Framed<T> {
     blobs: Vec<u64>,
 }
 
-/// The columns of some fragments of one table, and the value ranges of those that lie in files, in the order in which they
-/// are named.
+/// The columns of some fragments of one table, and the value ranges of those that lie in files, in the order in which
+/// they are named.
 #[derive(Serialize, Deserialize)]
 struct LoggedShape {
     columns: Vec<u32>,
@@ -260,8 +260,8 @@ impl<'a> Encoder<'a> {
     }
 }
 
-/// A row for each file of a shape, with three columns for each of the shape's whose range is known somewhere: its least value,
-/// its greatest, and its number of NULLs, which is NULL where the range is not known.
+/// A row for each file of a shape, with three columns for each of the shape's whose range is known somewhere: its least
+/// value, its greatest, and its number of NULLs, which is NULL where the range is not known.
 fn encode_ranges(shape: &Shape) -> Result<Option<RecordBatch>, Damage> {
     let (mut fields, mut arrays) = (Vec::new(), Vec::<ArrayRef>::new());
     for (index, id) in shape.columns.iter().enumerate() {

@@ -293,8 +293,8 @@ impl Database {
         }
     }
 
-    /// Commits the changes that wait, as many as one entry may hold: those that are left have a task each. Finds nothing to do where
-    /// another task was quicker.
+    /// Commits the changes that wait, as many as one entry may hold: those that are left have a task each. Finds
+    /// nothing to do where another task was quicker.
     async fn commit_waiting(self: Arc<Self>) {
         let mut turn = self.turn.lock().await;
         let mut waiting: Vec<Waiting> = {
@@ -374,7 +374,8 @@ impl Database {
                 Ok(Appended::Lost(other)) => {
                     turn.unsettled = None;
                     self.publish(self.after(Some(&state), &other)?);
-                    // Mostly it was one entry; then the next number is tried at once, or another would be quicker again.
+                    // Mostly it was one entry; then the next number is tried at once, or another would be quicker
+                    // again.
                     if is_behind {
                         self.catch_up().await?;
                     }

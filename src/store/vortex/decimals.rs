@@ -1,8 +1,8 @@
 //! Decimals on their way into a file.
 //!
-//! An arrow array has a value for each row, also where that is NULL, and there it may be any: what was worked out before the NULL was
-//! known. Vortex 0.90 narrows decimals to as few bytes as their precision takes, and panics at a value that does not fit, whether
-//! there is a row for it or not. So such values become zero.
+//! An arrow array has a value for each row, also where that is NULL, and there it may be any: what was worked out
+//! before the NULL was known. Vortex 0.90 narrows decimals to as few bytes as their precision takes, and panics at a
+//! value that does not fit, whether there is a row for it or not. So such values become zero.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! What a log entry says: the actions of one change, as the log keeps them.
 //!
-//! An entry is read on top of the snapshot that the entries before it made, and then holds without a condition: whoever wrote
-//! it had that very snapshot. So what only decides whether a change may be made (`NoNewRows`, the definition that an append was
-//! shaped to) is not kept.
+//! An entry is read on top of the snapshot that the entries before it made, and then holds without a condition: whoever
+//! wrote it had that very snapshot. So what only decides whether a change may be made (`NoNewRows`, the definition that
+//! an append was shaped to) is not kept.
 
 use std::sync::Arc;
 

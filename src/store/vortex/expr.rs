@@ -1,8 +1,8 @@
 //! Which expressions a Vortex scan evaluates itself, and how it tells a row's position.
 //!
-//! Only what means the same there and in DataFusion is handed over: comparisons, AND, OR, NOT, IS NULL, IN and LIKE over columns
-//! and constants. Arithmetic, casts and functions stay in DataFusion, and so does every comparison of floats, whose NaN and
-//! negative zero have no agreed place.
+//! Only what means the same there and in DataFusion is handed over: comparisons, AND, OR, NOT, IS NULL, IN and LIKE
+//! over columns and constants. Arithmetic, casts and functions stay in DataFusion, and so does every comparison of
+//! floats, whose NaN and negative zero have no agreed place.
 
 use std::sync::{Arc, LazyLock};
 

@@ -1,5 +1,5 @@
-//! Where data files lie: in folders of a local disk, or below a prefix of an object store. A file is written once, under a name
-//! that nothing else has, and is on stable storage when its upload is finished.
+//! Where data files lie: in folders of a local disk, or below a prefix of an object store. A file is written once,
+//! under a name that nothing else has, and is on stable storage when its upload is finished.
 
 use std::collections::HashSet;
 use std::fmt;

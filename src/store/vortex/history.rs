@@ -18,8 +18,9 @@ use crate::store::CommitOutcome;
 use crate::store::log::{Entry, Kind};
 use crate::upkeep::{At, Vacuum, VacuumOptions, Verification, VersionEntry};
 
-/// A file that no version is known to have named may be one of a write that goes on: so old it must be to be removed. For as
-/// long entries are kept that a checkpoint covers, so that a very late one cannot take the number of one that was removed.
+/// A file that no version is known to have named may be one of a write that goes on: so old it must be to be removed.
+/// For as long entries are kept that a checkpoint covers, so that a very late one cannot take the number of one that
+/// was removed.
 const UNKNOWN_FOR: Duration = Duration::from_secs(24 * 3600);
 /// Removals at once.
 const AT_ONCE: usize = 16;

@@ -19,8 +19,8 @@ const END: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
 /// How many schemas are kept.
 const KEPT: usize = 16;
 
-/// Writes streams. The message that begins one is kept: for a small commit, to describe the columns takes longer than to write
-/// the rows.
+/// Writes streams. The message that begins one is kept: for a small commit, to describe the columns takes longer than
+/// to write the rows.
 #[derive(Debug, Default)]
 pub(super) struct Ipc {
     begun: Mutex<VecDeque<(SchemaRef, Begun)>>,

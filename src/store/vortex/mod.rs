@@ -1,8 +1,8 @@
 //! The durable store: immutable Vortex files and a commit log, in a folder or below a prefix of an object store.
 //!
 //! # What lies where
-//! - `_log/`: the entries and checkpoints of [`crate::store::log`]. An entry is one commit of the whole database; what it says
-//!   stands in [`entry`].
+//! - `_log/`: the entries and checkpoints of [`crate::store::log`]. An entry is one commit of the whole database; what
+//!   it says stands in [`entry`].
 //! - `<table's id>/<fragment's id>.vortex`: rows that were too many to ride inside an entry.
 //!
 //! # What is guaranteed

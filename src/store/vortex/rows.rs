@@ -77,8 +77,8 @@ impl Scans {
             .boxed())
     }
 
-    /// The live rows of a file for which a condition may be true, with their positions; `None` where no part of the condition
-    /// can be looked up, or they are many.
+    /// The live rows of a file for which a condition may be true, with their positions; `None` where no part of the
+    /// condition can be looked up, or they are many.
     pub async fn find(
         &self,
         table: &Table,

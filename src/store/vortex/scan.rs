@@ -1,9 +1,10 @@
-//! Fragments that lie in files as a DataFusion plan: `DataSourceExec`s with a `VortexSource` over exactly the files that a
-//! snapshot names.
+//! Fragments that lie in files as a DataFusion plan: `DataSourceExec`s with a `VortexSource` over exactly the files
+//! that a snapshot names.
 //!
-//! Files of one shape (the same columns under the same names) share a scan. Its projection turns the names that the files have
-//! into those of the table, fills in columns that are younger than the files, and makes row addresses. Deletion vectors go along
-//! with the files, as selections; so positions are those in the file, whatever is dead or filtered.
+//! Files of one shape (the same columns under the same names) share a scan. Its projection turns the names that the
+//! files have into those of the table, fills in columns that are younger than the files, and makes row addresses.
+//! Deletion vectors go along with the files, as selections; so positions are those in the file, whatever is dead or
+//! filtered.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

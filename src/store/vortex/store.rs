@@ -48,7 +48,8 @@ const LOG_FOLDER: &str = "_log";
 #[cfg(feature = "cloud-storage")]
 const TIMES_FOR_A_PART: u32 = 6;
 
-/// Opens the database at `location`. `stores` are the object stores that the caller made known, under the URLs of their buckets.
+/// Opens the database at `location`. `stores` are the object stores that the caller made known, under the URLs of their
+/// buckets.
 ///
 /// # Errors
 /// Where the location or a setting cannot be used.

@@ -298,8 +298,8 @@ impl Sized<'_> {
     }
 }
 
-/// The ranges of the fields of `schema`, which stand at `columns` of a file, by the file's own statistics, where they are exact
-/// and of a type whose order means the same everywhere.
+/// The ranges of the fields of `schema`, which stand at `columns` of a file, by the file's own statistics, where they
+/// are exact and of a type whose order means the same everywhere.
 pub(super) fn ranges(
     footer: &Footer,
     columns: &[usize],

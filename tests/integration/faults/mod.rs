@@ -1,5 +1,5 @@
-//! A durable store under faults, enumerated: every kind of change, at every call to the store, with every kind of fault. A change
-//! is there once or not at all, and whoever asked knows which.
+//! A durable store under faults, enumerated: every kind of change, at every call to the store, with every kind of
+//! fault. A change is there once or not at all, and whoever asked knows which.
 
 pub mod store;
 
@@ -174,7 +174,8 @@ impl Case {
     async fn fault(&self, at: usize, fault: Fault) -> bool {
         let store = FaultyStore::new(self.store.fork(), at, fault);
         let place = format!("{}: {fault:?} at call {at}", self.sql);
-        // The engine's own threads have a clock that goes on: only who waits for what never comes is not to wait for long.
+        // The engine's own threads have a clock that goes on: only who waits for what never comes is not to wait for
+        // long.
         let is_silent = matches!(fault, Fault::Late | Fault::Silence | Fault::SilenceAfter);
         let timeout = if is_silent { SILENCE } else { HANG };
         let engine = engine_that_waits(Arc::clone(&store) as _, timeout);
@@ -201,8 +202,8 @@ impl Case {
 /// How long an answer may take where some never come.
 const SILENCE: Duration = Duration::from_millis(100);
 
-/// Waits until the background has nothing more to do: longer than for any answer that is late, on a clock that moves only while
-/// nothing works.
+/// Waits until the background has nothing more to do: longer than for any answer that is late, on a clock that moves
+/// only while nothing works.
 async fn quiet(store: &FaultyStore) {
     let mut calls = usize::MAX;
     while store.calls() != calls && !store.has_crashed() {

@@ -1,5 +1,5 @@
-//! Durable tables: this engine with and without syncing, the published one (it syncs nothing), and on their own the parts that
-//! both stand on: a sync of a file and its folder, the Vortex writer, DataFusion's listing of Vortex files.
+//! Durable tables: this engine with and without syncing, the published one (it syncs nothing), and on their own the
+//! parts that both stand on: a sync of a file and its folder, the Vortex writer, DataFusion's listing of Vortex files.
 
 mod counting;
 mod loads;

@@ -1,7 +1,7 @@
 //! `sum` that says when its result does not fit, where DataFusion's wraps around.
 //!
-//! Sums of whole numbers, durations and decimals are kept in 128 bits, within a batch, between partial sums and in windows,
-//! so that only the result has to fit its type: that of DataFusion's own `sum`.
+//! Sums of whole numbers, durations and decimals are kept in 128 bits, within a batch, between partial sums and in
+//! windows, so that only the result has to fit its type: that of DataFusion's own `sum`.
 
 mod accumulators;
 
@@ -32,7 +32,8 @@ pub(crate) fn check_sums(builder: &mut SessionStateBuilder) {
     }
 }
 
-/// Calls a generic function with the Arrow type of a sum that is kept in 128 bits; what else there is goes to DataFusion's.
+/// Calls a generic function with the Arrow type of a sum that is kept in 128 bits; what else there is goes to
+/// DataFusion's.
 macro_rules! wide {
     ($data_type:expr, $make:ident($($arg:expr),*), $otherwise:expr) => {
         match $data_type {
@@ -50,7 +51,8 @@ macro_rules! wide {
     };
 }
 
-/// It does not turn `sum(x + 1)` into `sum(x) + count(x)`, as DataFusion's does: the first may fit where `sum(x)` does not.
+/// It does not turn `sum(x + 1)` into `sum(x) + count(x)`, as DataFusion's does: the first may fit where `sum(x)` does
+/// not.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct CheckedSum(Sum);
 

@@ -1,9 +1,9 @@
 //! Subqueries that DataFusion refuses or gets wrong, as joins.
 //!
-//! DataFusion joins correlated subqueries where it can lift their conditions (see [`stock`]). All others become joins here, before
-//! its analyzer sees them: the subquery is made for all values that it asks for at once (see [`push`]) and joined with the query
-//! around it by them. `EXISTS` then is whether there is a row, `IN` and `ANY` are made of `EXISTS` with its three values, and a
-//! value of which there are two is an error when a row asks for it.
+//! DataFusion joins correlated subqueries where it can lift their conditions (see [`stock`]). All others become joins
+//! here, before its analyzer sees them: the subquery is made for all values that it asks for at once (see [`push`]) and
+//! joined with the query around it by them. `EXISTS` then is whether there is a row, `IN` and `ANY` are made of
+//! `EXISTS` with its three values, and a value of which there are two is an error when a row asks for it.
 
 mod once;
 mod one_row;
@@ -61,7 +61,8 @@ pub(crate) fn unnest(
     }
 }
 
-/// `(SELECT max(outer.x) FROM t)`: where an aggregate asks for outer columns alone, it is one of the query that has them.
+/// `(SELECT max(outer.x) FROM t)`: where an aggregate asks for outer columns alone, it is one of the query that has
+/// them.
 fn refuse_outer(aggregate: &Aggregate) -> Result<()> {
     for expr in &aggregate.aggr_expr {
         if expr.contains_outer() && !expr.any_column_refs() {
@@ -74,8 +75,8 @@ fn refuse_outer(aggregate: &Aggregate) -> Result<()> {
     Ok(())
 }
 
-/// The plan of one value, which is NULL where there is no row: DataFusion takes it for never NULL where a row's is not, at
-/// the latest when it has evaluated what is constant in it.
+/// The plan of one value, which is NULL where there is no row: DataFusion takes it for never NULL where a row's is not,
+/// at the latest when it has evaluated what is constant in it.
 fn may_be_null(plan: LogicalPlan) -> Result<LogicalPlan> {
     let (qualifier, field) = plan.schema().qualified_field(0);
     if has_one_row(&plan) {
@@ -412,7 +413,8 @@ impl Unnest<'_> {
     }
 }
 
-/// A condition that is true for the same rows. Where only that counts, `EXISTS` says as much as a CASE that tells NULL from false.
+/// A condition that is true for the same rows. Where only that counts, `EXISTS` says as much as a CASE that tells NULL
+/// from false.
 fn if_true(condition: Expr) -> Expr {
     let Expr::Case(case) = &condition else {
         return condition;

@@ -1,8 +1,8 @@
 //! Rows that are read in two places and have to be the same in both.
 //!
-//! The domain of a subquery is read from the query around it, which is read once more to be joined. Most queries have the same rows
-//! each time ([`repeats`]). Those of the others (of `random()`, of a LIMIT without a full order) are made by who comes first, and kept
-//! for the other.
+//! The domain of a subquery is read from the query around it, which is read once more to be joined. Most queries have
+//! the same rows each time ([`repeats`]). Those of the others (of `random()`, of a LIMIT without a full order) are made
+//! by who comes first, and kept for the other.
 
 use std::sync::Arc;
 

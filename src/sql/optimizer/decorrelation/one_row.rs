@@ -50,7 +50,8 @@ pub(super) fn one_value(plan: LogicalPlan) -> Result<LogicalPlan> {
         .build()
 }
 
-/// The plan of which [`one_value`] made this one. It has the same value each time where that has: of more rows there is an error.
+/// The plan of which [`one_value`] made this one. It has the same value each time where that has: of more rows there is
+/// an error.
 pub(super) fn of_one_value(plan: &LogicalPlan) -> Option<&LogicalPlan> {
     let LogicalPlan::Projection(projection) = plan else {
         return None;

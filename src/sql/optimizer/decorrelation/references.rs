@@ -14,8 +14,8 @@ use super::stop_if;
 /// A column of a query around this one.
 pub(super) type Reference = (FieldRef, Column);
 
-/// The columns of queries around `plan` that it asks for, each once. What a subquery asks the query for that it stands in is none
-/// of them.
+/// The columns of queries around `plan` that it asks for, each once. What a subquery asks the query for that it stands
+/// in is none of them.
 pub(super) fn references(plan: &LogicalPlan) -> Result<Vec<Reference>> {
     let mut found = Vec::new();
     plan.apply(|node| {

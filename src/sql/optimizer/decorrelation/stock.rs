@@ -1,10 +1,11 @@
 //! The subqueries that DataFusion turns into joins itself, and rightly.
 //!
-//! It lifts conditions on outer columns out of a subquery, hands the columns in them up to its top, and makes the conditions those
-//! of a join. That is right where nothing on the way looks at more than one row (a window, a limit, an aggregate of an aggregate),
-//! where no third value is lost (a mark column says true or false, never NULL), where a key of groups is equal to one outer
-//! value only, and where each column that is handed up is found by its bare name, which is all that DataFusion looks at. And its
-//! checks of a plan look at a subquery twice, by itself and in the plan around, so that one within another doubles their time.
+//! It lifts conditions on outer columns out of a subquery, hands the columns in them up to its top, and makes the
+//! conditions those of a join. That is right where nothing on the way looks at more than one row (a window, a limit, an
+//! aggregate of an aggregate), where no third value is lost (a mark column says true or false, never NULL), where a key
+//! of groups is equal to one outer value only, and where each column that is handed up is found by its bare name, which
+//! is all that DataFusion looks at. And its checks of a plan look at a subquery twice, by itself and in the plan
+//! around, so that one within another doubles their time.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +24,8 @@ const DEEP: usize = 3;
 /// The same of IN, of which a join of ours would look at the subquery more than twice.
 const DEEPEST_IN: usize = 12;
 
-/// Whether DataFusion joins `subquery`, whose one value is used in a projection or a filter over the columns of `outer`.
+/// Whether DataFusion joins `subquery`, whose one value is used in a projection or a filter over the columns of
+/// `outer`.
 pub(super) fn joins_scalar(subquery: &Subquery, outer: &DFSchema) -> Result<bool> {
     Ok(is_by_itself(subquery)?
         || !is_nested(&subquery.subquery, DEEP)? && joins(subquery, outer, Part::Value)?)
@@ -74,7 +76,8 @@ fn joins_in(inside: &InSubquery, negated: bool, outer: &DFSchema) -> Result<bool
         );
     }
     if negated {
-        // Whether there is a NULL is asked of all rows, not of those that belong to the outer one, and only of a column.
+        // Whether there is a NULL is asked of all rows, not of those that belong to the outer one, and only of a
+        // column.
         let asked = references(&inside.subquery.subquery)?;
         return Ok(asked.is_empty() && matches!(inside.expr.as_ref(), Expr::Column(_)));
     }
@@ -121,8 +124,8 @@ fn asks(node: &LogicalPlan) -> Result<bool> {
     Ok(false)
 }
 
-/// The columns inside a plan that conditions on outer columns look at, by their names at its top, where these conditions can be
-/// lifted to it.
+/// The columns inside a plan that conditions on outer columns look at, by their names at its top, where these
+/// conditions can be lifted to it.
 fn lifted(plan: &LogicalPlan, part: Part) -> Result<Option<BTreeSet<Column>>> {
     if part != Part::Value && references(plan)?.is_empty() {
         return Ok(Some(BTreeSet::new()));

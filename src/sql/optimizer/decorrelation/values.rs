@@ -87,8 +87,8 @@ impl Around {
 }
 
 impl Unnest<'_> {
-    /// An expression over the columns of a query without subqueries but for those that DataFusion works out; what the others
-    /// are is joined with the query.
+    /// An expression over the columns of a query without subqueries but for those that DataFusion works out; what the
+    /// others are is joined with the query.
     pub(super) fn expression(&self, around: &mut Around, expr: Expr) -> Result<Expr> {
         let expr = expr.transform_up(|part| {
             if subquery_of(&part).is_none() {
@@ -116,8 +116,8 @@ impl Unnest<'_> {
         expr.data()
     }
 
-    /// The plan of a subquery with columns of its own for what it asks the query around it for, and the conditions that these are
-    /// equal to those of that.
+    /// The plan of a subquery with columns of its own for what it asks the query around it for, and the conditions that
+    /// these are equal to those of that.
     pub(super) fn pushed(
         &self,
         around: &mut Around,
@@ -319,8 +319,8 @@ impl Unnest<'_> {
     }
 }
 
-/// Whether a plan that needs no domain says all: where it has to have rows, not where it has one for those that are absent; and
-/// what that one is made of has to be in the query next to it.
+/// Whether a plan that needs no domain says all: where it has to have rows, not where it has one for those that are
+/// absent; and what that one is made of has to be in the query next to it.
 fn is_complete(pushed: &Pushed, asked: &[Reference], as_rows: bool) -> Result<bool> {
     let Some(absent) = &pushed.absent else {
         return Ok(true);

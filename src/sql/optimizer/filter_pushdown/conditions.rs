@@ -48,8 +48,8 @@ impl PhysicalOptimizerRule for ScanConditions {
     }
 }
 
-/// The input of a filter with as much of its condition as the sources apply, and what is left of the filter above it; `None` where
-/// the filter stays as it is.
+/// The input of a filter with as much of its condition as the sources apply, and what is left of the filter above it;
+/// `None` where the filter stays as it is.
 fn within(filter: &FilterExec, config: &ConfigOptions) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let parts = split_conjunction(filter.predicate()).into_iter();
     let (conditions, hidden): (Filters, Vec<bool>) = parts.map(shown).unzip();

@@ -33,7 +33,8 @@ pub(super) type Answered = (Arc<dyn ExecutionPlan>, Vec<bool>);
 /// Where the columns that a node hands on stand in what one of its children makes.
 pub(super) type Places = HashMap<usize, usize>;
 
-/// The last rule of the physical optimizer but the check: any change of the plan after it would cut a filter from its source.
+/// The last rule of the physical optimizer but the check: any change of the plan after it would cut a filter from its
+/// source.
 #[derive(Debug)]
 pub(crate) struct RuntimeFilters;
 
@@ -55,8 +56,8 @@ impl PhysicalOptimizerRule for RuntimeFilters {
     }
 }
 
-/// The plan with `filters`, which speak of its columns, and with all that its nodes make; and which of `filters` a source took.
-/// `is_uneven` says whether what stands above may leave some of its partitions unread and read others.
+/// The plan with `filters`, which speak of its columns, and with all that its nodes make; and which of `filters` a
+/// source took. `is_uneven` says whether what stands above may leave some of its partitions unread and read others.
 fn routed(
     plan: Arc<dyn ExecutionPlan>,
     filters: &Filters,
@@ -160,8 +161,8 @@ fn made(
     is_plain.then_some((child, filter))
 }
 
-/// Whether a join knows, before it reads a row of its probe side, all that its build side holds: the conditions under which
-/// `HashJoinExec` fills a filter. Where all partitions have one build side, none goes on before all were begun.
+/// Whether a join knows, before it reads a row of its probe side, all that its build side holds: the conditions under
+/// which `HashJoinExec` fills a filter. Where all partitions have one build side, none goes on before all were begun.
 fn is_whole(join: &HashJoinExec, is_uneven: bool) -> bool {
     let is_together = match join.partition_mode() {
         PartitionMode::CollectLeft => {
@@ -179,9 +180,9 @@ fn is_whole(join: &HashJoinExec, is_uneven: bool) -> bool {
     is_together && !join.null_aware
 }
 
-/// Whether what a filter says of a join's keys is what the join finds: their least and greatest values are known, and equal keys
-/// have equal bits. It is not so for floats, for a join takes `-0.0` for `0.0`, nor for lists and structs, which may hold floats
-/// and NULLs and are put in different orders by DataFusion's parts.
+/// Whether what a filter says of a join's keys is what the join finds: their least and greatest values are known, and
+/// equal keys have equal bits. It is not so for floats, for a join takes `-0.0` for `0.0`, nor for lists and structs,
+/// which may hold floats and NULLs and are put in different orders by DataFusion's parts.
 fn have_clear_order(join: &HashJoinExec) -> bool {
     fn is_clear(data_type: &DataType) -> bool {
         match data_type {
@@ -263,8 +264,8 @@ pub(super) fn moved(
     Ok(is_there.then_some(moved))
 }
 
-/// The columns of a node that are those of one of its children, for each row that it hands on. Nothing of a node that is
-/// not known, and of one that needs all rows of its input.
+/// The columns of a node that are those of one of its children, for each row that it hands on. Nothing of a node that
+/// is not known, and of one that needs all rows of its input.
 fn places(plan: &Arc<dyn ExecutionPlan>, child: usize) -> Places {
     let all = || {
         let count = plan.schema().fields().len();

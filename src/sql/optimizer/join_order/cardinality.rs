@@ -1,5 +1,5 @@
-//! How many rows a part of a plan makes, and how many values a column has: estimates, from what the tables know and from a
-//! sample of their rows.
+//! How many rows a part of a plan makes, and how many values a column has: estimates, from what the tables know and
+//! from a sample of their rows.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -210,8 +210,8 @@ fn range_width(column: &ColumnStatistics) -> Option<f64> {
     Some(whole(max)? as f64 - whole(min)? as f64 + 1.0)
 }
 
-/// By a sample, with the estimator of Haas and Stokes ("Estimating the Number of Classes in a Finite Population") that PostgreSQL
-/// uses too.
+/// By a sample, with the estimator of Haas and Stokes ("Estimating the Number of Classes in a Finite Population") that
+/// PostgreSQL uses too.
 fn sampled_distinct(table: &SnapshotTable, column: &str) -> Option<f64> {
     let sample = table.sample([column])?;
     let values = Arc::clone(sample.column(0));

@@ -191,7 +191,8 @@ impl Graph {
         conditions && (0..self.inputs.len()).all(|index| self.needs(index).is_some())
     }
 
-    /// The inputs whose columns an expression reads, beside those of `own`; `None` where a column may be that of several.
+    /// The inputs whose columns an expression reads, beside those of `own`; `None` where a column may be that of
+    /// several.
     fn reads(&self, expr: &Expr, own: Option<&LogicalPlan>) -> Option<Set> {
         let mut set = 0;
         for column in expr.column_refs() {
@@ -432,7 +433,8 @@ impl Graph {
         )?)))
     }
 
-    /// The semi or anti join of `kept` with the input at `index`; the smaller side first, for that is the one to be held.
+    /// The semi or anti join of `kept` with the input at `index`; the smaller side first, for that is the one to be
+    /// held.
     fn filtered(
         &mut self,
         kept: Arc<LogicalPlan>,

@@ -1,11 +1,12 @@
 //! The order of joins, chosen by what the tables hold: an optimizer rule of our own.
 //!
-//! DataFusion joins in the order of the text. Here a tree of inner, semi and anti joins is taken apart ([`graph`]), the rows
-//! of each input are estimated from ranges and samples ([`cardinality`]), the cheapest order is searched for ([`search`]), and the tree
-//! is put together again. Semi and anti joins are conditions, so they move down to where they drop most.
+//! DataFusion joins in the order of the text. Here a tree of inner, semi and anti joins is taken apart ([`graph`]), the
+//! rows of each input are estimated from ranges and samples ([`cardinality`]), the cheapest order is searched for
+//! ([`search`]), and the tree is put together again. Semi and anti joins are conditions, so they move down to where
+//! they drop most.
 //!
-//! The order that was written stays where no other is clearly cheaper, where a table tells nothing of itself, and where an
-//! expression is volatile or may fail.
+//! The order that was written stays where no other is clearly cheaper, where a table tells nothing of itself, and where
+//! an expression is volatile or may fail.
 
 mod cardinality;
 mod graph;

@@ -39,8 +39,8 @@ pub(super) fn is_joined(plan: &LogicalPlan) -> bool {
     }
 }
 
-/// Whether an expression has the same value wherever it stands, and is no error for any row: in another order it may be asked
-/// about rows that a join dropped before.
+/// Whether an expression has the same value wherever it stands, and is no error for any row: in another order it may be
+/// asked about rows that a join dropped before.
 fn is_movable(expr: &Expr, inputs: [&LogicalPlan; 2]) -> bool {
     let mut is_movable = !expr.is_volatile() && !expr.contains_outer();
     let visited = expr.apply(|part| {

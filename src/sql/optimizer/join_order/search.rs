@@ -1,9 +1,9 @@
 //! The cheapest order of joins, by what each is expected to hold and to make.
 //!
-//! Up to [`EXACT_RELATIONS`] relations every order is compared, bushy ones too (dynamic programming over sets of relations, as in
-//! Selinger et al., "Access Path Selection in a Relational Database Management System", and Moerkotte and Neumann, "Analysis
-//! of Two Existing and One New Dynamic Programming Algorithm"); more are joined greedily, cheapest first (Fegaras, "A New
-//! Heuristic for Optimizing Large Queries").
+//! Up to [`EXACT_RELATIONS`] relations every order is compared, bushy ones too (dynamic programming over sets of
+//! relations, as in Selinger et al., "Access Path Selection in a Relational Database Management System", and Moerkotte
+//! and Neumann, "Analysis of Two Existing and One New Dynamic Programming Algorithm"); more are joined greedily,
+//! cheapest first (Fegaras, "A New Heuristic for Optimizing Large Queries").
 
 /// Some relations, a bit for each.
 pub(super) type Set = u64;
@@ -30,7 +30,8 @@ pub(super) struct Relation {
 pub(super) enum Kind {
     /// Its rows are part of what is made.
     Joined,
-    /// The right side of a semi or anti join: of the rows of the others, `kept` are left. Can be joined once `needs` are there.
+    /// The right side of a semi or anti join: of the rows of the others, `kept` are left. Can be joined once `needs`
+    /// are there.
     Filters { needs: Set, kept: f64 },
 }
 

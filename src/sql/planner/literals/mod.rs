@@ -1,9 +1,10 @@
 //! Number literals where they meet decimals: exact.
 //!
-//! DataFusion reads a number with a fraction as a double. That is what one of up to 15 digits stays by itself, in arithmetic with
-//! whole numbers and doubles and in every division, whose result would have few digits otherwise. Where it meets a decimal (a
-//! comparison, arithmetic, a branch of CASE, a cast, a column it is stored in) it becomes a decimal of its own digits. A number
-//! of more digits than a double holds is a decimal from the start, and where it meets doubles the double that is nearest.
+//! DataFusion reads a number with a fraction as a double. That is what one of up to 15 digits stays by itself, in
+//! arithmetic with whole numbers and doubles and in every division, whose result would have few digits otherwise. Where
+//! it meets a decimal (a comparison, arithmetic, a branch of CASE, a cast, a column it is stored in) it becomes a
+//! decimal of its own digits. A number of more digits than a double holds is a decimal from the start, and where it
+//! meets doubles the double that is nearest.
 
 mod number;
 
@@ -184,7 +185,8 @@ fn meet(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     })
 }
 
-/// Gives number literals in expressions that are brought to one type the digits that it has; true where one was changed.
+/// Gives number literals in expressions that are brought to one type the digits that it has; true where one was
+/// changed.
 fn meet_group(group: Vec<&mut Expr>, by: &Meeting, schema: &DFSchema) -> bool {
     let type_of = |expr: &Expr| expr.get_type(schema).ok();
     let mut decimals = Vec::new();
@@ -299,8 +301,8 @@ fn is_exact_arithmetic(op: Operator) -> bool {
     matches!(op, Operator::Plus | Operator::Minus | Operator::Multiply)
 }
 
-/// An expression that is a double because of its number literals alone, if at all, with these as what `decimal` makes of their
-/// texts. A chain of operators may be long, so nothing here recurses along it but DataFusion's own walks.
+/// An expression that is a double because of its number literals alone, if at all, with these as what `decimal` makes
+/// of their texts. A chain of operators may be long, so nothing here recurses along it but DataFusion's own walks.
 fn exact(
     expr: &Expr,
     schema: &DFSchema,

@@ -182,7 +182,8 @@ impl Number {
     }
 }
 
-/// The decimal of the one text that a call has, or the double of one of more digits, which met no decimal that has as many.
+/// The decimal of the one text that a call has, or the double of one of more digits, which met no decimal that has as
+/// many.
 fn value_of(text: Option<&ScalarValue>) -> Result<ScalarValue> {
     let text = text.and_then(ScalarValue::try_as_str).flatten();
     let double = |text: &str| Some(ScalarValue::Float64(Some(text.parse().ok()?)));

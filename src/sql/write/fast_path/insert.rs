@@ -1,8 +1,9 @@
 //! The short way of `INSERT INTO t VALUES (literals)`: no plan, the same rows.
 //!
-//! Literals become arrays by the rules of the planned way: a number is an `i64`, else a `u64`, else a decimal where its column
-//! is one or an `f64` has too few digits, else an `f64`; a string is text; each is then cast to its column by the same kernel. Whatever is not
-//! that plain, or fails on the way, is left to the planned way, which also words the errors.
+//! Literals become arrays by the rules of the planned way: a number is an `i64`, else a `u64`, else a decimal where its
+//! column is one or an `f64` has too few digits, else an `f64`; a string is text; each is then cast to its column by
+//! the same kernel. Whatever is not that plain, or fails on the way, is left to the planned way, which also words the
+//! errors.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -1,16 +1,16 @@
 //! Reading the text of a plain `INSERT INTO t (a, b) VALUES (1, 'x')` without the parser, which takes most of such a
 //! statement's time.
 //!
-//! Only what the parser reads in the same way is read here: one table by its bare name, columns by theirs, and values that
-//! are numbers, strings, NULL, TRUE, FALSE or DEFAULT. At anything else the text is left to the parser.
+//! Only what the parser reads in the same way is read here: one table by its bare name, columns by theirs, and values
+//! that are numbers, strings, NULL, TRUE, FALSE or DEFAULT. At anything else the text is left to the parser.
 
 use datafusion::sql::sqlparser::keywords::ALL_KEYWORDS;
 
 use super::insert::{Cell, Literals, number};
 use datafusion::common::ScalarValue;
 
-/// The literals of such a statement, `None` where the text is anything else. `lower_case` is what happens to names that are
-/// not quoted.
+/// The literals of such a statement, `None` where the text is anything else. `lower_case` is what happens to names that
+/// are not quoted.
 pub(crate) fn read(sql: &str, lower_case: bool) -> Option<Literals> {
     let mut text = Text {
         rest: sql,

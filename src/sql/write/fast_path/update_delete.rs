@@ -1,9 +1,9 @@
 //! The short way of an UPDATE or DELETE of one table by a plain condition: expressions over fragments, no plan.
 //!
-//! Names, parameters, types and pruning are those of the planned way; the condition and the new values are the same physical
-//! expressions, evaluated on the same batches. What has a subquery, a join, RETURNING or a function whose value may change
-//! between calls, what would read many rows (the planned way does so on all cores) or many files, and whatever fails on the way is
-//! left to the planned way, which also words the errors.
+//! Names, parameters, types and pruning are those of the planned way; the condition and the new values are the same
+//! physical expressions, evaluated on the same batches. What has a subquery, a join, RETURNING or a function whose
+//! value may change between calls, what would read many rows (the planned way does so on all cores) or many files, and
+//! whatever fails on the way is left to the planned way, which also words the errors.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -320,8 +320,8 @@ impl Expressions<'_> {
     }
 }
 
-/// Operators that are functions to DataFusion, and functions that take no longer than these. Others, and those of the program
-/// around, are called on threads of the engine's own, by a plan.
+/// Operators that are functions to DataFusion, and functions that take no longer than these. Others, and those of the
+/// program around, are called on threads of the engine's own, by a plan.
 const QUICK: [&str; 20] = [
     "||",
     "arithmetic",

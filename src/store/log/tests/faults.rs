@@ -1,4 +1,5 @@
-//! Answers that are lost, late or wrong: whatever happens, a change is there once or not at all, and the answer says which.
+//! Answers that are lost, late or wrong: whatever happens, a change is there once or not at all, and the answer says
+//! which.
 
 use std::collections::VecDeque;
 
@@ -166,8 +167,8 @@ impl Medium for Faulty {
     }
 }
 
-/// Commits a change against these faults, as a caller would: tries again after an error that says it never happened, and takes
-/// the next number when another has this one. Returns what the first append came to.
+/// Commits a change against these faults, as a caller would: tries again after an error that says it never happened,
+/// and takes the next number when another has this one. Returns what the first append came to.
 async fn commit(medium: &Arc<Faulty>, context: &str) -> &'static str {
     let log = medium.log();
     let mut change = entry(0, "change");

@@ -11,8 +11,8 @@ fn log(disk: &Arc<SimulatedDisk>, synced: bool) -> Log {
     Log::new(Arc::new(medium), "/db/_log".into(), patient())
 }
 
-/// Appends entries and a checkpoint until the power goes, then looks at every disk that may be found. Returns whether it went,
-/// and what is wrong with those disks.
+/// Appends entries and a checkpoint until the power goes, then looks at every disk that may be found. Returns whether
+/// it went, and what is wrong with those disks.
 async fn lose_power(at: usize, done: bool, synced: bool) -> (bool, Vec<String>) {
     let disk = Arc::new(SimulatedDisk::default());
     disk.lose_power(at, done);

@@ -92,7 +92,8 @@ impl Push<'_> {
     }
 }
 
-/// `value` as a value of an outer column's type, where two are equal in that type exactly if they are equal in their own.
+/// `value` as a value of an outer column's type, where two are equal in that type exactly if they are equal in their
+/// own.
 fn as_type(value: &Expr, data_type: &DataType, schema: &DFSchema) -> Option<Expr> {
     let own = value.get_type(schema).ok()?;
     if own == *data_type {

@@ -154,7 +154,8 @@ impl Push<'_> {
             match &group {
                 Expr::GroupingSet(set) => {
                     own.extend(set.distinct_expr().into_iter().map(column_of));
-                    // Nothing asks for the number of the set before `grouping` is resolved, which looks at the aggregate.
+                    // Nothing asks for the number of the set before `grouping` is resolved, which looks at the
+                    // aggregate.
                     own.push(lit(ScalarValue::Null));
                 }
                 group => own.push(column_of(group)),

@@ -1,9 +1,9 @@
 //! A correlated subquery as a plan that stands alone: the outer columns become columns of its own.
 //!
-//! After T. Neumann and A. Kemper, «Unnesting Arbitrary Queries» (BTW 2015). The plan is made for all values of its outer columns
-//! at once: each of its nodes hands these columns on, an aggregate groups by them, a window and a LIMIT count within them, a join
-//! of two parts that both have them joins by them. They come from where the plan says `outer = expression`, or else from the
-//! *domain*: the distinct values that the outer query has.
+//! After T. Neumann and A. Kemper, «Unnesting Arbitrary Queries» (BTW 2015). The plan is made for all values of its
+//! outer columns at once: each of its nodes hands these columns on, an aggregate groups by them, a window and a LIMIT
+//! count within them, a join of two parts that both have them joins by them. They come from where the plan says
+//! `outer = expression`, or else from the *domain*: the distinct values that the outer query has.
 
 mod filter;
 mod group;
@@ -40,7 +40,8 @@ pub(super) struct Pushed {
     pub plan: LogicalPlan,
     /// In the order of the references.
     pub outer: Vec<Column>,
-    /// Where it has a row for each outer row, but not for those of which an aggregate saw none: what these columns are there.
+    /// Where it has a row for each outer row, but not for those of which an aggregate saw none: what these columns are
+    /// there.
     pub absent: Option<HashMap<Column, Expr>>,
 }
 
