@@ -24,7 +24,8 @@ use crate::outcome::Outcome;
 use crate::snapshot::Snapshot;
 use crate::sql::{
     Created, Effect, Guarded, Limited, Prepared, Run, Session, SnapshotCatalog, Statement,
-    StatementContext, Stop, Write, is_short, parse, parse_one, with_room,
+    StatementContext, Stop, Write, effect_of_literals, is_short, parse, parse_one, read_literals,
+    with_room,
 };
 use crate::store::{CommitOutcome, Store};
 use crate::upkeep::At;
@@ -89,7 +90,7 @@ impl Executor {
         let given = Given::new(self.session(), sql, options);
         let mut limited = Limited::new(&given.stop, given.is_long);
         let work = async {
-            let statement = parse_one(sql, &given.session)?;
+            let statement = parse_one(sql, &given.session.limits)?;
             if !matches!(statement, Statement::Query(_) | Statement::Explain(..)) {
                 return Err(DfOlapError::Invalid(
                     "only a query can be run on an earlier version".into(),
@@ -107,7 +108,14 @@ impl Executor {
         let given = Given::new(self.session(), sql, options);
         let mut limited = Limited::new(&given.stop, given.is_long);
         let work = async {
-            let statement = parse_one(sql, &given.session)?;
+            if let Some(rows) = self.insert_literals(&given, sql).await? {
+                return Ok(Started::Done(Outcome::Done {
+                    rows,
+                    returning: None,
+                    counts: true,
+                }));
+            }
+            let statement = parse_one(sql, &given.session.limits)?;
             self.run_statement(&given, statement).await
         };
         let started = limited.run(work.boxed()).await?;
@@ -115,6 +123,29 @@ impl Executor {
             Started::Rows(rows, snapshot) => Outcome::Rows(Guarded::new(rows, snapshot, limited)),
             Started::Done(outcome) => outcome,
         })
+    }
+
+    /// The rows that an INSERT of literals added; `None` where the text is anything else, or needs a plan.
+    async fn insert_literals(&self, given: &Given, sql: &str) -> Result<Option<u64>, DfOlapError> {
+        let Some(literals) = &read_literals(sql, &given.session) else {
+            return Ok(None);
+        };
+        let (_, rows) = self
+            .commit(
+                &BTreeSet::from([literals.table.to_ascii_lowercase()]),
+                |base| {
+                    async move {
+                        let run = self.begin(given, base);
+                        Ok(match effect_of_literals(&run, literals).await? {
+                            Some(effect) => (effect.change, Some(effect.rows)),
+                            None => (ChangeSet::default(), None),
+                        })
+                    }
+                    .boxed()
+                },
+            )
+            .await?;
+        Ok(rows)
     }
 
     /// Runs all statements of a text as one change. Returns the rows that each affected.

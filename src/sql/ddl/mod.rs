@@ -9,10 +9,9 @@ pub(crate) mod column;
 use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast;
-use futures::StreamExt;
 
 use self::column::{check_name, check_type, constant, default_of, key_of, not_null, plain_field};
-use crate::change::{Action, ChangeSet};
+use crate::change::Action;
 use crate::error::DfOlapError;
 use crate::fragment::ColumnId;
 use crate::snapshot::{Column, Relation, RelationId, Table, TableDefinition, Version, View};
@@ -22,7 +21,7 @@ use crate::sql::resources::buffered_rows::BufferedRows;
 use crate::sql::syntax::sql_text;
 use crate::sql::write::rows::shape;
 use crate::sql::write::target::refuse;
-use crate::sql::write::update_delete::append;
+use crate::sql::write::{append, for_each_batch};
 
 pub(crate) async fn effect(run: &Run, statement: &ast::Statement) -> Result<Effect, DfOlapError> {
     match statement {
@@ -51,14 +50,6 @@ pub(crate) async fn effect(run: &Run, statement: &ast::Statement) -> Result<Effe
             )
         }
         other => Err(unsupported(&other.to_string())),
-    }
-}
-
-fn effect_of(actions: Vec<Action>, rows: u64) -> Effect {
-    Effect {
-        change: ChangeSet { actions },
-        rows,
-        returning: None,
     }
 }
 
@@ -99,22 +90,21 @@ async fn create_table(run: &Run, create: &ast::CreateTable) -> Result<Effect, Df
     });
     let mut count = 0;
     if let Some(query) = query {
-        let mut rows = run.stream(query).await?;
-        let mut gathered = BufferedRows::new(run.runtime());
-        while let Some(batch) = rows.next().await {
-            let batch = batch?;
-            gathered.push(shape(
+        let mut new = BufferedRows::new(run.runtime());
+        for_each_batch(run, query, |batch| {
+            new.push(shape(
                 &name,
                 &definition,
                 batch.columns(),
                 batch.num_rows(),
-            )?)?;
-        }
-        count = gathered.rows();
+            )?)
+        })
+        .await?;
+        count = new.rows();
         let table = Table::empty(id, definition, Version::default());
-        actions.extend(append(run, &table, gathered).await?);
+        actions.extend(append(run, &table, new).await?);
     }
-    Ok(effect_of(actions, count))
+    Ok(Effect::of(actions, count))
 }
 
 /// The definition of a table, and the query that fills it.
@@ -255,7 +245,7 @@ fn create_view(run: &Run, create: &ast::CreateView) -> Result<Effect, DfOlapErro
         name,
         view: Arc::new(view),
     });
-    Ok(effect_of(actions, 0))
+    Ok(Effect::of(actions, 0))
 }
 
 fn drop_relations(
@@ -289,5 +279,5 @@ fn drop_relations(
         };
         actions.push(Action::Drop { id });
     }
-    Ok(effect_of(actions, 0))
+    Ok(Effect::of(actions, 0))
 }

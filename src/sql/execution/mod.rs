@@ -19,7 +19,7 @@ use datafusion::sql::sqlparser::ast;
 use futures::{StreamExt, TryStreamExt};
 
 use self::session::{Clocked, Limits, Session, with_clock};
-use crate::change::ChangeSet;
+use crate::change::{Action, ChangeSet};
 use crate::error::DfOlapError;
 use crate::runtime::{self, with_deep_stack};
 use crate::snapshot::Snapshot;
@@ -57,6 +57,17 @@ pub(crate) struct Effect {
     pub rows: u64,
     /// The rows of RETURNING.
     pub returning: Option<Vec<RecordBatch>>,
+}
+
+impl Effect {
+    /// The effect of a statement that returns no rows.
+    pub fn of(actions: Vec<Action>, rows: u64) -> Self {
+        Self {
+            change: ChangeSet { actions },
+            rows,
+            returning: None,
+        }
+    }
 }
 
 impl Run {

@@ -1,7 +1,7 @@
 //! A table of a snapshot as DataFusion sees it: [`SnapshotTable`].
 //!
 //! Read only: its INSERT, UPDATE, DELETE and MERGE hooks stay DataFusion's refusals, because what DataFusion hands to
-//! them loses conditions. Writing goes through [`crate::sql::write::update_delete`]. The primary key is not shown to
+//! them loses conditions. Writing goes through [`crate::sql::write`]. The primary key is not shown to
 //! the optimizer as a constraint: it is identity, not a promise that no two rows share it.
 
 use std::sync::Arc;

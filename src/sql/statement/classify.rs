@@ -6,21 +6,13 @@ use datafusion::sql::sqlparser::ast::helpers::stmt_create_table::CreateTableBuil
 
 use super::{Statement, Write};
 use crate::error::DfOlapError;
-use crate::sql::execution::session::{Limits, Session};
+use crate::sql::execution::session::Limits;
 use crate::sql::execution::unsupported;
 use crate::sql::syntax::parse::{TextLimits, parse_statements};
-use crate::sql::write::fast_path::insert_text;
 
 /// Reads a text of one statement.
-pub(crate) fn parse_one(sql: &str, session: &Session) -> Result<Statement, DfOlapError> {
-    let options = &session.state.config_options().sql_parser;
-    if sql.len() <= session.limits.text.text_bytes
-        && let Some(literals) = insert_text::read(sql, options.enable_ident_normalization)
-    {
-        let write = Write::Literals(Box::new(literals), sql.to_string());
-        return Ok(Statement::Write(write));
-    }
-    let mut statements = parse(sql, &session.limits)?;
+pub(crate) fn parse_one(sql: &str, limits: &Limits) -> Result<Statement, DfOlapError> {
+    let mut statements = parse(sql, limits)?;
     match (statements.pop(), statements.is_empty()) {
         (Some(statement), true) => Ok(statement),
         (None, _) => Err(DfOlapError::Invalid("the SQL text has no statement".into())),

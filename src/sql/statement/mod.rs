@@ -20,8 +20,7 @@ use crate::error::DfOlapError;
 use crate::sql::ddl;
 use crate::sql::execution::{Effect, Run, unsupported};
 use crate::sql::planner::{Planner, hide_row_address};
-use crate::sql::write::fast_path::insert::Literals;
-use crate::sql::write::{insert, merge, update_delete};
+use crate::sql::write::{delete, insert, merge, update};
 
 /// One statement.
 #[derive(Debug, Clone)]
@@ -52,8 +51,6 @@ pub(crate) enum Statement {
 #[derive(Debug, Clone)]
 pub(crate) enum Write {
     Insert(Option<ast::With>, Box<ast::Insert>),
-    /// An INSERT of literals that needed no parser, and its text, should it turn out to need one.
-    Literals(Box<Literals>, String),
     Update(Option<ast::With>, Box<ast::Update>),
     Delete(Option<ast::With>, Box<ast::Delete>),
     Merge(Option<ast::With>, Box<ast::Merge>),
@@ -102,21 +99,10 @@ impl Run {
     pub async fn effect(&self, write: &Write) -> Result<Effect, DfOlapError> {
         let effect = match write {
             Write::Insert(with, insert) => insert::effect(self, with, insert).await,
-            Write::Literals(literals, text) => {
-                match insert::effect_of_literals(self, literals).await? {
-                    Some(effect) => return Ok(effect),
-                    None => match parse(text, self.limits())?.pop() {
-                        Some(Statement::Write(Write::Insert(with, insert))) => {
-                            insert::effect(self, &with, &insert).await
-                        }
-                        _ => Err(unsupported("this form of INSERT")),
-                    },
-                }
-            }
-            Write::Update(with, update) => update_delete::update(self, with, update).await,
-            Write::Delete(with, delete) => update_delete::delete(self, with, delete).await,
+            Write::Update(with, update) => update::effect(self, with, update).await,
+            Write::Delete(with, delete) => delete::effect(self, with, delete).await,
             Write::Merge(with, merge) => merge::effect(self, with, merge).await,
-            Write::Truncate(truncate) => update_delete::truncate(self, truncate),
+            Write::Truncate(truncate) => delete::truncate(self, truncate),
             Write::Ddl(statement) => ddl::effect(self, statement).await,
         };
         effect.map_err(|error| match error {
@@ -135,7 +121,6 @@ impl Write {
         };
         let name = match self {
             Self::Insert(_, insert) => insert.table.to_string(),
-            Self::Literals(literals, _) => return literals.table.to_ascii_lowercase(),
             Self::Update(_, update) => factor(&update.table.relation),
             Self::Delete(_, delete) => match &delete.from {
                 ast::FromTable::WithFromKeyword(from) | ast::FromTable::WithoutKeyword(from) => {
@@ -175,16 +160,19 @@ impl Write {
 
     /// The SELECT whose rows the statement writes, for EXPLAIN.
     fn plan(&self, planner: &Planner) -> Result<LogicalPlan, datafusion::error::DataFusionError> {
-        match self {
+        let write = match self {
             Self::Insert(with, statement) => insert::plan(planner, with, statement),
-            Self::Literals(..) => Err(unsupported("EXPLAIN of this form of INSERT").into()),
-            Self::Update(with, statement) => update_delete::plan_update(planner, with, statement),
-            Self::Delete(with, statement) => update_delete::plan_delete(planner, with, statement),
+            Self::Update(with, statement) => update::plan(planner, with, statement),
+            Self::Delete(with, statement) => delete::plan(planner, with, statement),
             Self::Merge(with, statement) => merge::plan(planner, with, statement),
-            Self::Truncate(statement) => planner.statement(DFStatement::Statement(Box::new(
-                ast::Statement::Truncate(statement.as_ref().clone()),
-            ))),
-            Self::Ddl(statement) => planner.statement(DFStatement::Statement(statement.clone())),
-        }
+            Self::Truncate(statement) => {
+                let statement = ast::Statement::Truncate(statement.as_ref().clone());
+                return planner.statement(DFStatement::Statement(Box::new(statement)));
+            }
+            Self::Ddl(statement) => {
+                return planner.statement(DFStatement::Statement(statement.clone()));
+            }
+        };
+        Ok(write?.plan)
     }
 }

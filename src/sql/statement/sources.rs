@@ -16,7 +16,7 @@ use datafusion::sql::parser::{CopyToSource, Statement as DFStatement};
 use datafusion::sql::sqlparser::ast;
 use futures::TryStreamExt;
 
-use super::{Statement, Write, parse};
+use super::{Statement, Write};
 use crate::error::DfOlapError;
 use crate::sql::ddl::column::check_name;
 use crate::sql::execution::{Run, unsupported};
@@ -117,7 +117,6 @@ impl Run {
     /// Whether a statement is an INSERT into an external table.
     pub fn inserts_into_external(&self, write: &Write) -> bool {
         match write {
-            Write::Literals(literals, _) => self.is_external(&literals.table),
             Write::Insert(_, insert) => match &insert.table {
                 ast::TableObject::TableName(name) => {
                     let name = self.planner().table_name(name);
@@ -144,10 +143,6 @@ impl Run {
         }
         let (with, mut insert) = match write {
             Write::Insert(with, insert) => (with.clone(), insert.clone()),
-            Write::Literals(_, text) => match parse(text, self.limits())?.pop() {
-                Some(Statement::Write(Write::Insert(with, insert))) => (with, insert),
-                _ => return Ok(None),
-            },
             _ => return Ok(None),
         };
         refuse(
@@ -293,7 +288,7 @@ impl Names {
                 self.visit(statement.as_ref());
                 with
             }
-            Write::Literals(..) | Write::Truncate(_) => return,
+            Write::Truncate(_) => return,
             Write::Ddl(statement) => return self.visit(statement.as_ref()),
         };
         self.visit(with);

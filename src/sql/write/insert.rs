@@ -10,21 +10,28 @@ use arrow::datatypes::FieldRef;
 use datafusion::common::{DFSchema, Result, plan_err};
 use datafusion::logical_expr::{ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast;
-use futures::StreamExt;
 
-use super::fast_path;
 use super::fast_path::insert::Literals;
-use super::rows::shape;
+use super::fast_path::insert_text;
 use super::target::{Target, default_expr, default_keyword, known_column, quoted, refuse};
-use super::update_delete::{append, returning, worked_out};
 use super::upsert::{OnConflict, on_conflict, resolve};
-use crate::change::{Action, ChangeSet, deletions};
+use super::{RowChanges, WritePlan, append, fast_path, for_each_batch, returning, worked_out};
+use crate::change::Action;
 use crate::error::DfOlapError;
+use crate::snapshot::TableDefinition;
+use crate::sql::execution::session::Session;
 use crate::sql::execution::{Effect, Run, unsupported};
 use crate::sql::planner::Planner;
 use crate::sql::planner::literals::meet_decimals;
 use crate::sql::resources::buffered_rows::BufferedRows;
 use crate::sql::syntax::selects::all_selects;
+
+/// The literals of a text that is a plain INSERT of them; `None` where it takes the parser.
+pub(crate) fn read_literals(sql: &str, session: &Session) -> Option<Literals> {
+    let options = &session.state.config_options().sql_parser;
+    let is_allowed = sql.len() <= session.limits.text.text_bytes;
+    is_allowed.then(|| insert_text::read(sql, options.enable_ident_normalization))?
+}
 
 /// The effect of an INSERT of literals; `None` where it takes a plan.
 pub(crate) async fn effect_of_literals(
@@ -37,13 +44,8 @@ pub(crate) async fn effect_of_literals(
     let rows = batch.num_rows() as u64;
     let mut new = BufferedRows::new(run.runtime());
     new.push(batch)?;
-    Ok(Some(Effect {
-        change: ChangeSet {
-            actions: append(run, &table, new).await?.into_iter().collect(),
-        },
-        rows,
-        returning: None,
-    }))
+    let actions = append(run, &table, new).await?;
+    Ok(Some(Effect::of(actions.into_iter().collect(), rows)))
 }
 
 pub(crate) async fn effect(
@@ -57,61 +59,29 @@ pub(crate) async fn effect(
     {
         return Ok(effect);
     }
-    let (plan, target, on_conflict) = {
-        let planner = run.planner();
-        let target = insert_target(&planner, insert)?;
-        let on_conflict = on_conflict(&planner, &target, insert)?;
-        (plan(&planner, with, insert)?, target, on_conflict)
-    };
-    let mut new = BufferedRows::new(run.runtime());
-    let mut rows = run.stream(plan).await?;
-    while let Some(batch) = rows.next().await {
-        let batch = batch?;
-        let definition = &target.table.definition;
-        new.push(shape(
-            &target.name,
-            definition,
-            batch.columns(),
-            batch.num_rows(),
-        )?)?;
-    }
-    drop(rows);
+    let WritePlan { plan, target } = plan(&run.planner(), with, insert)?;
+    let on_conflict = on_conflict(&run.planner(), &target, insert)?;
+    let mut changes = RowChanges::new(run);
+    for_each_batch(run, plan, |batch| changes.new.push(target.rows(&batch, 0)?)).await?;
+    let id = target.table.id;
     let mut actions = Vec::new();
-    let count;
     match on_conflict {
-        OnConflict::Append => {
-            if insert.overwrite {
-                actions.push(Action::Truncate {
-                    id: target.table.id,
-                });
-            }
-            count = new.rows();
-        }
-        _ if new.batches.is_empty() => count = 0,
+        OnConflict::Append if insert.overwrite => actions.push(Action::Truncate { id }),
+        OnConflict::Append => {}
+        _ if changes.new.batches.is_empty() => {}
         on_conflict => {
-            let resolved = resolve(run, &target, new, on_conflict).await?;
-            actions.extend(deletions(&target.table, &resolved.dead));
-            count = resolved.rows;
-            new = resolved.new;
-            if count > 0 {
-                actions.insert(
-                    0,
-                    Action::NoNewRows {
-                        id: target.table.id,
-                    },
-                );
+            changes = resolve(run, &target, changes.new, on_conflict).await?;
+            if changes.new.rows() > 0 {
+                actions.push(Action::NoNewRows { id });
             }
         }
     }
-    let returning = match &insert.returning {
-        Some(items) => Some(returning(run, &target, new.batches.clone(), items).await?),
-        None => None,
-    };
-    actions.extend(append(run, &target.table, new).await?);
+    let rows = changes.new.rows();
+    let returning = returning(run, &target, &changes.new, &insert.returning).await?;
+    actions.extend(changes.into_actions(run, &target.table).await?);
     Ok(Effect {
-        change: ChangeSet { actions },
-        rows: count,
         returning,
+        ..Effect::of(actions, rows)
     })
 }
 
@@ -132,7 +102,35 @@ pub(crate) fn plan(
     planner: &Planner,
     with: &Option<ast::With>,
     insert: &ast::Insert,
-) -> Result<LogicalPlan> {
+) -> Result<WritePlan> {
+    refuse_unsupported(insert)?;
+    let target = insert_target(planner, insert)?;
+    let listed = listed_columns(planner, &target, insert)?;
+    let source = match &insert.source {
+        Some(source) => {
+            let fields = listed.iter().map(|index| {
+                let column = &target.table.definition.columns[*index];
+                Arc::clone(&column.field)
+            });
+            plan_source(planner, with, source, &target, &fields.collect::<Vec<_>>())?
+        }
+        None => LogicalPlanBuilder::empty(true).build()?,
+    };
+    let given = source.schema().fields().len();
+    if given != listed.len() {
+        return plan_err!(
+            "INSERT INTO {} has {} columns but its query gives {given}",
+            target.name,
+            listed.len()
+        );
+    }
+    Ok(WritePlan {
+        plan: project_to_columns(planner, source, &target.table.definition, &listed)?,
+        target,
+    })
+}
+
+fn refuse_unsupported(insert: &ast::Insert) -> Result<(), DfOlapError> {
     refuse("INSERT with PARTITION", insert.partitioned.is_some())?;
     refuse("INSERT … SET", !insert.assignments.is_empty())?;
     refuse("INSERT with PRIORITY", insert.priority.is_some())?;
@@ -144,18 +142,17 @@ pub(crate) fn plan(
         "INSERT into several tables",
         insert.multi_table_insert_type.is_some(),
     )?;
-    refuse("columns after PARTITION", !insert.after_columns.is_empty())?;
-    let target = insert_target(planner, insert)?;
-    let definition = &target.table.definition;
+    refuse("columns after PARTITION", !insert.after_columns.is_empty())
+}
 
-    // Which output column of the source goes to which column of the table.
-    let mut sources = vec![None; definition.columns.len()];
-    let mut fields = Vec::new();
+/// The table's columns that the source gives, in its order: those of the list, or all.
+fn listed_columns(planner: &Planner, target: &Target, insert: &ast::Insert) -> Result<Vec<usize>> {
+    let definition = &target.table.definition;
     if insert.columns.is_empty() && insert.source.is_some() {
-        fields.extend(definition.schema.fields().iter().cloned());
-        sources = (0..definition.columns.len()).map(Some).collect();
+        return Ok((0..definition.columns.len()).collect());
     }
-    for (place, name) in insert.columns.iter().enumerate() {
+    let mut listed = Vec::with_capacity(insert.columns.len());
+    for name in &insert.columns {
         let [part] = name.0.as_slice() else {
             return Err(unsupported(&format!("the qualified column '{name}' in INSERT")).into());
         };
@@ -165,74 +162,77 @@ pub(crate) fn plan(
         let name = planner.normalize(ident);
         known_column(definition, &name)?;
         let index = definition.schema.index_of(&name)?;
-        if sources[index].replace(place).is_some() {
+        if listed.contains(&index) {
             return plan_err!(
                 "column '{name}' is named twice in INSERT INTO {}",
                 target.name
             );
         }
-        fields.push(Arc::clone(&definition.columns[index].field));
+        listed.push(index);
     }
+    Ok(listed)
+}
 
-    let source = match &insert.source {
-        Some(source) => {
-            let mut source = source.as_ref().clone();
-            fill_defaults(&mut source, &target, &fields)?;
-            hoist(&mut source, with);
-            tell_apart(&mut source.body);
-            let mut context = planner.planner_context();
-            if let ast::SetExpr::Values(values) = source.body.as_ref() {
-                for row in &values.rows {
-                    if row.content.len() != fields.len() {
-                        return plan_err!(
-                            "INSERT INTO {} has {} columns but {} values",
-                            target.name,
-                            fields.len(),
-                            row.content.len()
-                        );
-                    }
-                }
-                // NULLs are looked for when the rows are there, in words that name the table's column.
-                let nullable = fields
-                    .iter()
-                    .map(|f| f.as_ref().clone().with_nullable(true));
-                let schema = DFSchema::from_unqualified_fields(nullable.collect(), HashMap::new())?;
-                context.set_table_schema(Some(Arc::new(schema)));
+/// The plan of a source whose columns are to become those of `fields`.
+fn plan_source(
+    planner: &Planner,
+    with: &Option<ast::With>,
+    source: &ast::Query,
+    target: &Target,
+    fields: &[FieldRef],
+) -> Result<LogicalPlan> {
+    let mut source = source.clone();
+    fill_defaults(&mut source, target, fields)?;
+    hoist(&mut source, with);
+    tell_apart(&mut source.body);
+    let mut context = planner.planner_context();
+    if let ast::SetExpr::Values(values) = source.body.as_ref() {
+        for row in &values.rows {
+            if row.content.len() != fields.len() {
+                return plan_err!(
+                    "INSERT INTO {} has {} columns but {} values",
+                    target.name,
+                    fields.len(),
+                    row.content.len()
+                );
             }
-            planner.query_in(source, &mut context)?
         }
-        None => LogicalPlanBuilder::empty(true).build()?,
-    };
-    if source.schema().fields().len() != fields.len() {
-        return plan_err!(
-            "INSERT INTO {} has {} columns but its query gives {}",
-            target.name,
-            fields.len(),
-            source.schema().fields().len()
-        );
+        // NULLs are looked for when the rows are there, in words that name the table's column.
+        let nullable = fields
+            .iter()
+            .map(|f| f.as_ref().clone().with_nullable(true));
+        let schema = DFSchema::from_unqualified_fields(nullable.collect(), HashMap::new())?;
+        context.set_table_schema(Some(Arc::new(schema)));
     }
+    planner.query_in(source, &mut context)
+}
+
+/// Casts the columns of `source` to the `listed` ones of the table, and gives the others their DEFAULT.
+fn project_to_columns(
+    planner: &Planner,
+    source: LogicalPlan,
+    definition: &TableDefinition,
+    listed: &[usize],
+) -> Result<LogicalPlan> {
     let (given, source) = worked_out(source);
     let schema = Arc::clone(source.schema());
-    let exprs = definition
-        .columns
-        .iter()
-        .zip(sources)
-        .map(|(column, source)| {
-            let data_type = column.field.data_type();
-            let name = column.field.name();
-            let expr = match source {
-                Some(place) => given[place].clone().cast_to(data_type, &schema)?,
-                None => {
-                    let empty = DFSchema::empty();
-                    let default = default_expr(definition, name)?;
-                    planner
-                        .expr(default, &empty, &mut planner.planner_context())?
-                        .cast_to(data_type, &empty)?
-                }
-            };
-            Ok(expr.alias(name))
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let columns = definition.columns.iter().enumerate();
+    let exprs = columns.map(|(index, column)| {
+        let data_type = column.field.data_type();
+        let name = column.field.name();
+        let expr = match listed.iter().position(|listed| *listed == index) {
+            Some(place) => given[place].clone().cast_to(data_type, &schema)?,
+            None => {
+                let empty = DFSchema::empty();
+                let default = default_expr(definition, name)?;
+                planner
+                    .expr(default, &empty, &mut planner.planner_context())?
+                    .cast_to(data_type, &empty)?
+            }
+        };
+        Ok(expr.alias(name))
+    });
+    let exprs = exprs.collect::<Result<Vec<_>>>()?;
     meet_decimals(LogicalPlanBuilder::from(source).project(exprs)?.build()?)
 }
 

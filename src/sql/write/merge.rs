@@ -15,47 +15,39 @@ use datafusion::logical_expr::{Case, Expr, ExprSchemable, LogicalPlan, LogicalPl
 use datafusion::prelude::lit;
 use datafusion::sql::planner::PlannerContext;
 use datafusion::sql::sqlparser::ast;
-use futures::StreamExt;
-use roaring::RoaringTreemap;
 
-use super::rows::shape;
 use super::target::{
     Target, assignments, default_expr, default_keyword, known_column, quoted, refuse, select,
 };
-use super::update_delete::append;
-use crate::change::{Action, ChangeSet, deletions};
+use super::{RowChanges, WritePlan, for_each_batch};
+use crate::change::Action;
 use crate::error::DfOlapError;
 use crate::sql::execution::{Effect, Run, unsupported};
 use crate::sql::expressions::fallible::and_then;
 use crate::sql::planner::Planner;
 use crate::sql::planner::literals::meet_decimals;
-use crate::sql::resources::buffered_rows::BufferedRows;
 use crate::sql::scan::ROW_ADDRESS;
 
 /// Marks the rows of the joined source.
 const SOURCE_ROW: &str = "\u{1}source_row";
 /// The number of the clause that takes a row.
 const ARM: &str = "\u{1}arm";
+/// Where that number stands, behind the row address.
+const ARM_COLUMN: usize = 1;
+/// The first of the table's columns, behind both.
+const COLUMNS: usize = 2;
 
 pub(crate) async fn effect(
     run: &Run,
     with: &Option<ast::With>,
     merge: &ast::Merge,
 ) -> Result<Effect, DfOlapError> {
-    let (plan, target) = {
-        let planner = run.planner();
-        let target = Target::new(&planner, &merge.table)?;
-        (plan(&planner, with, merge)?, target)
-    };
-    let definition = &target.table.definition;
-    let mut dead = RoaringTreemap::new();
-    let mut new = BufferedRows::new(run.runtime());
+    let WritePlan { plan, target } = plan(&run.planner(), with, merge)?;
+    let mut changes = RowChanges::new(run);
     let mut deleted = 0;
-    let mut rows = run.stream(plan).await?;
-    while let Some(batch) = rows.next().await {
-        let batch = batch?;
+    for_each_batch(run, plan, |batch| {
         let of_kind = |wanted: fn(&ast::MergeAction) -> bool| -> Result<RecordBatch, DfOlapError> {
-            let arms = batch.column(1).as_primitive::<Int32Type>();
+            let arms = batch.column(ARM_COLUMN).as_primitive::<Int32Type>();
             let chosen: BooleanArray = arms
                 .values()
                 .iter()
@@ -66,47 +58,31 @@ pub(crate) async fn effect(
         let inserts = of_kind(|action| matches!(action, ast::MergeAction::Insert(_)))?;
         let updates = of_kind(|action| matches!(action, ast::MergeAction::Update(_)))?;
         let deletes = of_kind(|action| matches!(action, ast::MergeAction::Delete { .. }))?;
-        target.claim(&mut dead, &updates, "MERGE")?;
-        target.claim(&mut dead, &deletes, "MERGE")?;
+        target.claim(&mut changes.dead, &updates, "MERGE")?;
+        target.claim(&mut changes.dead, &deletes, "MERGE")?;
         deleted += deletes.num_rows() as u64;
-        for made in [updates, inserts] {
-            new.push(shape(
-                &target.name,
-                definition,
-                &made.columns()[2..],
-                made.num_rows(),
-            )?)?;
-        }
-    }
-    drop(rows);
-    let count = deleted + new.rows();
-    let mut actions = deletions(&target.table, &dead);
-    let inserts = merge.clauses.iter();
-    if inserts
-        .clone()
-        .any(|clause| not_matched_by_target(clause.clause_kind))
-        && count > 0
-    {
-        actions.insert(
-            0,
-            Action::NoNewRows {
-                id: target.table.id,
-            },
-        );
-    }
-    actions.extend(append(run, &target.table, new).await?);
-    Ok(Effect {
-        change: ChangeSet { actions },
-        rows: count,
-        returning: None,
+        changes.new.push(target.rows(&updates, COLUMNS)?)?;
+        changes.new.push(target.rows(&inserts, COLUMNS)?)
     })
+    .await?;
+    let rows = deleted + changes.new.rows();
+    let mut actions = Vec::new();
+    let mut kinds = merge.clauses.iter().map(|clause| clause.clause_kind);
+    if rows > 0 && kinds.any(not_matched_by_target) {
+        actions.push(Action::NoNewRows {
+            id: target.table.id,
+        });
+    }
+    actions.extend(changes.into_actions(run, &target.table).await?);
+    Ok(Effect::of(actions, rows))
 }
 
+/// `SELECT address, arm, values FROM target JOIN source ON …`.
 pub(crate) fn plan(
     planner: &Planner,
     with: &Option<ast::With>,
     merge: &ast::Merge,
-) -> Result<LogicalPlan> {
+) -> Result<WritePlan> {
     refuse("MERGE with OUTPUT or RETURNING", merge.output.is_some())?;
     if merge.clauses.is_empty() {
         return plan_err!("MERGE INTO needs at least one WHEN clause");
@@ -163,7 +139,10 @@ pub(crate) fn plan(
         };
         out.push(value.alias(name));
     }
-    meet_decimals(chosen.project(out)?.build()?)
+    Ok(WritePlan {
+        plan: meet_decimals(chosen.project(out)?.build()?)?,
+        target,
+    })
 }
 
 fn not_matched_by_target(kind: ast::MergeClauseKind) -> bool {

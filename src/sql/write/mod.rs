@@ -1,9 +1,135 @@
 //! INSERT, UPDATE, DELETE, MERGE and TRUNCATE: from rows to change sets. Nothing here commits.
+//!
+//! Each is a SELECT over its target with row addresses ([`WritePlan`]), whose rows say which rows go and which come
+//! ([`RowChanges`]). DataFusion's own hooks hand over the plain filters of a DELETE and lose the rest:
+//! `WHERE id IN (SELECT …)` arrives as no filter at all, which means every row. So a statement is rewritten, as parsed.
+//! All that a SELECT can say in FROM and WHERE then works, with DataFusion's semantics.
 
+pub(crate) mod delete;
 pub(crate) mod fast_path;
 pub(crate) mod insert;
 pub(crate) mod merge;
 pub(crate) mod rows;
 pub(crate) mod target;
-pub(crate) mod update_delete;
+pub(crate) mod update;
 mod upsert;
+
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use datafusion::common::Result;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::sql::sqlparser::ast;
+use futures::{StreamExt, stream};
+use roaring::RoaringTreemap;
+
+use self::target::{Target, quoted, select};
+use crate::change::{Action, deletions};
+use crate::error::DfOlapError;
+use crate::snapshot::Table;
+use crate::sql::execution::Run;
+use crate::sql::planner::ROWS;
+use crate::sql::resources::buffered_rows::BufferedRows;
+
+/// The SELECT that a statement becomes, and the table that its rows change.
+pub(crate) struct WritePlan {
+    pub plan: LogicalPlan,
+    pub target: Target,
+}
+
+/// What a statement does to the rows of its target.
+pub(crate) struct RowChanges {
+    /// The addresses of the rows that go.
+    pub dead: RoaringTreemap,
+    /// The rows that come, in the table's shape.
+    pub new: BufferedRows,
+}
+
+impl RowChanges {
+    pub fn new(run: &Run) -> Self {
+        Self {
+            dead: RoaringTreemap::new(),
+            new: BufferedRows::new(run.runtime()),
+        }
+    }
+
+    /// The actions that make these changes, the new rows written.
+    pub async fn into_actions(self, run: &Run, table: &Table) -> Result<Vec<Action>, DfOlapError> {
+        let mut actions = deletions(table, &self.dead);
+        actions.extend(append(run, table, self.new).await?);
+        Ok(actions)
+    }
+}
+
+/// Runs a plan and hands each batch of its rows to `take`.
+pub(crate) async fn for_each_batch(
+    run: &Run,
+    plan: LogicalPlan,
+    mut take: impl FnMut(RecordBatch) -> Result<(), DfOlapError> + Send,
+) -> Result<(), DfOlapError> {
+    let mut rows = run.stream(plan).await?;
+    while let Some(batch) = rows.next().await {
+        take(batch?)?;
+    }
+    Ok(())
+}
+
+/// The action that adds rows to a table; none where there are no rows.
+pub(crate) async fn append(
+    run: &Run,
+    table: &Table,
+    rows: BufferedRows,
+) -> Result<Option<Action>, DfOlapError> {
+    if rows.batches.is_empty() {
+        return Ok(None);
+    }
+    let batches = stream::iter(rows.batches.into_iter().map(Ok)).boxed();
+    let fragments = run.context.store.write(table, batches).await?;
+    Ok(Some(Action::Append {
+        id: table.id,
+        definition: Arc::clone(&table.definition),
+        fragments,
+    }))
+}
+
+/// The rows of RETURNING, where a statement has it: its expressions over the rows that the statement made or removed.
+async fn returning(
+    run: &Run,
+    target: &Target,
+    rows: &BufferedRows,
+    items: &Option<Vec<ast::SelectItem>>,
+) -> Result<Option<Vec<RecordBatch>>, DfOlapError> {
+    let Some(items) = items else {
+        return Ok(None);
+    };
+    let plan = {
+        let schema = &target.table.definition.schema;
+        let planner = run.planner().with_rows(schema, rows.batches.clone())?;
+        let from = target.factor(vec![quoted(ROWS)]);
+        planner.query(select(&None, items.clone(), vec![from], None)?)?
+    };
+    let mut stream = run.stream(plan).await?;
+    let schema = stream.schema();
+    let mut returned = BufferedRows::new(run.runtime());
+    while let Some(batch) = stream.next().await {
+        returned.push(batch?)?;
+    }
+    if returned.batches.is_empty() {
+        return Ok(Some(vec![RecordBatch::new_empty(schema)]));
+    }
+    Ok(Some(returned.batches))
+}
+
+/// The expressions that a plan gives, and the plan that they are worked out of.
+fn worked_out(plan: LogicalPlan) -> (Vec<Expr>, LogicalPlan) {
+    match plan {
+        LogicalPlan::Projection(projection) => {
+            let exprs = projection.expr.into_iter().map(Expr::unalias);
+            (exprs.collect(), Arc::unwrap_or_clone(projection.input))
+        }
+        plan => {
+            let columns = plan.schema().columns();
+            (columns.into_iter().map(Expr::Column).collect(), plan)
+        }
+    }
+}

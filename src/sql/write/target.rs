@@ -11,6 +11,7 @@ use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::parser::Parser;
 use roaring::RoaringTreemap;
 
+use super::rows::shape;
 use crate::error::DfOlapError;
 use crate::snapshot::{Table, TableDefinition};
 use crate::sql::execution::unsupported;
@@ -88,6 +89,13 @@ impl Target {
     pub fn columns(&self) -> impl Iterator<Item = ast::SelectItem> + '_ {
         let columns = self.table.definition.columns.iter();
         columns.map(|column| self.item(column.field.name()))
+    }
+
+    /// The rows of a batch in the table's shape: its columns stand from the one at `first` on.
+    pub fn rows(&self, batch: &RecordBatch, first: usize) -> Result<RecordBatch, DfOlapError> {
+        let definition = &self.table.definition;
+        let columns = &batch.columns()[first..first + definition.columns.len()];
+        shape(&self.name, definition, columns, batch.num_rows())
     }
 
     /// Notes the rows of a batch, addressed by its first column, as taken; a row that was taken before is an error.

@@ -21,13 +21,12 @@ use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, when};
 use datafusion::prelude::lit;
 use datafusion::sql::sqlparser::ast;
-use futures::StreamExt;
-use roaring::RoaringTreemap;
 
-use super::rows::shape;
 use super::target::{Target, assignments, known_column};
+use super::{RowChanges, for_each_batch};
 use crate::error::DfOlapError;
 use crate::fragment::ValueRange;
+use crate::snapshot::TableDefinition;
 use crate::sql::execution::{Run, unsupported};
 use crate::sql::expressions::fallible::{and_then, cannot_fail};
 use crate::sql::planner::Planner;
@@ -37,7 +36,7 @@ use crate::sql::scan::provider::SnapshotTable;
 
 /// What becomes of a row whose key is taken.
 pub(crate) enum OnConflict {
-    /// Nobody looks.
+    /// The row is added: a plain INSERT does not check the key.
     Append,
     Nothing,
     Replace,
@@ -128,67 +127,71 @@ fn check_conflict_target(
     }
 }
 
-pub(crate) struct Resolved {
-    pub dead: RoaringTreemap,
-    pub new: BufferedRows,
-    pub rows: u64,
-}
-
 /// Joins new rows to the rows that hold their keys, and decides.
 pub(crate) async fn resolve(
     run: &Run,
     target: &Target,
     new: BufferedRows,
     on_conflict: OnConflict,
-) -> Result<Resolved, DfOlapError> {
+) -> Result<RowChanges, DfOlapError> {
     let definition = &target.table.definition;
     let key = definition.key_indices();
     let source = concat_batches(&definition.schema, &new.batches)?;
     drop(new);
     let source = unique_by_key(target, &key, source, &on_conflict)?;
-
-    let plan = {
-        let planner = run.planner();
-        plan_conflicts(&planner, target, &key, source.clone(), &on_conflict)?
-    };
-    let width = definition.columns.len();
-    let mut dead = RoaringTreemap::new();
-    let mut gathered = BufferedRows::new(run.runtime());
-    let mut rows = run.stream(plan).await?;
-    while let Some(batch) = rows.next().await {
-        let batch = batch?;
+    let plan = plan_conflicts(&run.planner(), target, &key, source.clone(), &on_conflict)?;
+    let columns = Columns::of(definition);
+    let mut changes = RowChanges::new(run);
+    for_each_batch(run, plan, |batch| {
         let addresses = batch.column(0);
-        // Columns: address, inserted row, updated row (for DO UPDATE), whether the update applies (likewise).
         let fresh = filter_record_batch(&batch, &is_null(addresses)?)?;
         let taken = filter_record_batch(&batch, &is_not_null(addresses)?)?;
-        let mut add = |batch: &RecordBatch, from: usize| {
-            let columns: &[ArrayRef] = &batch.columns()[from..from + width];
-            gathered.push(shape(&target.name, definition, columns, batch.num_rows())?)
-        };
         match &on_conflict {
-            OnConflict::Append | OnConflict::Nothing => add(&fresh, 1)?,
+            OnConflict::Append | OnConflict::Nothing => {
+                changes.new.push(target.rows(&fresh, columns.inserted)?)?;
+            }
             OnConflict::Replace => {
-                dead.extend(taken.column(0).as_primitive::<UInt64Type>().values());
+                let addresses = taken.column(0).as_primitive::<UInt64Type>();
+                changes.dead.extend(addresses.values());
             }
             OnConflict::Update(_) => {
-                add(&fresh, 1)?;
-                let applies = taken.column(1 + 2 * width).as_boolean();
+                changes.new.push(target.rows(&fresh, columns.inserted)?)?;
+                let applies = taken.column(columns.applies).as_boolean();
                 let applies: BooleanArray = applies.iter().map(|a| Some(a == Some(true))).collect();
                 let taken = filter_record_batch(&taken, &applies)?;
-                target.claim(&mut dead, &taken, "ON CONFLICT DO UPDATE")?;
-                add(&taken, 1 + width)?;
+                target.claim(&mut changes.dead, &taken, "ON CONFLICT DO UPDATE")?;
+                changes.new.push(target.rows(&taken, columns.updated)?)?;
             }
         }
-    }
+        Ok(())
+    })
+    .await?;
     if matches!(on_conflict, OnConflict::Replace) {
         // Each new row once, however many rows hold its key.
-        gathered.push(source)?;
+        changes.new.push(source)?;
     }
-    Ok(Resolved {
-        rows: gathered.rows(),
-        dead,
-        new: gathered,
-    })
+    Ok(changes)
+}
+
+/// Where the columns of [`plan_conflicts`] stand, behind the row address.
+struct Columns {
+    /// The first of the row that was to be inserted.
+    inserted: usize,
+    /// The first of the row as DO UPDATE makes it.
+    updated: usize,
+    /// Whether DO UPDATE applies.
+    applies: usize,
+}
+
+impl Columns {
+    fn of(definition: &TableDefinition) -> Self {
+        let width = definition.columns.len();
+        Self {
+            inserted: 1,
+            updated: 1 + width,
+            applies: 1 + 2 * width,
+        }
+    }
 }
 
 /// Leaves one row for each key: the first where conflicts are ignored, the last where they replace; else two are an

@@ -16,11 +16,11 @@ use arrow::record_batch::RecordBatch;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::sql::sqlparser::ast;
 
-use super::super::rows::shape;
-use super::super::target::default_keyword;
 use crate::snapshot::{Relation, Table};
 use crate::sql::execution::Run;
 use crate::sql::planner::literals::{decimal, is_long, wide_decimal};
+use crate::sql::write::rows::shape;
+use crate::sql::write::target::default_keyword;
 
 /// What an INSERT of literals says.
 #[derive(Debug, Clone)]

@@ -1,5 +1,5 @@
 //! The short ways of the commonest writes, without a plan: INSERT of literals, UPDATE and DELETE by simple conditions.
 
-pub(crate) mod insert;
-pub(crate) mod insert_text;
+pub(super) mod insert;
+pub(super) mod insert_text;
 pub(super) mod update_delete;

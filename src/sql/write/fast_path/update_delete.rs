@@ -17,10 +17,7 @@ use datafusion::common::{DFSchema, Result, TableReference};
 use datafusion::logical_expr::{Expr, ExprSchemable};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::sql::sqlparser::ast;
-use roaring::RoaringTreemap;
 
-use super::super::rows::shape;
-use super::super::target::{Target, assignments};
 use crate::error::DfOlapError;
 use crate::runtime;
 use crate::snapshot::row_address;
@@ -28,24 +25,20 @@ use crate::sql::execution::Run;
 use crate::sql::expressions::overflow::{check_condition, check_expr};
 use crate::sql::planner::Planner;
 use crate::sql::planner::literals::{NUMBER, meet_decimals_in};
-use crate::sql::resources::buffered_rows::BufferedRows;
 use crate::sql::resources::cooperative::Pace;
 use crate::sql::scan::pruning::prune;
 use crate::sql::scan::stored_batches;
+use crate::sql::write::RowChanges;
+use crate::sql::write::rows::shape;
+use crate::sql::write::target::{Target, assignments};
 use crate::store::Found;
 
 /// The most files that are looked at one after the other; of rows in memory the runtime says how many.
 const MAX_FILES: usize = 4;
 
-/// What a statement matched: the target, the addresses of its rows and, for an UPDATE, the rows as they become.
-pub(crate) struct Matched {
-    pub target: Target,
-    pub dead: RoaringTreemap,
-    pub new: BufferedRows,
-}
-
-/// The rows that `DELETE FROM t WHERE condition` removes; `None` where the statement is anything else.
-pub(crate) async fn delete(run: &Run, statement: &ast::Delete) -> Option<Matched> {
+/// The target of `DELETE FROM t WHERE condition` and the rows that it removes; `None` where the statement is anything
+/// else.
+pub(crate) async fn delete(run: &Run, statement: &ast::Delete) -> Option<(Target, RowChanges)> {
     let ast::Delete {
         delete_token: _,
         optimizer_hints: _,
@@ -72,8 +65,9 @@ pub(crate) async fn delete(run: &Run, statement: &ast::Delete) -> Option<Matched
     matched.await.ok()?
 }
 
-/// The rows that `UPDATE t SET … WHERE condition` changes; `None` where the statement is anything else.
-pub(crate) async fn update(run: &Run, statement: &ast::Update) -> Option<Matched> {
+/// The target of `UPDATE t SET … WHERE condition` and the rows that it changes; `None` where the statement is anything
+/// else.
+pub(crate) async fn update(run: &Run, statement: &ast::Update) -> Option<(Target, RowChanges)> {
     let ast::Update {
         update_token: _,
         optimizer_hints: _,
@@ -102,7 +96,7 @@ async fn matched(
     factor: &ast::TableFactor,
     selection: &ast::Expr,
     assigned: Option<&[ast::Assignment]>,
-) -> Result<Option<Matched>, DfOlapError> {
+) -> Result<Option<(Target, RowChanges)>, DfOlapError> {
     let Some(Change {
         target,
         condition,
@@ -128,8 +122,7 @@ async fn matched(
     }
     let mut matched = Matched {
         target,
-        dead: RoaringTreemap::new(),
-        new: BufferedRows::new(run.runtime()),
+        changes: RowChanges::new(run),
     };
     let values = assigned.map(|_| &values);
     let mut pace = Pace::new();
@@ -156,7 +149,7 @@ async fn matched(
             matched.take(&batch, None, address, &condition, values)?;
         }
     }
-    Ok(Some(matched))
+    Ok(Some((matched.target, matched.changes)))
 }
 
 /// What a statement does, where it is a plain one.
@@ -206,6 +199,12 @@ fn understood(
     }))
 }
 
+/// What a statement matched so far.
+struct Matched {
+    target: Target,
+    changes: RowChanges,
+}
+
 impl Matched {
     /// Takes the rows of a batch for which the condition is true, and what they become.
     fn take(
@@ -226,10 +225,12 @@ impl Matched {
             hit = and(&hit, &alive)?;
         }
         let rows = hit.values().set_indices();
-        self.dead.extend(rows.map(address));
+        self.changes.dead.extend(rows.map(address));
         if let Some(values) = values {
             let rows = filter_record_batch(batch, &hit)?;
-            self.new.push(changed(&self.target, &rows, values)?)?;
+            self.changes
+                .new
+                .push(changed(&self.target, &rows, values)?)?;
         }
         Ok(())
     }
