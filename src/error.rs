@@ -182,7 +182,7 @@ impl DfOlapError {
 
 impl DfOlapError {
     /// The same error of a store for another who asked.
-    pub(crate) fn again(&self) -> Self {
+    pub(crate) fn duplicate(&self) -> Self {
         match self {
             Self::CommitUnknown { id, version } => Self::CommitUnknown {
                 id: *id,

@@ -23,7 +23,7 @@ use crate::options::StatementOptions;
 use crate::outcome::Outcome;
 use crate::snapshot::Snapshot;
 use crate::sql::{
-    Created, Effect, Guarded, Limited, Prepared, Run, Session, SnapshotCatalog, Statement,
+    Created, Effect, Limited, Prepared, Run, Session, SnapshotCatalog, SnapshotStream, Statement,
     StatementContext, Stop, Write, effect_of_literals, is_short, parse, parse_one, read_literals,
     with_room,
 };
@@ -47,7 +47,7 @@ pub(crate) struct Executor {
 
 /// What a call gives to its statements.
 #[derive(Clone)]
-struct Given {
+struct CallContext {
     session: Session,
     params: Option<ParamValues>,
     /// What `now()` is, in all statements of the call.
@@ -57,7 +57,7 @@ struct Given {
     is_long: bool,
 }
 
-impl Given {
+impl CallContext {
     fn new(session: Session, sql: &str, options: StatementOptions) -> Self {
         let timeout = options.timeout.or(session.limits.timeout);
         Self {
@@ -87,7 +87,7 @@ impl Executor {
         at: At,
         options: StatementOptions,
     ) -> Result<Outcome, DfOlapError> {
-        let given = Given::new(self.session(), sql, options);
+        let given = CallContext::new(self.session(), sql, options);
         let mut limited = Limited::new(&given.stop, given.is_long);
         let work = async {
             let statement = parse_one(sql, &given.session.limits)?;
@@ -100,12 +100,12 @@ impl Executor {
             self.read(&given, &statement, snapshot).await
         };
         let (rows, snapshot) = limited.run(work.boxed()).await?;
-        Ok(Outcome::Rows(Guarded::new(rows, snapshot, limited)))
+        Ok(Outcome::Rows(SnapshotStream::new(rows, snapshot, limited)))
     }
 
     /// Runs the one statement of a text.
     async fn run_one(&self, sql: &str, options: StatementOptions) -> Result<Outcome, DfOlapError> {
-        let given = Given::new(self.session(), sql, options);
+        let given = CallContext::new(self.session(), sql, options);
         let mut limited = Limited::new(&given.stop, given.is_long);
         let work = async {
             if let Some(rows) = self.insert_literals(&given, sql).await? {
@@ -120,13 +120,19 @@ impl Executor {
         };
         let started = limited.run(work.boxed()).await?;
         Ok(match started {
-            Started::Rows(rows, snapshot) => Outcome::Rows(Guarded::new(rows, snapshot, limited)),
+            Started::Rows(rows, snapshot) => {
+                Outcome::Rows(SnapshotStream::new(rows, snapshot, limited))
+            }
             Started::Done(outcome) => outcome,
         })
     }
 
     /// The rows that an INSERT of literals added; `None` where the text is anything else, or needs a plan.
-    async fn insert_literals(&self, given: &Given, sql: &str) -> Result<Option<u64>, DfOlapError> {
+    async fn insert_literals(
+        &self,
+        given: &CallContext,
+        sql: &str,
+    ) -> Result<Option<u64>, DfOlapError> {
         let Some(literals) = &read_literals(sql, &given.session) else {
             return Ok(None);
         };
@@ -154,7 +160,7 @@ impl Executor {
         sql: &str,
         options: StatementOptions,
     ) -> Result<Vec<u64>, DfOlapError> {
-        let given = Given::new(self.session(), sql, options);
+        let given = CallContext::new(self.session(), sql, options);
         let mut limited = Limited::new(&given.stop, given.is_long);
         let work = async {
             let statements = parse(sql, &given.session.limits)?;
@@ -234,7 +240,7 @@ impl Executor {
     /// a statement writes tables of ours.
     async fn write_external(
         &self,
-        given: &Given,
+        given: &CallContext,
         write: &Write,
     ) -> Result<Option<Started>, DfOlapError> {
         let mut run = self.begin(given, self.store.snapshot().await?);
@@ -264,7 +270,7 @@ impl Executor {
         self.session.read().clone()
     }
 
-    fn begin(&self, given: &Given, snapshot: Arc<Snapshot>) -> Run {
+    fn begin(&self, given: &CallContext, snapshot: Arc<Snapshot>) -> Run {
         let stop = Arc::clone(&given.stop);
         Run::new(
             &given.session,
@@ -278,7 +284,7 @@ impl Executor {
 
     async fn run_statement(
         &self,
-        given: &Given,
+        given: &CallContext,
         statement: Statement,
     ) -> Result<Started, DfOlapError> {
         match statement {
@@ -319,7 +325,7 @@ impl Executor {
                     DfOlapError::Invalid(format!("prepared statement '{name}' not found"))
                 })?;
                 let run = self.begin(given, self.store.snapshot().await?);
-                let given = Given {
+                let given = CallContext {
                     params: Some(prepared.bind(&run, &args)?),
                     ..given.clone()
                 };
@@ -350,7 +356,7 @@ impl Executor {
 
     async fn read(
         &self,
-        given: &Given,
+        given: &CallContext,
         statement: &Statement,
         snapshot: Arc<Snapshot>,
     ) -> Result<(SendableRecordBatchStream, Arc<Snapshot>), DfOlapError> {
@@ -359,7 +365,7 @@ impl Executor {
         Ok((run.rows(statement).await?, snapshot))
     }
 
-    async fn write(&self, given: &Given, write: &Write) -> Result<Started, DfOlapError> {
+    async fn write(&self, given: &CallContext, write: &Write) -> Result<Started, DfOlapError> {
         let (_, (rows, returning)) = self
             .commit(&BTreeSet::from([write.target()]), |base| {
                 async move {
@@ -380,7 +386,7 @@ impl Executor {
 
     async fn batch_effect(
         &self,
-        given: &Given,
+        given: &CallContext,
         statements: &[Statement],
         base: Arc<Snapshot>,
     ) -> Result<(ChangeSet, Vec<u64>), DfOlapError> {

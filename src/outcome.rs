@@ -8,11 +8,11 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, future, stream};
 
 use crate::error::DfOlapError;
-use crate::sql::Guarded;
+use crate::sql::SnapshotStream;
 
 /// What a statement came to.
 pub(crate) enum Outcome {
-    Rows(Guarded),
+    Rows(SnapshotStream),
     Done {
         rows: u64,
         returning: Option<Vec<RecordBatch>>,

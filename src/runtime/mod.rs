@@ -1,5 +1,7 @@
 //! All that differs between targets: the same names on every side, one file each.
 
+use std::time::Duration;
+
 #[cfg(not(target_arch = "wasm32"))]
 mod lanes;
 #[cfg(not(target_arch = "wasm32"))]
@@ -15,8 +17,8 @@ pub(crate) use lanes::connections;
 pub(crate) use lanes::elsewhere;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use native::{
-    DIRECT_ROWS, HAS_DISK, Instant, PLAN_LEVELS, PROBE_ROWS, QUERY_LEVELS, check_room,
-    default_memory_limit_bytes, now, on_own_stack, sleep, with_deep_stack,
+    HAS_DISK, Instant, PLAN_LEVELS, QUERY_LEVELS, check_room, default_memory_limit_bytes, now,
+    on_own_stack, sleep, with_deep_stack,
 };
 #[cfg(all(feature = "vortex", not(target_arch = "wasm32")))]
 pub(crate) use native::{blocking, spawn, yield_now};
@@ -24,8 +26,14 @@ pub(crate) use native::{blocking, spawn, yield_now};
 pub use wasm::drive;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use wasm::{
-    DIRECT_ROWS, HAS_DISK, Instant, PLAN_LEVELS, PROBE_ROWS, QUERY_LEVELS, check_room,
-    default_memory_limit_bytes, elsewhere, now, on_own_stack, sleep, with_deep_stack,
+    HAS_DISK, Instant, PLAN_LEVELS, QUERY_LEVELS, check_room, default_memory_limit_bytes,
+    elsewhere, now, on_own_stack, sleep, with_deep_stack,
 };
 #[cfg(all(target_arch = "wasm32", feature = "javascript"))]
 pub(crate) use wasm::{HEAP, Slice, Slices};
+
+/// Whether all statements share one thread with the program around them.
+pub(crate) const SINGLE_THREADED: bool = cfg!(target_arch = "wasm32");
+
+/// The longest that work goes on before others have their turn.
+pub(crate) const TURN: Duration = Duration::from_millis(4);

@@ -91,11 +91,5 @@ pub(crate) fn check_room(_: usize) -> Result<(), DfOlapError> {
     Ok(())
 }
 
-/// The most rows that one thread looks at by itself; where there are more, a plan has them looked at by all.
-pub(crate) const DIRECT_ROWS: Option<u64> = Some(1 << 18);
-
-/// The rows that a join compares without a pause for others: no limit, they have threads of their own.
-pub(crate) const PROBE_ROWS: Option<usize> = None;
-
 /// Whether statements can spill to a disk.
 pub(crate) const HAS_DISK: bool = true;

@@ -374,12 +374,6 @@ pub(crate) fn default_memory_limit_bytes() -> usize {
     2 << 30
 }
 
-/// The most rows that one thread looks at by itself: any number, for there is no other.
-pub(crate) const DIRECT_ROWS: Option<u64> = None;
-
-/// The rows that a join compares without a pause for others.
-pub(crate) const PROBE_ROWS: Option<usize> = Some(32);
-
 /// Whether statements can spill to a disk.
 pub(crate) const HAS_DISK: bool = false;
 

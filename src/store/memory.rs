@@ -91,7 +91,7 @@ impl Store for MemoryStore {
         self
     }
 
-    fn cause(&self, error: DfOlapError) -> DfOlapError {
+    fn original_error(&self, error: DfOlapError) -> DfOlapError {
         error
     }
 

@@ -61,7 +61,7 @@ fn touched(change: &ChangeSet) -> Vec<RelationId> {
 
 impl Merge {
     /// Merges the same fragments of the same snapshot again.
-    pub fn again(&self, snapshot: &mut Snapshot) -> Result<(), DfOlapError> {
+    pub fn replay(&self, snapshot: &mut Snapshot) -> Result<(), DfOlapError> {
         let table = snapshot.tables.get_mut(&self.table).map(Arc::make_mut);
         let places = table.as_deref().and_then(|table| self.places(table));
         match (table, places) {

@@ -695,3 +695,15 @@ SELECT u.id, (SELECT count(*) FROM (SELECT s.id AS n FROM s WHERE s.id <= u.id A
 -- 2 | 1
 -- 5 | 1
 -- NULL | 0
+
+-- A LIMIT without an order gives which rows it likes, the same ones to the subquery and to the query around it.
+CREATE TABLE many AS SELECT r.value AS k FROM range(140000) AS r(value);
+--> ok
+
+SELECT count(*) FROM (SELECT k FROM many LIMIT 40000) AS q WHERE (SELECT count(*) FROM s WHERE s.id <= q.k) IS NULL;
+--> rows
+-- 0
+
+SELECT count(*) FROM (SELECT k, row_number() OVER () AS n FROM many) AS q WHERE n <= 40000 AND (SELECT count(*) FROM s WHERE s.id <= q.k) IS NULL;
+--> rows
+-- 0

@@ -91,3 +91,34 @@ INSERT INTO t VALUES (1, 'fresh', 1);
 SELECT * FROM t;
 --> rows
 -- 1 | fresh | 1
+
+-- Rows deep in a table, and the same place counted from where others begin.
+CREATE TABLE deep AS SELECT r.value AS k, r.value % 7 AS m FROM range(20000) AS r(value);
+--> ok
+
+DELETE FROM deep WHERE k >= 9000 AND m = 3;
+--> count 1571
+
+SELECT count(*), sum(k), min(k) FILTER (WHERE m = 3), max(k) FILTER (WHERE m = 3), count(*) FILTER (WHERE m = 3) FROM deep;
+--> rows
+-- 18429 | 177210500 | 3 | 8998 | 1286
+
+UPDATE deep SET m = -1 WHERE k BETWEEN 12000 AND 12010 OR k = 5;
+--> count 10
+
+SELECT k, m FROM deep WHERE m = -1 OR k BETWEEN 11998 AND 12012 ORDER BY k;
+--> rows
+-- 5 | -1
+-- 11998 | 0
+-- 11999 | 1
+-- 12000 | -1
+-- 12002 | -1
+-- 12003 | -1
+-- 12004 | -1
+-- 12005 | -1
+-- 12006 | -1
+-- 12007 | -1
+-- 12009 | -1
+-- 12010 | -1
+-- 12011 | 6
+-- 12012 | 0

@@ -194,7 +194,7 @@ impl Run {
             .collect();
         let rows = rows.map(move |rows| {
             let _held = &held;
-            let rows = rows.map_err(|error| store.cause(error.into()).into());
+            let rows = rows.map_err(|error| store.original_error(error.into()).into());
             match &named {
                 Some(schema) => {
                     let rows = rows?;

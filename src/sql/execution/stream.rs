@@ -73,14 +73,14 @@ impl Limited {
 }
 
 /// Rows of one snapshot, which lives as long as the stream does. After an error nothing follows.
-pub(crate) struct Guarded {
+pub(crate) struct SnapshotStream {
     schema: SchemaRef,
     rows: Option<SendableRecordBatchStream>,
     limited: Limited,
     _snapshot: Arc<Snapshot>,
 }
 
-impl Guarded {
+impl SnapshotStream {
     pub fn new(rows: SendableRecordBatchStream, snapshot: Arc<Snapshot>, limited: Limited) -> Self {
         Self {
             schema: rows.schema(),
@@ -95,7 +95,7 @@ impl Guarded {
     }
 }
 
-impl Stream for Guarded {
+impl Stream for SnapshotStream {
     type Item = Result<RecordBatch, DfOlapError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

@@ -18,7 +18,7 @@ use datafusion::logical_expr::{
 };
 
 use super::rewrite::rewrite;
-use crate::runtime;
+use crate::runtime::{self, TURN};
 use crate::sql::resources::interrupt::Stop;
 
 /// The functions whose cost is not that of their bytes. None is bounded in what it makes for a batch: a piece would
@@ -42,7 +42,7 @@ const LONG: [&str; 12] = [
 const FIRST_ROWS: usize = 32;
 /// How long a piece takes that is neither quick nor slow.
 const QUICK: Duration = Duration::from_millis(1);
-const SLOW: Duration = Duration::from_millis(4);
+const SLOW: Duration = TURN;
 
 /// An optimized plan that calls such functions a piece of a batch at a time, until it is time to stop.
 pub(crate) fn in_pieces(plan: LogicalPlan, stop: &Arc<Stop>) -> Result<LogicalPlan> {

@@ -1,11 +1,11 @@
 //! Expressions that DataFusion 55 simplifies to others, most of them because it forgets that a value may be NULL, said
 //! so that it does not.
 //!
-//! - `n NOT IN (1) OR n NOT IN (2, 3)`: two lists of one operand are merged as if it were never NULL. [`Hidden`] keeps
-//!   the operands apart.
+//! - `n NOT IN (1) OR n NOT IN (2, 3)`: two lists of one operand are merged as if it were never NULL.
+//!   [`ValueOfEachRow`] keeps the operands apart.
 //! - `-(a | b)` becomes `-a & -b`, and `-a & a` 0, as if the minus were `~`. The same hides the operand.
 //! - `x IN (1, CASE WHEN a THEN 2 END)`: what is one value for no rows is taken for a constant, which a CASE is.
-//!   [`Hidden`] is a value for each row.
+//!   [`ValueOfEachRow`] is a value for each row.
 //! - `(SELECT 1 FROM t)` is never NULL for it, though t may be empty. [`maybe_null`] says so.
 //! - `x IS TRUE` is never NULL for it in a logical plan, and may be in a physical one, which it then refuses where it
 //!   compares the two. Where it is a value, and no condition, it is the comparison that DataFusion makes of it later
@@ -141,12 +141,12 @@ pub(crate) fn is_maybe_null(expr: &Expr) -> bool {
     let Expr::ScalarFunction(call) = expr else {
         return false;
     };
-    let hidden = call.func.inner().downcast_ref::<Hidden>();
+    let hidden = call.func.inner().downcast_ref::<ValueOfEachRow>();
     hidden.is_some_and(|hidden| hidden.may_be_null)
 }
 
 fn as_it_is(expr: Expr, number: i64, volatility: Volatility, may_be_null: bool) -> Expr {
-    let hidden = Hidden {
+    let hidden = ValueOfEachRow {
         signature: Signature::any(2, volatility),
         may_be_null,
     };
@@ -155,13 +155,13 @@ fn as_it_is(expr: Expr, number: i64, volatility: Volatility, may_be_null: bool) 
 
 /// Its first argument, as a value for each row.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Hidden {
+struct ValueOfEachRow {
     signature: Signature,
     /// Also where its argument never is.
     may_be_null: bool,
 }
 
-impl ScalarUDFImpl for Hidden {
+impl ScalarUDFImpl for ValueOfEachRow {
     fn name(&self) -> &'static str {
         "as_it_is"
     }

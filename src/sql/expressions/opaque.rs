@@ -32,7 +32,7 @@ pub(crate) fn hide(plan: LogicalPlan) -> Result<LogicalPlan> {
         let parts = split_conjunction_owned(condition).into_iter();
         let parts = parts.map(|part| {
             Ok(match part.exists(|part| Ok(is_misread(part)))? {
-                true => ScalarUDF::new_from_impl(Hidden::new()).call(vec![part]),
+                true => ScalarUDF::new_from_impl(Opaque::new()).call(vec![part]),
                 false => part,
             })
         });
@@ -58,11 +58,11 @@ fn is_misread(part: &Expr) -> bool {
 
 /// A condition as it is, in a logical plan.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Hidden {
+struct Opaque {
     signature: Signature,
 }
 
-impl Hidden {
+impl Opaque {
     fn new() -> Self {
         Self {
             signature: Signature::any(1, Volatility::Immutable),
@@ -70,7 +70,7 @@ impl Hidden {
     }
 }
 
-impl ScalarUDFImpl for Hidden {
+impl ScalarUDFImpl for Opaque {
     fn name(&self) -> &'static str {
         "condition"
     }
@@ -94,7 +94,7 @@ impl ScalarUDFImpl for Hidden {
 /// A condition of a physical plan as it was written, and whether it was hidden.
 pub(crate) fn shown(condition: &Arc<dyn PhysicalExpr>) -> (Arc<dyn PhysicalExpr>, bool) {
     let call = condition.downcast_ref::<ScalarFunctionExpr>();
-    let call = call.filter(|call| call.fun().inner().downcast_ref::<Hidden>().is_some());
+    let call = call.filter(|call| call.fun().inner().downcast_ref::<Opaque>().is_some());
     match call.and_then(|call| call.args().first()) {
         Some(condition) => (Arc::clone(condition), true),
         None => (Arc::clone(condition), false),
@@ -103,27 +103,27 @@ pub(crate) fn shown(condition: &Arc<dyn PhysicalExpr>) -> (Arc<dyn PhysicalExpr>
 
 /// The same in a physical plan: it is shown as what it is, and nothing is concluded from it.
 #[derive(Debug, Eq)]
-pub(crate) struct Unread(pub Arc<dyn PhysicalExpr>);
+pub(crate) struct OpaqueCondition(pub Arc<dyn PhysicalExpr>);
 
-impl PartialEq for Unread {
+impl PartialEq for OpaqueCondition {
     fn eq(&self, other: &Self) -> bool {
         *self.0 == *other.0
     }
 }
 
-impl Hash for Unread {
+impl Hash for OpaqueCondition {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.hash(state);
     }
 }
 
-impl fmt::Display for Unread {
+impl fmt::Display for OpaqueCondition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl PhysicalExpr for Unread {
+impl PhysicalExpr for OpaqueCondition {
     fn return_field(&self, schema: &Schema) -> Result<FieldRef> {
         self.0.return_field(schema)
     }

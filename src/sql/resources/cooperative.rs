@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -18,10 +17,7 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, TryStreamExt, future, stream};
 
-use crate::runtime::{self, Instant};
-
-/// The longest without a pause, if a piece does not take longer.
-const PACE: Duration = Duration::from_millis(4);
+use crate::runtime::{self, Instant, TURN};
 
 #[derive(Debug)]
 pub(super) struct PacedExec {
@@ -92,7 +88,7 @@ impl ExecutionPlan for PacedExec {
         });
         let begun = runtime::now();
         let paced = pieces.try_flatten().scan(begun, |paused, piece| {
-            let is_due = runtime::now().duration_since(*paused) >= PACE;
+            let is_due = runtime::now().duration_since(*paused) >= TURN;
             if is_due {
                 *paused = runtime::now();
             }
@@ -124,7 +120,7 @@ impl Pace {
 
     /// Pauses where it is time, and there is one thread for all.
     pub async fn keep(&mut self) {
-        if runtime::PROBE_ROWS.is_some() && runtime::now().duration_since(self.paused) >= PACE {
+        if runtime::SINGLE_THREADED && runtime::now().duration_since(self.paused) >= TURN {
             pause().await;
             self.paused = runtime::now();
         }

@@ -128,14 +128,13 @@ pub(crate) fn interruptible(
 
 /// The same where others have no thread of their own: with pauses in the middle of a nested loop join.
 fn paced(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    let (Some(rows), Some(join)) = (
-        runtime::PROBE_ROWS,
-        plan.downcast_ref::<NestedLoopJoinExec>(),
-    ) else {
+    const PROBE_ROWS: usize = 32;
+    let join = plan.downcast_ref::<NestedLoopJoinExec>();
+    let Some(join) = join.filter(|_| runtime::SINGLE_THREADED) else {
         return Ok(plan);
     };
-    let probe = Arc::new(PacedExec::new(Arc::clone(join.right()), Some(rows)));
-    let children = vec![Arc::clone(join.left()), probe as _];
+    let probe = PacedExec::new(Arc::clone(join.right()), Some(PROBE_ROWS));
+    let children = vec![Arc::clone(join.left()), Arc::new(probe) as _];
     replace_children_if_necessary(plan, children)
 }
 

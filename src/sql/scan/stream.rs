@@ -3,7 +3,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use arrow::array::ArrayRef;
 use arrow::compute::BatchCoalescer;
@@ -20,9 +19,6 @@ use super::pruning::prune;
 use super::read::{addresses, stored_column};
 use crate::runtime;
 use crate::snapshot::Table;
-
-/// The longest that is spent on batches of which nothing is left before others have their turn.
-const PACE: Duration = Duration::from_millis(4);
 
 /// How many rows are read before the runtime filters are looked at again, and how many times at most fragments are left
 /// out by what they have become: a TopK over many small fragments changes its filter with each.
@@ -211,7 +207,7 @@ impl FragmentStream {
                     return small.next_completed_batch().map(|batch| Ok(Some(batch)));
                 }
             }
-            if runtime::now().duration_since(begun) >= PACE {
+            if runtime::now().duration_since(begun) >= runtime::TURN {
                 return Some(Ok(None));
             }
         }

@@ -22,10 +22,10 @@ pub(crate) fn apart(name: &str, number: usize) -> Ident {
 
 /// Names the columns of such lists of a query.
 pub(crate) fn name_unread(query: &mut Query) {
-    let _ = query.visit(&mut Unread);
+    let _ = query.visit(&mut IgnoredNames);
 }
 
-struct Unread;
+struct IgnoredNames;
 
 /// Names the columns of a body, which are those of its first query.
 fn name(body: &mut SetExpr) {
@@ -59,7 +59,7 @@ fn name_after_first(body: &mut SetExpr) {
     }
 }
 
-impl VisitorMut for Unread {
+impl VisitorMut for IgnoredNames {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {

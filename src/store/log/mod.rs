@@ -128,7 +128,7 @@ impl Log {
 
     async fn read(&self, version: u64, kind: Kind) -> Result<Option<Entry>, DfOlapError> {
         let name = object_name(kind, version);
-        let Some(bytes) = self.asked(|| self.medium.read(&name)).await? else {
+        let Some(bytes) = self.with_retries(|| self.medium.read(&name)).await? else {
             return Ok(None);
         };
         let shown = format!("{}/{name}", self.name);
@@ -136,17 +136,17 @@ impl Log {
     }
 
     /// Asks for what changes nothing, again and again for as long as there is hope and time.
-    async fn asked<T, F>(&self, ask: impl Fn() -> F) -> Result<T, DfOlapError>
+    async fn with_retries<T, F>(&self, ask: impl Fn() -> F) -> Result<T, DfOlapError>
     where
         F: Future<Output = object_store::Result<T>>,
     {
         let mut pause = self.patience.first_pause;
         let begun = runtime::now();
         loop {
-            let error = match self.within(ask()).await {
+            let error = match self.with_timeout(ask()).await {
                 Some(Ok(answer)) => return Ok(answer),
-                Some(Err(error)) if is_refusal(&error) => return Err(self.told(error)),
-                Some(Err(error)) => match self.told(error) {
+                Some(Err(error)) if is_refusal(&error) => return Err(self.to_engine_error(error)),
+                Some(Err(error)) => match self.to_engine_error(error) {
                     error @ DfOlapError::Unavailable(_) => error,
                     refusal => return Err(refusal),
                 },
@@ -188,10 +188,10 @@ impl Log {
             let created = self.medium.create(&name, entry.encode()).await;
             created.map_err(|failed| failed.error)
         };
-        match self.asked(again).await? {
+        match self.with_retries(again).await? {
             Created::Exists => Ok(()),
             Created::New => {
-                self.asked(|| self.medium.remove(&name)).await?;
+                self.with_retries(|| self.medium.remove(&name)).await?;
                 Err(DfOlapError::StorageConfig(format!(
                     "{} does not keep two writers from creating one object: it ignores conditional writes (If-None-Match: *), \
                      and commits would be lost; use a store that has them",
@@ -207,15 +207,17 @@ impl Log {
         let name = format!(".check-{}", CommitId::fresh());
         let racers = (0..RACERS).map(|racer| {
             let bytes = Bytes::from(racer.to_string());
-            self.within(self.medium.create(&name, bytes))
+            self.with_timeout(self.medium.create(&name, bytes))
         });
         let answers = futures::future::join_all(racers).await;
-        self.asked(|| self.medium.remove(&name)).await?;
+        self.with_retries(|| self.medium.remove(&name)).await?;
         let mut winners = 0;
         for answer in answers {
             match answer {
                 Some(Ok(Created::New)) => winners += 1,
-                Some(Err(failed)) if failed.is_final => return Err(self.told(failed.error)),
+                Some(Err(failed)) if failed.is_final => {
+                    return Err(self.to_engine_error(failed.error));
+                }
                 // A doubtful answer takes no part in the count.
                 Some(Ok(Created::Exists) | Err(_)) | None => {}
             }
@@ -251,7 +253,7 @@ impl Log {
         let mut doubtful = false;
         loop {
             let asked = self.medium.create(&name, bytes.clone());
-            let error = match self.within(asked).await {
+            let error = match self.with_timeout(asked).await {
                 Some(Ok(Created::New)) => return Claim::Won,
                 Some(Ok(Created::Exists)) => match self.entry(entry.version).await {
                     Ok(Some(found)) if found.id == entry.id => return Claim::Won,
@@ -264,14 +266,14 @@ impl Log {
                     Err(error) => error,
                 },
                 Some(Err(failed)) if failed.is_final => {
-                    let error = self.told(failed.error);
+                    let error = self.to_engine_error(failed.error);
                     return if doubtful {
                         Claim::Doubtful(error)
                     } else {
                         Claim::Never(error)
                     };
                 }
-                Some(Err(failed)) => self.told(failed.error),
+                Some(Err(failed)) => self.to_engine_error(failed.error),
                 None => self.no_answer(),
             };
             doubtful = true;
@@ -283,7 +285,7 @@ impl Log {
     }
 
     /// The answer, if it comes in time.
-    async fn within<T>(&self, asked: impl Future<Output = T>) -> Option<T> {
+    async fn with_timeout<T>(&self, asked: impl Future<Output = T>) -> Option<T> {
         let late = runtime::sleep(self.patience.answer);
         futures::pin_mut!(asked, late);
         match futures::future::select(asked, late).await {
@@ -293,7 +295,7 @@ impl Log {
     }
 
     /// An error of the medium, with what to do.
-    fn told(&self, error: object_store::Error) -> DfOlapError {
+    fn to_engine_error(&self, error: object_store::Error) -> DfOlapError {
         use object_store::Error as E;
         // A listing has no better way to say so.
         let no_bucket = |error: &E| error.to_string().contains("NoSuchBucket");

@@ -83,7 +83,7 @@ impl Log {
 
     /// What a crash before `time` left.
     pub async fn left_over(&self, before: SystemTime) -> Result<Vec<String>, DfOlapError> {
-        self.asked(|| self.medium.left_over(before)).await
+        self.with_retries(|| self.medium.left_over(before)).await
     }
 
     /// Removes objects that no reader needs.
@@ -91,7 +91,7 @@ impl Log {
         // The oldest last: what is left of a removal that was cut short has no gap that a reader could fall into.
         names.sort_unstable();
         for name in names.iter().rev() {
-            self.asked(|| self.medium.remove(name)).await?;
+            self.with_retries(|| self.medium.remove(name)).await?;
         }
         Ok(())
     }
@@ -110,15 +110,15 @@ impl Log {
     pub async fn keep(&self, checkpoint: &Entry) -> Result<(), DfOlapError> {
         let name = checkpoint_name(checkpoint.version);
         let created = self.medium.create(&name, checkpoint.encode());
-        match self.within(created).await {
+        match self.with_timeout(created).await {
             // Two of one version say the same.
             Some(Ok(Created::New | Created::Exists)) => {}
-            Some(Err(failed)) => return Err(self.told(failed.error)),
+            Some(Err(failed)) => return Err(self.to_engine_error(failed.error)),
             None => return Err(self.no_answer()),
         }
         let hint = Bytes::from(checkpoint.version.to_string());
-        match self.within(self.medium.replace(HINT, hint)).await {
-            Some(replaced) => replaced.map_err(|error| self.told(error)),
+        match self.with_timeout(self.medium.replace(HINT, hint)).await {
+            Some(replaced) => replaced.map_err(|error| self.to_engine_error(error)),
             None => Err(self.no_answer()),
         }
     }
@@ -131,12 +131,12 @@ impl Log {
     }
 
     async fn hint(&self) -> Result<Option<u64>, DfOlapError> {
-        let bytes = self.asked(|| self.medium.read(HINT)).await?;
+        let bytes = self.with_retries(|| self.medium.read(HINT)).await?;
         Ok(bytes.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok()))
     }
 
     async fn list(&self, after: Option<&str>) -> Result<Vec<String>, DfOlapError> {
-        self.asked(|| self.medium.list(after)).await
+        self.with_retries(|| self.medium.list(after)).await
     }
 }
 

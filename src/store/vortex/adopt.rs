@@ -77,7 +77,7 @@ impl Database {
             .with_file_size(file.size_bytes);
         let opened = open.open(reader).await.map_err(|error: VortexError| {
             let failed = DfOlapError::Corrupt(format!("{shown} is no Vortex file: {error}"));
-            self.scans.failures.cause(failed)
+            self.scans.failures.original_error(failed)
         })?;
         let columns = self.columns(&shown, &opened, schema)?;
         let rows = u32::try_from(opened.row_count())

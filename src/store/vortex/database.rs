@@ -12,10 +12,10 @@ use futures::channel::oneshot;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-use super::codec::Damage;
-use super::ipc::Ipc;
+use super::format::codec::Damage;
+use super::format::ipc::Ipc;
+use super::format::{checkpoint, entry};
 use super::scan::Scans;
-use super::{checkpoint, entry};
 use crate::change::ChangeSet;
 use crate::error::DfOlapError;
 use crate::options::CompactionPolicy;
@@ -309,7 +309,7 @@ impl Database {
         for change in waiting {
             let outcome = match &outcome {
                 Ok(snapshot) => Ok(CommitOutcome::Committed(Arc::clone(snapshot))),
-                Err(error) => Err(error.again()),
+                Err(error) => Err(error.duplicate()),
             };
             let _ = change.answer.send(outcome);
         }

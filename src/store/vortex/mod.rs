@@ -2,7 +2,7 @@
 //!
 //! # What lies where
 //! - `_log/`: the entries and checkpoints of [`crate::store::log`]. An entry is one commit of the whole database; what
-//!   it says stands in [`entry`].
+//!   it says stands in [`format`].
 //! - `<table's id>/<fragment's id>.vortex`: rows that were too many to ride inside an entry.
 //!
 //! # What is guaranteed
@@ -12,24 +12,20 @@
 //! - V4 While a commit's outcome is unknown, nothing else is committed: it is settled first.
 
 mod adopt;
-mod checkpoint;
-mod codec;
 mod compact;
 mod database;
 mod decimals;
-mod entry;
 mod expr;
 mod files;
-mod history;
-mod ipc;
-#[cfg(feature = "cloud-storage")]
-mod patient;
+mod format;
+mod live_rows;
+mod lookup;
 mod read;
-mod rows;
-#[cfg(feature = "cloud-storage")]
-mod s3;
 mod scan;
 mod store;
+mod vacuum;
+mod verify;
+mod versions;
 mod write;
 
 #[cfg(test)]

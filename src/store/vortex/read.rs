@@ -35,11 +35,11 @@ impl Failures {
         if failures.len() == Self::KEPT {
             failures.pop_front();
         }
-        failures.push_back(error.again());
+        failures.push_back(error.duplicate());
     }
 
     /// The failure that an error tells of.
-    pub fn cause(&self, error: DfOlapError) -> DfOlapError {
+    pub fn original_error(&self, error: DfOlapError) -> DfOlapError {
         let failures = self.0.lock();
         if failures.is_empty() {
             return error;
@@ -47,7 +47,7 @@ impl Failures {
         let text = error.to_string();
         let mut newest_first = failures.iter().rev();
         let cause = newest_first.find(|failure| text.contains(&failure.to_string()));
-        cause.map_or(error, DfOlapError::again)
+        cause.map_or(error, DfOlapError::duplicate)
     }
 }
 

@@ -19,12 +19,12 @@ use vortex::session::VortexSession;
 
 use super::compact::When;
 use super::database::Database;
+#[cfg(feature = "cloud-storage")]
+use super::files::patient::Patient;
+#[cfg(feature = "cloud-storage")]
+use super::files::s3;
 use super::files::{DataFiles, LocalFiles};
-#[cfg(feature = "cloud-storage")]
-use super::patient::Patient;
 use super::read::{Failures, OpenedFiles};
-#[cfg(feature = "cloud-storage")]
-use super::s3;
 use super::scan::Scans;
 use super::write::{Writer, check_types};
 use crate::change::{Action, ChangeSet};
@@ -295,8 +295,8 @@ impl Store for VortexStore {
         self
     }
 
-    fn cause(&self, error: DfOlapError) -> DfOlapError {
-        self.database.scans.failures.cause(error)
+    fn original_error(&self, error: DfOlapError) -> DfOlapError {
+        self.database.scans.failures.original_error(error)
     }
 
     async fn find(

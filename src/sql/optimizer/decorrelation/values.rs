@@ -139,7 +139,7 @@ impl Unnest<'_> {
             && is_complete(&pushed, asked, as_rows)?
         {
             let keys = pairs(&pushed, &|asked, own| asked.eq(own));
-            return Ok((self.again(pushed)?, keys));
+            return Ok((self.unnested(pushed)?, keys));
         }
         let domain = around.domain(self, asked)?;
         push.domain = Some(&domain);
@@ -147,11 +147,11 @@ impl Unnest<'_> {
             return plan_err!("a subquery could not be joined with the query around it");
         };
         let keys = pairs(&pushed, &is_not_distinct);
-        Ok((self.again(pushed)?, keys))
+        Ok((self.unnested(pushed)?, keys))
     }
 
     /// What asked two levels up asks one level up now.
-    fn again(&self, pushed: Pushed) -> Result<Pushed> {
+    fn unnested(&self, pushed: Pushed) -> Result<Pushed> {
         let plan = self.plan(pushed.plan)?;
         Ok(Pushed { plan, ..pushed })
     }

@@ -14,8 +14,8 @@ use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 
-use super::runtime::{Answered, Filters, moved, taken};
-use crate::sql::expressions::opaque::{Unread, shown};
+use super::runtime::{Answered, Filters, push_into_source, remap_columns};
+use crate::sql::expressions::opaque::{OpaqueCondition, shown};
 
 /// Before partitions and orders are made sure of: a scan with its conditions is a scan.
 #[derive(Debug)]
@@ -35,8 +35,8 @@ impl PhysicalOptimizerRule for ScanConditions {
             let Some(filter) = plan.downcast_ref::<FilterExec>() else {
                 return Ok(Transformed::no(plan));
             };
-            Ok(match within(filter, config)? {
-                Some(within) => Transformed::yes(within),
+            Ok(match push_into_input(filter, config)? {
+                Some(pushed) => Transformed::yes(pushed),
                 None => Transformed::no(plan),
             })
         })
@@ -50,7 +50,10 @@ impl PhysicalOptimizerRule for ScanConditions {
 
 /// The input of a filter with as much of its condition as the sources apply, and what is left of the filter above it;
 /// `None` where the filter stays as it is.
-fn within(filter: &FilterExec, config: &ConfigOptions) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+fn push_into_input(
+    filter: &FilterExec,
+    config: &ConfigOptions,
+) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let parts = split_conjunction(filter.predicate()).into_iter();
     let (conditions, hidden): (Filters, Vec<bool>) = parts.map(shown).unzip();
     let offered = match filter.fetch() {
@@ -66,7 +69,7 @@ fn within(filter: &FilterExec, config: &ConfigOptions) -> Result<Option<Arc<dyn 
     let left: Filters = left
         .filter(|(_, is_applied)| !is_applied)
         .map(|((condition, is_hidden), _)| match is_hidden {
-            true => Arc::new(Unread(condition)) as _,
+            true => Arc::new(OpaqueCondition(condition)) as _,
             false => condition,
         })
         .collect();
@@ -94,7 +97,7 @@ fn offered(
     config: &ConfigOptions,
 ) -> Result<Option<Answered>> {
     if let Some(source) = plan.downcast_ref::<DataSourceExec>() {
-        return taken(source, conditions, config);
+        return push_into_source(source, conditions, config);
     }
     if plan.downcast_ref::<UnionExec>().is_none() {
         return Ok(None);
@@ -107,7 +110,7 @@ fn offered(
         let here = here.collect();
         let conditions = conditions
             .iter()
-            .map(|condition| moved(condition, &here, child));
+            .map(|condition| remap_columns(condition, &here, child));
         let conditions = conditions.collect::<Result<Option<Filters>>>()?;
         let Some(conditions) = conditions else {
             return Ok(None);

@@ -65,12 +65,12 @@ fn routed(
     config: &ConfigOptions,
 ) -> Result<Answered> {
     if let Some(source) = plan.downcast_ref::<DataSourceExec>() {
-        return taken(source, filters, config).map(|taken| match taken {
+        return push_into_source(source, filters, config).map(|taken| match taken {
             Some((with, _)) => (with, vec![true; filters.len()]),
             None => (Arc::clone(&plan), vec![false; filters.len()]),
         });
     }
-    let own = made(&plan, is_uneven, config);
+    let own = filter_of(&plan, is_uneven, config);
     let mut is_taken = vec![false; filters.len()];
     let mut is_own_taken = false;
     let mut children = Vec::new();
@@ -79,7 +79,7 @@ fn routed(
         let mut wanted = Filters::new();
         let mut numbers = Vec::new();
         for (number, filter) in filters.iter().enumerate() {
-            if let Some(moved) = moved(filter, &places, child)? {
+            if let Some(moved) = remap_columns(filter, &places, child)? {
                 wanted.push(moved);
                 numbers.push(Some(number));
             }
@@ -107,7 +107,7 @@ fn routed(
 }
 
 /// The source with filters, if it has a use for them, and which of them it applies to each row.
-pub(super) fn taken(
+pub(super) fn push_into_source(
     source: &DataSourceExec,
     filters: &Filters,
     config: &ConfigOptions,
@@ -133,7 +133,7 @@ pub(super) fn taken(
 /// The filter that a node makes for one of its children, and which.
 ///
 /// Its keys are plain columns: anything else may fail for a row that the plan drops between the source and the node.
-fn made(
+fn filter_of(
     plan: &Arc<dyn ExecutionPlan>,
     is_uneven: bool,
     config: &ConfigOptions,
@@ -241,7 +241,7 @@ fn with_filter(
 }
 
 /// A filter over the columns of a child; `None` where it reads one that the child does not have.
-pub(super) fn moved(
+pub(super) fn remap_columns(
     filter: &Arc<dyn PhysicalExpr>,
     places: &Places,
     child: &Arc<dyn ExecutionPlan>,

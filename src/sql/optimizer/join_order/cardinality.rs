@@ -4,7 +4,6 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::sql::scan::provider::SnapshotTable;
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::DataType;
 use arrow::row::{RowConverter, SortField};
@@ -17,8 +16,8 @@ use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{Expr, FetchType, LogicalPlan, TableScan};
 use datafusion::physical_expr::create_physical_expr;
 
-/// The rows that pass a condition of which nothing is known.
-const PASSING: f64 = 0.2;
+use super::search::DEFAULT_SELECTIVITY;
+use crate::sql::scan::provider::SnapshotTable;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Estimate {
@@ -46,7 +45,7 @@ pub(super) fn estimate(plan: &LogicalPlan) -> Option<Estimate> {
                 LogicalPlan::TableScan(scan) => scanned(scan, &conditions)?,
                 input => {
                     let input = estimate(input)?;
-                    let passing = PASSING.powi(conditions.len() as i32);
+                    let passing = DEFAULT_SELECTIVITY.powi(conditions.len() as i32);
                     Estimate {
                         rows: (input.rows * passing).max(1.0),
                         ..input
@@ -116,7 +115,7 @@ fn scanned(scan: &TableScan, conditions: &[&Expr]) -> Option<Estimate> {
         true => all_rows,
         false => {
             let passing = sampled_share(scan, &all);
-            let passing = passing.unwrap_or_else(|| PASSING.powi(all.len() as i32));
+            let passing = passing.unwrap_or_else(|| DEFAULT_SELECTIVITY.powi(all.len() as i32));
             (all_rows * passing).max(1.0)
         }
     };

@@ -16,8 +16,8 @@ pub(super) const MAX_RELATIONS: usize = 32;
 const BUILD: f64 = 4.0;
 const PROBE: f64 = 1.0;
 const MADE: f64 = 2.0;
-/// The rows that pass a condition of which nothing is known.
-const PASSING: f64 = 0.3;
+/// The rows that pass a condition of which nothing is known, as `FilterExec` of DataFusion has it.
+pub(super) const DEFAULT_SELECTIVITY: f64 = 0.2;
 
 pub(super) struct Relation {
     /// Rows that are joined.
@@ -118,7 +118,7 @@ impl Problem {
         }
         for condition in &self.conditions {
             if condition & !set == 0 {
-                rows *= PASSING;
+                rows *= DEFAULT_SELECTIVITY;
             }
         }
         rows.max(1.0)

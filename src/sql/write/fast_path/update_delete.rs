@@ -33,7 +33,13 @@ use crate::sql::write::rows::shape;
 use crate::sql::write::target::{Target, assignments};
 use crate::store::Found;
 
-/// The most files that are looked at one after the other; of rows in memory the runtime says how many.
+/// The most rows in memory that one thread looks at by itself; of more, a plan has them looked at by all threads, where
+/// there are others.
+const MAX_ROWS: u64 = match runtime::SINGLE_THREADED {
+    true => u64::MAX,
+    false => 1 << 18,
+};
+/// The most files that are looked at one after the other.
 const MAX_FILES: usize = 4;
 
 /// The target of `DELETE FROM t WHERE condition` and the rows that it removes; `None` where the statement is anything
@@ -117,7 +123,7 @@ async fn matched(
         .iter()
         .map(|place| table.fragments[*place].rows())
         .sum();
-    if runtime::DIRECT_ROWS.is_some_and(|most| rows > most) || in_files.len() > MAX_FILES {
+    if rows > MAX_ROWS || in_files.len() > MAX_FILES {
         return Ok(None);
     }
     let mut matched = Matched {

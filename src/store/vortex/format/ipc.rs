@@ -22,7 +22,7 @@ const KEPT: usize = 16;
 /// Writes streams. The message that begins one is kept: for a small commit, to describe the columns takes longer than
 /// to write the rows.
 #[derive(Debug, Default)]
-pub(super) struct Ipc {
+pub(crate) struct Ipc {
     begun: Mutex<VecDeque<(SchemaRef, Begun)>>,
     /// The buffers of who wrote last.
     context: Mutex<IpcWriteContext>,

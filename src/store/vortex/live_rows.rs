@@ -1,51 +1,44 @@
 //! The live rows of fragments, in order and in the shape of their table, for what reads them to write them again.
 
-use std::ops::{BitAnd, Range};
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, new_null_array};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, new_null_array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Fields, UInt64Type};
-use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
+use arrow::datatypes::{DataType, Field, Fields};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use vortex::array::VortexSessionExecute;
 use vortex::arrow::ArrowSessionExt;
 use vortex::dtype::Nullability;
-use vortex::error::{VortexError, VortexResult};
-use vortex::expr::{BoundExpression, Expression, and_collect, get_item, pack, root};
+use vortex::error::VortexError;
+use vortex::expr::{BoundExpression, get_item, pack, root};
 use vortex::file::OpenOptionsSessionExt;
 use vortex::io::VortexReadAt;
 use vortex::layout::LayoutReaderRef;
 use vortex::layout::layouts::row_idx::row_idx;
 use vortex::layout::scan::scan_builder::ScanBuilder;
-use vortex::mask::Mask;
-use vortex_datafusion::convert::ExpressionConverter;
 
-use super::expr::{Converter, ROW_INDEX};
+use super::expr::ROW_INDEX;
 use super::read::CheckedFile;
-use super::scan::{Scans, Stored, without};
+use super::scan::{Scans, without};
 use crate::error::DfOlapError;
 use crate::fragment::{ColumnId, DataFile, LiveFragment};
-use crate::snapshot::{Table, TableDefinition};
-use crate::store::Found;
-
-/// More rows than this are not looked up.
-const MAX_FOUND: usize = 1 << 16;
+use crate::snapshot::TableDefinition;
 
 /// How many parts of a file are looked through at once.
 const SPLITS_AT_ONCE: usize = 4;
 
 /// What a read asks for beside the columns.
 #[derive(Default)]
-struct Extra {
+pub(super) struct Extra {
     /// With the rows between which all are that it may be true for.
-    filter: Option<(BoundExpression, Range<u64>)>,
+    pub filter: Option<(BoundExpression, Range<u64>)>,
     /// The rows' positions as a last column.
-    positions: bool,
+    pub positions: bool,
 }
 
-type Rows = BoxStream<'static, Result<RecordBatch, DfOlapError>>;
+pub(super) type Rows = BoxStream<'static, Result<RecordBatch, DfOlapError>>;
 
 impl Scans {
     /// The live rows of a fragment.
@@ -77,85 +70,25 @@ impl Scans {
             .boxed())
     }
 
-    /// The live rows of a file for which a condition may be true, with their positions; `None` where no part of the
-    /// condition can be looked up, or they are many.
-    pub async fn find(
+    pub(super) fn failed(
         &self,
-        table: &Table,
-        place: usize,
-        condition: &Arc<dyn PhysicalExpr>,
-    ) -> Result<Option<Vec<Found>>, DfOlapError> {
-        let definition = &table.definition;
-        let live = &table.fragments[place];
-        let Some(file) = live.fragment.file() else {
-            return Ok(None);
-        };
-        let shape = (Arc::clone(&live.fragment.layout), Arc::clone(&file.names));
-        let stored = Stored::new(definition, &shape);
-        let converter = Converter::new(&self.session);
-        let parts = split_conjunction(condition).into_iter().filter_map(|part| {
-            let part = stored.in_file(part)?;
-            converter.try_convert(&part, &stored.schema).ok()?
-        });
-        let parts: Vec<Expression> = parts.collect();
-        let Some(filter) = and_collect(parts.iter().cloned()) else {
-            return Ok(None);
-        };
-        let reader = match self.opened.get(live.fragment.id) {
-            Some(reader) => reader,
-            None => {
-                let checked = self.checked_file(live).sparse();
-                let reader = self.layout_reader(checked, file).await?;
-                self.opened.put(live.fragment.id, &reader);
-                reader
-            }
-        };
-        let failed = self.failed(file);
-        let Some(range) = possible(&reader, &parts).await.map_err(&failed)? else {
-            return Ok(Some(Vec::new()));
-        };
-        let filter = bound(filter, &reader).map_err(failed)?;
-        let there = stored.columns();
-        let extra = Extra {
-            filter: Some((filter, range)),
-            positions: true,
-        };
-        let mut rows = self.file_rows(definition, live, file, &there, reader, extra)?;
-        let (mut found, mut count) = (Vec::new(), 0);
-        while let Some(batch) = rows.next().await {
-            let batch = batch?;
-            count += batch.num_rows();
-            if count > MAX_FOUND {
-                return Ok(None);
-            }
-            let positions = batch
-                .column(there.len())
-                .as_primitive::<UInt64Type>()
-                .clone();
-            found.push(Found {
-                batch: in_shape(definition, &there, &batch)?,
-                positions,
-            });
-        }
-        Ok(Some(found))
-    }
-
-    fn failed(&self, file: &DataFile) -> impl Fn(VortexError) -> DfOlapError + Send + 'static {
+        file: &DataFile,
+    ) -> impl Fn(VortexError) -> DfOlapError + Send + 'static {
         let shown = self.files.shown(&file.path);
         let failures = self.failures.clone();
         move |error| {
-            failures.cause(DfOlapError::Other(format!(
+            failures.original_error(DfOlapError::Other(format!(
                 "{shown} could not be read: {error}"
             )))
         }
     }
 
-    fn checked_file(&self, live: &LiveFragment) -> CheckedFile {
+    pub(super) fn checked_file(&self, live: &LiveFragment) -> CheckedFile {
         let fragment = Arc::clone(&live.fragment);
         CheckedFile::new(self.files.clone(), fragment, self.failures.clone())
     }
 
-    async fn layout_reader(
+    pub(super) async fn layout_reader(
         &self,
         checked: CheckedFile,
         file: &DataFile,
@@ -173,7 +106,7 @@ impl Scans {
     }
 
     /// The columns `there` of a file's live rows, and what else is asked for.
-    fn file_rows(
+    pub(super) fn file_rows(
         &self,
         definition: &TableDefinition,
         live: &LiveFragment,
@@ -245,27 +178,6 @@ impl Scans {
     }
 }
 
-fn bound(expr: Expression, reader: &LayoutReaderRef) -> VortexResult<BoundExpression> {
-    expr.bind(reader.dtype())?.optimize_recursive()
-}
-
-/// The rows of a file between which all are for which all of `parts` may be true, by the statistics of its zones.
-async fn possible(
-    reader: &LayoutReaderRef,
-    parts: &[Expression],
-) -> VortexResult<Option<Range<u64>>> {
-    let rows = 0..reader.row_count();
-    let length = usize::try_from(rows.end).unwrap_or(usize::MAX);
-    let mut mask = Mask::new_true(length);
-    for part in parts {
-        let part = bound(part.clone(), reader)?;
-        let pruned = reader.pruning_evaluation(&rows, &part, mask.clone())?;
-        mask = mask.bitand(&pruned.await?);
-    }
-    let ends = mask.first().zip(mask.last());
-    Ok(ends.map(|(first, last)| first as u64..last as u64 + 1))
-}
-
 /// True for a type that a scan yields when it is asked to; others are cast afterwards.
 fn is_read_as(data_type: &DataType) -> bool {
     !matches!(
@@ -275,7 +187,7 @@ fn is_read_as(data_type: &DataType) -> bool {
 }
 
 /// A batch with the columns `there` as one of the table's.
-fn in_shape(
+pub(super) fn in_shape(
     definition: &TableDefinition,
     there: &[ColumnId],
     batch: &RecordBatch,

@@ -29,7 +29,7 @@ use crate::snapshot::{Column, RelationId, TableDefinition};
 
 /// Why bytes are not what an engine wrote.
 #[derive(Debug)]
-pub(super) struct Damage(pub String);
+pub(crate) struct Damage(pub String);
 
 impl<E: std::error::Error> From<E> for Damage {
     fn from(error: E) -> Self {
@@ -37,13 +37,13 @@ impl<E: std::error::Error> From<E> for Damage {
     }
 }
 
-pub(super) fn damage(what: impl Into<String>) -> Damage {
+pub(crate) fn damage(what: impl Into<String>) -> Damage {
     Damage(what.into())
 }
 
 /// The place of a blob in the list of blobs.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(super) struct Blob(u32);
+pub(crate) struct Blob(u32);
 
 /// A body: `content` and what it points to.
 #[derive(Serialize, Deserialize)]
@@ -69,7 +69,7 @@ struct LoggedShape {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct LoggedDefinition {
+pub(crate) struct LoggedDefinition {
     schema: Blob,
     columns: Vec<LoggedColumn>,
     primary_key: Vec<u32>,
@@ -86,7 +86,7 @@ struct LoggedColumn {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct LoggedFragment {
+pub(crate) struct LoggedFragment {
     id: Uuid,
     rows: u32,
     shape: u32,
@@ -119,7 +119,7 @@ struct Shape {
 }
 
 /// Writes a body.
-pub(super) struct Encoder<'a> {
+pub(crate) struct Encoder<'a> {
     ipc: &'a Ipc,
     blobs: Vec<Bytes>,
     shapes: Vec<Shape>,
@@ -310,7 +310,7 @@ struct ReadShape {
 }
 
 /// Reads a body. Nothing in it is believed before it was looked at.
-pub(super) struct Decoder {
+pub(crate) struct Decoder {
     blobs: Vec<Bytes>,
     shapes: Vec<ReadShape>,
 }

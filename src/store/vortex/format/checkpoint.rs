@@ -40,7 +40,7 @@ struct LoggedLive {
     deleted: Option<Blob>,
 }
 
-pub(super) fn encode(ipc: &Ipc, database: Uuid, snapshot: &Snapshot) -> Result<Bytes, Damage> {
+pub(crate) fn encode(ipc: &Ipc, database: Uuid, snapshot: &Snapshot) -> Result<Bytes, Damage> {
     let mut encoder = Encoder::new(ipc);
     let (mut tables, mut views) = (Vec::new(), Vec::new());
     for (name, id) in snapshot.names.iter() {
@@ -84,7 +84,7 @@ fn encode_table(
 }
 
 /// The database's identity and its state, of the version whose checkpoint it is.
-pub(super) fn decode(version: u64, body: &Bytes) -> Result<(Uuid, Snapshot), Damage> {
+pub(crate) fn decode(version: u64, body: &Bytes) -> Result<(Uuid, Snapshot), Damage> {
     let (mut decoder, state) = Decoder::new::<LoggedState>(body)?;
     let mut names = BTreeMap::new();
     let mut tables = BTreeMap::new();

@@ -18,7 +18,7 @@ use object_store::{
 use crate::runtime;
 
 #[derive(Debug)]
-pub(super) struct Patient {
+pub(crate) struct Patient {
     inner: Arc<dyn ObjectStore>,
     limit: Duration,
 }
@@ -29,7 +29,7 @@ impl Patient {
     }
 }
 
-async fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+async fn with_timeout<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
     let late = runtime::sleep(limit);
     futures::pin_mut!(work, late);
     match select(work, late).await {
@@ -49,7 +49,7 @@ fn patiently<T: Send + 'static>(
     stream::unfold(Some(items), move |items| async move {
         let mut items = items?;
         let next = async { items.next().await.transpose() };
-        match within(limit, next).await {
+        match with_timeout(limit, next).await {
             Ok(Some(item)) => Some((Ok(item), Some(items))),
             Ok(None) => None,
             Err(error) => Some((Err(error), None)),
@@ -72,7 +72,7 @@ impl ObjectStore for Patient {
         payload: PutPayload,
         options: PutOptions,
     ) -> Result<PutResult> {
-        within(self.limit, self.inner.put_opts(location, payload, options)).await
+        with_timeout(self.limit, self.inner.put_opts(location, payload, options)).await
     }
 
     async fn put_multipart_opts(
@@ -82,13 +82,13 @@ impl ObjectStore for Patient {
     ) -> Result<Box<dyn MultipartUpload>> {
         let begun = self.inner.put_multipart_opts(location, options);
         Ok(Box::new(PatientUpload {
-            inner: within(self.limit, begun).await?,
+            inner: with_timeout(self.limit, begun).await?,
             limit: self.limit,
         }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        let mut read = within(self.limit, self.inner.get_opts(location, options)).await?;
+        let mut read = with_timeout(self.limit, self.inner.get_opts(location, options)).await?;
         if let GetResultPayload::Stream(bytes) = read.payload {
             read.payload = GetResultPayload::Stream(patiently(self.limit, bytes));
         }
@@ -115,11 +115,11 @@ impl ObjectStore for Patient {
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        within(self.limit, self.inner.list_with_delimiter(prefix)).await
+        with_timeout(self.limit, self.inner.list_with_delimiter(prefix)).await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        within(self.limit, self.inner.copy_opts(from, to, options)).await
+        with_timeout(self.limit, self.inner.copy_opts(from, to, options)).await
     }
 }
 
@@ -132,14 +132,14 @@ struct PatientUpload {
 #[async_trait]
 impl MultipartUpload for PatientUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
-        within(self.limit, self.inner.put_part(data)).boxed()
+        with_timeout(self.limit, self.inner.put_part(data)).boxed()
     }
 
     async fn complete(&mut self) -> Result<PutResult> {
-        within(self.limit, self.inner.complete()).await
+        with_timeout(self.limit, self.inner.complete()).await
     }
 
     async fn abort(&mut self) -> Result<()> {
-        within(self.limit, self.inner.abort()).await
+        with_timeout(self.limit, self.inner.abort()).await
     }
 }

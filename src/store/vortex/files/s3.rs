@@ -19,18 +19,18 @@ use crate::store::settings::S3Options;
 const RETRY_TIME: Duration = Duration::from_secs(45);
 
 /// The two clients of a database, for its files and for its log, and the prefix that it lies below.
-pub(super) struct Clients {
+pub(crate) struct Clients {
     pub store: Arc<dyn ObjectStore>,
     pub log_store: Arc<dyn ObjectStore>,
     pub prefix: Path,
 }
 
-pub(super) fn prefix(url: &Url) -> Result<Path, DfOlapError> {
+pub(crate) fn prefix(url: &Url) -> Result<Path, DfOlapError> {
     Path::from_url_path(url.path())
         .map_err(|error| DfOlapError::StorageConfig(format!("'{url}': {error}")))
 }
 
-pub(super) fn connect(url: &Url, options: &S3Options) -> Result<Clients, DfOlapError> {
+pub(crate) fn connect(url: &Url, options: &S3Options) -> Result<Clients, DfOlapError> {
     let prefix = prefix(url)?;
     let build = |retry: RetryConfig| -> Result<Arc<dyn ObjectStore>, DfOlapError> {
         let mut builder = AmazonS3Builder::from_env()

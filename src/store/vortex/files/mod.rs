@@ -1,6 +1,11 @@
 //! Where data files lie: in folders of a local disk, or below a prefix of an object store. A file is written once,
 //! under a name that nothing else has, and is on stable storage when its upload is finished.
 
+#[cfg(feature = "cloud-storage")]
+pub(super) mod patient;
+#[cfg(feature = "cloud-storage")]
+pub(super) mod s3;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
@@ -27,7 +32,7 @@ const LOCAL_WRITE_BYTES: usize = 1 << 20;
 const AT_ONCE_BYTES: usize = 1 << 20;
 
 #[derive(Debug, Clone)]
-pub(super) enum DataFiles {
+pub(crate) enum DataFiles {
     Local(Arc<LocalFiles>),
     #[cfg_attr(
         not(feature = "cloud-storage"),
@@ -42,7 +47,7 @@ pub(super) enum DataFiles {
 }
 
 #[derive(Debug)]
-pub(super) struct LocalFiles {
+pub(crate) struct LocalFiles {
     files: Arc<dyn Files>,
     root: PathBuf,
     synced: bool,
@@ -298,7 +303,7 @@ impl DataFiles {
 
 /// A data file as storage lists it.
 #[derive(Debug)]
-pub(super) struct StoredFile {
+pub(crate) struct StoredFile {
     pub path: String,
     pub size_bytes: u64,
     pub modified: SystemTime,
@@ -318,7 +323,7 @@ fn object_path(prefix: &object_store::path::Path, path: &str) -> object_store::p
     parts.fold(prefix.clone(), |path, part| path.join(part))
 }
 
-pub(super) fn missing(shown: &str) -> DfOlapError {
+pub(crate) fn missing(shown: &str) -> DfOlapError {
     DfOlapError::Corrupt(format!("{shown} is missing"))
 }
 
@@ -331,7 +336,7 @@ fn unavailable(shown: &str, error: &dyn fmt::Display) -> DfOlapError {
 }
 
 /// A file on its way. Dropped before it is finished, it leaves nothing that anyone reads.
-pub(super) struct Upload {
+pub(crate) struct Upload {
     shown: String,
     to: To,
     waiting: BytesMut,

@@ -84,7 +84,7 @@ struct LoggedOld {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct LoggedView {
+pub(crate) struct LoggedView {
     pub name: String,
     pub view: Uuid,
     pub query: String,
@@ -100,7 +100,7 @@ struct LoggedMerge {
 }
 
 /// The body of the first entry.
-pub(super) fn encode_birth(ipc: &Ipc, database: Uuid) -> Result<Bytes, Damage> {
+pub(crate) fn encode_birth(ipc: &Ipc, database: Uuid) -> Result<Bytes, Damage> {
     Encoder::new(ipc).finish(Logged {
         database: Some(database),
         actions: Vec::new(),
@@ -109,7 +109,7 @@ pub(super) fn encode_birth(ipc: &Ipc, database: Uuid) -> Result<Bytes, Damage> {
 }
 
 /// The body of an entry: `changes` in order, and the merges that came with them.
-pub(super) fn encode<'a>(
+pub(crate) fn encode<'a>(
     ipc: &Ipc,
     changes: impl Iterator<Item = &'a ChangeSet>,
     merges: &[Merge],
@@ -218,7 +218,7 @@ impl LoggedView {
 }
 
 /// The snapshot after an entry, which came right after `current`. An entry without a body says nothing.
-pub(super) fn replay(body: &Bytes, current: &Snapshot) -> Result<Snapshot, Damage> {
+pub(crate) fn replay(body: &Bytes, current: &Snapshot) -> Result<Snapshot, Damage> {
     if body.is_empty() {
         return ChangeSet::default()
             .apply(current, current)
@@ -244,14 +244,14 @@ pub(super) fn replay(body: &Bytes, current: &Snapshot) -> Result<Snapshot, Damag
             into: FragmentId(merge.into),
         };
         merge
-            .again(&mut next)
+            .replay(&mut next)
             .map_err(|error| damage(error.to_string()))?;
     }
     Ok(next)
 }
 
 /// The files that an entry puts into tables.
-pub(super) fn files_added(body: &Bytes) -> Result<Vec<String>, Damage> {
+pub(crate) fn files_added(body: &Bytes) -> Result<Vec<String>, Damage> {
     if body.is_empty() {
         return Ok(Vec::new());
     }
@@ -266,7 +266,7 @@ pub(super) fn files_added(body: &Bytes) -> Result<Vec<String>, Damage> {
 }
 
 /// The identity of a database, from the body of its first entry.
-pub(super) fn database(body: &Bytes) -> Result<Uuid, Damage> {
+pub(crate) fn database(body: &Bytes) -> Result<Uuid, Damage> {
     let (_, logged) = Decoder::new::<Logged>(body)?;
     logged
         .database

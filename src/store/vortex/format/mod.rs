@@ -1,0 +1,6 @@
+//! The bodies of the log's objects, byte by byte; `docs/format.md` describes them.
+
+pub(super) mod checkpoint;
+pub(super) mod codec;
+pub(super) mod entry;
+pub(super) mod ipc;

@@ -1,0 +1,89 @@
+//! Verification: everything is read that a retained version references, and held against its checksums.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::database::Database;
+use super::format::checkpoint;
+use super::read::CheckedFile;
+use super::versions::fragments_of;
+use crate::error::DfOlapError;
+use crate::fragment::Fragment;
+use crate::store::log::Kind;
+use crate::upkeep::Verification;
+
+impl Database {
+    pub async fn verify(&self) -> Result<Verification, DfOlapError> {
+        self.refresh().await?;
+        let now = self.snapshot();
+        let mut done = Verification::default();
+        let mut files: HashMap<String, Arc<Fragment>> = HashMap::new();
+        for at in self.log.checkpoints().await? {
+            done.log_objects += 1;
+            let checkpoint = match self.log.must(at, Kind::Checkpoint).await {
+                Ok(checkpoint) => checkpoint,
+                Err(error) => {
+                    done.note(error)?;
+                    continue;
+                }
+            };
+            let decoded = checkpoint::decode(at, &checkpoint.body);
+            if let Err(error) = decoded.map_err(|e| self.damaged(Kind::Checkpoint, at, e)) {
+                done.note(error)?;
+            }
+        }
+        match self.state_of(now.oldest).await {
+            Err(error) => done.note(error)?,
+            Ok(mut state) => {
+                files.extend(fragments_of(&state.snapshot));
+                for version in now.oldest.0 + 1..=now.version.0 {
+                    done.log_objects += 1;
+                    let next = match self.log.must(version, Kind::Entry).await {
+                        Ok(entry) => self.after(Some(&state), &entry),
+                        Err(error) => Err(error),
+                    };
+                    match next {
+                        Ok(next) => state = next,
+                        // What comes after it cannot be told.
+                        Err(error) => {
+                            done.note(error)?;
+                            break;
+                        }
+                    }
+                    files.extend(fragments_of(&state.snapshot));
+                }
+            }
+        }
+        files.extend(fragments_of(&now));
+        for fragment in files.into_values() {
+            let Some(file) = fragment.file() else {
+                continue;
+            };
+            done.files += 1;
+            done.bytes += file.size_bytes;
+            let read = CheckedFile::new(
+                self.scans.files.clone(),
+                Arc::clone(&fragment),
+                self.scans.failures.clone(),
+            );
+            if let Err(error) = read.check_all().await {
+                done.note(error)?;
+            }
+        }
+        done.damages.sort();
+        Ok(done)
+    }
+}
+
+impl Verification {
+    /// Lists a damage; any other error ends the verification.
+    fn note(&mut self, error: DfOlapError) -> Result<(), DfOlapError> {
+        match error {
+            DfOlapError::Corrupt(text) => {
+                self.damages.push(text);
+                Ok(())
+            }
+            error => Err(error),
+        }
+    }
+}
