@@ -7,7 +7,7 @@ Runs a copy of scripts/test whose external commands are all stubs that do nothin
 each call, that one call fails. A call within a step has to end the run with a status other than 0 and the step's name, with
 CI=1 always, and otherwise where the step may not be left out; a step that may be left out is named as NOT RUN at the end.
 Then the stubs tell of no test, and of one that had no server: the first fails, the second is named, and fails with CI=1.
-At last scripts/linted, with the true cargo, builds a crate that has something to lint.
+With words, only the checks run that have them in their names. At last scripts/linted, with the true cargo, builds a crate that has something to lint.
 """
 
 import os
@@ -73,7 +73,9 @@ def machine(top: Path, without: set[str]) -> Path:
     return top
 
 
-def run(top: Path, failing: int, ci: bool, prints: str = A_TEST, report: str = "") -> tuple[int, str, list[list[str]]]:
+def run(
+    top: Path, failing: int, ci: bool, prints: str = A_TEST, report: str = "", words: tuple[str, ...] = ()
+) -> tuple[int, str, list[list[str]]]:
     """The status, the output and the calls of one run in which one call fails; 0 for none."""
     files = {name: top / name.lower() for name in ["COUNTER", "CALLS", "OUTPUT"]}
     files["COUNTER"].write_text("0")
@@ -83,7 +85,7 @@ def run(top: Path, failing: int, ci: bool, prints: str = A_TEST, report: str = "
     environment |= {"PRINTS": prints, "REPORT": report}
     environment |= {"VENV": str(top / "venv"), "CHROMIUM": "chromium", "CI": "1" if ci else ""}
     with files["OUTPUT"].open("w") as output:
-        command = [shutil.which("bash"), str(top / "scripts/test")]
+        command = [shutil.which("bash"), str(top / "scripts/test"), *words]
         status = subprocess.run(command, env=environment, stdout=output, stderr=output, timeout=60, check=False).returncode
     calls = [line.split("\t") for line in files["CALLS"].read_text().splitlines()]
     return status, files["OUTPUT"].read_text(), calls
@@ -135,6 +137,25 @@ def miscounts(top: Path) -> list[str]:
     return found
 
 
+def misread_words(top: Path) -> list[str]:
+    """Where the script does not run just the checks that it is given words of."""
+    found = []
+    for words, steps in [
+        (("layers",), ["layers"]),
+        (("forma", "this"), ["format", "this script"]),
+        (("doc tests",), ["libclang", "doc tests"]),
+        (("oracle of",), ["libclang", "Python environment", "DuckDB oracle of TPC-H"]),
+    ]:
+        status, output, _ = run(top, 0, ci=True, words=words)
+        ran = re.findall(r"^==> (.*)", output, re.MULTILINE)
+        if status != 0 or ran != steps:
+            found.append(f"with the words {words} the status is {status}, and it runs {ran}")
+    status, output, _ = run(top, 0, ci=True, words=("layers", "no such check"))
+    if status == 0 or 'no check has "no such check" in its name' not in output:
+        found.append(f"with a word that no check has, the status is {status}")
+    return found
+
+
 MANIFEST = """[package]
 name = "planted"
 edition = "2024"
@@ -174,8 +195,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         found += miscounts(machine(Path(folder) / "top", set()))
     with tempfile.TemporaryDirectory() as folder:
+        found += misread_words(machine(Path(folder) / "top", set()))
+    with tempfile.TemporaryDirectory() as folder:
         found += unlinted(Path(folder))
-    looked = f"{tried} failing calls, 3 runs without a test or a server, {len(PLANTED)} crates to lint"
+    looked = f"{tried} failing calls, 3 runs without a test or a server, 5 with words, {len(PLANTED)} crates to lint"
     print("\n".join(found + [f"{looked}; {len(found)} faults of the scripts"]))
     return 1 if found or tried < 40 else 0
 

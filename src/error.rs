@@ -80,6 +80,11 @@ pub enum DfOlapError {
     #[error("table not found: {0}")]
     TableNotFound(String),
 
+    /// A statement or call names a column that does not exist.
+    // The words of DataFusion's own error, by which programs know it.
+    #[error("No field named {0}")]
+    ColumnNotFound(String),
+
     /// Data or a schema does not fit the table's schema.
     #[error("schema mismatch: {0}")]
     SchemaMismatch(String),
@@ -162,10 +167,12 @@ impl DfOlapError {
         match self {
             Self::DataFusion(e) => datafusion_kind(e),
             Self::Arrow(e) => arrow_kind(e),
-            Self::TableNotFound(_) | Self::SchemaMismatch(_) | Self::Invalid(_) => {
-                ErrorKind::Invalid
-            }
-            Self::UrlParse(_) | Self::StorageConfig(_) => ErrorKind::Invalid,
+            Self::TableNotFound(_)
+            | Self::ColumnNotFound(_)
+            | Self::SchemaMismatch(_)
+            | Self::UrlParse(_)
+            | Self::StorageConfig(_)
+            | Self::Invalid(_) => ErrorKind::Invalid,
             Self::Io(_) | Self::ObjectStore(_) | Self::Unavailable(_) => ErrorKind::Unavailable,
             Self::Corrupt(_) => ErrorKind::Corrupt,
             Self::CommitUnknown { .. } => ErrorKind::Indeterminate,
@@ -181,6 +188,18 @@ impl DfOlapError {
 }
 
 impl DfOlapError {
+    /// Whether a column is named that does not exist, in our words or in DataFusion's.
+    pub(crate) fn is_unknown_column(&self) -> bool {
+        match self {
+            Self::ColumnNotFound(_) => true,
+            Self::DataFusion(error) => {
+                matches!(error.find_root(), DataFusionError::SchemaError(inner, _)
+                if matches!(inner.as_ref(), SchemaError::FieldNotFound { .. }))
+            }
+            _ => false,
+        }
+    }
+
     /// The same error of a store for another who asked.
     pub(crate) fn duplicate(&self) -> Self {
         match self {

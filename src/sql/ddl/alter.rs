@@ -339,6 +339,6 @@ impl<'a> Shape<'a> {
     }
 
     fn no_field(&self, name: &str) -> DfOlapError {
-        DfOlapError::Invalid(format!("No field named {name} in table {}", self.name))
+        DfOlapError::ColumnNotFound(format!("{name} in table {}", self.name))
     }
 }

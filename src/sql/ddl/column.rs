@@ -42,8 +42,8 @@ pub(crate) fn key_of(columns: &[Column], key: &[String]) -> Result<Vec<ColumnId>
             }
             Some(column) => ids.push(column.id),
             None => {
-                return Err(DfOlapError::Invalid(format!(
-                    "No field named {name} for the PRIMARY KEY"
+                return Err(DfOlapError::ColumnNotFound(format!(
+                    "{name} for the PRIMARY KEY"
                 )));
             }
         }

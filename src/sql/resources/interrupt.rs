@@ -16,10 +16,18 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::joins::utils::JoinFilter;
-use datafusion::physical_plan::joins::{NestedLoopJoinExec, NestedLoopJoinExecBuilder};
+use datafusion::physical_plan::joins::{
+    CrossJoinExec, HashJoinExec, NestedLoopJoinExec, NestedLoopJoinExecBuilder,
+    PiecewiseMergeJoinExec, SortMergeJoinExec,
+};
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use datafusion::physical_plan::unnest::UnnestExec;
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use futures::future;
 use tokio_util::sync::CancellationToken;
 
@@ -90,30 +98,11 @@ pub(crate) fn interruptible(
     plan: Arc<dyn ExecutionPlan>,
     stop: &Arc<Stop>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    const MULTIPLY: [&str; 6] = [
-        "CrossJoinExec",
-        "NestedLoopJoinExec",
-        "HashJoinExec",
-        "SortMergeJoinExec",
-        "PiecewiseMergeJoinExec",
-        "UnnestExec",
-    ];
-    // These may hand out batch after batch of what they hold.
-    const LONG: [&str; 5] = [
-        "SortExec",
-        "SortPreservingMergeExec",
-        "AggregateExec",
-        "WindowAggExec",
-        "BoundedWindowAggExec",
-    ];
     plan.transform_up(|plan| {
-        if plan.children().is_empty() {
+        if plan.children().is_empty() || holds_rows(&plan) {
             return Ok(Transformed::yes(Arc::new(PacedExec::new(plan, None)) as _));
         }
-        if LONG.contains(&plan.name()) {
-            return Ok(Transformed::yes(Arc::new(PacedExec::new(plan, None)) as _));
-        }
-        if !MULTIPLY.contains(&plan.name()) {
+        if !multiplies_rows(&plan) {
             return Ok(Transformed::no(plan));
         }
         let plan = match plan.downcast_ref::<NestedLoopJoinExec>() {
@@ -124,6 +113,25 @@ pub(crate) fn interruptible(
         Ok(Transformed::yes(Arc::new(CooperativeExec::new(plan)) as _))
     })
     .map(|transformed| transformed.data)
+}
+
+/// Whether an operator may hand out batch after batch of rows that it holds.
+fn holds_rows(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.downcast_ref::<SortExec>().is_some()
+        || plan.downcast_ref::<SortPreservingMergeExec>().is_some()
+        || plan.downcast_ref::<AggregateExec>().is_some()
+        || plan.downcast_ref::<WindowAggExec>().is_some()
+        || plan.downcast_ref::<BoundedWindowAggExec>().is_some()
+}
+
+/// Whether an operator may make many rows of one.
+fn multiplies_rows(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.downcast_ref::<CrossJoinExec>().is_some()
+        || plan.downcast_ref::<NestedLoopJoinExec>().is_some()
+        || plan.downcast_ref::<HashJoinExec>().is_some()
+        || plan.downcast_ref::<SortMergeJoinExec>().is_some()
+        || plan.downcast_ref::<PiecewiseMergeJoinExec>().is_some()
+        || plan.downcast_ref::<UnnestExec>().is_some()
 }
 
 /// The same where others have no thread of their own: with pauses in the middle of a nested loop join.

@@ -43,11 +43,9 @@ impl Prepared {
             _ => Ok(()),
         };
         // Types that are not known before EXECUTE are no error yet; names are.
-        match planned.map_err(DfOlapError::from) {
+        match planned.map_err(|error| DfOlapError::from(hide_row_address(error))) {
             Err(error @ DfOlapError::TableNotFound(_)) => return Err(error),
-            Err(DfOlapError::DataFusion(error)) if error.to_string().contains("No field named") => {
-                return Err(DfOlapError::DataFusion(hide_row_address(error)));
-            }
+            Err(error) if error.is_unknown_column() => return Err(error),
             _ => {}
         }
         Ok(Self {
