@@ -8,6 +8,7 @@
    `lib.rs` are no imports: a path through one is followed to the file that has the item. Unit tests are left out.
 4. `target_arch` stands in TARGET_FILES alone.
 5. No file is longer than MAX_LINES, its unit tests included, and no line of a comment wider than MAX_WIDTH.
+6. A public async function of the FACADE says in its documentation what becomes of a call that is dropped.
 """
 
 import re
@@ -24,6 +25,7 @@ LAYERS = [LEAVES, ["runtime"], ["change", "fragment", "snapshot", "upkeep"], ["s
 ROOMS = ["syntax", "resources", "expressions", "scan", "planner", "optimizer", "execution", "write", "ddl", "statement"]
 LEVEL = {module: level for level, layer in enumerate(LAYERS) for module in layer}
 TARGET_FILES = ["lib.rs", "runtime/mod.rs", "store/mod.rs"]
+FACADE = ["engine.rs", "history.rs"]
 MAX_LINES = 500
 MAX_WIDTH = 120
 
@@ -32,6 +34,7 @@ NO_CODE = re.compile(r"""//[^\n]*|/\*.*?\*/|'(?:\\[^\n']+|[^\\'\n])'|r(#*)".*?"\
 TESTS = re.compile(r"#\[cfg\(test\)\]\s*mod \w+ \{")
 PATH = re.compile(r"(\bpub(?:\([^)]*\))?\s+use\s+)?\b(crate|self|super)((?:::super)*)::(?=[\w{*])")
 RE_EXPORT = re.compile(r"\bpub(?:\([^)]*\))?\s+use\s+(?=\w)")
+ASYNC_FN = re.compile(r"((?:^ *///.*\n)*)(?: *#\[.*\n)* *pub async fn (\w+)", re.M)
 COMMENT = re.compile(r"\s*//")
 TYPE = re.compile(r"\b(?:struct|enum|union)\s+(\w+)")
 IMPL = re.compile(r"^impl(?:<[^{]*?>)?\s+(\w+)(?:<[^{]*>)?\s*\{(.*?)^\}", re.M | re.S)
@@ -63,6 +66,8 @@ class Source:
         self.name = path.relative_to(SRC).as_posix()
         text = path.read_text(encoding="utf-8")
         self.lines = text.count("\n")
+        documented = ASYNC_FN.findall(text)
+        self.silent = [name for docs, name in documented if "# Cancel safety" not in docs]
         lines = enumerate(text.splitlines(), 1)
         self.wide = [at for at, line in lines if len(line) > MAX_WIDTH and COMMENT.match(line)]
         self.code = NO_CODE.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
@@ -130,6 +135,8 @@ def main():
             wrong.append(f"src/{name}: {source.lines} lines, more than {MAX_LINES}")
         if "target_arch" in source.code and name not in TARGET_FILES:
             wrong.append(f"src/{name}: target_arch belongs into {', '.join(TARGET_FILES)}")
+        if name in FACADE:
+            wrong += [f"src/{name}: {silent} says nothing of its cancel safety" for silent in source.silent]
         mine = source.module or ["lib"]
         if mine[0] not in LEVEL and mine[0] != "lib":
             wrong.append(f"src/{name}: {mine[0]} is in none of the LAYERS of scripts/layers.py")

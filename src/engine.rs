@@ -1,10 +1,12 @@
 //! [`DataFusionEngine`], the facade, and [`SharedDataFusionEngine`], its cheaply cloned handle.
 
+mod olap;
+
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use datafusion::common::ParamValues;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
@@ -13,7 +15,7 @@ use futures::{Stream, StreamExt};
 
 use crate::error::DfOlapError;
 use crate::executor::Calls;
-use crate::olap::{OlapEngine, RecordBatchBoxStream};
+use crate::olap::RecordBatchBoxStream;
 use crate::options::StatementOptions;
 use crate::snapshot::Version;
 use crate::storage::StorageMode;
@@ -47,27 +49,85 @@ impl DataFusionEngine {
     }
 
     /// The number of the current snapshot: every committed change raises it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
+    /// # use rhei_datafusion::{DataFusionEngine, OlapEngine};
+    /// # let engine = DataFusionEngine::new();
+    /// # engine.execute("CREATE TABLE t (id BIGINT, name TEXT)").await?;
+    /// let before = engine.version().await?;
+    /// engine.execute("INSERT INTO t VALUES (1, 'one')").await?;
+    /// assert!(engine.version().await? > before);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// `Unavailable` and `Corrupt`, of a durable store.
+    ///
+    /// # Cancel safety
+    /// A call that is dropped stops the statement; nothing is changed.
     pub async fn version(&self) -> Result<Version, DfOlapError> {
         self.calls.version().await
     }
 
     /// The names of all tables, sorted. Views are not among them.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
+    /// # use rhei_datafusion::{DataFusionEngine, OlapEngine};
+    /// # let engine = DataFusionEngine::new();
+    /// # engine.execute("CREATE TABLE t (id BIGINT, name TEXT)").await?;
+    /// assert_eq!(engine.tables().await?, ["t"]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// `Unavailable` and `Corrupt`, of a durable store.
+    ///
+    /// # Cancel safety
+    /// A call that is dropped stops the statement; nothing is changed.
     pub async fn tables(&self) -> Result<Vec<String>, DfOlapError> {
         self.calls.tables().await
     }
 
     /// The columns of a table.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
+    /// # use rhei_datafusion::{DataFusionEngine, OlapEngine};
+    /// # let engine = DataFusionEngine::new();
+    /// # engine.execute("CREATE TABLE t (id BIGINT, name TEXT)").await?;
+    /// assert_eq!(engine.table_schema("t").await?.field(1).name(), "name");
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`DfOlapError::TableNotFound`].
+    ///
+    /// # Cancel safety
+    /// A call that is dropped stops the statement; nothing is changed.
     pub async fn table_schema(&self, table: &str) -> Result<SchemaRef, DfOlapError> {
         self.calls.table_schema(table).await
     }
 
     /// Removes a table.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
+    /// # use rhei_datafusion::{DataFusionEngine, OlapEngine};
+    /// # let engine = DataFusionEngine::new();
+    /// # engine.execute("CREATE TABLE t (id BIGINT, name TEXT)").await?;
+    /// engine.drop_table("t").await?;
+    /// assert!(!engine.table_exists("t").await?);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`DfOlapError::TableNotFound`].
+    ///
+    /// # Cancel safety
+    /// A call that is dropped leaves the change whole or none of it: none before its commit has begun, which then goes
+    /// on without the caller. [`version`](Self::version) tells which.
     pub async fn drop_table(&self, table: &str) -> Result<(), DfOlapError> {
         self.calls.drop_table(table).await
     }
@@ -83,6 +143,14 @@ impl DataFusionEngine {
     /// # assert_eq!(rows[0].num_rows(), 2);
     /// # Ok(()) }
     /// ```
+    ///
+    /// # Errors
+    /// Of any [kind](crate::ErrorKind): what is wrong with the statement, a limit, a deadline, another writer, the
+    /// store.
+    ///
+    /// # Cancel safety
+    /// A call that is dropped leaves the change whole or none of it: none before its commit has begun, which then goes
+    /// on without the caller. [`version`](Self::version) tells which.
     pub async fn query_with_params(
         &self,
         sql: &str,
@@ -93,6 +161,25 @@ impl DataFusionEngine {
     }
 
     /// Runs a statement with values for `$1`, `$2` … or `$name`. Returns the rows affected.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
+    /// # use rhei_datafusion::datafusion::common::ScalarValue;
+    /// # use rhei_datafusion::{DataFusionEngine, OlapEngine};
+    /// # let engine = DataFusionEngine::new();
+    /// # engine.execute("CREATE TABLE t (id BIGINT, name TEXT)").await?;
+    /// let row = vec![ScalarValue::from(1i64), ScalarValue::from("one")];
+    /// assert_eq!(engine.execute_with_params("INSERT INTO t VALUES ($1, $2)", row).await?, 1);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Of any [kind](crate::ErrorKind): what is wrong with the statement, a limit, a deadline, another writer, the
+    /// store.
+    ///
+    /// # Cancel safety
+    /// A call that is dropped leaves the change whole or none of it: none before its commit has begun, which then goes
+    /// on without the caller. [`version`](Self::version) tells which.
     pub async fn execute_with_params(
         &self,
         sql: &str,
@@ -103,6 +190,27 @@ impl DataFusionEngine {
     }
 
     /// [`query`](OlapEngine::query) with parameters, a deadline or a cancel handle.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
+    /// # use std::time::Duration;
+    /// # use rhei_datafusion::{ErrorKind, StatementOptions};
+    /// # use rhei_datafusion::{DataFusionEngine, OlapEngine};
+    /// # let engine = DataFusionEngine::new();
+    /// let options = StatementOptions::new().timeout(Duration::from_millis(50));
+    /// let endless = "SELECT count(*) FROM range(10000000000) AS a, range(10) AS b";
+    /// let error = engine.query_with(endless, options).await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Timeout);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Of any [kind](crate::ErrorKind): what is wrong with the statement, a limit, a deadline, another writer, the
+    /// store.
+    ///
+    /// # Cancel safety
+    /// A call that is dropped leaves the change whole or none of it: none before its commit has begun, which then goes
+    /// on without the caller. [`version`](Self::version) tells which.
     pub async fn query_with(
         &self,
         sql: &str,
@@ -112,6 +220,28 @@ impl DataFusionEngine {
     }
 
     /// [`query_stream`](OlapEngine::query_stream) with parameters, a deadline or a cancel handle.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
+    /// # use futures::TryStreamExt;
+    /// # use rhei_datafusion::{StatementOptions, datafusion::common::ScalarValue};
+    /// # use rhei_datafusion::{DataFusionEngine, OlapEngine};
+    /// # let engine = DataFusionEngine::new();
+    /// let options = StatementOptions::new().params(vec![ScalarValue::from(7i64)]);
+    /// let mut rows = engine.query_stream_with("SELECT * FROM range(100) WHERE value > $1", options).await?;
+    /// while let Some(batch) = rows.try_next().await? {
+    ///     println!("{} rows", batch.num_rows());
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Of any [kind](crate::ErrorKind): what is wrong with the statement, a limit, a deadline, another writer, the
+    /// store.
+    ///
+    /// # Cancel safety
+    /// A stream that is dropped stops its query. A call that is dropped leaves a change whole or none of it, as with
+    /// [`query_with`](Self::query_with).
     pub async fn query_stream_with(
         &self,
         sql: &str,
@@ -121,6 +251,28 @@ impl DataFusionEngine {
     }
 
     /// [`execute`](OlapEngine::execute) with parameters, a deadline or a cancel handle.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
+    /// # use rhei_datafusion::{CancelHandle, ErrorKind, StatementOptions};
+    /// # use rhei_datafusion::{DataFusionEngine, OlapEngine};
+    /// # let engine = DataFusionEngine::new();
+    /// # engine.execute("CREATE TABLE t (id BIGINT, name TEXT)").await?;
+    /// let handle = CancelHandle::new();
+    /// handle.cancel();
+    /// let options = StatementOptions::new().cancel(&handle);
+    /// let error = engine.execute_with("DELETE FROM t", options).await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Cancelled);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Of any [kind](crate::ErrorKind): what is wrong with the statement, a limit, a deadline, another writer, the
+    /// store.
+    ///
+    /// # Cancel safety
+    /// A call that is dropped leaves the change whole or none of it: none before its commit has begun, which then goes
+    /// on without the caller. [`version`](Self::version) tells which.
     pub async fn execute_with(
         &self,
         sql: &str,
@@ -147,11 +299,37 @@ impl DataFusionEngine {
     /// assert_eq!(counts, [1, 1]);
     /// # Ok(()) }
     /// ```
+    ///
+    /// # Errors
+    /// The first error of a statement; nothing of the text is done then.
+    ///
+    /// # Cancel safety
+    /// A call that is dropped leaves the change whole or none of it: none before its commit has begun, which then goes
+    /// on without the caller. [`version`](Self::version) tells which.
     pub async fn execute_batch(&self, sql: &str) -> Result<Vec<u64>, DfOlapError> {
         self.execute_batch_with(sql, StatementOptions::new()).await
     }
 
     /// [`execute_batch`](Self::execute_batch) with parameters, a deadline or a cancel handle.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
+    /// # use rhei_datafusion::{StatementOptions, datafusion::common::ScalarValue};
+    /// # use rhei_datafusion::{DataFusionEngine, OlapEngine};
+    /// # let engine = DataFusionEngine::new();
+    /// # engine.execute("CREATE TABLE t (id BIGINT, name TEXT)").await?;
+    /// let options = StatementOptions::new().params(vec![ScalarValue::from(1i64)]);
+    /// let text = "INSERT INTO t VALUES ($1, 'one'); UPDATE t SET name = 'uno' WHERE id = $1";
+    /// assert_eq!(engine.execute_batch_with(text, options).await?, [1, 1]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// The first error of a statement; nothing of the text is done then.
+    ///
+    /// # Cancel safety
+    /// A call that is dropped leaves the change whole or none of it: none before its commit has begun, which then goes
+    /// on without the caller. [`version`](Self::version) tells which.
     pub async fn execute_batch_with(
         &self,
         sql: &str,
@@ -163,8 +341,22 @@ impl DataFusionEngine {
     /// Appends the batches of a stream to a table, as one change when the stream has ended. An error of the stream is
     /// returned and nothing is appended. Returns the number of rows.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
+    /// # use rhei_datafusion::{DataFusionEngine, OlapEngine};
+    /// # let engine = DataFusionEngine::new();
+    /// # engine.execute("CREATE TABLE t (id BIGINT, name TEXT)").await?;
+    /// let rows = engine.query_stream("SELECT value AS id, 'row ' || value AS name FROM range(1000)").await?;
+    /// assert_eq!(engine.load_stream("t", rows).await?, 1000);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`load_arrow`](OlapEngine::load_arrow), and the stream's own.
+    ///
+    /// # Cancel safety
+    /// A call that is dropped leaves the change whole or none of it: none before its commit has begun, which then goes
+    /// on without the caller. [`version`](Self::version) tells which.
     pub async fn load_stream<S, E>(&self, table: &str, batches: S) -> Result<u64, DfOlapError>
     where
         S: Stream<Item = Result<RecordBatch, E>> + Send,
@@ -178,9 +370,28 @@ impl DataFusionEngine {
     /// it is not there. Its columns may have any names, as those of files do; SQL takes `"First name"` in double
     /// quotes. Returns the number of rows.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
+    /// # use std::sync::Arc;
+    /// # use rhei_datafusion::arrow::datatypes::{DataType, Field, Schema};
+    /// # use rhei_datafusion::{DataFusionEngine, OlapEngine};
+    /// # let engine = DataFusionEngine::new();
+    /// let rows = engine.query_stream("SELECT value AS id, value * value AS square FROM range(1000)").await?;
+    /// let schema = Arc::new(Schema::new(vec![
+    ///     Field::new("id", DataType::Int64, false),
+    ///     Field::new("square", DataType::Int64, true),
+    /// ]));
+    /// engine.create_table_from("squares", &schema, &["id".into()], rows).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// Of kind invalid where the name is taken or is not made of letters, digits and `_`, a type cannot be used, a
     /// column has no name or that of another, or a batch does not fit; the stream's own.
+    ///
+    /// # Cancel safety
+    /// A call that is dropped leaves the change whole or none of it: none before its commit has begun, which then goes
+    /// on without the caller. [`version`](Self::version) tells which.
     pub async fn create_table_from<S, E>(
         &self,
         table: &str,
@@ -200,77 +411,62 @@ impl DataFusionEngine {
 
     /// A [`SessionContext`] on the current snapshot, for DataFrames and for what else DataFusion offers to Rust code.
     /// It reads; tables change through the engine alone. It is not bound by the engine's limits on SQL text.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
+    /// # use rhei_datafusion::{DataFusionEngine, OlapEngine};
+    /// # let engine = DataFusionEngine::new();
+    /// # engine.execute("CREATE TABLE t (id BIGINT, name TEXT)").await?;
+    /// let context = engine.session_context().await?;
+    /// assert_eq!(context.table("t").await?.count().await?, 0);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// `Unavailable` and `Corrupt`, of a durable store.
+    ///
+    /// # Cancel safety
+    /// A call that is dropped stops the statement; nothing is changed.
     pub async fn session_context(&self) -> Result<SessionContext, DfOlapError> {
         self.calls.session_context().await
     }
 
     /// Makes a scalar function known to SQL.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
+    /// # use std::sync::Arc;
+    /// # use rhei_datafusion::arrow::datatypes::DataType;
+    /// # use rhei_datafusion::datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
+    /// # use rhei_datafusion::{DataFusionEngine, OlapEngine};
+    /// # let engine = DataFusionEngine::new();
+    /// let same = create_udf("same", vec![DataType::Int64], DataType::Int64, Volatility::Immutable,
+    ///     Arc::new(|args: &[ColumnarValue]| Ok(args[0].clone())));
+    /// engine.register_udf(same)?;
+    /// assert_eq!(engine.query("SELECT same(7)").await?[0].num_rows(), 1);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// None today; a later version may refuse a name.
     pub fn register_udf(&self, function: ScalarUDF) -> Result<(), DfOlapError> {
         self.calls.register_udf(function)
     }
 
     /// Makes an aggregate function known to SQL.
+    ///
+    /// # Errors
+    /// As [`register_udf`](Self::register_udf).
     pub fn register_udaf(&self, function: AggregateUDF) -> Result<(), DfOlapError> {
         self.calls.register_udaf(function)
     }
 
     /// Makes a window function known to SQL.
+    ///
+    /// # Errors
+    /// As [`register_udf`](Self::register_udf).
     pub fn register_udwf(&self, function: WindowUDF) -> Result<(), DfOlapError> {
         self.calls.register_udwf(function)
-    }
-}
-
-impl OlapEngine for DataFusionEngine {
-    type Error = DfOlapError;
-
-    async fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, DfOlapError> {
-        self.query_with(sql, StatementOptions::new()).await
-    }
-
-    async fn query_stream(&self, sql: &str) -> Result<RecordBatchBoxStream, DfOlapError> {
-        self.query_stream_with(sql, StatementOptions::new()).await
-    }
-
-    async fn execute(&self, sql: &str) -> Result<u64, DfOlapError> {
-        self.execute_with(sql, StatementOptions::new()).await
-    }
-
-    async fn load_arrow(&self, table: &str, batches: &[RecordBatch]) -> Result<u64, DfOlapError> {
-        self.calls.load(table, batches).await
-    }
-
-    async fn create_table(
-        &self,
-        table_name: &str,
-        schema: &SchemaRef,
-        primary_key: &[String],
-    ) -> Result<(), DfOlapError> {
-        self.calls
-            .create_table(table_name, schema, primary_key)
-            .await
-    }
-
-    async fn table_exists(&self, table_name: &str) -> Result<bool, DfOlapError> {
-        self.calls.table_exists(table_name).await
-    }
-
-    async fn add_column(
-        &self,
-        table_name: &str,
-        column_name: &str,
-        data_type: &DataType,
-    ) -> Result<(), DfOlapError> {
-        self.calls
-            .add_column(table_name, column_name, data_type)
-            .await
-    }
-
-    async fn drop_column(&self, table_name: &str, column_name: &str) -> Result<(), DfOlapError> {
-        self.calls.drop_column(table_name, column_name).await
-    }
-
-    fn supports_transactions(&self) -> bool {
-        false
     }
 }
 
@@ -290,55 +486,5 @@ impl Deref for SharedDataFusionEngine {
 
     fn deref(&self) -> &DataFusionEngine {
         &self.0
-    }
-}
-
-impl OlapEngine for SharedDataFusionEngine {
-    type Error = DfOlapError;
-
-    async fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, DfOlapError> {
-        self.0.query(sql).await
-    }
-
-    async fn query_stream(&self, sql: &str) -> Result<RecordBatchBoxStream, DfOlapError> {
-        self.0.query_stream(sql).await
-    }
-
-    async fn execute(&self, sql: &str) -> Result<u64, DfOlapError> {
-        self.0.execute(sql).await
-    }
-
-    async fn load_arrow(&self, table: &str, batches: &[RecordBatch]) -> Result<u64, DfOlapError> {
-        self.0.load_arrow(table, batches).await
-    }
-
-    async fn create_table(
-        &self,
-        table_name: &str,
-        schema: &SchemaRef,
-        primary_key: &[String],
-    ) -> Result<(), DfOlapError> {
-        self.0.create_table(table_name, schema, primary_key).await
-    }
-
-    async fn table_exists(&self, table_name: &str) -> Result<bool, DfOlapError> {
-        self.0.table_exists(table_name).await
-    }
-
-    async fn add_column(
-        &self,
-        table_name: &str,
-        column_name: &str,
-        data_type: &DataType,
-    ) -> Result<(), DfOlapError> {
-        self.0.add_column(table_name, column_name, data_type).await
-    }
-
-    async fn drop_column(&self, table_name: &str, column_name: &str) -> Result<(), DfOlapError> {
-        self.0.drop_column(table_name, column_name).await
-    }
-
-    fn supports_transactions(&self) -> bool {
-        self.0.supports_transactions()
     }
 }

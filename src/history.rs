@@ -33,6 +33,9 @@ impl DataFusionEngine {
     /// # Errors
     /// `Invalid` for a version that is not there yet or not kept any more, and for a statement that is no query;
     /// `Unsupported` in memory.
+    ///
+    /// # Cancel safety
+    /// A call that is dropped stops; nothing is changed.
     pub async fn query_at(
         &self,
         sql: &str,
@@ -46,6 +49,9 @@ impl DataFusionEngine {
     ///
     /// # Errors
     /// `Unsupported` in memory.
+    ///
+    /// # Cancel safety
+    /// A call that is dropped stops; nothing is changed.
     pub async fn versions(&self) -> Result<Vec<VersionEntry>, DfOlapError> {
         self.calls.upkeep().versions().await
     }
@@ -56,6 +62,9 @@ impl DataFusionEngine {
     ///
     /// # Errors
     /// Of the kinds unavailable and corrupt, where storage cannot be used. What was done until then stays done.
+    ///
+    /// # Cancel safety
+    /// A call that is dropped stops at the next commit of its own; what was committed until then stays done.
     pub async fn compact(&self) -> Result<Compaction, DfOlapError> {
         self.compact_with(|_| {}).await
     }
@@ -64,6 +73,9 @@ impl DataFusionEngine {
     ///
     /// # Errors
     /// As [`compact`](Self::compact).
+    ///
+    /// # Cancel safety
+    /// A call that is dropped stops at the next commit of its own; what was committed until then stays done.
     pub async fn compact_with(
         &self,
         progress: impl Fn(CompactionProgress<'_>) + Send + Sync,
@@ -76,6 +88,9 @@ impl DataFusionEngine {
     ///
     /// # Errors
     /// Of the kinds unavailable and corrupt, where storage cannot be used. What was done until then stays done.
+    ///
+    /// # Cancel safety
+    /// A call that is dropped leaves some of the files for the next one.
     pub async fn vacuum(&self, options: VacuumOptions) -> Result<Vacuum, DfOlapError> {
         self.calls.upkeep().vacuum(options).await
     }
@@ -84,6 +99,9 @@ impl DataFusionEngine {
     ///
     /// # Errors
     /// Of the kinds unavailable and corrupt.
+    ///
+    /// # Cancel safety
+    /// A call that is dropped took over all of it or nothing.
     pub async fn refresh(&self) -> Result<(), DfOlapError> {
         self.calls.upkeep().refresh().await
     }
@@ -93,6 +111,9 @@ impl DataFusionEngine {
     ///
     /// # Errors
     /// Of the kind unavailable, where storage cannot be reached.
+    ///
+    /// # Cancel safety
+    /// A call that is dropped stops; nothing is changed.
     pub async fn verify(&self) -> Result<Verification, DfOlapError> {
         self.calls.upkeep().verify().await
     }
@@ -103,6 +124,9 @@ impl DataFusionEngine {
     ///
     /// # Errors
     /// [`DfOlapError::StorageConfig`], where the store cannot be used.
+    ///
+    /// # Cancel safety
+    /// A call that is dropped may leave a small object beside the log, which vacuum removes.
     pub async fn check_store(&self) -> Result<(), DfOlapError> {
         self.calls.upkeep().check_store().await
     }
@@ -112,6 +136,9 @@ impl DataFusionEngine {
     ///
     /// # Errors
     /// Of the kind unavailable, where storage still cannot be reached.
+    ///
+    /// # Cancel safety
+    /// A call that is dropped can be made again.
     pub async fn commit_outcome(&self, id: Uuid) -> Result<Option<Version>, DfOlapError> {
         self.calls.upkeep().outcome(id).await
     }

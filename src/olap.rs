@@ -18,6 +18,28 @@ pub type RecordBatchBoxStream =
 /// An analytical SQL engine that takes and gives Arrow batches.
 ///
 /// All methods may be called at once from any number of tasks.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
+/// use rhei_datafusion::{DataFusionEngine, OlapEngine};
+///
+/// async fn count<E: OlapEngine>(engine: &E, table: &str) -> Result<usize, E::Error> {
+///     let rows = engine.query(&format!("SELECT * FROM {table}")).await?;
+///     Ok(rows.iter().map(|batch| batch.num_rows()).sum())
+/// }
+///
+/// let engine = DataFusionEngine::new();
+/// engine.execute("CREATE TABLE t AS SELECT value AS id FROM range(3)").await?;
+/// assert_eq!(count(&engine, "t").await?, 3);
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// Each method fails with an error of the engine, and has changed nothing then.
+///
+/// # Cancel safety
+/// A call that is dropped leaves the change that it was to make whole or none of it. A stream that is dropped stops its
+/// query.
 pub trait OlapEngine: Send + Sync {
     /// The error of all methods.
     type Error: Error + Send + Sync + 'static;
