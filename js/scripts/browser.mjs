@@ -49,7 +49,9 @@ export async function openPage(url, { profile, ...options } = {}) {
   const executablePath = known.find((path) => path && existsSync(path));
   if (!executablePath) throw new Error("Chromium is not installed; name it in CHROMIUM");
   const launch = { executablePath, args: ARGUMENTS };
-  const browser = await (profile ? chromium.launchPersistentContext(profile, { ...launch, ...options }) : chromium.launch(launch));
+  const browser = await (profile
+    ? chromium.launchPersistentContext(profile, { ...launch, ...options })
+    : chromium.launch(launch));
   const page = await browser.newPage(profile ? undefined : options);
   page.on("console", (message) => message.type() === "error" && console.error(`in the page: ${message.text()}`));
   page.on("pageerror", (error) => console.error(`in the page: ${error.stack ?? error}`));

@@ -3,7 +3,17 @@
 //     node scripts/build.mjs            in minutes, for tests
 //     node scripts/build.mjs --release  small and fast, for the registry; prints the sizes
 import { execFileSync } from "node:child_process";
-import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -37,13 +47,20 @@ if (release) {
   const compressors = ["DFAST", "GREEDY", "LAZY", "LAZY2", "BTLAZY2", "BTOPT", "BTULTRA"];
   const flags = compressors.map((name) => `-DZSTD_EXCLUDE_${name}_BLOCK_COMPRESSOR`);
   const name = "CFLAGS_wasm32_unknown_unknown";
-  env[name] = [env[name], ...flags, "-DHUF_FORCE_DECOMPRESS_X1=1", "-DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT=1"].filter(Boolean).join(" ");
+  env[name] = [env[name], ...flags, "-DHUF_FORCE_DECOMPRESS_X1=1", "-DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT=1"]
+    .filter(Boolean)
+    .join(" ");
 }
 
 const features = ["--no-default-features", "--features", "javascript"];
 const target = ["--target", "wasm32-unknown-unknown"];
-const config = release ? ["--config", `target.wasm32-unknown-unknown.rustflags = ${JSON.stringify(withoutPaths())}`] : [];
-run("cargo", ["rustc", "--lib", "--crate-type", "cdylib", "--profile", profile, ...target, ...features, ...config], { cwd: crate, env });
+const config = release
+  ? ["--config", `target.wasm32-unknown-unknown.rustflags = ${JSON.stringify(withoutPaths())}`]
+  : [];
+run("cargo", ["rustc", "--lib", "--crate-type", "cdylib", "--profile", profile, ...target, ...features, ...config], {
+  cwd: crate,
+  env,
+});
 const metadata = JSON.parse(
   execFileSync("cargo", ["metadata", "--format-version", "1", "--no-deps"], { cwd: crate, env, encoding: "utf8" }),
 );
@@ -52,7 +69,21 @@ const built = join(metadata.target_directory, "wasm32-unknown-unknown", folder, 
 
 rmSync(join(root, "wasm"), { recursive: true, force: true });
 const names = release ? ["--remove-name-section"] : [];
-run("wasm-bindgen", [built, ...names, "--target", "no-modules", "--omit-default-module-path", "--out-dir", "wasm", "--out-name", "rhei_datafusion"], { env });
+run(
+  "wasm-bindgen",
+  [
+    built,
+    ...names,
+    "--target",
+    "no-modules",
+    "--omit-default-module-path",
+    "--out-dir",
+    "wasm",
+    "--out-name",
+    "rhei_datafusion",
+  ],
+  { env },
+);
 // The glue holds one instance. As a function it makes as many as are asked for, and none goes down with another.
 const glue = join(root, "wasm", "rhei_datafusion");
 const code = readFileSync(`${glue}.js`, "utf8");
@@ -61,18 +92,51 @@ appendFileSync(`${glue}.d.ts`, "\nexport function instance(): typeof wasm_bindge
 const wasm = join(root, "wasm", "rhei_datafusion_bg.wasm");
 if (release) {
   // What browsers have since 2023 and no more: all that wasm-opt knows would give a module that none can read.
-  const known = ["simd", "bulk-memory", "bulk-memory-opt", "nontrapping-float-to-int", "sign-ext", "mutable-globals", "reference-types", "multivalue"];
-  run(bin("wasm-opt"), [wasm, "-o", wasm, "-Oz", ...known.map((feature) => `--enable-${feature}`), "--strip-producers"]);
+  const known = [
+    "simd",
+    "bulk-memory",
+    "bulk-memory-opt",
+    "nontrapping-float-to-int",
+    "sign-ext",
+    "mutable-globals",
+    "reference-types",
+    "multivalue",
+  ];
+  run(bin("wasm-opt"), [
+    wasm,
+    "-o",
+    wasm,
+    "-Oz",
+    ...known.map((feature) => `--enable-${feature}`),
+    "--strip-producers",
+  ]);
 }
 
 const dist = join(root, "dist");
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist);
 cpSync(wasm, join(dist, "rhei_datafusion.wasm"));
-const common = { bundle: true, format: "esm", target: "es2022", outdir: dist, splitting: true, external: ["apache-arrow"] };
+const common = {
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  outdir: dist,
+  splitting: true,
+  external: ["apache-arrow"],
+};
 const source = (name) => join(root, "src", `${name}.ts`);
-await build({ ...common, platform: "browser", entryPoints: ["index", "worker"].map(source), chunkNames: "browser-[hash]" });
-await build({ ...common, platform: "node", entryPoints: ["node", "worker-node"].map(source), chunkNames: "node-[hash]" });
+await build({
+  ...common,
+  platform: "browser",
+  entryPoints: ["index", "worker"].map(source),
+  chunkNames: "browser-[hash]",
+});
+await build({
+  ...common,
+  platform: "node",
+  entryPoints: ["node", "worker-node"].map(source),
+  chunkNames: "node-[hash]",
+});
 run(bin("tsc"), ["-p", "."]);
 for (const name of ["LICENSE"]) {
   if (existsSync(join(crate, name))) cpSync(join(crate, name), join(root, name));
@@ -82,7 +146,9 @@ for (const name of ["LICENSE"]) {
 writeFileSync(join(root, "wasm", "profile"), profile);
 if (release) {
   const bytes = readFileSync(wasm);
-  const small = brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_LGWIN]: 24 } });
+  const small = brotliCompressSync(bytes, {
+    params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_LGWIN]: 24 },
+  });
   const mb = (count) => `${(count / 1e6).toFixed(2)} MB`;
   console.log(`rhei_datafusion.wasm: ${mb(statSync(wasm).size)}, ${mb(small.length)} with brotli`);
 }

@@ -2,7 +2,7 @@
 //
 //     node scripts/test.mjs [--no-build] [--only PART-OF-A-STEP'S-NAME]
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -28,7 +28,10 @@ if (!options["no-build"]) await step("build", () => run("node", ["scripts/build.
 
 const work = mkdtempSync(join(tmpdir(), "rhei-js-"));
 process.on("exit", () => rmSync(work, { recursive: true, force: true }));
-const packed = execFileSync("npm", ["pack", "--silent", "--pack-destination", work], { cwd: root, encoding: "utf8" }).trim();
+const packed = execFileSync("npm", ["pack", "--silent", "--pack-destination", work], {
+  cwd: root,
+  encoding: "utf8",
+}).trim();
 const tarball = join(work, packed.split("\n").at(-1));
 
 /** A project with the tarball and other packages installed. */
@@ -36,7 +39,11 @@ function project(name, packages, files) {
   const folder = join(work, name);
   mkdirSync(folder);
   writeFileSync(join(folder, "package.json"), JSON.stringify({ name, private: true, type: "module" }));
-  run("npm", ["install", "--silent", "--no-audit", "--no-fund", "--prefer-offline", tarball, ...packages.map(version)], folder);
+  run(
+    "npm",
+    ["install", "--silent", "--no-audit", "--no-fund", "--prefer-offline", tarball, ...packages.map(version)],
+    folder,
+  );
   for (const file of files) cpSync(join(root, "test", file), join(folder, file.split("/").at(-1)), { recursive: true });
   return folder;
 }
@@ -49,16 +56,46 @@ function version(name) {
 
 await step("types of the examples", () => {
   const folder = project("types", ["typescript", "apache-arrow", "@types/node"], ["examples.ts"]);
-  const strict = ["--strict", "--noEmit", "--skipLibCheck", "--target", "es2022", "--lib", "es2023,dom,dom.iterable,dom.asynciterable,esnext.disposable"];
-  run(bin("tsc"), [...strict, "--module", "nodenext", "--moduleResolution", "nodenext", "--types", "node", "examples.ts"], folder);
-  run(bin("tsc"), [...strict, "--module", "esnext", "--moduleResolution", "bundler", "--types", "node", "examples.ts"], folder);
+  const strict = [
+    "--strict",
+    "--noEmit",
+    "--skipLibCheck",
+    "--target",
+    "es2022",
+    "--lib",
+    "es2023,dom,dom.iterable,dom.asynciterable,esnext.disposable",
+  ];
+  run(
+    bin("tsc"),
+    [...strict, "--module", "nodenext", "--moduleResolution", "nodenext", "--types", "node", "examples.ts"],
+    folder,
+  );
+  run(
+    bin("tsc"),
+    [...strict, "--module", "esnext", "--moduleResolution", "bundler", "--types", "node", "examples.ts"],
+    folder,
+  );
 });
 
 await step("types without apache-arrow", () => {
   const folder = project("types-alone", ["typescript", "@types/node"], []);
-  writeFileSync(join(folder, "main.ts"), 'import { Engine } from "rhei-datafusion";\nawait (await Engine.create()).query("SELECT 1");\n');
-  const checked = ["--strict", "--noEmit", "--target", "es2022", "--lib", "es2023,dom,dom.iterable,dom.asynciterable,esnext.disposable"];
-  run(bin("tsc"), [...checked, "--module", "nodenext", "--moduleResolution", "nodenext", "--types", "node", "main.ts"], folder);
+  writeFileSync(
+    join(folder, "main.ts"),
+    'import { Engine } from "rhei-datafusion";\nawait (await Engine.create()).query("SELECT 1");\n',
+  );
+  const checked = [
+    "--strict",
+    "--noEmit",
+    "--target",
+    "es2022",
+    "--lib",
+    "es2023,dom,dom.iterable,dom.asynciterable,esnext.disposable",
+  ];
+  run(
+    bin("tsc"),
+    [...checked, "--module", "nodenext", "--moduleResolution", "nodenext", "--types", "node", "main.ts"],
+    folder,
+  );
 });
 
 await step("claims in Node.js", () => {
@@ -98,7 +135,10 @@ await step("a page without a bundler", async () => {
   const folder = project("plain", [], ["consumers/plain/index.html", "consumers/main.js"]);
   // A browser alone knows no packages by name.
   const main = readFileSync(join(folder, "main.js"), "utf8");
-  writeFileSync(join(folder, "plain.js"), main.replace('"rhei-datafusion"', '"./node_modules/rhei-datafusion/dist/index.js"'));
+  writeFileSync(
+    join(folder, "plain.js"),
+    main.replace('"rhei-datafusion"', '"./node_modules/rhei-datafusion/dist/index.js"'),
+  );
   await verdict(folder, "/", STRICT);
 });
 
@@ -112,7 +152,11 @@ for (const arrow of [false, true]) {
     await verdict(join(folder, "dist"), "/", STRICT);
   });
   await step(`webpack${suffix}`, async () => {
-    const folder = project(`webpack${more.length}`, ["webpack", "webpack-cli", ...more], ["consumers/webpack/index.html", "consumers/main.js"]);
+    const folder = project(
+      `webpack${more.length}`,
+      ["webpack", "webpack-cli", ...more],
+      ["consumers/webpack/index.html", "consumers/main.js"],
+    );
     run("npx", ["webpack", "--mode", "production", "--entry", "./main.js", "--stats", "errors-warnings"], folder);
     cpSync(join(folder, "index.html"), join(folder, "dist/index.html"));
     oneWasm(join(folder, "dist"));

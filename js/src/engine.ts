@@ -2,17 +2,17 @@ import type { Backend, Progress, WasmSource } from "./backend.js";
 import { EngineError } from "./errors.js";
 import type { ScalarFunction } from "./functions.js";
 import {
+  type ArrowSchemaLike,
+  type ArrowTableLike,
   apacheArrow,
   bytesOf,
+  type Column,
   cancelled,
   columnsOf,
+  type FileSource,
   isArrowTable,
   milliseconds,
   text,
-  type ArrowSchemaLike,
-  type ArrowTableLike,
-  type Column,
-  type FileSource,
 } from "./inputs.js";
 import { Batch, Result } from "./result.js";
 import type { ResultColumn } from "./rows.js";
@@ -134,7 +134,11 @@ export class Engine {
 
   /** All rows of a table or view as an Arrow IPC stream. */
   async exportArrow(table: string, options: QueryOptions = {}): Promise<Uint8Array> {
-    return (await this.#call("exportArrow", [text("the table's name", table), milliseconds("timeoutMs", options.timeoutMs)], options)) as Uint8Array;
+    return (await this.#call(
+      "exportArrow",
+      [text("the table's name", table), milliseconds("timeoutMs", options.timeoutMs)],
+      options,
+    )) as Uint8Array;
   }
 
   /** All rows of a table or view as a Parquet file. */
@@ -237,10 +241,13 @@ export class Engine {
     };
     const call = () => this.backend.call(id, method, args, { onProgress: onProgress && tell, transfer });
     try {
-      return await abortable(this.backend, id, signal, call);
-    } finally {
-      if (thrown) throw (thrown as { error: unknown }).error;
+      const answer = await abortable(this.backend, id, signal, call);
+      if (!thrown) return answer;
+    } catch (error) {
+      if (!thrown) throw error;
     }
+    // What the caller's own function threw ended the call.
+    throw (thrown as { error: unknown }).error;
   }
 }
 
@@ -295,7 +302,8 @@ export class ResultStream implements AsyncIterable<Batch> {
     this.#used = true;
     const { sql, params, options } = this.#open;
     const { signal } = options;
-    const result = (this.#id = this.#nextId());
+    const result = this.#nextId();
+    this.#id = result;
     // Also while no one reads on.
     const abort = () => this.#stop();
     signal?.addEventListener("abort", abort, { once: true });

@@ -1,6 +1,6 @@
 export type { Progress, WasmSource } from "./backend.js";
-export { ResultStream } from "./engine.js";
 export type { CallOptions, CsvOptions, EngineOptions, LoadOptions, Params, QueryOptions } from "./engine.js";
+export { ResultStream } from "./engine.js";
 export { EngineError, type ErrorCode } from "./errors.js";
 export type { ScalarFunction } from "./functions.js";
 export type { ArrowSchemaLike, ArrowTableLike, Column, FileSource } from "./inputs.js";

@@ -1,4 +1,5 @@
 /** A function that SQL may call, with the values of one row; it may return a promise. */
+// biome-ignore lint/suspicious/noExplicitAny: of what type they are, the caller knows.
 export type ScalarFunction = (...values: any[]) => unknown;
 
 /** What a function made of a batch. */

@@ -2,7 +2,7 @@ import { instance } from "../wasm/rhei_datafusion.js";
 import type { Backend, CallOptions, Method, Start, WasmSource } from "./backend.js";
 import { compile } from "./compile.js";
 import { EngineError, type ErrorCode } from "./errors.js";
-import { evaluate, type Answered, type ScalarFunction } from "./functions.js";
+import { type Answered, evaluate, type ScalarFunction } from "./functions.js";
 
 type RawEngine = InstanceType<ReturnType<typeof instance>["RawEngine"]>;
 
@@ -42,7 +42,9 @@ export class Host implements Backend {
       await glue({ module_or_path: await compiled(start.wasm) });
     } catch (cause) {
       if (cause instanceof EngineError) throw cause;
-      throw new EngineError("invalid", `this is not the WebAssembly of this version of the engine: ${cause}`, { cause });
+      throw new EngineError("invalid", `this is not the WebAssembly of this version of the engine: ${cause}`, {
+        cause,
+      });
     }
     return new Host(new glue.RawEngine(start.memoryLimitBytes, start.statementTimeoutMs));
   }
@@ -76,7 +78,10 @@ export class Host implements Backend {
 
   answer(request: number, answered: Answered): void {
     const [values, error] = "values" in answered ? [answered.values, ""] : [undefined, answered.error];
-    void this.#guarded(() => this.#raw.answer(request, values, error)).then(() => this.#wake(), () => {});
+    void this.#guarded(() => this.#raw.answer(request, values, error)).then(
+      () => this.#wake(),
+      () => {},
+    );
   }
 
   #begin(id: number, method: Exclude<Method, "memory"> | "registerFunction", args: unknown[]): Promise<unknown> {
@@ -88,7 +93,10 @@ export class Host implements Backend {
   }
 
   cancel(id: number): void {
-    void this.#guarded(() => this.#raw.cancel(id)).then(() => this.#wake(), () => {});
+    void this.#guarded(() => this.#raw.cancel(id)).then(
+      () => this.#wake(),
+      () => {},
+    );
   }
 
   closeResult(id: number): void {
@@ -205,9 +213,7 @@ declare const setImmediate: ((work: () => void) => void) | undefined;
 
 /** Completes when the event loop had its turn: messages, timers, input. */
 const macrotask: () => Promise<void> =
-  typeof setImmediate === "function"
-    ? () => new Promise((resolve) => setImmediate!(resolve))
-    : messages();
+  typeof setImmediate === "function" ? () => new Promise((resolve) => setImmediate!(resolve)) : messages();
 
 function messages(): () => Promise<void> {
   let channel: MessageChannel | undefined;

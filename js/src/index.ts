@@ -1,6 +1,6 @@
-import { start, type Platform } from "./start.js";
 import { Engine as Base, type EngineOptions } from "./engine.js";
 import type { Answer } from "./serve.js";
+import { type Platform, start } from "./start.js";
 
 export * from "./exports.js";
 

@@ -12,7 +12,10 @@ export async function bytesOf(source: FileSource, signal?: AbortSignal): Promise
   if (source instanceof ArrayBuffer) return new Uint8Array(source.slice(0));
   if (source instanceof Blob) return read("the file", () => source.arrayBuffer(), signal);
   if (!(source instanceof Response || source instanceof URL || typeof source === "string")) {
-    throw new EngineError("invalid", `a file is given as its bytes, a Blob, a Response or a URL, and not as ${named(source)}`);
+    throw new EngineError(
+      "invalid",
+      `a file is given as its bytes, a Blob, a Response or a URL, and not as ${named(source)}`,
+    );
   }
   const response = source instanceof Response ? source : await fetched(String(source), signal);
   const url = response.url || "the response";
@@ -21,7 +24,11 @@ export async function bytesOf(source: FileSource, signal?: AbortSignal): Promise
   return read(url, () => response.arrayBuffer(), signal);
 }
 
-async function read(what: string, bytes: () => Promise<ArrayBuffer>, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+async function read(
+  what: string,
+  bytes: () => Promise<ArrayBuffer>,
+  signal?: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
   try {
     return new Uint8Array(await bytes());
   } catch (cause) {
@@ -53,7 +60,9 @@ export function milliseconds(what: string, value: unknown): number {
 }
 
 function named(value: unknown): string {
-  return typeof value === "object" && value !== null ? `an object (${Object.prototype.toString.call(value)})` : String(value);
+  return typeof value === "object" && value !== null
+    ? `an object (${Object.prototype.toString.call(value)})`
+    : String(value);
 }
 
 export function cancelled(signal: AbortSignal): EngineError {
@@ -77,7 +86,8 @@ export async function apacheArrow(): Promise<typeof import("apache-arrow")> {
   try {
     return await import("apache-arrow");
   } catch (cause) {
-    const why = "apache-arrow is not installed, or this page has no import map for it; take and give Arrow IPC bytes instead";
+    const why =
+      "apache-arrow is not installed, or this page has no import map for it; take and give Arrow IPC bytes instead";
     throw new EngineError("unsupported", why, { cause });
   }
 }
@@ -98,7 +108,10 @@ export interface ArrowSchemaLike {
 export function columnsOf(schema: readonly Column[] | ArrowSchemaLike): Column[] {
   if (Array.isArray(schema)) return schema.map((column) => ({ ...column }));
   if (typeof schema !== "object" || schema === null || !("fields" in schema)) {
-    throw new EngineError("invalid", `a schema is a list of { name, type, nullable }, or one of apache-arrow, and not ${named(schema)}`);
+    throw new EngineError(
+      "invalid",
+      `a schema is a list of { name, type, nullable }, or one of apache-arrow, and not ${named(schema)}`,
+    );
   }
   return schema.fields.map(({ name, type, nullable }) => ({ name, type: arrowType(type, name), nullable }));
 }
@@ -158,6 +171,9 @@ function arrowType(given: unknown, column: string): string {
     case -1:
       return arrowType(type.dictionary, column);
     default:
-      throw new EngineError("unsupported", `column '${column}': a table cannot be made of the type ${String(given)} this way; give its name`);
+      throw new EngineError(
+        "unsupported",
+        `column '${column}': a table cannot be made of the type ${String(given)} this way; give its name`,
+      );
   }
 }

@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 import { compile } from "./compile.js";
-import { EngineError } from "./errors.js";
-import { start, type Platform } from "./start.js";
 import { Engine as Base, type EngineOptions } from "./engine.js";
+import { EngineError } from "./errors.js";
 import type { Answer } from "./serve.js";
+import { type Platform, start } from "./start.js";
 
 export * from "./exports.js";
 
@@ -31,11 +31,13 @@ const platform: Platform = {
 };
 
 async function compiled(file: string | URL): Promise<WebAssembly.Module> {
-  let bytes;
+  let bytes: Uint8Array<ArrayBuffer>;
   try {
     bytes = await readFile(file);
   } catch (cause) {
-    throw new EngineError("unavailable", `the engine's WebAssembly cannot be read: ${(cause as Error).message}`, { cause });
+    throw new EngineError("unavailable", `the engine's WebAssembly cannot be read: ${(cause as Error).message}`, {
+      cause,
+    });
   }
   return compile(bytes);
 }

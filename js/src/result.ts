@@ -1,5 +1,5 @@
 import { apacheArrow } from "./inputs.js";
-import { decoded, rowOf, type ResultColumn, type Row } from "./rows.js";
+import { decoded, type ResultColumn, type Row, rowOf } from "./rows.js";
 
 /**
  * A table of `apache-arrow`; `any` where that is not installed.
@@ -43,7 +43,8 @@ export class Result {
   }
 
   #table(): ReturnType<typeof decoded> {
-    return (this.#decoded ??= decoded(this.ipc));
+    this.#decoded ??= decoded(this.ipc);
+    return this.#decoded;
   }
 }
 

@@ -1,4 +1,13 @@
-import { IntervalUnit, tableFromIPC, Type, type Batch, type Column, type DataType, type Field, type StructType } from "@uwdata/flechette";
+import {
+  type Batch,
+  type Column,
+  type DataType,
+  type Field,
+  IntervalUnit,
+  type StructType,
+  Type,
+  tableFromIPC,
+} from "@uwdata/flechette";
 import { typeName } from "./types.js";
 
 /**
@@ -57,6 +66,7 @@ export function decoded(ipc: Uint8Array): { numRows: number; columns: ResultColu
 const INTERVAL = { bytes: 16, days: 4, nanoseconds: 8 };
 
 /** Has a batch give the bits of what Flechette makes inexact numbers of, or refuses to where they are large. */
+// biome-ignore lint/suspicious/noExplicitAny: as Flechette has it.
 function exact(batch: Batch<any>): void {
   for (const child of batch.children ?? []) exact(child);
   const type = batch.type;
@@ -68,7 +78,11 @@ function exact(batch: Batch<any>): void {
     const view = new DataView(buffer, byteOffset, byteLength);
     batch.value = (index) => {
       const at = index * INTERVAL.bytes;
-      return [view.getInt32(at, true), view.getInt32(at + INTERVAL.days, true), view.getBigInt64(at + INTERVAL.nanoseconds, true)];
+      return [
+        view.getInt32(at, true),
+        view.getInt32(at + INTERVAL.days, true),
+        view.getBigInt64(at + INTERVAL.nanoseconds, true),
+      ];
     };
   }
 }
@@ -84,6 +98,7 @@ export function rowOf(columns: readonly ResultColumn[], row: number): Row {
   return object;
 }
 
+// biome-ignore lint/suspicious/noExplicitAny: each takes values of its own type.
 type Converter = (value: any) => Value;
 
 const asIs: Converter = (value) => value;
@@ -156,7 +171,10 @@ function time(value: bigint, unit: number): string {
   const seconds = value / perSecond;
   const two = (part: bigint) => part.toString().padStart(2, "0");
   const clock = `${two(seconds / 3600n)}:${two((seconds / 60n) % 60n)}:${two(seconds % 60n)}`;
-  const fraction = (value % perSecond).toString().padStart(3 * unit, "0").replace(/0+$/, "");
+  const fraction = (value % perSecond)
+    .toString()
+    .padStart(3 * unit, "0")
+    .replace(/0+$/, "");
   return fraction === "" || unit === 0 ? clock : `${clock}.${fraction}`;
 }
 

@@ -1,7 +1,7 @@
-import { Host, type Ask } from "./host.js";
 import type { Method, Start } from "./backend.js";
 import { EngineError, type SentError } from "./errors.js";
 import type { Answered } from "./functions.js";
+import { type Ask, Host } from "./host.js";
 
 /** What a worker is asked. */
 export type Request =

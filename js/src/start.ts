@@ -33,6 +33,7 @@ function worker(platform: Platform): WorkerLike {
 
 function positive(name: string, value: number | undefined): number {
   if (value === undefined) return 0;
-  if (!(typeof value === "number" && value > 0)) throw new EngineError("invalid", `${name} must be a number, more than 0`);
+  if (!(typeof value === "number" && value > 0))
+    throw new EngineError("invalid", `${name} must be a number, more than 0`);
   return value;
 }

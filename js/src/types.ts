@@ -1,4 +1,4 @@
-import { Type, type DataType, type Field } from "@uwdata/flechette";
+import { type DataType, type Field, Type } from "@uwdata/flechette";
 
 const TIME_UNITS = ["s", "ms", "µs", "ns"];
 const INTERVAL_UNITS = ["YearMonth", "DayTime", "MonthDayNano"];

@@ -1,5 +1,5 @@
 import { parentPort } from "node:worker_threads";
-import { serve, type Request } from "./serve.js";
+import { type Request, serve } from "./serve.js";
 
 serve({
   post: (answer, transfer) => parentPort!.postMessage(answer, transfer),

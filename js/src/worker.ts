@@ -1,4 +1,4 @@
-import { serve, type Request } from "./serve.js";
+import { type Request, serve } from "./serve.js";
 
 interface Scope {
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;

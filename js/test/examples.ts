@@ -7,12 +7,21 @@ interface Order {
 
 export async function examples(file: File, signal: AbortSignal): Promise<number> {
   await using db = await Engine.create({ memoryLimitBytes: 1 << 30 });
-  await db.createTable("orders", [{ name: "id", type: "BIGINT", nullable: false }, { name: "total", type: "DECIMAL(12, 2)" }], {
-    primaryKey: ["id"],
-  });
+  await db.createTable(
+    "orders",
+    [
+      { name: "id", type: "BIGINT", nullable: false },
+      { name: "total", type: "DECIMAL(12, 2)" },
+    ],
+    {
+      primaryKey: ["id"],
+    },
+  );
   const changed: number = await db.execute("UPDATE orders SET total = $1 WHERE id = $2", ["1.50", 2n], { signal });
   const loaded: number = await db.loadParquet("lines", file);
-  const orders = (await db.query("SELECT * FROM orders", [], { onProgress: ({ rows }) => console.log(rows) })).rows<Order>();
+  const orders = (
+    await db.query("SELECT * FROM orders", [], { onProgress: ({ rows }) => console.log(rows) })
+  ).rows<Order>();
   const wanted: Order = { id: 2n, total: "1.50" };
   await db.query("SELECT * FROM orders WHERE id = $id AND total = CAST($total AS DECIMAL(12, 2))", wanted);
   const totals: string[] = orders.map((order) => order.total);

@@ -12,7 +12,9 @@ const crash = (db) => db.backend.call(-1, "crash", []);
 for (const worker of [true, false]) {
   const open = (options) => rhei.Engine.create({ worker, ...options });
   for (const [name, claim] of Object.entries(tests)) {
-    test(`${worker ? "in a worker" : "in this thread"}: ${name}`, { timeout: 120_000 }, () => claim({ rhei, open, arrow, crash, hasNames: true }));
+    test(`${worker ? "in a worker" : "in this thread"}: ${name}`, { timeout: 120_000 }, () =>
+      claim({ rhei, open, arrow, crash, hasNames: true }),
+    );
   }
 }
 

@@ -4,10 +4,13 @@ import * as rhei from "./node_modules/rhei-datafusion/dist/index.js";
 import { tests } from "./suite.mjs";
 
 const crash = (db) => db.backend.call(-1, "crash", []);
-const failures = (globalThis.failures = []);
+const failures = [];
+globalThis.failures = failures;
 globalThis.count = 0;
 // As the runner of Node.js does.
-addEventListener("unhandledrejection", ({ reason }) => failures.push(`no one heard of this: ${reason?.stack ?? reason}`));
+addEventListener("unhandledrejection", ({ reason }) =>
+  failures.push(`no one heard of this: ${reason?.stack ?? reason}`),
+);
 
 for (const worker of [true, false]) {
   const open = (options) => rhei.Engine.create({ worker, ...options });

@@ -9,7 +9,9 @@ export function assert(condition, message = "it does not hold") {
 
 export function equal(found, expected, message = "") {
   const text = (value) =>
-    JSON.stringify(value, (_, part) => (typeof part === "bigint" ? `${part}n` : part instanceof Uint8Array ? [...part] : part));
+    JSON.stringify(value, (_, part) =>
+      typeof part === "bigint" ? `${part}n` : part instanceof Uint8Array ? [...part] : part,
+    );
   assert(text(found) === text(expected), `${message} found ${text(found)}, expected ${text(expected)}`);
 }
 
@@ -84,23 +86,52 @@ export const tests = {
 
   async "columns have names, types and values"({ open }) {
     const db = await open();
-    const values = ["true", "1", "CAST(1 AS SMALLINT UNSIGNED)", "1.5::REAL", "1.25", "'x'", "x'00'", "DATE '2026-02-28'",
-      "TIMESTAMP '2026-02-28T12:34:56'", "CAST('12:34:56' AS TIME)", "[1, NULL]", "{a: 1, b: 'x'}", "NULL", "INTERVAL '1 day'",
-      "arrow_cast(0, 'Timestamp(Microsecond, Some(\"UTC\"))')", "arrow_cast('d', 'Dictionary(Int32, Utf8)')",
-      "MAP {'a': 1}", "arrow_cast([1, 2], 'FixedSizeList(2, Int32)')", "arrow_cast(5, 'Duration(Second)')"];
+    const values = [
+      "true",
+      "1",
+      "CAST(1 AS SMALLINT UNSIGNED)",
+      "1.5::REAL",
+      "1.25",
+      "'x'",
+      "x'00'",
+      "DATE '2026-02-28'",
+      "TIMESTAMP '2026-02-28T12:34:56'",
+      "CAST('12:34:56' AS TIME)",
+      "[1, NULL]",
+      "{a: 1, b: 'x'}",
+      "NULL",
+      "INTERVAL '1 day'",
+      "arrow_cast(0, 'Timestamp(Microsecond, Some(\"UTC\"))')",
+      "arrow_cast('d', 'Dictionary(Int32, Utf8)')",
+      "MAP {'a': 1}",
+      "arrow_cast([1, 2], 'FixedSizeList(2, Int32)')",
+      "arrow_cast(5, 'Duration(Second)')",
+    ];
     const { columns, numRows } = await db.query(`SELECT ${values.map((value, at) => `${value} AS c${at}`)}`);
     const types = (await db.query(`SELECT ${values.map((value, at) => `arrow_typeof(${value}) AS c${at}`)}`)).columns;
-    equal(columns.map((column) => column.name), values.map((_, at) => `c${at}`));
+    equal(
+      columns.map((column) => column.name),
+      values.map((_, at) => `c${at}`),
+    );
     // Results carry no views and no dictionaries: not all readers of Arrow know them, and streams of them.
     const plain = (type) => type.replaceAll("View", "").replace(/Dictionary\(Int32, (\w+)\)/, "$1");
-    equal(columns.map((column) => column.type), types.map((column) => plain(column.get(0))));
+    equal(
+      columns.map((column) => column.type),
+      types.map((column) => plain(column.get(0))),
+    );
     equal([numRows, columns[5].get(0), columns[12].get(0)], [1, "x", null]);
     const stream = db.stream("SELECT 1 AS a, 'x' AS b WHERE false");
     equal(stream.columns, undefined);
     for await (const batch of stream) assert(false, `no rows, and not ${batch.numRows}`);
-    equal(stream.columns.map((column) => column.name), ["a", "b"]);
+    equal(
+      stream.columns.map((column) => column.name),
+      ["a", "b"],
+    );
     await db.execute("CREATE TABLE t (id BIGINT, x TEXT)");
-    equal((await db.query("UPDATE t SET x = 'y' RETURNING id, x")).columns.map((column) => column.name), ["id", "x"]);
+    equal(
+      (await db.query("UPDATE t SET x = 'y' RETURNING id, x")).columns.map((column) => column.name),
+      ["id", "x"],
+    );
     db.close();
   },
 
@@ -112,11 +143,18 @@ export const tests = {
     );
     const [row] = types.rows();
     equal(row, { a: "Int64", b: "Float64", c: "UInt64", d: "Utf8", e: "Boolean", f: "Timestamp(ms)", g: true });
-    const back = (await db.query("SELECT $1 AS at, $2 AS bytes, $3 AS list", [new Date(1234), new Uint8Array([1, 2]), [1, 2.5]])).rows();
+    const back = (
+      await db.query("SELECT $1 AS at, $2 AS bytes, $3 AS list", [new Date(1234), new Uint8Array([1, 2]), [1, 2.5]])
+    ).rows();
     equal([back[0].at.getTime(), [...back[0].bytes], back[0].list], [1234, [1, 2], [1, 2.5]]);
     await fails(() => db.query("SELECT $1", [2n ** 64n]), "invalid", "64 bits");
     await fails(() => db.query("SELECT $1", [{}]), "invalid", "$1");
-    for (const list of [["1", 2], [true, 1], [new Date(0), 1], [2n ** 63n, 1n]]) {
+    for (const list of [
+      ["1", 2],
+      [true, 1],
+      [new Date(0), 1],
+      [2n ** 63n, 1n],
+    ]) {
       await fails(() => db.query("SELECT $1", [list]), "invalid", "one type");
     }
     await fails(() => db.query("SELECT $1", [new Date(NaN)]), "invalid");
@@ -129,7 +167,9 @@ export const tests = {
     const rows = (await db.query(many)).rows();
     equal([rows[0].s, rows[19_999].s], ["r0", "r19999"]);
     let count = 0;
-    for await (const batch of db.stream("SELECT arrow_cast('same', 'Dictionary(Int32, Utf8)') AS s, value FROM range(200000)")) {
+    for await (const batch of db.stream(
+      "SELECT arrow_cast('same', 'Dictionary(Int32, Utf8)') AS s, value FROM range(200000)",
+    )) {
       for (const { s } of batch.rows()) assert(s === "same", `the value is ${s}`);
       count += batch.numRows;
     }
@@ -230,7 +270,9 @@ export const tests = {
     await reader.cancel();
     equal((await pending).done, true);
     const controller = new AbortController();
-    const batches = db.stream("SELECT value FROM range(1000000)", [], { signal: controller.signal })[Symbol.asyncIterator]();
+    const batches = db
+      .stream("SELECT value FROM range(1000000)", [], { signal: controller.signal })
+      [Symbol.asyncIterator]();
     equal((await batches.next()).done, false);
     controller.abort();
     await fails(() => batches.next(), "cancelled");
@@ -244,7 +286,10 @@ export const tests = {
     await db.execute("CREATE TABLE t (a TEXT, b TEXT, c BIGINT)");
     equal(await db.loadCsv("t", csv("b,A\nbee,ay\n")), 1);
     equal(await db.loadCsv("t", csv("x,y,3\n"), { header: false }), 1);
-    equal((await db.query("SELECT * FROM t ORDER BY a")).rows(), [{ a: "ay", b: "bee", c: null }, { a: "x", b: "y", c: 3n }]);
+    equal((await db.query("SELECT * FROM t ORDER BY a")).rows(), [
+      { a: "ay", b: "bee", c: null },
+      { a: "x", b: "y", c: 3n },
+    ]);
     await fails(() => db.loadCsv("t", csv("a,d\n1,2\n")), "invalid", "'d'");
     equal((await db.query("SELECT count(*) AS n FROM t")).rows(), [{ n: 2n }]);
     db.close();
@@ -254,12 +299,18 @@ export const tests = {
     const db = await open();
     const bytes = (text) => new TextEncoder().encode(text);
     await db.loadCsv("people", bytes("First name,note,Größe\nAda,,1.5\n"));
-    equal((await db.query('SELECT "First name" AS name, note, "Größe" FROM people')).rows(), [{ name: "Ada", note: null, Größe: 1.5 }]);
+    equal((await db.query('SELECT "First name" AS name, note, "Größe" FROM people')).rows(), [
+      { name: "Ada", note: null, Größe: 1.5 },
+    ]);
     await db.execute("INSERT INTO people VALUES ('Bob', 'a note', 2)");
     await db.loadJson("j", bytes('{"a": null, "b": {"c d": null}, "e": [], "f": [null]}'));
     equal((await db.query("SELECT * FROM j")).rows(), [{ a: null, b: { "c d": null }, e: [], f: [null] }]);
     await db.loadCsv("n", bytes('x,y\n1,NA\n"",2\nNA,3\n'), { null: "NA" });
-    equal((await db.query("SELECT * FROM n ORDER BY y")).rows(), [{ x: null, y: 2n }, { x: null, y: 3n }, { x: 1n, y: null }]);
+    equal((await db.query("SELECT * FROM n ORDER BY y")).rows(), [
+      { x: null, y: 2n },
+      { x: null, y: 3n },
+      { x: 1n, y: null },
+    ]);
     await fails(() => db.loadCsv("m", bytes("a,\n1,2\n")), "invalid", "name");
     db.close();
   },
@@ -285,7 +336,9 @@ export const tests = {
     equal(await db.loadArrow("copy", await db.exportArrow("Users")), 1);
     equal(await db.loadParquet("copy", await db.exportParquet("Users")), 1);
     equal(await db.loadArrow("viewed", await db.exportArrow("V w")), 1);
-    equal((await db.query("SELECT (SELECT sum(id) FROM copy) AS a, (SELECT max(next) FROM viewed) AS b")).rows(), [{ a: 2n, b: 2n }]);
+    equal((await db.query("SELECT (SELECT sum(id) FROM copy) AS a, (SELECT max(next) FROM viewed) AS b")).rows(), [
+      { a: 2n, b: 2n },
+    ]);
     await fails(() => db.exportArrow('x" WHERE 1 = 1 --'), "invalid");
     db.close();
   },
@@ -351,13 +404,19 @@ export const tests = {
       { primaryKey: ["id"] },
     );
     const schema = await db.tableSchema("t");
-    equal(schema.map((column) => column.name), ["id", "price", "at"]);
+    equal(
+      schema.map((column) => column.name),
+      ["id", "price", "at"],
+    );
     equal(schema[0], { name: "id", type: "Int64", nullable: false });
     equal(await db.tableExists("t"), true);
     equal(await db.tableExists("u"), false);
     await db.addColumn("t", "note", "TEXT");
     await db.dropColumn("t", "at");
-    equal((await db.tableSchema("t")).map((column) => column.name), ["id", "price", "note"]);
+    equal(
+      (await db.tableSchema("t")).map((column) => column.name),
+      ["id", "price", "note"],
+    );
     const version = await db.version();
     await db.execute("INSERT INTO t VALUES (1, 1.5, 'x')");
     equal(await db.version(), version + 1);
@@ -384,21 +443,31 @@ export const tests = {
     equal(await db.loadJson("j", text.encode('[{"a": 1, "b": "x"}, {"a": 2}]')), 2);
     equal(await db.loadJson("j", new Blob(['{"a": 3, "b": "z"}\n{"a": 4}\n'])), 2);
     equal((await db.query("SELECT sum(a) AS s, count(b) AS n FROM j")).rows(), [{ s: 10n, n: 2n }]);
-    const many = [{ z: 1, m: { y: "x", b: [{ q: 1, a: null }] } }, { z: 2.5, early: true, m: { y: null, b: [{ q: 2, a: "a" }] } }];
+    const many = [
+      { z: 1, m: { y: "x", b: [{ q: 1, a: null }] } },
+      { z: 2.5, early: true, m: { y: null, b: [{ q: 2, a: "a" }] } },
+    ];
     equal(await db.loadJson("k", text.encode(JSON.stringify(many, null, 2))), 2);
     equal(await db.loadJson("k", text.encode(many.map((object) => JSON.stringify(object, null, 1)).join(" "))), 2);
     const { columns } = await db.query("SELECT * FROM k ORDER BY z LIMIT 1");
-    equal(columns.map((column) => column.name), ["z", "m", "early"], "columns stand as they first appear");
+    equal(
+      columns.map((column) => column.name),
+      ["z", "m", "early"],
+      "columns stand as they first appear",
+    );
     equal(columns[1].get(0), { y: "x", b: [{ q: 1n, a: null }] });
     await db.dropTable("k");
-    await fails(() => db.loadJson("l", text.encode("{\"a\": 1}\n{\"a\": ")), "invalid", "JSON");
-    await fails(() => db.loadJson("l", text.encode("[{\"a\": 1}")), "invalid", "JSON");
+    await fails(() => db.loadJson("l", text.encode('{"a": 1}\n{"a": ')), "invalid", "JSON");
+    await fails(() => db.loadJson("l", text.encode('[{"a": 1}')), "invalid", "JSON");
     equal(await db.tableExists("l"), false);
 
     const parquet = await db.exportParquet("c");
     equal(new TextDecoder().decode(parquet.subarray(0, 4)), "PAR1");
     equal(await db.loadParquet("p", parquet), 3);
-    equal((await db.query("SELECT * FROM p ORDER BY id")).rows(), (await db.query("SELECT * FROM c ORDER BY id")).rows());
+    equal(
+      (await db.query("SELECT * FROM p ORDER BY id")).rows(),
+      (await db.query("SELECT * FROM c ORDER BY id")).rows(),
+    );
     const arrow = await db.exportArrow("j");
     equal(await db.loadArrow("a", arrow), 4);
     equal(await db.loadArrow("a", arrow), 4);
@@ -469,7 +538,10 @@ export const tests = {
     const sums = await Promise.all(
       [1, 2, 3, 4].map(async (factor) => (await db.query(`SELECT sum(id * ${factor}) AS s FROM t`)).rows()[0].s),
     );
-    equal(sums, [1, 2, 3, 4].map((factor) => 19999900000n * BigInt(factor)));
+    equal(
+      sums,
+      [1, 2, 3, 4].map((factor) => 19999900000n * BigInt(factor)),
+    );
     let counted = 0;
     await Promise.all([
       (async () => {
@@ -515,9 +587,13 @@ export const tests = {
     equal(count, 50000);
     const once = db.stream("SELECT 1");
     for await (const _ of once);
-    await fails(async () => {
-      for await (const _ of once);
-    }, "invalid", "once");
+    await fails(
+      async () => {
+        for await (const _ of once);
+      },
+      "invalid",
+      "once",
+    );
     const stop = new AbortController();
     const begun = db.stream(BEGINS, [], { signal: stop.signal })[Symbol.asyncIterator]();
     equal((await begun.next()).done, false);
@@ -525,9 +601,13 @@ export const tests = {
     await db.version();
     stop.abort();
     await next;
-    await fails(async () => {
-      for await (const _ of db.stream("SELECT * FROM nowhere"));
-    }, "invalid", "nowhere");
+    await fails(
+      async () => {
+        for await (const _ of db.stream("SELECT * FROM nowhere"));
+      },
+      "invalid",
+      "nowhere",
+    );
     db.close();
   },
 
@@ -548,7 +628,9 @@ export const tests = {
     const db = await open();
     let bytes = 0;
     let most = 0;
-    for await (const batch of db.stream("SELECT value, value * 2 AS twice, CAST(value AS TEXT) AS text FROM range(9000000)")) {
+    for await (const batch of db.stream(
+      "SELECT value, value * 2 AS twice, CAST(value AS TEXT) AS text FROM range(9000000)",
+    )) {
       bytes += batch.ipc.length;
       most = Math.max(most, (await db.memory()).usedBytes);
     }
@@ -559,10 +641,18 @@ export const tests = {
 
   async "a limit on memory is an error, and the engine goes on"({ open }) {
     const db = await open({ memoryLimitBytes: 96 << 20 });
-    const sort = "SELECT count(*) FROM (SELECT DISTINCT value * 7919 % 20000003 AS a, CAST(value AS TEXT) AS b FROM range(20000000))";
+    const sort =
+      "SELECT count(*) FROM (SELECT DISTINCT value * 7919 % 20000003 AS a, CAST(value AS TEXT) AS b FROM range(20000000))";
     await fails(() => db.query(sort), "resources_exhausted");
-    await fails(() => db.execute("CREATE TABLE t AS SELECT value, CAST(value AS TEXT) AS text FROM range(20000000)"), "resources_exhausted", "memory");
-    await fails(() => db.query("SELECT value, CAST(value AS TEXT) AS text FROM range(20000000)"), "resources_exhausted");
+    await fails(
+      () => db.execute("CREATE TABLE t AS SELECT value, CAST(value AS TEXT) AS text FROM range(20000000)"),
+      "resources_exhausted",
+      "memory",
+    );
+    await fails(
+      () => db.query("SELECT value, CAST(value AS TEXT) AS text FROM range(20000000)"),
+      "resources_exhausted",
+    );
     equal(await db.tables(), []);
     equal((await db.query("SELECT sum(value) AS s FROM range(1000)")).rows(), [{ s: 499500n }]);
     const { usedBytes, limitBytes } = await db.memory();
@@ -583,7 +673,13 @@ export const tests = {
     equal(rows, [{ n: 1n }]);
     equal(await db.execute("UPDATE t SET name = shout(name, id % 3) WHERE id < 5"), 5);
     equal((await db.query("SELECT name FROM t WHERE id = 2")).rows(), [{ name: "ROW 2!!" }]);
-    await db.registerFunction("broken", () => { throw new Error("no such luck"); }, { args: [], returns: "INT" });
+    await db.registerFunction(
+      "broken",
+      () => {
+        throw new Error("no such luck");
+      },
+      { args: [], returns: "INT" },
+    );
     await fails(() => db.query("SELECT broken()"), "invalid", "no such luck");
     equal((await db.query("SELECT 1 AS a")).rows(), [{ a: 1n }]);
     db.close();
@@ -627,12 +723,19 @@ export const tests = {
     equal((await db.query("SELECT * FROM t WHERE a = 2")).rows(), [{ a: 2, b: 1.5 }]);
     const { Schema, Field, Int64, Utf8, Decimal, TimestampMillisecond, Float32, Bool, DateDay } = arrow;
     const schema = new Schema([
-      new Field("i", new Int64(), false), new Field("s", new Utf8(), true), new Field("d", new Decimal(2, 10), true),
-      new Field("t", new TimestampMillisecond(), true), new Field("f", new Float32(), true), new Field("b", new Bool(), true),
+      new Field("i", new Int64(), false),
+      new Field("s", new Utf8(), true),
+      new Field("d", new Decimal(2, 10), true),
+      new Field("t", new TimestampMillisecond(), true),
+      new Field("f", new Float32(), true),
+      new Field("b", new Bool(), true),
       new Field("day", new DateDay(), true),
     ]);
     await db.createTable("u", schema, { primaryKey: ["i"] });
-    equal((await db.tableSchema("u")).map((c) => c.type), ["Int64", "Utf8", "Decimal128(10, 2)", "Timestamp(ms)", "Float32", "Boolean", "Date32"]);
+    equal(
+      (await db.tableSchema("u")).map((c) => c.type),
+      ["Int64", "Utf8", "Decimal128(10, 2)", "Timestamp(ms)", "Float32", "Boolean", "Date32"],
+    );
     db.close();
   },
 };

@@ -7,7 +7,8 @@ import { parseArgs } from "node:util";
 
 const root = join(import.meta.dirname, "..");
 const { values } = parseArgs({ options: { screenshots: { type: "string" } } });
-const run = (command, args, env = {}) => execFileSync(command, args, { stdio: "inherit", cwd: root, env: { ...process.env, ...env } });
+const run = (command, args, env = {}) =>
+  execFileSync(command, args, { stdio: "inherit", cwd: root, env: { ...process.env, ...env } });
 
 run("npm", ["run", "build"]);
 run("node", ["--test", "--test-reporter=spec", "test/"], values.screenshots ? { SCREENSHOTS: values.screenshots } : {});

@@ -1,5 +1,5 @@
 import { byId, element } from "./dom.js";
-import { DRAWN, drawing, MARKS, NONE, type Choice, type Mark } from "./plot.js";
+import { type Choice, DRAWN, drawing, MARKS, type Mark, NONE } from "./plot.js";
 import type { Rows } from "./rows.js";
 import { counted, isNumber, isTime } from "./values.js";
 
@@ -43,8 +43,17 @@ export class Chart {
 
   #controls(rows: Rows, choice: Choice): HTMLElement {
     const columns = rows.columns.map(({ name }, at): [string, number] => [name, at]);
-    const pick = <T extends string | number>(label: string, options: [string, T][], value: T, take: (value: T) => void) => {
-      const select = element("select", {}, ...options.map(([text], at) => element("option", { value: String(at) }, text)));
+    const pick = <T extends string | number>(
+      label: string,
+      options: [string, T][],
+      value: T,
+      take: (value: T) => void,
+    ) => {
+      const select = element(
+        "select",
+        {},
+        ...options.map(([text], at) => element("option", { value: String(at) }, text)),
+      );
       select.selectedIndex = options.findIndex(([, option]) => option === value);
       select.addEventListener("change", () => {
         take(options[select.selectedIndex]![1]);
@@ -55,11 +64,20 @@ export class Chart {
     return element(
       "div",
       { className: "actions" },
-      pick("Chart", MARKS.map((mark): [string, Mark] => [mark, mark]), choice.mark, (mark) => (choice.mark = mark)),
+      pick(
+        "Chart",
+        MARKS.map((mark): [string, Mark] => [mark, mark]),
+        choice.mark,
+        (mark) => (choice.mark = mark),
+      ),
       pick("x", columns, choice.x, (x) => (choice.x = x)),
       pick("y", [["number of rows", NONE], ...columns], choice.y, (y) => (choice.y = y)),
       pick("color", [["none", NONE], ...columns], choice.color, (color) => (choice.color = color)),
-      element("small", {}, rows.length > DRAWN ? `the first ${counted(DRAWN, "row")} of ${counted(rows.length, "row")}` : ""),
+      element(
+        "small",
+        {},
+        rows.length > DRAWN ? `the first ${counted(DRAWN, "row")} of ${counted(rows.length, "row")}` : "",
+      ),
     );
   }
 
@@ -78,10 +96,11 @@ const names = (rows: Rows) => JSON.stringify(rows.columns.map(({ name, type }) =
 
 /** What to draw at first: a number over time, or over a text, or over another number. */
 function chosen(rows: Rows): Choice {
-  const find = (test: (type: string) => boolean, not = -1) => rows.columns.findIndex(({ type }, at) => at !== not && test(type));
+  const find = (test: (type: string) => boolean, not = -1) =>
+    rows.columns.findIndex(({ type }, at) => at !== not && test(type));
   const time = find(isTime);
   const text = find((type) => !isNumber(type) && !isTime(type));
-  const x = time >= 0 ? time : text >= 0 ? text : 0;
+  const x = time >= 0 ? time : Math.max(text, 0);
   const y = find(isNumber, x);
   const both = isNumber(rows.columns[x]!.type);
   if (y < 0) return { mark: "histogram", x, y: NONE, color: NONE };

@@ -50,7 +50,11 @@ export class Database {
     for (const row of columns.rows<Record<string, string>>()) {
       const name = row["table_name"]!;
       const table = tables.get(name) ?? { name, isView: row["table_type"] === "VIEW", rows: 0, columns: [] };
-      table.columns.push({ name: row["column_name"]!, type: row["data_type"]!, nullable: row["is_nullable"] === "YES" });
+      table.columns.push({
+        name: row["column_name"]!,
+        type: row["data_type"]!,
+        nullable: row["is_nullable"] === "YES",
+      });
       tables.set(name, table);
     }
     for (const table of tables.values()) {
@@ -69,7 +73,10 @@ export class Database {
   async load(file: File, signal: AbortSignal): Promise<{ table: string; rows: number }> {
     const loader = LOADERS.find(([pattern]) => pattern.test(file.name));
     if (!loader) {
-      throw new EngineError("unsupported", `${file.name} is no Parquet, CSV, JSON or Arrow file by its name: it should end with .parquet, .csv, .tsv, .json, .jsonl or .arrow`);
+      throw new EngineError(
+        "unsupported",
+        `${file.name} is no Parquet, CSV, JSON or Arrow file by its name: it should end with .parquet, .csv, .tsv, .json, .jsonl or .arrow`,
+      );
     }
     const [, method, options] = loader;
     const table = await this.#freeName(file.name);
@@ -87,7 +94,11 @@ export class Database {
 
   async #freeName(file: string): Promise<string> {
     // A table's name has letters without accents, digits and `_`.
-    const plain = file.replace(/\.[^.]*$/, "").normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+    const plain = file
+      .replace(/\.[^.]*$/, "")
+      .normalize("NFKD")
+      .replace(/\p{M}/gu, "")
+      .toLowerCase();
     const stem = plain.replace(/[^a-z0-9]+/g, "_").replace(/^_+|_+$/g, "");
     const base = /^[a-z]/.test(stem) ? stem : `table_${stem}`.replace(/_$/, "");
     const taken = new Set((await this.tables()).map((table) => table.name));

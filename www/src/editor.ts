@@ -1,6 +1,13 @@
-import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, closeCompletion, completionKeymap } from "@codemirror/autocomplete";
+import {
+  acceptCompletion,
+  autocompletion,
+  closeBrackets,
+  closeBracketsKeymap,
+  closeCompletion,
+  completionKeymap,
+} from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
-import { PostgreSQL, sql, type SQLNamespace } from "@codemirror/lang-sql";
+import { PostgreSQL, type SQLNamespace, sql } from "@codemirror/lang-sql";
 import { bracketMatching, ensureSyntaxTree, indentOnInput, syntaxHighlighting } from "@codemirror/language";
 import { lintKeymap, setDiagnostics } from "@codemirror/lint";
 import { Compartment, EditorState, Prec } from "@codemirror/state";
@@ -73,7 +80,10 @@ export class Editor {
   }
 
   set text(text: string) {
-    this.#view.dispatch({ changes: { from: 0, to: this.#view.state.doc.length, insert: text }, selection: { anchor: text.length } });
+    this.#view.dispatch({
+      changes: { from: 0, to: this.#view.state.doc.length, insert: text },
+      selection: { anchor: text.length },
+    });
   }
 
   focus(): void {
@@ -109,7 +119,10 @@ export class Editor {
   /** Marks where an error is, `line` and `column` being counted within the statement from 1. Without them no mark is left. */
   mark(error?: { statement: Statement; line: number; column: number; message: string }): void {
     const { state } = this.#view;
-    if (!error) return this.#view.dispatch(setDiagnostics(state, []));
+    if (!error) {
+      this.#view.dispatch(setDiagnostics(state, []));
+      return;
+    }
     const lines = error.statement.sql.split("\n");
     const before = lines.slice(0, error.line - 1).reduce((sum, line) => sum + line.length + 1, 0);
     const from = Math.min(error.statement.at + before + error.column - 1, state.doc.length);

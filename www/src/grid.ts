@@ -1,4 +1,4 @@
-import { SlickGrid, type Column, type GridOption } from "slickgrid";
+import { type Column, type GridOption, SlickGrid } from "slickgrid";
 import "slickgrid/dist/styles/css/slick.grid.css";
 import { element } from "./dom.js";
 import type { Rows } from "./rows.js";

@@ -60,7 +60,12 @@ export class History {
   #button(entry: Entry): HTMLButtonElement {
     const outcome = entry.error ?? `${counted(entry.rows, "row")} in ${duration(entry.ms)}`;
     const when = new Date(entry.at).toLocaleString();
-    const button = element("button", { type: "button" }, element("code", {}, entry.sql), element("small", {}, `${when} · ${outcome}`));
+    const button = element(
+      "button",
+      { type: "button" },
+      element("code", {}, entry.sql),
+      element("small", {}, `${when} · ${outcome}`),
+    );
     button.addEventListener("click", () => {
       this.#dialog.close();
       this.#onPick(entry.sql);

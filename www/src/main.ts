@@ -4,12 +4,12 @@ import { csvOf } from "./csv.js";
 import { Database, identifier, SAMPLE } from "./database.js";
 import { byId, element, oncePerFrame } from "./dom.js";
 import { Editor, type Statement } from "./editor.js";
-import { Grid, type Cell } from "./grid.js";
+import { type Cell, Grid } from "./grid.js";
 import { History } from "./history.js";
+import { splitter, tabs } from "./layout.js";
 import { linkOf, sharedBy } from "./link.js";
 import type { Rows } from "./rows.js";
-import { run, type Outcome } from "./run.js";
-import { splitter, tabs } from "./layout.js";
+import { type Outcome, run } from "./run.js";
 import { remember, remembered } from "./store.js";
 import "./style.css";
 import { Tables } from "./tables.js";
@@ -144,20 +144,28 @@ async function runAll(statements: Statement[]): Promise<void> {
         onFull: () => nextPage(signal),
       });
     }
-    if (statements.length > 1) status.textContent += ` · ${statements.length} statements in ${duration(performance.now() - begun)}`;
+    if (statements.length > 1)
+      status.textContent += ` · ${statements.length} statements in ${duration(performance.now() - begun)}`;
   });
   // What is shown belongs to another, if this one was stopped by it.
   if (running && running.signal !== mine) return;
   grow();
   if (!message.hidden) mark(current);
   const error = message.hidden ? undefined : message.textContent!;
-  history.add({ sql, at: Date.now(), ms: performance.now() - begun, rows: last?.rows?.length ?? 0, ...(error ? { error } : {}) });
+  history.add({
+    sql,
+    at: Date.now(),
+    ms: performance.now() - begun,
+    rows: last?.rows?.length ?? 0,
+    ...(error ? { error } : {}),
+  });
 }
 
 /** Marks in the editor where the parser says that it lost its way. */
 function mark(statement: Statement): void {
   const found = /Line: (\d+), Column: (\d+)/.exec(message.textContent!);
-  if (found) editor.mark({ statement, line: Number(found[1]), column: Number(found[2]), message: message.textContent! });
+  if (found)
+    editor.mark({ statement, line: Number(found[1]), column: Number(found[2]), message: message.textContent! });
 }
 
 /** The reader is asked whether to read on. */
@@ -191,7 +199,10 @@ const grow = oncePerFrame(() => grid.grow());
 
 function tell({ rows, firstMs, ms, state }: Outcome): void {
   const length = rows?.length ?? 0;
-  const found = rows && rows.columns.length > 0 ? `${counted(length, "row")}, ${size(rows.bytes)} · first after ${duration(firstMs!)} · ` : "";
+  const found =
+    rows && rows.columns.length > 0
+      ? `${counted(length, "row")}, ${size(rows.bytes)} · first after ${duration(firstMs!)} · `
+      : "";
   const words = { running: "Running: ", waiting: "Waiting for you to read on: ", done: "Done: " };
   status.textContent = `${words[state]}${found}${state === "done" ? "all after " : ""}${duration(ms)}`;
   if (state !== "done") return;

@@ -48,6 +48,7 @@ export class Rows {
       if (row < this.#ends[middle]!) high = middle;
       else low = middle + 1;
     }
-    return (this.#last = low);
+    this.#last = low;
+    return low;
   }
 }

@@ -23,7 +23,12 @@ export interface RunEvents {
 }
 
 /** Runs a statement and reads its rows as they are made. Fails with the engine's error. */
-export async function run(database: Database, { sql }: Statement, signal: AbortSignal, events: RunEvents): Promise<Outcome> {
+export async function run(
+  database: Database,
+  { sql }: Statement,
+  signal: AbortSignal,
+  events: RunEvents,
+): Promise<Outcome> {
   const begun = performance.now();
   // The time of the reader between two pages is not the engine's.
   let waited = 0;
@@ -35,7 +40,8 @@ export async function run(database: Database, { sql }: Statement, signal: AbortS
   };
   const stream = database.stream(sql, signal);
   const rowsBegun = () => {
-    const rows = (outcome.rows = new Rows(stream.columns ?? []));
+    const rows = new Rows(stream.columns ?? []);
+    outcome.rows = rows;
     outcome.firstMs = performance.now() - begun;
     return rows;
   };

@@ -31,7 +31,12 @@ export class Tables {
 
   #table(table: Table): HTMLElement {
     const { name, isView, rows, columns } = table;
-    const summary = element("summary", {}, element("b", {}, name), element("small", {}, isView ? "view" : counted(rows, "row")));
+    const summary = element(
+      "summary",
+      {},
+      element("b", {}, name),
+      element("small", {}, isView ? "view" : counted(rows, "row")),
+    );
     const actions = element(
       "div",
       { className: "actions" },

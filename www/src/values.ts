@@ -8,14 +8,19 @@ export function textOf(value: Value, type: string): string {
   if (value instanceof Date) return date(value, type);
   if (value instanceof Uint8Array) return `x'${[...value].map((byte) => byte.toString(16).padStart(2, "0")).join("")}'`;
   if (Array.isArray(value)) return `[${value.map((part) => textOf(part, inner(type, part))).join(", ")}]`;
-  return `{${Object.entries(value).map(([name, part]) => `${name}: ${textOf(part, inner(type, part))}`).join(", ")}}`;
+  return `{${Object.entries(value)
+    .map(([name, part]) => `${name}: ${textOf(part, inner(type, part))}`)
+    .join(", ")}}`;
 }
 
 function date(value: Date, type: string): string {
   if (Number.isNaN(value.getTime())) return "out of range";
   const text = value.toISOString();
   if (type.startsWith("Date")) return text.slice(0, -"T00:00:00.000Z".length);
-  const shown = text.replace("T", " ").replace(/(\.\d*?)0*Z$/, "$1").replace(/\.$/, "");
+  const shown = text
+    .replace("T", " ")
+    .replace(/(\.\d*?)0*Z$/, "$1")
+    .replace(/\.$/, "");
   return type.includes(",") ? `${shown}Z` : shown;
 }
 

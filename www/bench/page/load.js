@@ -1,8 +1,8 @@
 // A load of three million rows from a file in memory into a table.
 import { sameAnswer } from "./answers.js";
 import { DuckDb, Ours, withEngines } from "./engines.js";
-import { interleave, timed } from "./rounds.js";
 import { noLonger, time } from "./report.js";
+import { interleave, timed } from "./rounds.js";
 
 const SUMMARY = `SELECT count(*), count(DISTINCT origin), count(DISTINCT destination), min(date), max(date), sum(delay), sum(distance)
 FROM flights`;
@@ -38,7 +38,12 @@ export async function load({ rounds, report }) {
     );
     const row = (what, theirs, ours) => {
       const figures = { theirs: time(theirs), ours: time(ours) };
-      return { operation: `load of 3,000,000 flights, ${what}`, ...figures, bar: noLonger({ theirs, ours }), timings: { theirs, ours } };
+      return {
+        operation: `load of 3,000,000 flights, ${what}`,
+        ...figures,
+        bar: noLonger({ theirs, ours }),
+        timings: { theirs, ours },
+      };
     };
     const { theirArrow, ourArrow, theirParquet, ourParquet } = timings;
     return [

@@ -1,8 +1,9 @@
 // The page: runs the measures that its address names, and shows what they found.
 //
 //     /?only=start,tpch,load,update,size&rounds=7
-import { markdown, show } from "./report.js";
+
 import { load } from "./load.js";
+import { markdown, show } from "./report.js";
 import { size } from "./size.js";
 import { start } from "./start.js";
 import { tpch } from "./tpch.js";

@@ -13,5 +13,8 @@ export async function size() {
     bar: atMost(limit, ours[part], megabytes),
     bytes: { theirs: theirs[part], ours: ours[part] },
   });
-  return [row("WebAssembly", "bytes", MOST_BYTES), row("WebAssembly with brotli", "compressedBytes", MOST_COMPRESSED_BYTES)];
+  return [
+    row("WebAssembly", "bytes", MOST_BYTES),
+    row("WebAssembly with brotli", "compressedBytes", MOST_COMPRESSED_BYTES),
+  ];
 }

@@ -1,7 +1,7 @@
 // How long until the first row: a worker, its code, the WebAssembly from the HTTP cache, and `SELECT 1`.
 import { DuckDb, Ours } from "./engines.js";
-import { interleave, pause, timed } from "./rounds.js";
 import { noLonger, time } from "./report.js";
+import { interleave, pause, timed } from "./rounds.js";
 
 /** The first visits are those of someone who works for a while, for browsers keep the code that was compiled well meanwhile. */
 const WARM_UP = 2;

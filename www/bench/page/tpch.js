@@ -1,8 +1,8 @@
 // The 22 queries of TPC-H over the same rows in memory, their answers compared.
 import { sameAnswer } from "./answers.js";
 import { DuckDb, Ours, withEngines } from "./engines.js";
-import { geometricMean, interleave, timed } from "./rounds.js";
 import { noMore, noted, ratioOf, time } from "./report.js";
+import { geometricMean, interleave, timed } from "./rounds.js";
 
 const TABLES = ["region", "nation", "supplier", "customer", "part", "partsupp", "orders", "lineitem"];
 

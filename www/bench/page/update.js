@@ -1,5 +1,18 @@
 // UPDATE of one row by its key in a table of a million.
-import { Field, Float64, Int32, Int64, RecordBatch, Schema, Struct, Table, Utf8, makeData, tableToIPC, vectorFromArray } from "apache-arrow";
+import {
+  Field,
+  Float64,
+  Int32,
+  Int64,
+  makeData,
+  RecordBatch,
+  Schema,
+  Struct,
+  Table,
+  tableToIPC,
+  Utf8,
+  vectorFromArray,
+} from "apache-arrow";
 import { DuckDb, Ours, withEngines } from "./engines.js";
 import { noLonger, noted, ratioOf, time } from "./report.js";
 import { interleave, timed } from "./rounds.js";
@@ -58,7 +71,12 @@ async function check(engine, table, changes) {
 }
 
 function rowsAsArrow(idOf) {
-  const fields = [new Field("id", new Int64()), new Field("grp", new Int32()), new Field("amount", new Float64()), new Field("name", new Utf8())];
+  const fields = [
+    new Field("id", new Int64()),
+    new Field("grp", new Int32()),
+    new Field("amount", new Float64()),
+    new Field("name", new Utf8()),
+  ];
   const schema = new Schema(fields);
   const batches = [];
   for (let begin = 0; begin < ROWS; begin += BATCH_ROWS) {
@@ -68,7 +86,10 @@ function rowsAsArrow(idOf) {
       vectorFromArray(BigInt64Array.from(ids, BigInt)),
       vectorFromArray(Int32Array.from(ids, (id) => (id * 7919) % 100)),
       vectorFromArray(Float64Array.from(ids, (id) => ((id * 104_729) % 100_000) / 100)),
-      vectorFromArray(ids.map((id) => `name of ${id}`), new Utf8()),
+      vectorFromArray(
+        ids.map((id) => `name of ${id}`),
+        new Utf8(),
+      ),
     ];
     const children = columns.map((column) => column.data[0]);
     batches.push(new RecordBatch(schema, makeData({ type: new Struct(fields), length, nullCount: 0, children })));

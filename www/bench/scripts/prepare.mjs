@@ -1,7 +1,18 @@
 // Makes what the page needs, where it is missing: packages, the engine, data, and the folder that is served.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -44,7 +55,10 @@ export function engine({ again }) {
 export function tpchTables() {
   const folder = join(cache, "tpch-0.1");
   if (existsSync(folder)) return folder;
-  const venv = execFileSync(join(repository, "scripts/need_venv"), { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }).trim();
+  const venv = execFileSync(join(repository, "scripts/need_venv"), {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  }).trim();
   const unfinished = `${folder}.unfinished`;
   rmSync(unfinished, { recursive: true, force: true });
   run(join(venv, "bin/tpchgen-cli"), ["parquet", "--scale-factor=0.1", `--output-dir=${unfinished}`]);
@@ -55,11 +69,16 @@ export function tpchTables() {
 /** The 22 queries, by their numbers. */
 function queries() {
   const folder = join(repository, "tests/tpch");
-  const files = readdirSync(folder).filter((file) => /^q\d\d\.sql$/.test(file)).sort();
+  const files = readdirSync(folder)
+    .filter((file) => /^q\d\d\.sql$/.test(file))
+    .sort();
   if (files.length !== 22) throw new Error(`${folder} holds ${files.length} queries`);
   return files.map((file) => {
     const [statement] = readFileSync(join(folder, file), "utf8").split(/^--> rows/m);
-    const sql = statement.replace(/^--.*$/gm, "").trim().replace(/;$/, "");
+    const sql = statement
+      .replace(/^--.*$/gm, "")
+      .trim()
+      .replace(/;$/, "");
     return { name: file.slice(1, 3), sql };
   });
 }
@@ -94,7 +113,9 @@ export async function page(tables) {
 
 /** Notes the sizes of both engines' WebAssembly for the page. */
 export async function sizes() {
-  const [ours, theirs] = await Promise.all(["ours/rhei_datafusion.wasm", "duckdb/duckdb-eh.wasm"].map((file) => sizesOf(join(dist, file))));
+  const [ours, theirs] = await Promise.all(
+    ["ours/rhei_datafusion.wasm", "duckdb/duckdb-eh.wasm"].map((file) => sizesOf(join(dist, file))),
+  );
   writeFileSync(join(dist, "sizes.json"), JSON.stringify({ ours, theirs }));
 }
 

@@ -9,7 +9,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { dist, engine, packages, page as makePage, sizes, tpchTables } from "./prepare.mjs";
+import { dist, engine, page as makePage, packages, sizes, tpchTables } from "./prepare.mjs";
 
 const USAGE = `usage: npm start -- [options]
 
@@ -28,7 +28,12 @@ const HEADERS = {
 };
 
 function options() {
-  const kinds = { only: { type: "string" }, rounds: { type: "string" }, build: { type: "boolean" }, serve: { type: "boolean" } };
+  const kinds = {
+    only: { type: "string" },
+    rounds: { type: "string" },
+    build: { type: "boolean" },
+    serve: { type: "boolean" },
+  };
   const { values } = parseArgs({ options: kinds });
   const only = values.only?.split(",") ?? MEASURES;
   const rounds = Number(values.rounds ?? 7);
