@@ -65,6 +65,25 @@ pub use upkeep::{
 
 pub use {arrow, datafusion, object_store};
 
+/// The examples of the README and of the chapters of `docs/`.
 #[cfg(all(doctest, feature = "vortex", not(target_arch = "wasm32")))]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod book {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/sql.md")]
+    struct Sql;
+    #[doc = include_str!("../docs/storage.md")]
+    struct Storage;
+    #[doc = include_str!("../docs/isolation.md")]
+    struct Isolation;
+    #[doc = include_str!("../docs/limits.md")]
+    struct Limits;
+    #[doc = include_str!("../docs/errors.md")]
+    struct Errors;
+    #[doc = include_str!("../docs/browser.md")]
+    struct Browser;
+    #[doc = include_str!("../docs/benchmarks.md")]
+    struct Benchmarks;
+    #[doc = include_str!("../docs/testing.md")]
+    struct Testing;
+}
