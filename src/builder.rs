@@ -1,4 +1,4 @@
-//! [`EngineBuilder`]: an engine's limits and reach.
+//! [`EngineBuilder`]: settings, limits and permissions of an engine.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -62,50 +62,51 @@ impl EngineBuilder {
         self
     }
 
-    /// What is on stable storage when a write returns, in [`StorageMode::Vortex`] on a local disk. Default: everything.
+    /// What a write has synced to stable storage when it returns, for [`StorageMode::Vortex`] on a local disk. Default:
+    /// everything.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.vortex.durability = durability;
         self
     }
 
-    /// When an engine on [`StorageMode::Vortex`] looks for what others committed. Default: before every statement.
+    /// When an engine on [`StorageMode::Vortex`] looks for commits of other engines. Default: before every statement.
     pub fn refresh(mut self, refresh: Refresh) -> Self {
         self.vortex.refresh = refresh;
         self
     }
 
-    /// When durable tables are compacted without being asked to. Default: where there is much to do.
+    /// When durable tables are compacted in the background. Default: [`CompactionPolicy::default`].
     pub fn compaction(mut self, policy: CompactionPolicy) -> Self {
         self.vortex.compaction = policy;
         self
     }
 
-    /// How long one answer of storage is waited for where it is about the commit log, before it is asked again; six
-    /// times as long for a part of a data file in a bucket. Default: 10 seconds.
+    /// Timeout of one request to storage about the commit log, after which it is retried; requests for parts of data
+    /// files in a bucket have six times as long. Default: 10 seconds.
     pub fn answer_timeout(mut self, time: Duration) -> Self {
         self.vortex.patience.answer = time;
         self
     }
 
-    /// How long it is tried to store a commit, and after that to find out what became of it or to keep it from ever
-    /// being stored, before the error is of kind [`Indeterminate`](crate::ErrorKind::Indeterminate). Default: 30
-    /// seconds each.
+    /// Timeout of a commit with all its retries, and after that of finding out whether it was stored, or of preventing
+    /// that it ever is. When both have passed, the error is of kind
+    /// [`Indeterminate`](crate::ErrorKind::Indeterminate). Default: 30 seconds each.
     pub fn commit_timeout(mut self, time: Duration) -> Self {
         self.vortex.patience.settle = time;
         self
     }
 
     /// A setting of the S3 client of [`StorageMode::Vortex`], by the name of its environment variable:
-    /// `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, … It goes before the variable. Values are not logged. Needs the feature
-    /// `cloud-storage`.
+    /// `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, … It takes precedence over the variable. Values are never logged. Needs
+    /// the feature `cloud-storage`.
     #[cfg(any(feature = "cloud-storage", doc))]
     pub fn s3_option(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.vortex.s3.0.push((key.into(), value.into()));
         self
     }
 
-    /// What all statements may use together while they run, in bytes; tables in memory are not counted. Sorts, joins
-    /// and aggregates spill to disk before they fail. Default: three quarters of the machine's memory.
+    /// The size of the memory pool that all running statements share, in bytes; tables in memory are not counted.
+    /// Sorts, joins and aggregates spill to disk before they fail. Default: three quarters of the machine's memory.
     pub fn memory_limit_bytes(mut self, bytes: usize) -> Self {
         self.memory_limit_bytes = Some(bytes);
         self
@@ -117,20 +118,20 @@ impl EngineBuilder {
         self
     }
 
-    /// Into how many streams a statement's work is divided. Default: the number of cores.
+    /// The number of partitions of a plan, which run in parallel. Default: the number of cores.
     pub fn target_partitions(mut self, partitions: usize) -> Self {
         self.target_partitions = Some(partitions);
         self
     }
 
-    /// The most rows of a batch. Default: 8192.
+    /// The maximum number of rows of a batch. Default: 8192.
     pub fn batch_size_rows(mut self, rows: usize) -> Self {
         self.batch_size_rows = Some(rows);
         self
     }
 
-    /// Runs on a [`RuntimeEnv`] of the caller's: its memory pool, disk manager and object stores. The memory limit, the
-    /// spill directory and the closed registry of object stores are then the caller's business.
+    /// Uses the caller's [`RuntimeEnv`]: its memory pool, disk manager and object stores. `memory_limit_bytes`,
+    /// `spill_directory` and the closed registry of object stores do not apply then.
     pub fn runtime_env(mut self, runtime: Arc<RuntimeEnv>) -> Self {
         self.runtime = Some(runtime);
         self
@@ -143,25 +144,25 @@ impl EngineBuilder {
         self
     }
 
-    /// The longest a statement may take, from the call to its last row. Default: no limit.
+    /// The timeout of a statement, from the call to its last row. Default: none.
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.limits.timeout = Some(timeout);
         self
     }
 
-    /// The longest SQL text, in bytes. Default: 64 MiB.
+    /// The maximum length of an SQL text, in bytes. Default: 64 MiB.
     pub fn max_sql_bytes(mut self, bytes: usize) -> Self {
         self.limits.text.text_bytes = bytes;
         self
     }
 
-    /// The most operators, joins or set operations in one chain. Default: 1000.
+    /// The maximum number of operators, joins or set operations in one chain. Default: 1000.
     pub fn max_chain(mut self, links: usize) -> Self {
         self.limits.text.chain = links;
         self
     }
 
-    /// The most nodes of a statement's plan; a CTE or view counts as often as it is used. Default: 10,000.
+    /// The maximum number of nodes of a logical plan; a CTE or view counts each time that it is used. Default: 10,000.
     pub fn max_plan_nodes(mut self, nodes: u64) -> Self {
         self.limits.plan_nodes = nodes;
         self

@@ -1,4 +1,4 @@
-//! [`ChangeSet`]: what a statement wants to change, and when two of them conflict.
+//! [`ChangeSet`]: the actions of a transaction, and when two transactions conflict.
 //!
 //! A change set is a list of actions against a base snapshot. [`ChangeSet::apply`] makes the next snapshot from any
 //! later one, or says why it cannot: appends always commute, deletions of different rows commute, all else does not,

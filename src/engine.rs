@@ -1,4 +1,4 @@
-//! [`DataFusionEngine`], the facade, and [`SharedDataFusionEngine`], its cheaply cloned handle.
+//! [`DataFusionEngine`], the public facade, and [`SharedDataFusionEngine`], its cheaply cloned handle.
 
 mod olap;
 
@@ -48,7 +48,7 @@ impl DataFusionEngine {
         &self.storage
     }
 
-    /// The number of the current snapshot: every committed change raises it.
+    /// The version of the current snapshot; each commit increments it.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
@@ -132,7 +132,7 @@ impl DataFusionEngine {
         self.calls.drop_table(table).await
     }
 
-    /// Runs a statement with values for `$1`, `$2` … or `$name` and gathers its rows.
+    /// Runs a statement with values for `$1`, `$2` … or `$name` and collects its rows.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
@@ -145,8 +145,7 @@ impl DataFusionEngine {
     /// ```
     ///
     /// # Errors
-    /// Of any [kind](crate::ErrorKind): what is wrong with the statement, a limit, a deadline, another writer, the
-    /// store.
+    /// Of any [kind](crate::ErrorKind): an invalid statement, a limit, a timeout, a conflict, an error of storage.
     ///
     /// # Cancel safety
     /// A call that is dropped leaves the change whole or none of it: none before its commit has begun, which then goes
@@ -174,8 +173,7 @@ impl DataFusionEngine {
     /// ```
     ///
     /// # Errors
-    /// Of any [kind](crate::ErrorKind): what is wrong with the statement, a limit, a deadline, another writer, the
-    /// store.
+    /// Of any [kind](crate::ErrorKind): an invalid statement, a limit, a timeout, a conflict, an error of storage.
     ///
     /// # Cancel safety
     /// A call that is dropped leaves the change whole or none of it: none before its commit has begun, which then goes
@@ -189,7 +187,7 @@ impl DataFusionEngine {
             .await
     }
 
-    /// [`query`](OlapEngine::query) with parameters, a deadline or a cancel handle.
+    /// [`query`](OlapEngine::query) with parameters, a timeout or a cancel handle.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
@@ -205,8 +203,7 @@ impl DataFusionEngine {
     /// ```
     ///
     /// # Errors
-    /// Of any [kind](crate::ErrorKind): what is wrong with the statement, a limit, a deadline, another writer, the
-    /// store.
+    /// Of any [kind](crate::ErrorKind): an invalid statement, a limit, a timeout, a conflict, an error of storage.
     ///
     /// # Cancel safety
     /// A call that is dropped leaves the change whole or none of it: none before its commit has begun, which then goes
@@ -219,7 +216,7 @@ impl DataFusionEngine {
         self.calls.query(sql, options).await
     }
 
-    /// [`query_stream`](OlapEngine::query_stream) with parameters, a deadline or a cancel handle.
+    /// [`query_stream`](OlapEngine::query_stream) with parameters, a timeout or a cancel handle.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
@@ -236,8 +233,7 @@ impl DataFusionEngine {
     /// ```
     ///
     /// # Errors
-    /// Of any [kind](crate::ErrorKind): what is wrong with the statement, a limit, a deadline, another writer, the
-    /// store.
+    /// Of any [kind](crate::ErrorKind): an invalid statement, a limit, a timeout, a conflict, an error of storage.
     ///
     /// # Cancel safety
     /// A stream that is dropped stops its query. A call that is dropped leaves a change whole or none of it, as with
@@ -250,7 +246,7 @@ impl DataFusionEngine {
         self.calls.query_stream(sql, options).await
     }
 
-    /// [`execute`](OlapEngine::execute) with parameters, a deadline or a cancel handle.
+    /// [`execute`](OlapEngine::execute) with parameters, a timeout or a cancel handle.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
@@ -267,8 +263,7 @@ impl DataFusionEngine {
     /// ```
     ///
     /// # Errors
-    /// Of any [kind](crate::ErrorKind): what is wrong with the statement, a limit, a deadline, another writer, the
-    /// store.
+    /// Of any [kind](crate::ErrorKind): an invalid statement, a limit, a timeout, a conflict, an error of storage.
     ///
     /// # Cancel safety
     /// A call that is dropped leaves the change whole or none of it: none before its commit has begun, which then goes
@@ -310,7 +305,7 @@ impl DataFusionEngine {
         self.execute_batch_with(sql, StatementOptions::new()).await
     }
 
-    /// [`execute_batch`](Self::execute_batch) with parameters, a deadline or a cancel handle.
+    /// [`execute_batch`](Self::execute_batch) with parameters, a timeout or a cancel handle.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {

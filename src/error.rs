@@ -23,11 +23,11 @@ pub enum ErrorKind {
     Denied,
     /// A limit on memory, text, depth or plan size was met: raise it, or ask for less.
     ResourcesExhausted,
-    /// The statement's deadline passed.
+    /// The statement's timeout passed.
     Timeout,
     /// The statement was cancelled by its handle.
     Cancelled,
-    /// Another writer won, and retries are spent: try again.
+    /// Another writer won each time, and all retries are used up: try again.
     Conflict,
     /// Storage or a peer could not be reached: try again later.
     Unavailable,
@@ -125,7 +125,7 @@ pub enum DfOlapError {
     #[error("{0}")]
     ResourcesExhausted(String),
 
-    /// The statement's deadline passed.
+    /// The statement's timeout passed.
     #[error("the statement did not finish within {0:?}")]
     Timeout(std::time::Duration),
 

@@ -1,5 +1,5 @@
-//! Statements against the store: a read streams from one snapshot; a write is worked out on one and committed, and
-//! worked out again where another change came between.
+//! Runs statements against the store. A read streams from one snapshot. A write is computed on a snapshot and committed
+//! optimistically: after a conflict it is computed again on the newer snapshot.
 
 mod append;
 mod calls;

@@ -1,4 +1,4 @@
-//! [`Fragment`]: rows that were written together and never change, and which of them are dead in one snapshot.
+//! [`Fragment`]: an immutable set of rows that were written together, and the deletion vector it has in one snapshot.
 //!
 //! A fragment's rows are Arrow batches, or lie in a file that only its store can read; what is said of them here (how
 //! many, which columns, between which values) is the same for both.

@@ -1,4 +1,4 @@
-//! [`Gates`]: how a statement that lost too many races keeps other writers out of its tables until it is done.
+//! [`Gates`]: a per-table lock for statements that have lost too many optimistic commits.
 
 use std::collections::HashMap;
 use std::sync::Arc;

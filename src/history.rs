@@ -1,4 +1,4 @@
-//! The part of [`DataFusionEngine`] that durable databases have: earlier versions, compaction, vacuum.
+//! The methods of [`DataFusionEngine`] for durable databases: time travel, compaction, vacuum, verification.
 
 use arrow::array::RecordBatch;
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use crate::upkeep::{
 };
 
 impl DataFusionEngine {
-    /// Runs a query on an earlier state of the database and gathers its rows.
+    /// Runs a query on an earlier version of the database and collects its rows.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
@@ -31,7 +31,7 @@ impl DataFusionEngine {
     /// ```
     ///
     /// # Errors
-    /// `Invalid` for a version that is not there yet or not kept any more, and for a statement that is no query;
+    /// `Invalid` for a version that does not exist yet or is no longer retained, and for a statement that is no query;
     /// `Unsupported` in memory.
     ///
     /// # Cancel safety
@@ -45,7 +45,8 @@ impl DataFusionEngine {
         self.calls.query_at(sql, at.into(), options).await
     }
 
-    /// The versions that [`query_at`](Self::query_at) can be asked for, oldest first. One small read for each.
+    /// The retained versions, which [`query_at`](Self::query_at) can read, oldest first. Reads one small object for
+    /// each.
     ///
     /// # Errors
     /// `Unsupported` in memory.
@@ -56,9 +57,9 @@ impl DataFusionEngine {
         self.calls.upkeep().versions().await
     }
 
-    /// Puts small fragments of all tables together, leaves out what was deleted, and writes to files what still lies in
-    /// the log. The rows stay what they are, and statements run on meanwhile. It happens by itself where there is much
-    /// to do (see [`CompactionPolicy`](crate::CompactionPolicy)); in memory there is nothing to do.
+    /// Compacts all tables: merges small fragments, drops deleted rows, and moves rows that are inlined in the log to
+    /// files. Queries return the same rows, and statements run meanwhile. The engine compacts by itself in the
+    /// background (see [`CompactionPolicy`](crate::CompactionPolicy)); in memory there is nothing to do.
     ///
     /// # Errors
     /// Of the kinds unavailable and corrupt, where storage cannot be used. What was done until then stays done.
@@ -69,7 +70,8 @@ impl DataFusionEngine {
         self.compact_with(|_| {}).await
     }
 
-    /// The same, and `progress` is told how far it is: at the beginning of each run of rows and after each batch.
+    /// [`compact`](Self::compact), which calls `progress` at the beginning of each run of fragments and after each
+    /// batch.
     ///
     /// # Errors
     /// As [`compact`](Self::compact).
@@ -83,8 +85,8 @@ impl DataFusionEngine {
         self.calls.upkeep().compact(&progress).await
     }
 
-    /// Removes the files that no version names that is to stay, and the part of the log that is not needed any more.
-    /// Never a file that a statement of this engine reads. In memory there is nothing to do.
+    /// Deletes data files that no retained version references, and log objects that a checkpoint has made unnecessary.
+    /// Never deletes a file that a running statement of this engine reads. In memory there is nothing to do.
     ///
     /// # Errors
     /// Of the kinds unavailable and corrupt, where storage cannot be used. What was done until then stays done.
@@ -95,7 +97,7 @@ impl DataFusionEngine {
         self.calls.upkeep().vacuum(options).await
     }
 
-    /// Takes over what other engines committed, where [`Refresh`](crate::Refresh) leaves that to the caller.
+    /// Reads the commits of other engines, where [`Refresh`](crate::Refresh) leaves that to the caller.
     ///
     /// # Errors
     /// Of the kinds unavailable and corrupt.
@@ -106,8 +108,8 @@ impl DataFusionEngine {
         self.calls.upkeep().refresh().await
     }
 
-    /// Reads the log and every data file that a version names that can be asked for, and holds each block against its
-    /// checksum. What is damaged is listed, not an error.
+    /// Reads the log and every data file that a retained version references, and compares each block with its checksum.
+    /// Damages are listed in the result; they are not an error of this call.
     ///
     /// # Errors
     /// Of the kind unavailable, where storage cannot be reached.
@@ -118,9 +120,9 @@ impl DataFusionEngine {
         self.calls.upkeep().verify().await
     }
 
-    /// Lets many writers at once try to create one object in the database's storage, and fails where more than one is
-    /// told that it did: on such a store commits would be lost. Making a database checks the same with two writers, one
-    /// after the other.
+    /// Tests whether the object store honours conditional writes: 32 writers race to create one object, and the call
+    /// fails where more than one succeeds. On such a store commits would be lost. Creating a database makes the same
+    /// test with two writers, one after the other.
     ///
     /// # Errors
     /// [`DfOlapError::StorageConfig`], where the store cannot be used.
@@ -131,8 +133,9 @@ impl DataFusionEngine {
         self.calls.upkeep().check_store().await
     }
 
-    /// What became of a commit that ended in [`DfOlapError::CommitUnknown`]: the version that it is, or `None`, where
-    /// it never was made and never will be. Reads the log back to the oldest version, where this engine does not know.
+    /// The outcome of a commit that ended in [`DfOlapError::CommitUnknown`]: its version, or `None` if it was never
+    /// stored and never will be. Reads the log back to the oldest retained version, unless this engine knows the
+    /// outcome.
     ///
     /// # Errors
     /// Of the kind unavailable, where storage still cannot be reached.

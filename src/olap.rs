@@ -44,13 +44,13 @@ pub trait OlapEngine: Send + Sync {
     /// The error of all methods.
     type Error: Error + Send + Sync + 'static;
 
-    /// Runs a statement and gathers its rows.
+    /// Runs a statement and collects its rows.
     fn query(
         &self,
         sql: &str,
     ) -> impl Future<Output = Result<Vec<RecordBatch>, Self::Error>> + Send;
 
-    /// Runs a statement and hands its rows over as they are made, no faster than they are read.
+    /// Runs a statement and streams its rows as they are produced, with backpressure.
     fn query_stream(
         &self,
         sql: &str,

@@ -1,12 +1,12 @@
-//! [`StatementOptions`]: what one statement brings along; [`CancelHandle`]: how it is stopped; and how a durable store
-//! behaves.
+//! Options: of a statement ([`StatementOptions`], [`CancelHandle`]) and of a durable store ([`Durability`],
+//! [`CompactionPolicy`], [`Refresh`]).
 
 use std::time::Duration;
 
 use datafusion::common::ParamValues;
 use tokio_util::sync::CancellationToken;
 
-/// What one statement brings along: parameters, a deadline, a handle to cancel it.
+/// Options of one statement: parameters, a timeout, a cancel handle.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
@@ -30,7 +30,7 @@ pub struct StatementOptions {
 }
 
 impl StatementOptions {
-    /// No parameters, the engine's deadline, no handle.
+    /// No parameters, the engine's timeout, no cancel handle.
     pub fn new() -> Self {
         Self::default()
     }
@@ -41,30 +41,31 @@ impl StatementOptions {
         self
     }
 
-    /// A deadline for this statement, in place of the engine's.
+    /// The timeout of this statement, in place of the engine's.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// A handle that stops this statement.
+    /// The handle that cancels this statement.
     pub fn cancel(mut self, handle: &CancelHandle) -> Self {
         self.cancel = Some(handle.0.clone());
         self
     }
 }
 
-/// Stops the statements that were given it. A write that was stopped changed nothing.
+/// Cancels all statements that it was given to. A write that was cancelled changed nothing.
 #[derive(Debug, Clone, Default)]
 pub struct CancelHandle(CancellationToken);
 
 impl CancelHandle {
-    /// A handle that was not used yet.
+    /// A new handle.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Stops them; their calls and streams end with an error of kind [`Cancelled`](crate::ErrorKind::Cancelled).
+    /// Cancels the statements; their calls and streams end with an error of kind
+    /// [`Cancelled`](crate::ErrorKind::Cancelled).
     pub fn cancel(&self) {
         self.0.cancel();
     }
@@ -80,10 +81,10 @@ impl CancelHandle {
     }
 }
 
-/// What a loss of power may take from a database on a local disk.
+/// Which commits may be lost in a power failure, for a database on a local disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// Nothing: a write returns when it is on stable storage.
+    /// None: a write returns when its files and its log entry are synced.
     #[default]
     Synced,
     /// The last commits, or the whole database: nothing is synced, so a write returns sooner. A crash of the program
@@ -91,9 +92,9 @@ pub enum Durability {
     LostOnPowerFailure,
 }
 
-/// When tables of [`StorageMode::Vortex`](crate::StorageMode::Vortex) are compacted without being asked to: after a
-/// commit of this engine, in the background, where one of the limits is reached. What is asked for by
-/// [`compact`](crate::DataFusionEngine::compact) is done whatever this says.
+/// When tables of [`StorageMode::Vortex`](crate::StorageMode::Vortex) are compacted in the background: after a commit
+/// of this engine, where one of these thresholds is reached. A call of
+/// [`compact`](crate::DataFusionEngine::compact) does not depend on it.
 ///
 /// ```
 /// use rhei_datafusion::{CompactionPolicy, EngineBuilder};
@@ -106,22 +107,21 @@ pub enum Durability {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompactionPolicy {
-    /// False: never. Rows of small commits then stay in the log's state, which every process holds in memory. Default:
-    /// true.
+    /// Whether there is background compaction at all. Without it rows of small commits stay inlined in the log, and in
+    /// the memory of each engine. Default: true.
     pub automatic: bool,
-    /// So many neighbours with few rows become one file. Default: 16.
+    /// The number of adjacent small fragments that are merged into one file. Default: 16.
     pub small_neighbours: usize,
-    /// So many rows of one table that still lie in the log go to a file. Default: 8192.
+    /// The number of rows of a table, inlined in the log, that are moved to a file. Default: 8192.
     pub rows_in_log: u64,
-    /// Or so many bytes of them, as they are in memory. Default: 4 MiB.
+    /// The size of such rows in memory, in bytes, at which they are moved to a file. Default: 4 MiB.
     pub bytes_in_log: u64,
-    /// A file is written again when more than so many percent of its rows, and at least 1024, were deleted. Default:
-    /// 25.
+    /// The percentage of deleted rows above which a file is rewritten, if there are at least 1024. Default: 25.
     pub deleted_percent: u8,
 }
 
 impl CompactionPolicy {
-    /// Nothing is compacted without being asked to.
+    /// No background compaction.
     pub const MANUAL: Self = Self {
         automatic: false,
         ..Self::DEFAULT
@@ -141,14 +141,14 @@ impl Default for CompactionPolicy {
     }
 }
 
-/// When an engine on [`StorageMode::Vortex`](crate::StorageMode::Vortex) looks for what others committed. Its own
-/// commits it always sees, and a write always meets what is there.
+/// When an engine on [`StorageMode::Vortex`](crate::StorageMode::Vortex) looks for commits of other engines. It always
+/// sees its own, and a commit is always checked against all others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Refresh {
     /// Before every statement: one look at the folder, or one small request to the bucket.
     #[default]
     EveryStatement,
-    /// Before a statement, where the last look is so long ago.
+    /// Before a statement, if the last look was at least this long ago.
     Interval(Duration),
     /// Only when [`refresh`](crate::DataFusionEngine::refresh) is called.
     Manual,

@@ -1,4 +1,4 @@
-//! [`Outcome`]: what a statement came to, read as rows, as a stream or as a count.
+//! [`Outcome`]: the result of a statement, consumed as rows, as a stream or as a count.
 
 use std::sync::Arc;
 

@@ -71,7 +71,7 @@ impl StorageMode {
     /// What the URL names; `None` in memory.
     ///
     /// # Errors
-    /// A sentence that names the scheme or the URL, where it cannot be used.
+    /// A message that names the scheme or the URL, if it cannot be used.
     pub fn classify(&self) -> Result<Option<VortexLocation>, String> {
         let Self::Vortex { url } = self else {
             return Ok(None);

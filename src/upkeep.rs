@@ -1,22 +1,22 @@
-//! What is asked of a durable database beyond statements, and what came of it: compaction, vacuum, earlier versions.
+//! Options and results of the maintenance of a durable database: compaction, vacuum, verification, time travel.
 
 use std::time::{Duration, SystemTime};
 
 use crate::snapshot::Version;
 
-/// What a compaction came to.
+/// The result of a compaction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Compaction {
-    /// Fragments that were put together.
+    /// Fragments that were replaced.
     pub fragments_before: u64,
-    /// What they became.
+    /// Fragments that took their place.
     pub fragments_after: u64,
-    /// Rows that were written again.
+    /// Live rows that were rewritten.
     pub rows: u64,
 }
 
-/// How far a compaction is.
+/// The progress of a compaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CompactionProgress<'a> {
@@ -28,15 +28,15 @@ pub struct CompactionProgress<'a> {
     pub rows_in_all: u64,
 }
 
-/// Who is told how far it is.
+/// The callback that is given the progress of a compaction.
 pub(crate) type OnProgress<'a> = &'a (dyn Fn(CompactionProgress<'_>) + Send + Sync);
 
-/// A state of the database in the past.
+/// An earlier version of the database, for time travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum At {
-    /// The state that a version is.
+    /// The version of this number.
     Version(Version),
-    /// The newest state that was there at a moment, by the clocks of who wrote it.
+    /// The newest version that was committed at or before this time, by the clocks of its writers.
     Time(SystemTime),
 }
 
@@ -52,23 +52,23 @@ impl From<SystemTime> for At {
     }
 }
 
-/// A version that can be asked for.
+/// A retained version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VersionEntry {
     /// Its number.
     pub version: Version,
-    /// When it was committed, by the clock of who did.
+    /// When it was committed, by its writer's clock.
     pub committed_at: SystemTime,
 }
 
-/// What a vacuum removes.
+/// Options of a vacuum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VacuumOptions {
     /// Every version that was the newest at some moment within this time stays readable. Statements of other processes
     /// may still read what is older: give more than the longest of them takes. Default: seven days.
     pub retention: Duration,
-    /// Only say what would be removed. Default: false.
+    /// Report what would be deleted, and delete nothing. Default: false.
     pub dry_run: bool,
 }
 
@@ -81,7 +81,7 @@ impl Default for VacuumOptions {
     }
 }
 
-/// What a vacuum removed, or would.
+/// The result of a vacuum: what it deleted, or would delete.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Vacuum {
@@ -93,7 +93,7 @@ pub struct Vacuum {
     pub log_objects: u64,
 }
 
-/// What a verification read.
+/// The result of a verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
@@ -104,6 +104,6 @@ pub struct Verification {
     pub bytes: u64,
     /// Entries and checkpoints of the log.
     pub log_objects: u64,
-    /// What is wrong, a sentence for each file: empty where all is well.
+    /// One sentence for each damaged or missing file; empty where all is well.
     pub damages: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! The trait [`OlapEngine`] of both handles.
+//! [`OlapEngine`] for [`DataFusionEngine`] and [`SharedDataFusionEngine`].
 
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;

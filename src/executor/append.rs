@@ -1,4 +1,4 @@
-//! Rows handed over by the program, as batches or as a stream.
+//! `load_arrow` and `load_stream`: appends of Arrow batches that the program hands over.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! [`Calls`]: what an engine can be asked, behind a pointer.
+//! [`Calls`]: the engine's methods as a trait object.
 //!
 //! An `async fn` is compiled where it is awaited: in every program that calls it, with all that it awaits in turn. The
 //! futures of this trait are boxed, in functions that are not generic; so what is behind them is compiled once, in this

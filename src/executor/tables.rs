@@ -1,4 +1,4 @@
-//! Tables made, changed and removed by calls, without SQL.
+//! Tables created, altered and dropped by method calls instead of SQL.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Threads of the engine's own: the work of a statement never holds up a task of the program around it, or another
-//! statement.
+//! Thread pools of the engine, one for each running statement, so that CPU-bound plans never block the tokio runtime of
+//! the program, or another statement.
 //!
 //! A sort, a join's table or one call of a function may take seconds in which nobody is asked whether to stop. So each
 //! statement that runs a plan has a *lane*, a few threads by themselves; who waits for its rows waits elsewhere and

@@ -1,4 +1,4 @@
-//! All that differs between targets: the same names on every side, one file each.
+//! The platform shims: the same names for native targets ([`native`]) and for wasm32 ([`wasm`]).
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The native side: tokio's timers, and a stack that grows.
+//! Native platform shims: tokio's timers and tasks, growing stacks, the machine's memory.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Turns of threads: who has computed for long comes after those who have not.
+//! Thread priorities: the threads of a statement that has computed for long are lowered below those of others.
 //!
 //! The operating system gives threads of one priority equal parts of the processors; beside two or three statements
 //! that run for minutes a small one, and the program around, would wait for most of theirs. So the threads of a lane

@@ -1,4 +1,4 @@
-//! The browser's side: one thread, whose event loop everything shares.
+//! Browser platform shims: one thread, shared with the event loop, on which statements run in time slices.
 //!
 //! DataFusion spawns tasks into the tokio runtime that it is polled in. There is one such runtime here, and it never
 //! parks: it is entered for a slice of time, in which a call and all spawned tasks are polled ([`drive`]), and left

@@ -1,4 +1,4 @@
-//! What the engine asks of a store, and a store answers.
+//! The traits [`Store`] and [`Upkeep`], by which the engine uses a store.
 
 use std::fmt::Debug;
 use std::sync::Arc;

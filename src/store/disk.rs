@@ -1,5 +1,4 @@
-//! The file system under a local store: [`Files`], so that tests can stand in for a disk that loses power, and
-//! [`Disk`].
+//! The trait [`Files`] over the file system, which tests implement with a disk that loses power, and [`Disk`].
 
 #[cfg(test)]
 pub(crate) mod simulated;

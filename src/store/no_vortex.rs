@@ -1,4 +1,4 @@
-//! In place of the durable store, where there is none: in the browser, and without the feature `vortex`.
+//! The stub of the durable store for builds without it: wasm32, or without the feature `vortex`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! How a durable store behaves: what the builder sets, whether the target has such a store or not.
+//! Settings of the durable store that the builder has on every target.
 
 #[cfg(feature = "cloud-storage")]
 use std::fmt;

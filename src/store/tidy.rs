@@ -1,4 +1,4 @@
-//! Keeping a table's fragments in memory few and full: what a commit does beyond its change.
+//! Merges and rewrites small or mostly deleted in-memory fragments as a part of commits.
 //!
 //! After an append the table's end is looked at: sixteen fragments of a size class become one of the next, so that a
 //! row is copied a handful of times in its life however it came in. A fragment that is mostly dead is rewritten by the

@@ -1,3 +1,3 @@
-//! The whole engine on storage that cannot be had through its public API.
+//! Tests of the whole engine on simulated storage, which the public API cannot reach.
 
 mod disk;

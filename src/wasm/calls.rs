@@ -1,4 +1,4 @@
-//! Calls from JavaScript that are on their way.
+//! In-flight calls from JavaScript.
 
 use std::cell::RefCell;
 use std::task::Poll;

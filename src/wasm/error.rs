@@ -1,4 +1,4 @@
-//! Errors as JavaScript knows them: an `Error` with a `code`.
+//! Errors for JavaScript: an `Error` with a `code`.
 
 use js_sys::{Error, Reflect};
 use wasm_bindgen::JsValue;

@@ -1,4 +1,4 @@
-//! Files in memory as batches: Arrow IPC, Parquet, CSV, JSON.
+//! Decodes files in memory to batches: Arrow IPC, Parquet, CSV, JSON.
 
 use std::io::Cursor;
 use std::sync::Arc;

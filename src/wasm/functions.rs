@@ -1,4 +1,4 @@
-//! Functions of JavaScript that SQL calls.
+//! User-defined functions in JavaScript.
 //!
 //! They may live in another thread than the engine, so a call is a request that is answered later: [`JsScalar`] asks,
 //! with the values of a batch as lists, and [`answer`] brings what it returned.

@@ -1,4 +1,4 @@
-//! JSON files: one object after the other, on lines of their own or not, or one list of objects.
+//! Reads JSON files: newline-delimited objects, concatenated objects, or one array of objects.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! The pool of statements, which have the heap together with the tables.
+//! The memory pool of statements in the browser, which share the heap with the tables.
 
 use std::fmt;
 use std::sync::Arc;

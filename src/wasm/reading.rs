@@ -1,4 +1,4 @@
-//! Rows on their way out: gathered, read piece by piece, or written to a file.
+//! Result sets on their way out: collected, pulled in pieces, or written to a file.
 
 use arrow::array::{Array as _, RecordBatch};
 use futures::StreamExt;

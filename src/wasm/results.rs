@@ -1,4 +1,4 @@
-//! Result batches as Arrow IPC, in types that every reader knows.
+//! Encodes result batches as Arrow IPC, in types that every reader knows.
 
 use std::io::{self, Write};
 use std::sync::Arc;

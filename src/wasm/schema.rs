@@ -1,4 +1,4 @@
-//! Columns as JavaScript gives and gets them: `{ name, type, nullable }`.
+//! Converts columns from and to JavaScript's `{ name, type, nullable }`.
 
 use std::str::FromStr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Values of JavaScript as SQL parameters.
+//! Converts JavaScript values to SQL parameters.
 
 use arrow::datatypes::DataType;
 use datafusion::common::{ParamValues, ScalarValue};

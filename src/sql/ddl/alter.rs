@@ -1,4 +1,4 @@
-//! ALTER TABLE: a table's columns while they are being changed.
+//! ALTER TABLE, as edits of a table's definition.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a column may be: its name, its type, its DEFAULT, its place in the key.
+//! Checks of column definitions: name, type, DEFAULT, NOT NULL, primary key.
 
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::ScalarValue;

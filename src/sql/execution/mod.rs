@@ -1,4 +1,4 @@
-//! Running one statement on one snapshot: its session, its parameters, its plans.
+//! [`Run`]: executes one statement on one snapshot, from the logical plan to a stream of batches.
 
 pub(crate) mod session;
 pub(crate) mod stream;

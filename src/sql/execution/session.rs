@@ -1,4 +1,5 @@
-//! What all statements of an engine share: DataFusion's configuration, functions and memory pool, and the limits.
+//! [`Session`]: what all statements of an engine share: DataFusion's configuration, functions, optimizer rules, memory
+//! pool, and the limits.
 //!
 //! The session holds no tables: each statement brings its own snapshot (see [`crate::sql::planner`]).
 

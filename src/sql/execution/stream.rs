@@ -1,4 +1,4 @@
-//! A result stream that holds its snapshot, its deadline and its cancel handle.
+//! [`SnapshotStream`]: a result stream that keeps its snapshot alive and enforces timeout and cancellation.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;

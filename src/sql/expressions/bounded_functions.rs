@@ -1,4 +1,4 @@
-//! Size checks around the functions that would otherwise make values of any size from a few bytes of SQL.
+//! Output size limits for functions that can produce values of any size from a few bytes of SQL.
 //!
 //! `repeat('x', 2000000000)` asks no memory pool: it allocates, and the process is gone. [`Bounded`] stands before such
 //! a function, works out from the arguments how much it would make for one batch, and refuses what is over the limit;

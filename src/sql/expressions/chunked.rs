@@ -1,4 +1,4 @@
-//! Functions that take long over a batch, called with a piece of it at a time.
+//! Expensive functions, evaluated over a batch in chunks, so that a statement can be cancelled between two chunks.
 //!
 //! The cost of a distance between texts is the product of their lengths, that of a set of lists more than the sum of
 //! theirs, and a regular expression may be any. A batch of such rows takes as long as it takes; between its pieces the

@@ -1,4 +1,4 @@
-//! Arithmetic of decimals in words of 64 bits, where that is exact.
+//! Fast decimal arithmetic in 64-bit integers, where the values show that it is exact.
 //!
 //! A DECIMAL has 128 bits, and DataFusion multiplies with a check of each product, which no processor does in one step
 //! and WebAssembly in dozens. Most values are small. So a look at both columns finds how many bits they take; where the

@@ -1,5 +1,4 @@
-//! Which expressions are an error for no row whatever, and so may be asked about rows that another condition leaves
-//! out.
+//! Which expressions can fail at run time, and so must not be evaluated for rows that another condition excludes.
 
 use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNode;

@@ -1,4 +1,4 @@
-//! LIMITs, bounds of frames, places in frames and positions in lists and texts that none reaches.
+//! Clamps LIMITs, window frame bounds, `nth_value` offsets and list positions that exceed 32 bits.
 //!
 //! DataFusion takes a LIMIT, a bound `n` of ROWS or GROUPS and the `n` of `nth_value(x, n)` for a `usize` without a
 //! look, which has 32 bits in a browser, and adds other numbers to it:

@@ -1,4 +1,4 @@
-//! Intervals in arithmetic, as PostgreSQL and DuckDB have it.
+//! Interval arithmetic with the types of PostgreSQL and DuckDB.
 //!
 //! A date and an interval with a time of day are a timestamp: DataFusion has them be a date and forgets the time. A
 //! literal of whole days, months and years leaves a date what it is, which is DataFusion's way. An interval times a

@@ -1,4 +1,4 @@
-//! What lies behind a NULL is no value, and is not worked with.
+//! Keeps functions from using the undefined values that an Arrow array has in its NULL slots.
 //!
 //! `date_trunc` cuts off that too: behind the NULL of `max(ts)` of no values lies the least number there is, which
 //! overflows, a panic where a build checks for it. So there is a 0 before it is called. And what is appended to the

@@ -1,4 +1,4 @@
-//! Conditions that DataFusion is not to draw conclusions from.
+//! Hides filter conditions from DataFusion's interval analysis, which draws wrong conclusions from casts.
 //!
 //! A filter of DataFusion works out which values its condition leaves to each column, by taking the inverse of casts
 //! and of arithmetic, and a column with one value left is a constant to it. But a cast has many inverses: by

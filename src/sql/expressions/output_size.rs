@@ -1,4 +1,4 @@
-//! How much a function would make for one batch, worked out from its arguments before it is called.
+//! Estimates the output size of a function call for one batch from its arguments.
 //!
 //! Estimates are upper bounds that are near, and exact where a bound would refuse what is harmless. A constant argument
 //! is looked at once and never spread over the rows.

@@ -1,5 +1,5 @@
-//! Operators that say when their result does not fit: integer arithmetic, which DataFusion lets wrap around, and `||`,
-//! which it lets grow without bound.
+//! Checked operators: integer arithmetic, which DataFusion lets wrap around on overflow, and `||`, which it lets grow
+//! without bound.
 //!
 //! A checked operator is a function that evaluates DataFusion's own and shows itself as what it stands for. `||` is one
 //! from the start. Arithmetic becomes one late, because the optimizer knows the plain operators and not this: constants

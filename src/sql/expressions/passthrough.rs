@@ -1,4 +1,4 @@
-//! Functions that an optimized plan is given: they hand their argument on, having looked at it or copied it.
+//! Identity functions that check or copy their argument; rewritten plans use them.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Rewriting the expressions of a plan, where there is something to rewrite.
+//! Rewrites the expressions of a logical plan that match a predicate, and keeps column names.
 
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};

@@ -1,4 +1,4 @@
-//! `round(x, 2)` and `trunc(x, 2)` of a decimal: one type from the plan to its end.
+//! Gives `round(x, 2)` and `trunc(x, 2)` of a decimal one type throughout planning.
 //!
 //! The digits that are asked for are those of the result's type, where they are a literal. DataFusion casts that
 //! literal to another type first, sees no literal while it works out the types around, and one again when it has

@@ -1,4 +1,4 @@
-//! Casts to lists of fixed size take the rows that were meant.
+//! Works around arrow-cast, which casts sliced lists to fixed-size lists with the wrong rows.
 //!
 //! Of a slice of a list array, arrow-cast 59 takes the values from the start of what was sliced: other rows' values.
 //! Before such a cast a slice is copied. This can go when arrow casts slices right.

@@ -1,4 +1,4 @@
-//! `version()`: who answers.
+//! The SQL function `version()`.
 
 use arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue};

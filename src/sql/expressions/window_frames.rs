@@ -1,4 +1,4 @@
-//! Aggregates over frames that begin later for a later row.
+//! Window frames whose start moves, for aggregates that cannot retract rows.
 //!
 //! DataFusion takes from an aggregate the rows that leave a frame, and refuses an aggregate that cannot give rows back:
 //! `bool_and`, `string_agg`, and any function of the program around that does not say how. Over such a frame it is

@@ -1,4 +1,4 @@
-//! `count(*)` and `count(column)` of what need not be read.
+//! Answers `count(*)` and `count(column)` from row and NULL counts, without a scan.
 
 use std::sync::Arc;
 

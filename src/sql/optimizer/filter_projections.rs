@@ -1,4 +1,4 @@
-//! Projections above filters that have one.
+//! Works around projection pushdown, which mistakes the columns of a filter that has a projection of its own.
 //!
 //! A filter of DataFusion may give some of its input's columns, in another order. Its rule that moves projections below
 //! filters compares the columns that the condition asks for, which are those of the input, with the columns that the

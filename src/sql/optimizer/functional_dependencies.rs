@@ -1,4 +1,4 @@
-//! Keys of aggregates that are none.
+//! Works around wrong functional dependencies of aggregates over joins.
 //!
 //! DataFusion keeps in mind which columns of a plan determine which. A key of one side of a join is none of the join's
 //! rows, and yet it takes it for a key of their groups where it is among several keys: of

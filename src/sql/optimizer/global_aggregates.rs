@@ -1,4 +1,4 @@
-//! Conditions on totals: an aggregate without groups has a row for no rows too.
+//! Keeps filters above aggregates without GROUP BY, which have a row even for no input.
 //!
 //! DataFusion pushes a condition below an aggregate where all its columns are keys, and all columns of
 //! `WHERE (SELECT …)` or `HAVING random() < 0`, which has none, are. Below, it leaves no rows, of which there is a

@@ -1,4 +1,4 @@
-//! Joins whose keys are equal where both are NULL.
+//! Works around joins that mix `=` and `IS NOT DISTINCT FROM` keys.
 //!
 //! DataFusion has one switch for all keys of a join, and rules that add keys to a join or take two joins for one
 //! without a look at it: `a JOIN b ON a.x IS NOT DISTINCT FROM b.x WHERE a.y = b.y` then finds rows where both `y` are

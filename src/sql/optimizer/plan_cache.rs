@@ -1,4 +1,4 @@
-//! Optimized plans of queries that come again.
+//! A cache of optimized plans.
 //!
 //! Over small tables planning a query takes as long as running it, and programs ask the same few again and again. What
 //! the optimizer makes of a plan is right for all rows, for it depends on that plan, on the schemas in it and on the

@@ -1,4 +1,4 @@
-//! Parts of structs, read as early as can be.
+//! Works around the pushdown of struct field access, which confuses columns of one name.
 //!
 //! DataFusion moves `s['a']` towards the scans by a rule that adds columns to projections on the way without a look at
 //! their names: below `c0 AS value` over a join with another `c0`, what it makes has one name twice, and the query is

@@ -1,4 +1,4 @@
-//! Orders that a node asks for and its input does not show.
+//! Works around sorts below UNION ALL that do not satisfy the required order.
 //!
 //! DataFusion sorts the inputs of a UNION ALL and leaves out of each sort what orders nothing there: a column that is
 //! constant in that input, or another one again. What the union knows of the order of all its inputs may then be less

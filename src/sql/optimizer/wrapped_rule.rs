@@ -1,4 +1,4 @@
-//! What stands around a rule of DataFusion's optimizer: sees to its plan before it, or to what it made.
+//! Wraps an optimizer rule of DataFusion with a function that runs before or after it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What one statement sees, from its planning to its last row.
+//! [`StatementContext`]: the snapshot, time, parameters and external tables of one statement.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Results in which two columns have one name.
+//! Results with duplicate column names.
 //!
 //! That is legal SQL, and DataFusion refuses it, since the columns of its plans are found by name. So where a query's
 //! list gives a name twice, the later columns get names of their own while the statement runs ([`planned_apart`]) and

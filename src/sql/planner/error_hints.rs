@@ -1,4 +1,4 @@
-//! What an error of DataFusion's planner leaves unsaid.
+//! Adds hints to errors of DataFusion's planner.
 
 use std::ops::ControlFlow;
 

@@ -1,6 +1,5 @@
-//! What a plan may contain: an allow list of node kinds and a budget, checked before the optimizer sees the plan; and
-//! the same budget on the parsed statement, because DataFusion's SQL planner copies a CTE or view as often as it is
-//! used.
+//! The allow list of plan nodes, and a budget for their number, checked before the optimizer sees the plan; and the
+//! same budget on the parsed statement, because DataFusion's SQL planner copies a CTE or view as often as it is used.
 //!
 //! The match over DataFusion's plan nodes is exhaustive on purpose: a kind that a later version adds does not compile
 //! until someone has decided about it.

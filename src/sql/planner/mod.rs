@@ -1,4 +1,4 @@
-//! Planning one statement against one snapshot: names to tables and views, parameters to types.
+//! [`Planner`]: plans one statement against one snapshot.
 //!
 //! [`Planner`] answers the questions of DataFusion's SQL planner. Two names mean something special to it, both out of a
 //! user's way: the catalog [`TARGET`] holds the same tables with their row addresses, and the table [`ROWS`] the rows

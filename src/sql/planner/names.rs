@@ -1,4 +1,4 @@
-//! What names mean to DataFusion's SQL planner: tables, views, functions, `information_schema`.
+//! [`ContextProvider`] for [`Planner`]: resolves tables, views, functions and `information_schema`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `SELECT sum(x) * 2 FROM t ORDER BY 1`: by what stands at that place.
+//! `ORDER BY 1`: ordinals that refer to expressions over groups.
 //!
 //! DataFusion takes the place for a column of the name that the expression there has, and where there are groups it
 //! says that this is none of their keys, unless the expression is a key, is an aggregate, or has an alias. So it gets

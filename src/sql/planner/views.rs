@@ -1,4 +1,4 @@
-//! Views: each is the plan of its query, wherever it is read.
+//! Plans views: the text of a view is planned wherever the view is read.
 
 use std::sync::atomic::Ordering;
 

@@ -1,4 +1,4 @@
-//! Rows that a statement holds until it ends, counted against its memory.
+//! [`BufferedRows`]: batches that a statement holds until it ends, accounted for in the memory pool.
 
 use std::collections::HashSet;
 

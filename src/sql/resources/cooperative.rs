@@ -1,4 +1,4 @@
-//! [`PacedExec`]: an input with pauses for others, where one thread does everything.
+//! [`PacedExec`]: an operator that yields to other tasks after some milliseconds, for targets with one thread.
 //!
 //! DataFusion's sources pause after so many batches, and not after so much time: a call that wants to stop a query
 //! would be heard late, and a page would stand still. A nested loop join compares a batch of its probe side to all rows

@@ -1,4 +1,4 @@
-//! Stopping a statement in the middle of its work: [`Stop`] is when, [`interruptible`] puts the question into a plan.
+//! Timeout and cancellation of running plans: [`Stop`] is the condition, [`interruptible`] adds checks of it to a plan.
 //!
 //! DataFusion's sources give other tasks their turn; where there is one thread for all, after some milliseconds. A join
 //! may not ask its sources for a long time, so behind each operator that makes many rows of few stands one that yields,

@@ -1,4 +1,4 @@
-//! What a statement uses up: time, until its deadline or its cancellation, turns on a thread, and memory.
+//! Resources of a statement: time (timeout, cancellation, cooperative scheduling) and memory.
 
 pub(crate) mod buffered_rows;
 pub(crate) mod cooperative;

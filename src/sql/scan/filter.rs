@@ -1,4 +1,4 @@
-//! Applying conditions to a stored batch.
+//! Evaluates filter conditions on a stored batch.
 //!
 //! Rows that are out stay where they are: a condition reads the columns that it needs, of the rows that are left, and
 //! the columns that come out are gathered at the end (*late materialization*; Abadi et al., "Materialization Strategies

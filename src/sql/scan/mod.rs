@@ -1,4 +1,4 @@
-//! Reading fragments less their deletions, with row addresses on demand.
+//! Table scans: fragments without deleted rows, with row addresses on demand.
 //!
 //! [`FragmentSource`] is the data source under a `DataSourceExec`, so that DataFusion's optimizer, metrics and display
 //! treat a table as they treat any other scan. Conditions are applied here ([`filter`]), to as few rows and columns as

@@ -1,4 +1,4 @@
-//! A table of a snapshot as DataFusion sees it: [`SnapshotTable`].
+//! [`SnapshotTable`]: the `TableProvider` of a table in a snapshot.
 //!
 //! Read only: its INSERT, UPDATE, DELETE and MERGE hooks stay DataFusion's refusals, because what DataFusion hands to
 //! them loses conditions. Writing goes through [`crate::sql::write`]. The primary key is not shown to

@@ -1,4 +1,4 @@
-//! Which fragments of a table may hold a row that is asked for, told by the range of each column.
+//! Prunes fragments by the value range of each column.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The columns of a table as a fragment has them, and the addresses of its rows.
+//! The columns of a fragment in the table's current schema, and the addresses of its rows.
 
 use std::ops::Range;
 use std::sync::Arc;

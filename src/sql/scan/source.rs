@@ -1,4 +1,4 @@
-//! The data source under a `DataSourceExec`: what is read, and what is known of it.
+//! [`FragmentSource`]: the `DataSource` of a table scan, with its statistics and ordering.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

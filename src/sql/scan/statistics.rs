@@ -1,4 +1,4 @@
-//! What is known of a table's columns without reading its rows for it: the ranges of its fragments, put together.
+//! Table statistics: value ranges and NULL counts, merged from those of the fragments.
 
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue};

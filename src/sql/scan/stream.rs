@@ -1,4 +1,4 @@
-//! One partition of a scan, batch by batch.
+//! The record batch stream of one partition of a scan.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A text's statements, each recognised by its syntax tree and never by its first word.
+//! Classifies parsed statements by their syntax tree, never by the first word of the text.
 
 use datafusion::sql::parser::{ExplainStatement, Statement as DFStatement};
 use datafusion::sql::sqlparser::ast;

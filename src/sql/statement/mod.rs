@@ -1,4 +1,4 @@
-//! What a parsed statement is, and who works it out.
+//! [`Statement`]: what a parsed statement is, and its dispatch to the room that executes it.
 
 mod classify;
 mod explain;

@@ -1,4 +1,4 @@
-//! PREPARE, and the arguments of EXECUTE.
+//! PREPARE and EXECUTE.
 
 use arrow::datatypes::FieldRef;
 use datafusion::common::{ParamValues, ScalarValue};

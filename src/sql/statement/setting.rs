@@ -1,4 +1,4 @@
-//! `SET` and `RESET`, where the builder allows them.
+//! SET and RESET, where the builder allows them.
 
 use datafusion::config::ConfigField;
 use datafusion::execution::SessionState;

@@ -1,4 +1,4 @@
-//! Files that SQL may read and add to where the builder allows it: `FROM 'path'` and CREATE EXTERNAL TABLE.
+//! External tables and files, where the builder allows them: `FROM 'path'`, CREATE EXTERNAL TABLE, INSERT INTO one.
 //!
 //! Neither is part of a snapshot: an external table belongs to the engine's session and is gone with it.
 

@@ -1,4 +1,4 @@
-//! `table_at('t', 5)` and `table_at('t', '2026-11-25 10:00:00')`: a table as it was, in FROM.
+//! Time travel in SQL: `table_at('t', 5)` and `table_at('t', '2026-11-25 10:00:00')` in FROM.
 
 use std::sync::Arc;
 

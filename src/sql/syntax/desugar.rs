@@ -1,4 +1,4 @@
-//! What PostgreSQL and DuckDB can say and DataFusion's planner cannot, in words that it knows.
+//! Rewrites syntax of PostgreSQL and DuckDB to equivalent syntax that DataFusion's planner supports.
 //!
 //! `FROM t` without a list, `SEMI JOIN` and `ANTI JOIN` without a side, `LIKE … ESCAPE` with any character,
 //! `INTERVAL (x) DAY` of an expression, `//`, `(s).field`, `GROUP BY ()` and HAVING that makes a group by itself, and

@@ -1,5 +1,5 @@
-//! `ROLLUP ((a)[2])`, a key that begins with a parenthesis and goes on behind it, for a parser that takes that one for
-//! the key's own.
+//! Works around the parser, which misreads keys of ROLLUP, CUBE and GROUPING SETS that begin with a parenthesis:
+//! `ROLLUP ((a)[2])`.
 //!
 //! The parser reads each key of ROLLUP, CUBE and GROUPING SETS that begins with a parenthesis as a list of keys, so the
 //! whole key gets one around it. It leaves out the parentheses around a single key where it writes one, so the text of

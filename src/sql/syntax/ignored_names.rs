@@ -1,4 +1,4 @@
-//! Lists whose names nobody reads, in which two columns may have one.
+//! SELECT lists whose column names are not visible, and which may have duplicates.
 //!
 //! The columns of a set operation are called as those of its first query; those of a derived table or a CTE with a list
 //! of names, as that list says; those of EXISTS are not read at all. DataFusion wants different names in each list, so

@@ -1,5 +1,4 @@
-//! SQL text and its syntax tree: parsed within limits, and respelled so that DataFusion's planner reads it as it is
-//! meant.
+//! Parsing: SQL text to syntax trees within limits, and rewrites of these for DataFusion's planner.
 
 pub(crate) mod desugar;
 pub(crate) mod dialect;

@@ -1,4 +1,4 @@
-//! Casts with names of their own.
+//! Gives casts distinct column names.
 //!
 //! DataFusion names a cast as what is cast: two keys of `GROUP BY x, CAST(x AS DATE)` have one name then, and so have
 //! `min(x)` and `min(CAST(x AS TEXT))`. It refuses both, for it finds the columns of an aggregate by name. Within a

@@ -1,4 +1,4 @@
-//! `ORDER BY ALL` as the numbers of all columns.
+//! Rewrites `ORDER BY ALL` to the ordinals of all columns.
 //!
 //! DataFusion puts the names of the columns in its place, as if they had been written without quotes, and nothing above
 //! a set operation.

@@ -1,4 +1,5 @@
-//! Positional parameters. sqlparser hands each `?` over as it is, and DataFusion takes all of them for the first one.
+//! Numbers the positional parameters: sqlparser keeps each `?` as it is, and DataFusion takes all of them for the
+//! first.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;

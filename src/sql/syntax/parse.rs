@@ -1,4 +1,4 @@
-//! Text to statements, within limits that hold before anything recursive sees the text.
+//! The parser, with limits on length, nesting and chains that are checked before anything recursive sees the text.
 //!
 //! The parser, the planner and even the destructor of a parsed statement recurse as deep as an expression is nested or
 //! a chain of operators is long, so both are measured on the tokens, in one pass without recursion.

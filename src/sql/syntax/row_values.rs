@@ -1,4 +1,4 @@
-//! `(a, b) IN (SELECT …)`, which DataFusion does not plan, as `EXISTS`.
+//! Rewrites `(a, b) IN (SELECT …)`, which DataFusion does not plan, to `EXISTS`.
 //!
 //! True for a row whose columns are all equal, else NULL where NULLs may have made one equal, else false. What may be
 //! NULL is asked of each side on its own, so that each time one side of the comparison has few rows.

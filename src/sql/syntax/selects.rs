@@ -1,5 +1,4 @@
-//! The SELECTs of a query's body. Set operations stand in one another as deep as their chain is long, so nothing here
-//! calls itself.
+//! Iterates over the SELECTs of a query body without recursion.
 
 use datafusion::sql::sqlparser::ast::{Select, SetExpr};
 

@@ -1,4 +1,4 @@
-//! Syntax that is kept as text and parsed again: the DEFAULT of a column, the query of a view.
+//! SQL that is stored as text and parsed again: the DEFAULT of a column, the query of a view.
 
 use std::fmt::Display;
 use std::ops::ControlFlow;

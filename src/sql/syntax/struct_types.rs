@@ -1,4 +1,4 @@
-//! `STRUCT(a INT, b TEXT)`, a type as DuckDB writes it, in the words of the dialect: `STRUCT<a INT, b TEXT>`.
+//! Rewrites DuckDB's struct types, `STRUCT(a INT, b TEXT)`, to the dialect's: `STRUCT<a INT, b TEXT>`.
 //!
 //! The parser asks whether the dialect is DuckDB's before it reads the one, and has the other for all. As calls of the
 //! function `struct` have no two words beside each other, a type is told from a call by its first field.

@@ -1,6 +1,5 @@
-//! Clauses that the parser reads and DataFusion's planner passes over, so that the rows would be others: refused by
-//! name, or put where the planner sees them. What is here can go, clause by clause, when DataFusion plans or refuses
-//! it.
+//! Refuses clauses that the parser accepts and DataFusion's planner silently ignores, or moves them to where the
+//! planner sees them. Each can be removed when DataFusion plans or refuses it.
 
 use std::ops::ControlFlow;
 

@@ -1,4 +1,4 @@
-//! INSERT: rows planned to the table's columns, defaults filled in; and what happens where their key is taken.
+//! INSERT: plans the source to the table's columns with their defaults, and resolves conflicts of keys.
 //!
 //! The primary key is the identity that ON CONFLICT, INSERT OR REPLACE and INSERT OR IGNORE go by. A plain INSERT does
 //! not look at it.

@@ -1,4 +1,4 @@
-//! Rows on their way into a table: shaped to its columns, and checked.
+//! Shapes rows to a table's schema: casts, NOT NULL checks.
 
 use std::sync::Arc;
 

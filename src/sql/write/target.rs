@@ -1,4 +1,4 @@
-//! The table that a statement writes, and the pieces of the SELECT that a write becomes.
+//! The target table of a write, and the parts of the SELECT that the write is rewritten to.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};

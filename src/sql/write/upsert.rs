@@ -1,4 +1,4 @@
-//! What becomes of a row whose key is taken: ON CONFLICT, INSERT OR REPLACE, INSERT OR IGNORE.
+//! Upserts: ON CONFLICT, INSERT OR REPLACE, INSERT OR IGNORE.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

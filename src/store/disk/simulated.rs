@@ -1,4 +1,4 @@
-//! A disk in memory that forgets what was not synced when it loses power, and that may be full.
+//! A simulated disk for tests: it forgets what was not synced when it loses power, and may be full.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

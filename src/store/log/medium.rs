@@ -1,4 +1,4 @@
-//! Where the objects of a log lie: [`Medium`], and the one on an object store.
+//! [`Medium`]: where the objects of a log are stored; and its implementation on an object store.
 
 use std::fmt::Debug;
 #[cfg(feature = "cloud-storage")]

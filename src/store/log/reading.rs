@@ -1,4 +1,4 @@
-//! Finding the newest state of a log and its earlier entries, keeping checkpoints, and removing what they cover.
+//! Finding the head of a log, reading earlier entries, and trimming what checkpoints cover.
 
 use std::ops::RangeInclusive;
 use std::time::SystemTime;

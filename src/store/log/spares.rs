@@ -1,4 +1,4 @@
-//! Files of a local log that are begun before there is anything to write.
+//! Preallocated files for the next entries of a busy local log.
 //!
 //! To make a file takes a file system longer than to write a small one and to name it. So a log that is written to
 //! often begins some at a time, in the background, and who commits finds one.

@@ -1,5 +1,5 @@
-//! Taking over what rhei-datafusion 2.0.0 wrote: `<table>/*.vortex`, without a log. The files stay as and where they
-//! are; the log learns their checksums, and vacuum leaves them alone.
+//! Adopts table folders of rhei-datafusion 2.0.0 (`<table>/*.vortex`, no log). The files stay where they are; the log
+//! records their checksums, and vacuum never deletes them.
 
 use std::sync::Arc;
 

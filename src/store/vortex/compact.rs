@@ -1,4 +1,4 @@
-//! Compaction: many small fragments into one file, dead rows left out, inlined rows out of the log's state.
+//! Compaction: merges small fragments into one file, drops deleted rows, and moves inlined rows out of the log.
 //!
 //! Rows are read in order and written again, and one commit puts the new fragments where the old ones stood. Who
 //! deletes rows meanwhile is not in the way: what died since is dead in the new fragments too. Nothing is removed here.

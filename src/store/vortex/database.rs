@@ -1,4 +1,4 @@
-//! [`Database`]: what the log says, and the one place where entries are put into it.
+//! [`Database`]: the state of a durable database as the log has it, and the only place that appends to the log.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

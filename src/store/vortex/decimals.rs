@@ -1,4 +1,4 @@
-//! Decimals on their way into a file.
+//! Zeroes decimals in NULL slots before they are written to a file.
 //!
 //! An arrow array has a value for each row, also where that is NULL, and there it may be any: what was worked out
 //! before the NULL was known. Vortex 0.90 narrows decimals to as few bytes as their precision takes, and panics at a

@@ -1,4 +1,4 @@
-//! Which expressions a Vortex scan evaluates itself, and how it tells a row's position.
+//! Filter pushdown into Vortex scans: which expressions they evaluate; and the row index.
 //!
 //! Only what means the same there and in DataFusion is handed over: comparisons, AND, OR, NOT, IS NULL, IN and LIKE
 //! over columns and constants. Arithmetic, casts and functions stay in DataFusion, and so does every comparison of

@@ -1,4 +1,4 @@
-//! The live rows of fragments, in order and in the shape of their table, for what reads them to write them again.
+//! Reads the live rows of fragments, in order and in the table's current schema, for compaction.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The rows of a file that UPDATE or DELETE means, found by its zone statistics and read alone.
+//! Point lookups for UPDATE and DELETE: reads only the rows of a file that zone statistics cannot rule out.
 
 use std::ops::{BitAnd, Range};
 use std::sync::Arc;

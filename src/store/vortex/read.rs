@@ -1,4 +1,4 @@
-//! Reading a data file: every block is held against its checksum before a byte of it is used.
+//! Reads data files, and verifies the checksum of each block before any of it is used.
 
 use std::collections::VecDeque;
 use std::fmt;

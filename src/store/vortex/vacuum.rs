@@ -1,4 +1,4 @@
-//! Vacuum: versions are forgotten, and files and log objects deleted that no retained version references.
+//! Vacuum: expires old versions, and deletes files and log objects that no retained version references.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Verification: everything is read that a retained version references, and held against its checksums.
+//! Verification: reads everything that a retained version references, and checks its checksums.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Earlier versions: which there are, and the state of each.
+//! Time travel: the retained versions, and the snapshot of each.
 
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -1,4 +1,4 @@
-//! Rows into fragments: a few are kept for the log entry that names them, many go to Vortex files as they come.
+//! Writes rows as fragments: few rows are inlined in the log entry, many are streamed to Vortex files.
 
 use std::io;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The accumulators of `sum`: one sum, one for each group, one of different values. All add up in 128 bits.
+//! The accumulators of the checked `sum`: plain, grouped and DISTINCT. All add up in 128 bits.
 
 use std::fmt::Debug;
 use std::marker::PhantomData;

@@ -1,4 +1,4 @@
-//! `sum` that says when its result does not fit, where DataFusion's wraps around.
+//! A `sum` that fails on overflow, where DataFusion's wraps around.
 //!
 //! Sums of whole numbers, durations and decimals are kept in 128 bits, within a batch, between partial sums and in
 //! windows, so that only the result has to fit its type: that of DataFusion's own `sum`.

@@ -1,4 +1,4 @@
-//! Subqueries that DataFusion refuses or gets wrong, as joins.
+//! Decorrelation: subqueries that DataFusion refuses or gets wrong, rewritten as joins.
 //!
 //! DataFusion joins correlated subqueries where it can lift their conditions (see [`stock`]). All others become joins
 //! here, before its analyzer sees them: the subquery is made for all values that it asks for at once (see [`push`]) and

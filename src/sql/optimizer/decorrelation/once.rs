@@ -1,4 +1,4 @@
-//! Rows that are read in two places and have to be the same in both.
+//! Materializes a subplan that is read twice and is not deterministic, so that both readers get the same rows.
 //!
 //! The domain of a subquery is read from the query around it, which is read once more to be joined. Most queries have
 //! the same rows each time ([`repeats`]). Those of the others (of `random()`, of a LIMIT without a full order) are made

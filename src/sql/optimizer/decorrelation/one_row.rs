@@ -1,4 +1,4 @@
-//! The value of a subquery that has at most one row, told from one that has more.
+//! Scalar subqueries: one value, and a run-time error where there are more rows.
 
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Int64Type};

@@ -1,4 +1,4 @@
-//! Which columns of the queries around it a plan asks for.
+//! The outer columns that a plan refers to.
 
 use std::sync::Arc;
 

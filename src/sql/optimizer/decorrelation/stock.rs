@@ -1,4 +1,4 @@
-//! The subqueries that DataFusion turns into joins itself, and rightly.
+//! The correlated subqueries that DataFusion decorrelates correctly, and that are left to it.
 //!
 //! It lifts conditions on outer columns out of a subquery, hands the columns in them up to its top, and makes the
 //! conditions those of a join. That is right where nothing on the way looks at more than one row (a window, a limit, an

@@ -1,4 +1,4 @@
-//! What a subquery is for one row of the query around it: a value, or true, false or NULL.
+//! Subqueries as expressions: scalar values, and EXISTS, IN, ANY and ALL with three-valued logic.
 
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Column, DFSchema, JoinType, Result, ScalarValue, plan_err};

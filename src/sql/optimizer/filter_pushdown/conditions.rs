@@ -1,4 +1,4 @@
-//! A condition right above a scan becomes part of it, where the source applies it to each row.
+//! Pushes filter conditions into the scans that evaluate them exactly.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Where conditions are applied: as deep in a plan as can be.
+//! Filter pushdown: static conditions and runtime filters, matched by column index.
 //!
 //! Those of the query go to the sources that apply them themselves ([`conditions`]). Those that come to be while it
 //! runs (what a join's build side holds, what a TopK has found so far; as in DuckDB and Trino) are routed from their

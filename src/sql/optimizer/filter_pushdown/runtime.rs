@@ -1,4 +1,4 @@
-//! From the node that makes a filter to the sources whose rows it may drop.
+//! Runtime filters: routes the dynamic filters of joins and TopKs down to the scans.
 
 use std::collections::HashMap;
 use std::sync::Arc;

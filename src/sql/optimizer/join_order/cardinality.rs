@@ -1,5 +1,4 @@
-//! How many rows a part of a plan makes, and how many values a column has: estimates, from what the tables know and
-//! from a sample of their rows.
+//! Cardinality estimation: rows and distinct values of a plan, from ranges, counts and samples.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A tree of joins taken apart into what is joined and under which conditions, and put together again in another order.
+//! The join graph: a tree of joins as relations and conditions, and back to a tree in another order.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The order of joins, chosen by what the tables hold: an optimizer rule of our own.
+//! Cost-based join ordering, an optimizer rule.
 //!
 //! DataFusion joins in the order of the text. Here a tree of inner, semi and anti joins is taken apart ([`graph`]), the
 //! rows of each input are estimated from ranges and samples ([`cardinality`]), the cheapest order is searched for

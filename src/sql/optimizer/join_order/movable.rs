@@ -1,4 +1,4 @@
-//! Which joins and conditions may be put into another order.
+//! Which joins and conditions may be reordered without changing results or errors.
 
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};

@@ -1,4 +1,4 @@
-//! The cheapest order of joins, by what each is expected to hold and to make.
+//! Searches the cheapest join order by a cost model.
 //!
 //! Up to [`EXACT_RELATIONS`] relations every order is compared, bushy ones too (dynamic programming over sets of
 //! relations, as in Selinger et al., "Access Path Selection in a Relational Database Management System", and Moerkotte

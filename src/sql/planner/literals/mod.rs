@@ -1,4 +1,4 @@
-//! Number literals where they meet decimals: exact.
+//! Exact decimal values for number literals that are compared or combined with decimals.
 //!
 //! DataFusion reads a number with a fraction as a double. That is what one of up to 15 digits stays by itself, in
 //! arithmetic with whole numbers and doubles and in every division, whose result would have few digits otherwise. Where

@@ -1,4 +1,4 @@
-//! A number of many digits, from the text of a statement to its plan.
+//! Number literals with more digits than a double has, kept as text until they are planned.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

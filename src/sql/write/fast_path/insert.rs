@@ -1,4 +1,4 @@
-//! The short way of `INSERT INTO t VALUES (literals)`: no plan, the same rows.
+//! The fast path of `INSERT INTO t VALUES (literals)`: the same rows without a plan.
 //!
 //! Literals become arrays by the rules of the planned way: a number is an `i64`, else a `u64`, else a decimal where its
 //! column is one or an `f64` has too few digits, else an `f64`; a string is text; each is then cast to its column by

@@ -1,5 +1,5 @@
-//! Reading the text of a plain `INSERT INTO t (a, b) VALUES (1, 'x')` without the parser, which takes most of such a
-//! statement's time.
+//! A minimal parser for `INSERT INTO t (a, b) VALUES (1, 'x')`, since the general one takes most of such a statement's
+//! time.
 //!
 //! Only what the parser reads in the same way is read here: one table by its bare name, columns by theirs, and values
 //! that are numbers, strings, NULL, TRUE, FALSE or DEFAULT. At anything else the text is left to the parser.

@@ -1,4 +1,4 @@
-//! The short ways of the commonest writes, without a plan: INSERT of literals, UPDATE and DELETE by simple conditions.
+//! Fast paths of common writes, without a plan: INSERT of literals, UPDATE and DELETE by simple conditions.
 
 pub(super) mod insert;
 pub(super) mod insert_text;

@@ -1,4 +1,4 @@
-//! The short way of an UPDATE or DELETE of one table by a plain condition: expressions over fragments, no plan.
+//! The fast path of an UPDATE or DELETE of one table by a simple condition: expressions over fragments, without a plan.
 //!
 //! Names, parameters, types and pruning are those of the planned way; the condition and the new values are the same
 //! physical expressions, evaluated on the same batches. What has a subquery, a join, RETURNING or a function whose

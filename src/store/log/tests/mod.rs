@@ -1,4 +1,4 @@
-//! The log under damage, lost answers and lost power.
+//! Tests of the log with damaged objects, lost answers and power failures.
 
 mod faults;
 mod power;

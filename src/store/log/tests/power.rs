@@ -1,4 +1,4 @@
-//! Power that goes at any moment: what was acknowledged is there, what was not is there whole or not at all.
+//! Power failures at any operation: what was acknowledged is there, what was not is there whole or not at all.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! A client of a bucket that does not wait for ever: an answer, or the next bytes of one, has a time limit.
+//! An object store client with a timeout on each response and on each next chunk of one.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Clients of S3-compatible stores, by object_store's conventions: the environment's `AWS_…` variables, and settings of
-//! the caller's that go before them.
+//! Configures S3 clients by object_store's conventions: the `AWS_…` environment variables, overridden by the builder's
+//! options.
 
 use std::str::FromStr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What a checkpoint says: the whole state of one version, so that a reader need not begin with the first entry.
+//! The body of a checkpoint: the whole state of one version.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What a log entry says: the actions of one change, as the log keeps them.
+//! The body of a log entry: the actions of one commit.
 //!
 //! An entry is read on top of the snapshot that the entries before it made, and then holds without a condition: whoever
 //! wrote it had that very snapshot. So what only decides whether a change may be made (`NoNewRows`, the definition that

@@ -1,4 +1,4 @@
-//! Rows and schemas as Arrow IPC streams, the form that they have in a body.
+//! Rows and schemas as Arrow IPC streams, as bodies contain them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

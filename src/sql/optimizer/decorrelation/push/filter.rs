@@ -1,4 +1,4 @@
-//! Filters: where a condition says what an outer column is equal to, no other values have to be tried.
+//! Decorrelating filters: a condition `column = outer` binds the outer column, so that its domain need not be joined.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What looks at several rows does so within those of one outer row.
+//! Decorrelating aggregates, windows and LIMIT: each is evaluated for every outer row by itself.
 
 use std::sync::Arc;
 

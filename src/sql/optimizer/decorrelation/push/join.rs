@@ -1,4 +1,4 @@
-//! Joins: where both sides have the outer columns, these are equal.
+//! Decorrelating joins: where both inputs have the outer columns, these are equated.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A correlated subquery as a plan that stands alone: the outer columns become columns of its own.
+//! Pushes the domain of the outer columns down a correlated subquery, until it refers to no outer column.
 //!
 //! After T. Neumann and A. Kemper, «Unnesting Arbitrary Queries» (BTW 2015). The plan is made for all values of its
 //! outer columns at once: each of its nodes hands these columns on, an aggregate groups by them, a window and a LIMIT
