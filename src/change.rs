@@ -107,7 +107,7 @@ impl ChangeSet {
         self.actions.is_empty()
     }
 
-    /// What its rows in memory and its deletions take, in bytes.
+    /// The size of its in-memory rows and deletion vectors, in bytes.
     pub fn memory_bytes(&self) -> u64 {
         let actions = self.actions.iter().map(|action| match action {
             Action::Append { fragments, .. } => fragments
@@ -171,7 +171,7 @@ impl Next<'_> {
                 Arc::make_mut(&mut self.snapshot.views).insert(view.id, Arc::clone(view));
             }
             Action::Drop { id } => {
-                // What was read before the drop may stand elsewhere now, under the rows' new name.
+                // Rows that were read before the drop may have been copied elsewhere.
                 self.unchanged_rows(*id)?;
                 self.unchanged_name(*id)?;
                 let name = self.name_of(*id)?;

@@ -45,7 +45,7 @@ pub(crate) struct Executor {
     gates: Gates,
 }
 
-/// What a call gives to its statements.
+/// What all statements of one call share: session, parameters, time, cancellation.
 #[derive(Clone)]
 struct CallContext {
     session: Session,
@@ -446,7 +446,8 @@ impl Executor {
                     alone.push(gate.write().await);
                 }
             }
-            // Who lost a race has just learnt of what is new; to ask again would be to lose the next one too.
+            // A commit that lost has already replayed the newer entries; refreshing again would only lose the next
+            // race.
             let base = match self.store.known().filter(|_| attempt > 0) {
                 Some(known) => known,
                 None => self.store.snapshot().await?,

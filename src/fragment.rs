@@ -246,7 +246,7 @@ impl Fragment {
         }
     }
 
-    /// What the rows take where they are in memory.
+    /// The size of in-memory rows in bytes.
     pub fn memory_bytes(&self) -> u64 {
         *self.memory_bytes.get_or_init(|| {
             let batches = self.batches().iter();

@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt, future, stream};
 use crate::error::DfOlapError;
 use crate::sql::SnapshotStream;
 
-/// What a statement came to.
+/// The result of a statement.
 pub(crate) enum Outcome {
     Rows(SnapshotStream),
     Done {

@@ -47,7 +47,7 @@ pub(crate) struct Snapshot {
     pub views: Arc<BTreeMap<RelationId, Arc<View>>>,
 }
 
-/// What a name stands for.
+/// A relation: a table or a view.
 #[derive(Debug, Clone)]
 pub(crate) enum Relation {
     Table(Arc<Table>),
@@ -85,7 +85,7 @@ pub(crate) struct Column {
     pub field: FieldRef,
     /// The SQL text of its DEFAULT.
     pub default: Option<String>,
-    /// What rows have that were written before the column was added.
+    /// The value of rows that were written before the column was added.
     pub initial: Option<ScalarValue>,
 }
 

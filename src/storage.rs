@@ -22,7 +22,7 @@ pub enum StorageMode {
     },
 }
 
-/// What the URL of [`StorageMode::Vortex`] names.
+/// The location that the URL of [`StorageMode::Vortex`] names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VortexLocation {
     /// A local folder.
@@ -68,7 +68,7 @@ impl StorageMode {
         false
     }
 
-    /// What the URL names; `None` in memory.
+    /// The location that the URL names; `None` in memory.
     ///
     /// # Errors
     /// A message that names the scheme or the URL, if it cannot be used.

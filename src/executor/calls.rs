@@ -114,7 +114,7 @@ pub(crate) trait Calls: Debug + Send + Sync {
 
     fn register_udwf(&self, function: WindowUDF) -> Result<(), DfOlapError>;
 
-    /// What a durable store is asked for beyond statements.
+    /// Maintenance of a durable store.
     fn upkeep(&self) -> &dyn Upkeep;
 }
 

@@ -9,7 +9,7 @@ use crate::change::Action;
 use crate::error::DfOlapError;
 use crate::fragment::Fragment;
 use crate::snapshot::{Relation, RelationId, Snapshot, Table, TableDefinition};
-use crate::sql::{Shape, check_type, key_of};
+use crate::sql::{TableEdit, check_type, key_of};
 
 impl Executor {
     /// Creates a table without rows, or with those that an older version of this crate wrote for it.
@@ -96,9 +96,9 @@ impl Executor {
         data_type: &DataType,
     ) -> Result<(), DfOlapError> {
         let column = identifier("column", column)?;
-        self.reshape(table, |shape| {
+        self.reshape(table, |edit| {
             let field = Field::new(column, data_type.clone(), true);
-            shape.add_field(Arc::new(field), None, None)
+            edit.add_field(Arc::new(field), None, None)
         })
         .await
     }
@@ -107,13 +107,13 @@ impl Executor {
     pub(super) async fn reshape(
         &self,
         table: &str,
-        change: impl Fn(&mut Shape<'_>) -> Result<(), DfOlapError> + Send + Sync,
+        change: impl Fn(&mut TableEdit<'_>) -> Result<(), DfOlapError> + Send + Sync,
     ) -> Result<(), DfOlapError> {
         self.change(table, |base: &Snapshot| {
             let (name, table) = find(base, table)?;
-            let mut shape = Shape::of(&name, &table);
-            change(&mut shape)?;
-            let define = shape.changed().map(|definition| Action::Define {
+            let mut edit = TableEdit::of(&name, &table);
+            change(&mut edit)?;
+            let define = edit.changed().map(|definition| Action::Define {
                 id: table.id,
                 definition: Arc::new(definition),
             });

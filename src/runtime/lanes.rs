@@ -41,7 +41,7 @@ static LANES: Mutex<Lanes> = Mutex::new(Lanes {
     all: Vec::new(),
     watcher: Watcher::Nobody,
 });
-/// That there are statements again.
+/// Notified when a statement starts.
 static BUSY: Condvar = Condvar::new();
 
 struct Lanes {

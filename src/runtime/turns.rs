@@ -92,7 +92,7 @@ impl Threads {
     #[cfg(target_os = "linux")]
     fn lower(&self) {
         for thread in self.all.lock().iter() {
-            // What does not get a lower one has the one it had.
+            // If lowering fails, the thread keeps its priority.
             let known = getpriority_process(Some(*thread));
             let _ = known.and_then(|known| setpriority_process(Some(*thread), known + STEPS));
         }

@@ -61,7 +61,7 @@ pub async fn drive<F: Future>(work: F) -> F::Output {
     }
 }
 
-/// What a slice of time came to.
+/// The result of a time slice.
 pub(crate) enum Slice<T> {
     Done(T),
     /// There is more to do at once.

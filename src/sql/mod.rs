@@ -17,7 +17,7 @@ mod statement;
 pub(crate) mod syntax;
 mod write;
 
-pub(crate) use ddl::alter::Shape;
+pub(crate) use ddl::alter::TableEdit;
 pub(crate) use ddl::column::{check_type, key_of};
 pub(crate) use execution::session::{ClosedRegistry, Limits, Session};
 pub(crate) use execution::stream::{Limited, SnapshotStream, with_room};

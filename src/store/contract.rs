@@ -46,7 +46,7 @@ pub(crate) trait Store: Debug + Send + Sync {
     /// The state of an earlier moment.
     async fn snapshot_at(&self, at: At) -> Result<Arc<Snapshot>, DfOlapError>;
 
-    /// What a durable store is asked for beyond statements.
+    /// Maintenance of a durable store.
     fn upkeep(&self) -> &dyn Upkeep;
 
     /// The store's own error behind one that came out of a plan, where there is one.
@@ -113,7 +113,7 @@ pub(crate) struct FileScan<'a> {
     pub places: &'a [usize],
     /// Columns of the table by index; the index past the last one is the row's address.
     pub projection: &'a [usize],
-    /// What comes out.
+    /// The output schema.
     pub schema: SchemaRef,
     pub limit: Option<usize>,
     pub target_partitions: usize,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 /// Names that begin so are left-overs of a crash, or on their way.
 pub(crate) const UNNAMED: &str = ".new-";
 
-/// What a store asks of a file system. Calls block.
+/// The file system operations of a store. All of them block.
 pub(crate) trait Files: Debug + Send + Sync + 'static {
     /// Begins a file that was not there.
     fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>>;
@@ -86,7 +86,7 @@ pub(crate) struct Unnamed {
     file: Box<dyn NewFile>,
 }
 
-/// What a folder holds.
+/// The entries of a folder.
 #[derive(Debug, Clone)]
 pub(crate) struct DiskEntry {
     pub name: String,

@@ -121,7 +121,7 @@ impl Upkeep for MemoryStore {
     }
 
     async fn vacuum(&self, _: VacuumOptions) -> Result<Vacuum, DfOlapError> {
-        // What no one reads is gone by itself.
+        // In-memory fragments are dropped with their last reader.
         Ok(Vacuum::default())
     }
 

@@ -147,7 +147,7 @@ async fn lose_power(
             Ok(there) => wrong.push(format!("{place}: {} rows and tables", there.len())),
             Err(error) => wrong.push(format!("{place}: {error}")),
         }
-        // What was found goes on.
+        // Commits that were found count as well.
         if let Err(error) = step(&engine, "CREATE TABLE afterwards (a INT)").await {
             wrong.push(format!("{place}, afterwards: {error}"));
         }

@@ -11,7 +11,7 @@ use wasm_bindgen::JsValue;
 
 use crate::runtime::{Slice, Slices};
 
-/// What became of a call: its number, and its value or its error.
+/// A finished call: its number, and its value or error.
 type Ended = (u32, Result<JsValue, JsValue>);
 
 /// There is more to do at once.

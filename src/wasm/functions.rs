@@ -237,7 +237,7 @@ fn list_of(array: &ArrayRef) -> Result<Array> {
     Ok((0..array.len()).map(value).collect())
 }
 
-/// What a function returned for so many rows, as a column.
+/// The result of a function as a column with this number of rows.
 fn array_of(values: &Array, returns: &DataType, rows: usize) -> Result<ArrayRef, String> {
     if values.length() as usize != rows {
         return Err(format!(

@@ -44,7 +44,7 @@ pub fn schema(text: &[u8], count: usize) -> Result<Schema, DfOlapError> {
             .map_err(|error| ArrowError::JsonError(error.to_string()))
     });
     let found = infer_json_schema_from_iterator(values)?;
-    let mut shape = Shape::Leaf;
+    let mut shape = JsonShape::Leaf;
     for object in objects {
         shape.add(serde_json::from_str(object.get()).map_err(unreadable)?);
     }
@@ -52,15 +52,15 @@ pub fn schema(text: &[u8], count: usize) -> Result<Schema, DfOlapError> {
 }
 
 /// Which names there are within a value, in the order of their first appearance: inference loses it.
-enum Shape {
+enum JsonShape {
     Leaf,
-    /// What the items of a list are, taken together.
-    List(Box<Shape>),
-    Object(Vec<(String, Shape)>),
+    /// The common type of the items of a list.
+    List(Box<JsonShape>),
+    Object(Vec<(String, JsonShape)>),
 }
 
-impl Shape {
-    fn add(&mut self, other: Shape) {
+impl JsonShape {
+    fn add(&mut self, other: JsonShape) {
         match (&mut *self, other) {
             (Self::List(item), Self::List(more)) => item.add(*more),
             (Self::Object(parts), Self::Object(more)) => {
@@ -77,8 +77,8 @@ impl Shape {
     }
 }
 
-fn ordered(fields: &Fields, shape: &Shape) -> Fields {
-    let Shape::Object(parts) = shape else {
+fn ordered(fields: &Fields, shape: &JsonShape) -> Fields {
+    let JsonShape::Object(parts) = shape else {
         return fields.clone();
     };
     let by_name: HashMap<&str, &FieldRef> = fields
@@ -91,16 +91,16 @@ fn ordered(fields: &Fields, shape: &Shape) -> Fields {
         .collect()
 }
 
-fn of_part(field: &FieldRef, shape: &Shape) -> FieldRef {
+fn of_part(field: &FieldRef, shape: &JsonShape) -> FieldRef {
     let data_type = match (field.data_type(), shape) {
         (DataType::Struct(fields), _) => DataType::Struct(ordered(fields, shape)),
-        (DataType::List(item), Shape::List(of_item)) => DataType::List(of_part(item, of_item)),
+        (DataType::List(item), JsonShape::List(of_item)) => DataType::List(of_part(item, of_item)),
         _ => return Arc::clone(field),
     };
     Arc::new(Field::new(field.name(), data_type, field.is_nullable()))
 }
 
-impl<'de> Deserialize<'de> for Shape {
+impl<'de> Deserialize<'de> for JsonShape {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ShapeVisitor)
     }
@@ -109,48 +109,48 @@ impl<'de> Deserialize<'de> for Shape {
 struct ShapeVisitor;
 
 impl<'de> Visitor<'de> for ShapeVisitor {
-    type Value = Shape;
+    type Value = JsonShape;
 
     fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         formatter.write_str("a JSON value")
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Shape, E> {
-        Ok(Shape::Leaf)
+    fn visit_bool<E>(self, _: bool) -> Result<JsonShape, E> {
+        Ok(JsonShape::Leaf)
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Shape, E> {
-        Ok(Shape::Leaf)
+    fn visit_i64<E>(self, _: i64) -> Result<JsonShape, E> {
+        Ok(JsonShape::Leaf)
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Shape, E> {
-        Ok(Shape::Leaf)
+    fn visit_u64<E>(self, _: u64) -> Result<JsonShape, E> {
+        Ok(JsonShape::Leaf)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Shape, E> {
-        Ok(Shape::Leaf)
+    fn visit_f64<E>(self, _: f64) -> Result<JsonShape, E> {
+        Ok(JsonShape::Leaf)
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Shape, E> {
-        Ok(Shape::Leaf)
+    fn visit_str<E>(self, _: &str) -> Result<JsonShape, E> {
+        Ok(JsonShape::Leaf)
     }
 
-    fn visit_unit<E>(self) -> Result<Shape, E> {
-        Ok(Shape::Leaf)
+    fn visit_unit<E>(self) -> Result<JsonShape, E> {
+        Ok(JsonShape::Leaf)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Shape, A::Error> {
-        let mut shape = Shape::Leaf;
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<JsonShape, A::Error> {
+        let mut shape = JsonShape::Leaf;
         while let Some(item) = items.next_element()? {
             shape.add(item);
         }
-        Ok(Shape::List(Box::new(shape)))
+        Ok(JsonShape::List(Box::new(shape)))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Shape, A::Error> {
-        let mut shape = Shape::Object(Vec::new());
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<JsonShape, A::Error> {
+        let mut shape = JsonShape::Object(Vec::new());
         while let Some((name, part)) = entries.next_entry()? {
-            shape.add(Shape::Object(vec![(name, part)]));
+            shape.add(JsonShape::Object(vec![(name, part)]));
         }
         Ok(shape)
     }

@@ -174,7 +174,7 @@ impl RawEngine {
 
     /// Forgets a result that is not read to its end.
     pub fn close(&self, result: u32) {
-        // One that is being read right now is stopped.
+        // A result that is being read right now is cancelled.
         if let Some(cancel) = self.open_results.borrow_mut().remove(&result) {
             cancel.cancel();
         }

@@ -78,7 +78,7 @@ pub async fn gather(outcome: Outcome, progress: Option<Function>) -> Result<JsVa
             let told = Object::new();
             set(&told, "rows", count as f64);
             set(&told, "bytes", writer.len() as f64);
-            // What the caller does with it is no concern of the query.
+            // Time that the caller spends does not count against the query.
             let _ = progress.call1(&JsValue::UNDEFINED, &told);
         }
     }

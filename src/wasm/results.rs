@@ -106,7 +106,7 @@ impl Writer {
         self.stream.get_ref().len()
     }
 
-    /// What was written since it was last asked for.
+    /// The bytes written since the last call.
     pub fn take(&mut self) -> Pieces {
         std::mem::take(self.stream.get_mut())
     }

@@ -53,7 +53,7 @@ fn change(
         Err(DfOlapError::TableNotFound(_)) if alter.if_exists => return Ok(Default::default()),
         Err(error) => return Err(error),
     };
-    let mut shape = Shape::of(&name, &table);
+    let mut edit = TableEdit::of(&name, &table);
     let mut rename = None;
     let mut filled = Vec::new();
     for operation in &alter.operations {
@@ -63,7 +63,7 @@ fn change(
                 column_def,
                 column_position: None,
                 ..
-            } => shape.add(run, &planner, column_def, *if_not_exists)?,
+            } => edit.add(run, &planner, column_def, *if_not_exists)?,
             ast::AlterTableOperation::DropColumn {
                 column_names,
                 if_exists,
@@ -71,21 +71,21 @@ fn change(
                 ..
             } => {
                 for column in column_names {
-                    shape.drop(&planner.normalize(column), *if_exists)?;
+                    edit.drop(&planner.normalize(column), *if_exists)?;
                 }
             }
             ast::AlterTableOperation::RenameColumn {
                 old_column_name,
                 new_column_name,
-            } => shape.rename(
+            } => edit.rename(
                 &planner.normalize(old_column_name),
                 &planner.normalize(new_column_name),
             )?,
             ast::AlterTableOperation::AlterColumn { column_name, op } => {
                 let column = planner.normalize(column_name);
-                if shape.alter(run, &column, op)? {
+                if edit.alter(run, &column, op)? {
                     // As the column was called before this statement.
-                    let before = shape.name_before(&column);
+                    let before = edit.name_before(&column);
                     filled.extend(
                         before
                             .map(|before| nulls(&planner, &name, before))
@@ -107,10 +107,10 @@ fn change(
         }
     }
     let mut actions = Vec::new();
-    if shape.needs_no_rows {
+    if edit.needs_no_rows {
         actions.push(Action::NoNewRows { id: table.id });
     }
-    if let Some(definition) = shape.changed() {
+    if let Some(definition) = edit.changed() {
         actions.push(Action::Define {
             id: table.id,
             definition: Arc::new(definition),
@@ -136,7 +136,7 @@ fn nulls(planner: &Planner, table: &str, column: &str) -> Result<LogicalPlan, Df
 }
 
 /// A table's columns while they are being changed.
-pub(crate) struct Shape<'a> {
+pub(crate) struct TableEdit<'a> {
     name: &'a str,
     table: &'a Table,
     columns: Vec<snapshot::Column>,
@@ -145,7 +145,7 @@ pub(crate) struct Shape<'a> {
     needs_no_rows: bool,
 }
 
-impl<'a> Shape<'a> {
+impl<'a> TableEdit<'a> {
     pub fn of(name: &'a str, table: &'a Table) -> Self {
         Self {
             name,

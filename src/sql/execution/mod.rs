@@ -49,7 +49,7 @@ pub(crate) struct Run {
     stop: Arc<Stop>,
 }
 
-/// What a statement that writes came to.
+/// The effect of a writing statement.
 #[derive(Debug, Default)]
 pub(crate) struct Effect {
     pub change: ChangeSet,
@@ -225,7 +225,7 @@ impl Run {
         in_pieces(plan, &self.stop)
     }
 
-    /// What DataFusion's analyzer and optimizer make of a plan.
+    /// Runs DataFusion's analyzer and optimizer.
     fn rewritten(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
         let state = self.state();
         if matches!(plan, LogicalPlan::Explain(_)) {

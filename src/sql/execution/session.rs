@@ -39,7 +39,7 @@ use crate::sql::optimizer::union_order::SortedInputs;
 use crate::sql::planner::Externals;
 use crate::sql::syntax::parse::TextLimits;
 
-/// What a statement may use, and what it may reach.
+/// Limits and permissions of statements.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
     pub text: TextLimits,
@@ -108,7 +108,7 @@ impl ObjectStoreRegistry for ClosedRegistry {
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
     pub state: Arc<SessionState>,
-    /// What plans are run with.
+    /// The task context of all plans.
     pub task: Arc<TaskContext>,
     pub limits: Arc<Limits>,
     pub externals: Arc<Externals>,
@@ -160,7 +160,7 @@ type PhysicalRule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 
 /// Puts our rules beside DataFusion's.
 fn add_rules(builder: &mut SessionStateBuilder) {
-    // Joins are ordered where conditions stand where they belong and columns that nobody reads are still there.
+    // Join ordering runs after filter pushdown and before column pruning.
     let mut optimizer = Optimizer::new();
     let last = optimizer.rules.len().saturating_sub(1);
     optimizer.rules.insert(last, Arc::new(JoinOrder));

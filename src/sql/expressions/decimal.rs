@@ -121,7 +121,7 @@ fn folded(value: i128) -> i128 {
     value ^ (value >> (i128::BITS - 1))
 }
 
-/// What takes a value from one scale to a larger one.
+/// The factor that rescales a value to a larger scale.
 fn factor(from: i8, to: i8) -> Option<i64> {
     10_i64.checked_pow(u32::try_from(to.checked_sub(from)?).ok()?)
 }

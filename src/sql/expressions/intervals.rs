@@ -125,7 +125,7 @@ fn scaled(expr: RawBinaryExpr, schema: &DFSchema) -> PlannerResult<RawBinaryExpr
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Scaled {
     divides: bool,
-    /// That the number stands first.
+    /// Whether the number is the left operand.
     is_turned: bool,
     signature: Signature,
 }

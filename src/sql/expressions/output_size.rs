@@ -208,7 +208,7 @@ pub(crate) fn regexp_replaced(args: &[ColumnarValue], rows: usize) -> u64 {
         return guess;
     };
     let flags = flags.first().and_then(Arg::texts);
-    // What is named is part of what was matched, and what is matched lies side by side.
+    // A group is a part of its match, and matches do not overlap.
     let made = |text: f64, to: &str, found: f64| {
         let names = to.bytes().filter(|b| matches!(b, b'\\' | b'$')).count();
         text * (1.0 + names as f64) + found * to.len() as f64
@@ -230,7 +230,7 @@ pub(crate) fn regexp_replaced(args: &[ColumnarValue], rows: usize) -> u64 {
             .or_insert_with_key(|key| Regex::new(key).ok());
         let found = match regex {
             Some(regex) if flags.contains('g') => regex.find_iter(&text).count(),
-            // One that cannot be read is an error of the function itself.
+            // An invalid pattern is an error of the function itself.
             Some(_) => 1,
             None => 0,
         };

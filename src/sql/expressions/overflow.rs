@@ -46,7 +46,7 @@ pub(crate) fn check_plan(plan: LogicalPlan) -> Result<LogicalPlan> {
     rewrite(plan, is_arithmetic, |expr, plan| {
         let schema = merge_schema(&plan.inputs());
         match plan {
-            // A key that is NULL is not one that is false.
+            // A join key must keep NULL; only a condition may treat NULL as FALSE.
             LogicalPlan::Join(join) if join.on.iter().any(|(l, r)| [l, r].contains(&&expr)) => {
                 check_all(expr, &schema)
             }

@@ -10,7 +10,7 @@ use datafusion::logical_expr::{
     Volatility,
 };
 
-/// What such a function does with its argument, for how many rows.
+/// The body of an identity function: its argument, and the number of rows.
 pub(super) type Pass = fn(ColumnarValue, usize) -> Result<ColumnarValue>;
 
 /// `expr`, handed on by `pass`. A name stands for one `pass`.

@@ -163,7 +163,7 @@ impl AggregateUDFImpl for Framed {
     }
 }
 
-/// What an accumulator is made with.
+/// The arguments that an accumulator is created from.
 #[derive(Debug)]
 struct Call {
     function: Arc<AggregateUDF>,

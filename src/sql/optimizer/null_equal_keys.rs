@@ -14,7 +14,7 @@ use datafusion::optimizer::extract_equijoin_predicate::ExtractEquijoinPredicate;
 use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::{Optimizer, OptimizerConfig, OptimizerRule};
 
-/// Puts the rules of this module where they belong.
+/// Wraps the optimizer rules around which keys must be kept apart.
 pub(crate) fn keep_null_keys_apart(optimizer: &mut Optimizer) {
     let rule = |name, rewrite| Arc::new(JoinRule { name, rewrite });
     for known in &mut optimizer.rules {

@@ -61,7 +61,7 @@ impl Default for Plans {
 }
 
 impl Plans {
-    /// What `optimize` makes of a query's plan, or made of the same earlier.
+    /// The result of `optimize` for a plan, from the cache where it is there.
     pub fn optimized(
         &self,
         plan: LogicalPlan,

@@ -68,7 +68,7 @@ fn name_casts(query: &mut Query, all: bool, plan: &dyn Fn(Query) -> Result<Logic
     let _ = query.visit(&mut NamedKeys { name: &name, all });
 }
 
-/// What an item of the list of a SELECT within a query is called.
+/// The column name of an item of a SELECT list within a query.
 pub(super) fn name_of(
     query: &Query,
     select: &Select,
@@ -155,7 +155,7 @@ fn items_apart(
         };
         names.push((name, number));
     }
-    // What is cast gives a cast its name, and its table to that name.
+    // DataFusion names a cast after its operand, table qualifier included.
     let whole = |name: &Name| Column::new(name.0.clone(), &name.1).flat_name();
     let clash = |one: &Name, other: &Name| {
         one.1 == other.1 && (one.0 == other.0 || one.0.is_none() || other.0.is_none())

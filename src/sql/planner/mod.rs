@@ -214,7 +214,7 @@ impl Planner {
         Ok(())
     }
 
-    /// What DataFusion makes of a query.
+    /// The plan of DataFusion's SQL planner for a query.
     pub(super) fn plain(
         &self,
         query: ast::Query,
@@ -316,7 +316,7 @@ impl Planner {
         match self.simplify(expr)?.unalias() {
             Expr::Literal(value, _) => Ok(value),
             other => {
-                // What fails when it is evaluated was left as it is; its own error says more.
+                // The simplifier leaves expressions that fail; evaluating one gives the better error.
                 let schema = DFSchema::empty();
                 let tried = self
                     .context

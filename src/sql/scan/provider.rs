@@ -58,7 +58,7 @@ impl SnapshotTable {
         self.table.rows
     }
 
-    /// What is known of a column without reading rows.
+    /// The statistics of a column, from metadata alone.
     pub fn column_statistics(&self, name: &str) -> Option<ColumnStatistics> {
         let column = self.table.definition.column(name)?;
         let fragments: Vec<_> = self.table.fragments.iter().collect();

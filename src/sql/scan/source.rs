@@ -91,7 +91,7 @@ impl FragmentSource {
         .data()
     }
 
-    /// What is known of the columns over all partitions.
+    /// Column statistics over all partitions.
     fn column_statistics(&self) -> &[ColumnStatistics] {
         self.columns.get_or_init(|| {
             let places = self.partitions.iter().flatten();
@@ -310,7 +310,7 @@ impl DataSource for FragmentSource {
     }
 }
 
-/// What fixed-width columns take; unknown where one has no fixed width.
+/// The total byte size of fixed-width columns; absent if one has no fixed width.
 fn estimated_bytes(schema: &SchemaRef, rows: usize) -> Precision<usize> {
     schema
         .fields()

@@ -25,7 +25,7 @@ use crate::snapshot::Table;
 const LOOK_ROWS: usize = 1024;
 const MOST_PRUNED: usize = 16;
 
-/// What one partition reads.
+/// The input of one partition.
 pub(super) struct Partition {
     pub table: Arc<Table>,
     /// The places of its fragments, in order.
@@ -49,7 +49,7 @@ pub(super) struct FragmentStream {
     left: usize,
     /// The fragments that may hold a row that the runtime filters want; all without.
     wanted: Option<Vec<usize>>,
-    /// What the runtime filters have become since.
+    /// The current state of the runtime filters.
     newer: Option<Arc<dyn PhysicalExpr>>,
     /// The first fragment before which that may be looked at.
     prune_at: usize,
@@ -59,7 +59,7 @@ pub(super) struct FragmentStream {
     metrics: BaselineMetrics,
 }
 
-/// What reading on came to.
+/// The result of one step of reading.
 enum Step {
     Batch(RecordBatch),
     /// Of this batch nothing is left.

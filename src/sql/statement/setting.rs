@@ -40,7 +40,7 @@ impl Run {
         let Some((_, why)) = REFUSED.iter().find(|(of, _)| setting.name.starts_with(of)) else {
             return Ok(setting);
         };
-        // What it is anyway may be said.
+        // Setting an option to its current value is allowed.
         let known = self.state().config_options().entries();
         let known = known.into_iter().find(|entry| entry.key == setting.name);
         let value = known.and_then(|entry| entry.value);

@@ -208,7 +208,7 @@ fn is_not_found(error: &DataFusionError) -> bool {
     false
 }
 
-/// What a statement reads.
+/// The external names that a statement refers to.
 #[derive(Default)]
 struct Names {
     /// The names that it uses as tables, as they are written.

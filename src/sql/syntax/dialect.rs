@@ -12,7 +12,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-/// What all SQL text is read by.
+/// The dialect of all SQL text.
 #[derive(Debug)]
 pub(crate) struct EngineDialect;
 

@@ -165,7 +165,7 @@ fn tokens(sql: &str, limits: &TextLimits) -> Result<Vec<TokenWithSpan>, DfOlapEr
     Ok(tokens)
 }
 
-/// What was counted at one level of parentheses.
+/// Counters for one level of parentheses.
 #[derive(Default)]
 struct Level {
     /// Links of the expression at hand.

@@ -34,7 +34,7 @@ use crate::sql::resources::buffered_rows::BufferedRows;
 use crate::sql::scan::ROW_ADDRESS;
 use crate::sql::scan::provider::SnapshotTable;
 
-/// What becomes of a row whose key is taken.
+/// The conflict resolution of an INSERT.
 pub(crate) enum OnConflict {
     /// The row is added: a plain INSERT does not check the key.
     Append,

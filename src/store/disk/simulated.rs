@@ -43,7 +43,7 @@ impl NewFile for Handle {
     }
 }
 
-/// What has a name: a file by its number, or a folder.
+/// A directory entry: a file by its number, or a folder.
 type Names = BTreeMap<PathBuf, Option<usize>>;
 
 #[derive(Debug, Default, Clone)]
@@ -60,7 +60,7 @@ struct State {
     failing_sync: bool,
     /// The next rename is done, and yet an error is told.
     lying_rename: bool,
-    /// Who holds the next sync of a folder.
+    /// The holder of the next sync of a folder.
     held_sync: Option<Arc<Barrier>>,
     /// From this operation on there is no room for another byte or name.
     full_from: Option<usize>,
@@ -190,7 +190,7 @@ impl SimulatedDisk {
                     };
                 }
             }
-            // What lies in a folder that was lost is lost.
+            // The contents of a lost folder are lost.
             let lost = changed.iter().filter(|name| {
                 let was = state.names.get(**name).or(state.kept.get(**name));
                 was == Some(&None) && !names.contains_key(**name)

@@ -44,7 +44,7 @@ impl std::fmt::Display for CommitId {
     }
 }
 
-/// What an object of the log is.
+/// The kind of a log object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Entry = 1,

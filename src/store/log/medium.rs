@@ -14,7 +14,7 @@ use object_store::path::Path;
 #[cfg(feature = "cloud-storage")]
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
-/// What became of [`Medium::create`].
+/// The result of [`Medium::create`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Created {

@@ -66,7 +66,7 @@ pub(crate) enum Appended {
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
     medium: Arc<dyn Medium>,
-    /// What the log is called in messages.
+    /// The name of the log in messages.
     name: String,
     patience: Patience,
 }
@@ -111,7 +111,7 @@ impl Log {
         }
     }
 
-    /// What the object of a version is called in messages.
+    /// The name of a version's object in messages.
     pub fn name_of(&self, kind: Kind, version: u64) -> String {
         format!("{}/{}", self.name, object_name(kind, version))
     }
@@ -183,7 +183,7 @@ impl Log {
     /// given for a first time is then taken back.
     pub async fn check_creation(&self, entry: &Entry) -> Result<(), DfOlapError> {
         let name = entry_name(entry.version);
-        // It is there, so that asking again and again gives nothing away.
+        // The entry exists, so repeating this create is safe.
         let again = || async {
             let created = self.medium.create(&name, entry.encode()).await;
             created.map_err(|failed| failed.error)

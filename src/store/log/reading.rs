@@ -81,7 +81,7 @@ impl Log {
         Ok(names)
     }
 
-    /// What a crash before `time` left.
+    /// Removes objects that a crash before `time` left behind.
     pub async fn left_over(&self, before: SystemTime) -> Result<Vec<String>, DfOlapError> {
         self.with_retries(|| self.medium.left_over(before)).await
     }

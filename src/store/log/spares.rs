@@ -49,7 +49,7 @@ impl Spares {
     /// Begins as many as are missing. Blocks.
     pub fn fill(&self) {
         while self.ready.lock().len() < SPARES {
-            // Who commits will see for itself what is wrong.
+            // An error is ignored here: the next commit meets it and reports it.
             let Ok(begun) = self.files.begin(&self.folder) else {
                 return;
             };

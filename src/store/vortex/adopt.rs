@@ -21,7 +21,7 @@ use crate::error::DfOlapError;
 use crate::fragment::{Checksums, DataFile, Fragment, FragmentId};
 use crate::snapshot::TableDefinition;
 
-/// What is read at once.
+/// The chunk size of reads.
 const READ_BLOCKS: u64 = 32;
 
 impl Database {

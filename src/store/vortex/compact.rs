@@ -114,7 +114,7 @@ impl Database {
                 let done = database.compact(When::Due, &|_| {}).await;
                 database.compacting.store(false, Ordering::Release);
                 match done {
-                    // What was committed meanwhile found this task at work.
+                    // Commits made meanwhile did not start a task, as this one was running.
                     Ok(done) if done.fragments_before > 0 => {
                         if !database.is_due() || database.compacting.swap(true, Ordering::AcqRel) {
                             return;
@@ -228,7 +228,7 @@ fn is_wanted(live: &LiveFragment, when: When, policy: &CompactionPolicy) -> bool
     live.rows() < SMALL_ROWS || live.fragment.file().is_none() || is_worn
 }
 
-/// What neighbours come to.
+/// Totals of a run of adjacent fragments.
 #[derive(Default)]
 struct Run {
     fragments: usize,

@@ -26,14 +26,14 @@ use crate::store::log::{Appended, CommitId, Entry, Kind, Log};
 use crate::store::tidy::tidy;
 
 pub(super) struct Database {
-    /// What the database is called in messages.
+    /// The name of the database in messages.
     pub name: String,
     pub log: Log,
     pub scans: Scans,
     pub policy: CompactionPolicy,
     ipc: Ipc,
     current: ArcSwap<State>,
-    /// Who holds this may put an entry into the log, or take over what others put there.
+    /// Guards appending to the log and replaying the entries of others.
     turn: tokio::sync::Mutex<Turn>,
     waiting: Mutex<Vec<Waiting>>,
     /// The version at which the next checkpoint is due.
@@ -48,7 +48,7 @@ pub(super) struct Database {
     looked: Mutex<Instant>,
 }
 
-/// What is known of the log.
+/// The state of the log that is known to this engine.
 pub(super) struct State {
     pub database: Uuid,
     pub snapshot: Arc<Snapshot>,
@@ -60,7 +60,7 @@ pub(super) struct State {
 struct Turn {
     /// A commit that may have taken a version or not.
     unsettled: Option<(u64, CommitId)>,
-    /// What became of those that were settled.
+    /// The outcomes of settled commits.
     settled: HashMap<CommitId, Option<Version>>,
 }
 
@@ -272,7 +272,7 @@ impl Database {
             change,
             answer,
         });
-        // What need not wait is done at once; the rest goes on whatever becomes of the caller.
+        // A commit that need not wait is done inline; any other goes on in a task, even if the caller is dropped.
         let mut task = Box::pin(Arc::clone(self).commit_waiting());
         if task.as_mut().now_or_never().is_none() {
             runtime::spawn(task);

@@ -29,7 +29,7 @@ use crate::snapshot::TableDefinition;
 /// How many parts of a file are looked through at once.
 const SPLITS_AT_ONCE: usize = 4;
 
-/// What a read asks for beside the columns.
+/// Optional parts of a read.
 #[derive(Default)]
 pub(super) struct Extra {
     /// With the rows between which all are that it may be true for.

@@ -23,7 +23,7 @@ use super::files::DataFiles;
 use crate::error::DfOlapError;
 use crate::fragment::{DataFile, Fragment, FragmentId};
 
-/// What reading files failed with lately: the errors that come out of a plan carry the text alone.
+/// Recent errors of reading files: errors that come out of a plan carry only their text.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Failures(Arc<Mutex<VecDeque<DfOlapError>>>);
 
@@ -108,7 +108,7 @@ impl VortexReaderFactory for CheckedReaders {
     }
 }
 
-/// What is read at once to be checked.
+/// The chunk size of a full check.
 const CHECK_BYTES: u64 = 8 << 20;
 
 /// A file of a fragment.
@@ -164,7 +164,7 @@ impl CheckedFile {
         let first = range.start / block_bytes;
         let last = (range.end - 1) / block_bytes;
         let blocks = first as usize..=last as usize;
-        // What a disk gave once it gives again; what comes over a network is looked at each time.
+        // A checksum that held on a local disk is not checked again; data from a network is checked each time.
         if self.files.is_local()
             && blocks
                 .into_iter()

@@ -49,18 +49,19 @@ pub(super) struct Scans {
 }
 
 /// The columns of some files, and the names they have there.
-pub(super) type Shape = (Arc<[ColumnId]>, Arc<[String]>);
+pub(super) type FileColumns = (Arc<[ColumnId]>, Arc<[String]>);
 
 impl Scans {
     pub fn plan(&self, scan: &FileScan<'_>) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut groups: Vec<(Shape, Vec<usize>)> = Vec::new();
+        let mut groups: Vec<(FileColumns, Vec<usize>)> = Vec::new();
         for place in scan.places {
             let fragment = &scan.table.fragments[*place].fragment;
             let Some(file) = fragment.file() else {
                 continue;
             };
-            let same =
-                |(shape, _): &&mut (Shape, _)| shape.0 == fragment.layout && shape.1 == file.names;
+            let same = |(shape, _): &&mut (FileColumns, _)| {
+                shape.0 == fragment.layout && shape.1 == file.names
+            };
             match groups.iter_mut().find(same) {
                 Some((_, places)) => places.push(*place),
                 None => {
@@ -82,7 +83,7 @@ impl Scans {
     fn plan_group(
         &self,
         scan: &FileScan<'_>,
-        shape: &Shape,
+        shape: &FileColumns,
         places: &[usize],
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let stored = Stored::new(&scan.table.definition, shape);
@@ -157,7 +158,7 @@ pub(super) struct Stored<'a> {
 }
 
 impl<'a> Stored<'a> {
-    pub fn new(definition: &'a TableDefinition, (layout, names): &Shape) -> Self {
+    pub fn new(definition: &'a TableDefinition, (layout, names): &FileColumns) -> Self {
         let mut fields = Vec::new();
         let mut places = BTreeMap::new();
         for (id, name) in layout.iter().zip(names.iter()) {

@@ -44,7 +44,7 @@ impl Database {
                     };
                     match next {
                         Ok(next) => state = next,
-                        // What comes after it cannot be told.
+                        // Later entries cannot be checked without this one.
                         Err(error) => {
                             done.note(error)?;
                             break;

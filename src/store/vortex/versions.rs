@@ -83,7 +83,7 @@ impl Database {
         Ok((from > now.oldest.0).then(|| Version(from - 1)))
     }
 
-    /// What the log says of a version.
+    /// The state of a version, replayed from the log.
     pub async fn state_of(&self, version: Version) -> Result<State, DfOlapError> {
         let checkpoints = self.log.checkpoints().await?;
         let nearest = checkpoints.into_iter().filter(|at| *at <= version.0).max();

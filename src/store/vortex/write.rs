@@ -33,7 +33,7 @@ use crate::fragment::{
 };
 use crate::snapshot::TableDefinition;
 
-/// What is not more than this rides inside the log entry.
+/// Up to this size, rows are inlined in the log entry.
 const INLINE_ROWS: usize = 1024;
 const INLINE_BYTES: usize = 1 << 20;
 /// The most rows of a file.
@@ -106,7 +106,7 @@ impl Writer<'_> {
         definition: &TableDefinition,
         rows: Rows<'_>,
     ) -> Result<Vec<Arc<Fragment>>, DfOlapError> {
-        let mut rows = Sized { rows, left: None };
+        let mut rows = Peekable { rows, left: None };
         let mut writers = Writers::default();
         while writers.failed.is_none() {
             match writers.during(rows.peek()).await {
@@ -190,7 +190,7 @@ impl Writer<'_> {
     async fn feed(
         &self,
         schema: &SchemaRef,
-        rows: &mut Sized<'_>,
+        rows: &mut Peekable<'_>,
         mut writer: mpsc::Sender<VortexResult<ArrayRef>>,
     ) -> Result<(), DfOlapError> {
         let mut count = 0;
@@ -268,13 +268,13 @@ impl Writers<'_> {
     }
 }
 
-/// A stream that can be asked for at most so many rows.
-struct Sized<'a> {
+/// A stream that can be peeked at, and read in pieces of a maximum number of rows.
+struct Peekable<'a> {
     rows: Rows<'a>,
     left: Option<RecordBatch>,
 }
 
-impl Sized<'_> {
+impl Peekable<'_> {
     async fn peek(&mut self) -> Result<Option<&RecordBatch>, DfOlapError> {
         while self.left.is_none() {
             match self.rows.next().await {
@@ -348,7 +348,7 @@ fn bound(value: Scalar, data_type: &DataType) -> Option<ScalarValue> {
 /// Sends what is written to an upload, and works out the checksum of each block.
 struct HashingSink {
     upload: Upload,
-    /// What the upload failed with: it says more than what the writer makes of it.
+    /// The original error of the upload, which the Vortex writer does not preserve.
     error: Option<DfOlapError>,
     hash: Xxh3,
     hashed: usize,

@@ -55,11 +55,11 @@ pub(super) fn distinct<T: Summed>(made: &DataType) -> Result<Box<dyn Accumulator
     }))
 }
 
-/// What a sum becomes at its end.
+/// Converts an accumulated sum to the type of the result.
 #[derive(Debug)]
 struct Made<T> {
     data_type: DataType,
-    /// What is too large for a decimal of its precision.
+    /// The first value that exceeds the precision of the decimal.
     too_large: Option<u128>,
     of: PhantomData<T>,
 }

@@ -179,7 +179,7 @@ impl Unnest<'_> {
             let conjunct = if_true(conjunct);
             let stock = self.is_stock(&conjunct, &schema)?;
             found |= !stock;
-            // What is different each time is asked at the end: rows are looked at twice.
+            // Volatile conjuncts are evaluated last, since the rows before them are read twice.
             match stock && !conjunct.is_volatile() {
                 true => kept.push(conjunct),
                 false => made.push(conjunct),
@@ -405,7 +405,7 @@ impl Unnest<'_> {
         let joined = LogicalPlanBuilder::from(self.node(joined)?.data)
             .project(columns(&join.schema.columns()).collect::<Vec<_>>())?
             .build()?;
-        // What it asks for further is asked of tables before both.
+        // References that remain belong to tables to the left of both.
         Ok(Some(match references(&joined)?.is_empty() {
             true => joined,
             false => LogicalPlan::Subquery(subquery(joined)?),

@@ -267,7 +267,7 @@ impl ExecutionPlan for OnceExec {
         let made = async move {
             let make = || async {
                 let mut gathered = BufferedRows::new(context.runtime_env().as_ref());
-                // Who began to make them may have been given up.
+                // The reader that began to materialize them may have been cancelled.
                 let input = reset_plan_states(Arc::clone(&input))?;
                 let mut batches = input.execute(0, Arc::clone(&context))?;
                 while let Some(batch) = batches.try_next().await? {

@@ -25,7 +25,7 @@ pub(super) fn references(plan: &LogicalPlan) -> Result<Vec<Reference>> {
             Ok(TreeNodeRecursion::Continue)
         })?;
         if let LogicalPlan::Join(join) = node {
-            // What LATERAL asks the table beside it for.
+            // The outer columns of a LATERAL subquery.
             let (left, right) = (join.left.schema(), references(&join.right)?);
             add(
                 right.into_iter().filter(|asked| !has(left, asked)),
@@ -180,7 +180,7 @@ pub(super) fn renamed(plan: LogicalPlan, names: &[(Column, Column)]) -> Result<L
         node.map_expressions(|expr| {
             expr.transform_up(|part| {
                 if let Some(inner) = subquery_of(&part) {
-                    // What this node has is asked of it.
+                    // Columns that the node's input has are no outer columns.
                     let mut further = names.to_vec();
                     further.retain(|(old, _)| around.maybe_index_of_column(old).is_none());
                     let plan = renamed(inner.subquery.as_ref().clone(), &further)?;

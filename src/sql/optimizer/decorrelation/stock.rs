@@ -84,7 +84,7 @@ fn joins_in(inside: &InSubquery, negated: bool, outer: &DFSchema) -> Result<bool
     joins(&inside.subquery, outer, Part::Rows)
 }
 
-/// What of a plan is wanted.
+/// Which part of a subquery's result is used.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     /// Its rows.

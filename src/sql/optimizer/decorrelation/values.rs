@@ -27,7 +27,7 @@ pub(super) struct Around {
     pub plan: LogicalPlan,
     /// The same without what was joined, but with what is asked for.
     base: LogicalPlan,
-    /// What subqueries became, for those that come again.
+    /// Rewritten subqueries, for reuse where the same one occurs again.
     made: Vec<(Expr, Expr)>,
 }
 
@@ -150,7 +150,7 @@ impl Unnest<'_> {
         Ok((self.unnested(pushed)?, keys))
     }
 
-    /// What asked two levels up asks one level up now.
+    /// Decorrelates references that were two levels up, and are one level up now.
     fn unnested(&self, pushed: Pushed) -> Result<Pushed> {
         let plan = self.plan(pushed.plan)?;
         Ok(Pushed { plan, ..pushed })
@@ -352,7 +352,7 @@ fn three_valued(found: Expr, wanted: bool, unknown: Option<Expr>) -> Expr {
     })
 }
 
-/// What a subquery asks `input` for.
+/// The columns of `input` that a subquery refers to.
 fn asked_of(inner: &LogicalPlan, input: &LogicalPlan) -> Result<Vec<Reference>> {
     let asked = references(inner)?;
     Ok(asked
@@ -361,7 +361,7 @@ fn asked_of(inner: &LogicalPlan, input: &LogicalPlan) -> Result<Vec<Reference>> 
         .collect())
 }
 
-/// What has a row exactly where `plan` has one; nothing where that has none.
+/// A plan that has rows exactly if `plan` has rows.
 fn stripped(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     Ok(match plan {
         LogicalPlan::Projection(projection) => stripped(&projection.input)?,

@@ -334,7 +334,7 @@ fn joined_places(join: &HashJoinExec, child: usize) -> Places {
     } else {
         JoinSide::Right
     };
-    // What is joined is equal, so the key of the other side does as well.
+    // Join keys are equal, so the key of the other side can be used as well.
     let may_change_sides = matches!(
         kind,
         JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi

@@ -11,9 +11,9 @@ use datafusion::logical_expr::{
 
 use super::cardinality::{distinct, estimate};
 use super::movable::is_joined;
-use super::search::{Classes, Edge, Kind, MAX_RELATIONS, Problem, Relation, Set, Tree};
+use super::search::{Classes, Edge, MAX_RELATIONS, Problem, Relation, Role, Set, Tree};
 
-/// What is joined.
+/// An input of the join graph.
 pub(super) struct Input {
     pub plan: Arc<LogicalPlan>,
     /// Where its rows only decide about others': the semi or anti join whose right side it is.
@@ -219,7 +219,7 @@ impl Graph {
             .map(|(index, _)| index)
     }
 
-    /// What has to be there before an input that filters is joined.
+    /// The relations that must be joined before a filtering input.
     fn needs(&self, index: usize) -> Option<Set> {
         let input = &self.inputs[index];
         let Some(filters) = &input.filters else {
@@ -232,7 +232,7 @@ impl Graph {
         if let Some(filter) = &filters.filter {
             needs |= self.reads(filter, Some(&input.plan))?;
         }
-        // One that reads nothing of the others decides about all of them.
+        // A condition without columns of the others applies to all rows.
         Some(if needs == 0 { self.all_joined() } else { needs })
     }
 
@@ -252,8 +252,8 @@ impl Graph {
                 rows: estimate.rows.max(1.0),
                 all_rows: estimate.all_rows.max(1.0),
                 kind: match &input.filters {
-                    None => Kind::Joined,
-                    Some(filters) => Kind::Filters {
+                    None => Role::Joined,
+                    Some(filters) => Role::Filters {
                         needs: self.needs(index)?,
                         kept: self.kept(filters, &input.plan, estimate.rows),
                     },

@@ -12,7 +12,7 @@ pub(super) type Set = u64;
 const EXACT_RELATIONS: usize = 10;
 /// The most that are ordered at all.
 pub(super) const MAX_RELATIONS: usize = 32;
-/// What a row costs that is put into a hash table, looked up in one, and made.
+/// The costs of a row that is inserted into a hash table, probes one, or is output.
 const BUILD: f64 = 4.0;
 const PROBE: f64 = 1.0;
 const MADE: f64 = 2.0;
@@ -24,10 +24,10 @@ pub(super) struct Relation {
     pub rows: f64,
     /// Rows before any condition.
     pub all_rows: f64,
-    pub kind: Kind,
+    pub kind: Role,
 }
 
-pub(super) enum Kind {
+pub(super) enum Role {
     /// Its rows are part of what is made.
     Joined,
     /// The right side of a semi or anti join: of the rows of the others, `kept` are left. Can be joined once `needs`
@@ -60,7 +60,7 @@ impl Edge {
 pub(super) struct Problem {
     pub relations: Vec<Relation>,
     pub edges: Vec<Edge>,
-    /// What other conditions read.
+    /// The relations that each other condition refers to.
     pub conditions: Vec<Set>,
 }
 
@@ -95,8 +95,8 @@ impl Problem {
         for (index, relation) in self.relations.iter().enumerate() {
             if set & 1 << index != 0 {
                 rows *= match relation.kind {
-                    Kind::Joined => relation.rows,
-                    Kind::Filters { kept, .. } => kept,
+                    Role::Joined => relation.rows,
+                    Role::Filters { kept, .. } => kept,
                 };
             }
         }
@@ -142,7 +142,7 @@ impl Problem {
     /// The relation whose rows only decide about others', if a set is that one.
     fn filtering(&self, set: Set) -> Option<&Relation> {
         let relation = self.relations.get(set.trailing_zeros() as usize)?;
-        let is_filtering = matches!(relation.kind, Kind::Filters { .. });
+        let is_filtering = matches!(relation.kind, Role::Filters { .. });
         (set.count_ones() == 1 && is_filtering).then_some(relation)
     }
 
@@ -153,13 +153,13 @@ impl Problem {
             (
                 None,
                 Some(Relation {
-                    kind: Kind::Filters { needs, .. },
+                    kind: Role::Filters { needs, .. },
                     ..
                 }),
             ) => needs & !one == 0,
             (
                 Some(Relation {
-                    kind: Kind::Filters { needs, .. },
+                    kind: Role::Filters { needs, .. },
                     ..
                 }),
                 None,
@@ -195,7 +195,7 @@ impl Problem {
         }
     }
 
-    /// What an order costs, in rows.
+    /// The cost of an order, in weighted rows.
     pub fn cost(&self, tree: &Tree) -> f64 {
         self.priced(tree).cost
     }
@@ -347,11 +347,11 @@ mod tests {
                 rows: (all_rows * rng.random_range(0.01..1.0)).ceil(),
                 all_rows,
                 kind: match is_filter {
-                    true => Kind::Filters {
+                    true => Role::Filters {
                         needs: other,
                         kept: 0.1,
                     },
-                    false => Kind::Joined,
+                    false => Role::Joined,
                 },
             });
             if index > 0 && !is_filter {
@@ -431,7 +431,7 @@ mod tests {
         problem.edges.pop();
         problem.relations.truncate(4);
         for relation in &mut problem.relations {
-            relation.kind = Kind::Joined;
+            relation.kind = Role::Joined;
         }
         assert_eq!(problem.best(), None);
     }

@@ -124,7 +124,7 @@ const OF_ONE_TYPE: [&str; 7] = [
     "coalesce", "nvl", "ifnull", "nvl2", "nullif", "greatest", "least",
 ];
 
-/// What brings expressions to one type.
+/// The casts that coerce expressions to a common type.
 enum Meeting {
     Cast(DataType),
     Multiplication,
@@ -258,7 +258,7 @@ fn hold(types: &[DataType], by: &Meeting) -> bool {
     let most = |digits: &[i16]| digits.iter().copied().max().unwrap_or(0);
     let needed = match by {
         Meeting::Cast(_) => 0,
-        // What has too many digits before its point is an error of the product.
+        // A literal with too many integer digits makes the product fail.
         Meeting::Multiplication => fraction.iter().sum(),
         Meeting::Other => most(&whole) + most(&fraction),
     };

@@ -22,7 +22,7 @@ use crate::sql::planner::literals::{decimal, is_long, wide_decimal};
 use crate::sql::write::rows::shape;
 use crate::sql::write::target::default_keyword;
 
-/// What an INSERT of literals says.
+/// The table, columns and literals of an INSERT.
 #[derive(Debug, Clone)]
 pub(crate) struct Literals {
     pub table: String,
@@ -41,7 +41,7 @@ pub(crate) enum Cell {
     Number(String, ScalarValue),
 }
 
-/// What a number is in a column of this type, which is none of doubles.
+/// The value of a number literal for a column of this type, which is not a float.
 fn number_in(text: &str, double: &ScalarValue, data_type: &DataType) -> Option<ScalarValue> {
     match () {
         () if data_type.is_decimal() => wide_decimal(text),

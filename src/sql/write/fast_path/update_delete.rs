@@ -158,7 +158,7 @@ async fn matched(
     Ok(Some((matched.target, matched.changes)))
 }
 
-/// What a statement does, where it is a plain one.
+/// A statement that the fast path supports.
 struct Change {
     target: Target,
     condition: Condition,
@@ -205,7 +205,7 @@ fn understood(
     }))
 }
 
-/// What a statement matched so far.
+/// The rows that a statement has matched so far.
 struct Matched {
     target: Target,
     changes: RowChanges,

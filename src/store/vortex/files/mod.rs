@@ -28,7 +28,7 @@ use crate::store::disk::{Files, NewFile};
 /// A part of an upload to an object store, and what is gathered before a local file is written to.
 const PART_BYTES: usize = 8 << 20;
 const LOCAL_WRITE_BYTES: usize = 1 << 20;
-/// What is read on the spot, if the system has it in memory.
+/// Reads up to this size are done inline, if the page cache has the bytes.
 const AT_ONCE_BYTES: usize = 1 << 20;
 
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ pub(crate) enum DataFiles {
     Object {
         store: Arc<dyn ObjectStore>,
         prefix: object_store::path::Path,
-        /// What the database is called in messages.
+        /// The name of the database in messages.
         name: Arc<str>,
     },
 }
@@ -109,7 +109,7 @@ impl DataFiles {
         matches!(self, Self::Local(_))
     }
 
-    /// What a file is called in messages.
+    /// The name of a file in messages.
     pub fn shown(&self, path: &str) -> String {
         match self {
             Self::Local(local) => local.root.join(path).display().to_string(),

@@ -44,7 +44,7 @@ pub(crate) fn connect(url: &Url, options: &S3Options) -> Result<Clients, DfOlapE
             })?;
             builder = builder.with_config(known, value);
         }
-        // Who names an endpoint without TLS means it.
+        // An explicit http:// endpoint permits connections without TLS.
         let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
         if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
             builder = builder.with_allow_http(true);

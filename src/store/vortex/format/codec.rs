@@ -111,8 +111,8 @@ struct LoggedFile {
     checksums: Blob,
 }
 
-/// A shape as it is written: its columns and names, and the ranges of its files.
-struct Shape {
+/// Files with the same columns under the same names, as they are encoded together.
+struct FileGroup {
     columns: Arc<[ColumnId]>,
     names: Arc<[String]>,
     files: Vec<Arc<Fragment>>,
@@ -122,11 +122,11 @@ struct Shape {
 pub(crate) struct Encoder<'a> {
     ipc: &'a Ipc,
     blobs: Vec<Bytes>,
-    shapes: Vec<Shape>,
-    places: HashMap<ShapeKey, u32>,
+    shapes: Vec<FileGroup>,
+    places: HashMap<FileGroupKey, u32>,
 }
 
-type ShapeKey = (RelationId, Arc<[ColumnId]>, Arc<[String]>);
+type FileGroupKey = (RelationId, Arc<[ColumnId]>, Arc<[String]>);
 
 impl<'a> Encoder<'a> {
     pub fn new(ipc: &'a Ipc) -> Self {
@@ -250,7 +250,7 @@ impl<'a> Encoder<'a> {
     fn shape(&mut self, table: RelationId, columns: &Arc<[ColumnId]>, names: Arc<[String]>) -> u32 {
         let key = (table, Arc::clone(columns), Arc::clone(&names));
         *self.places.entry(key).or_insert_with(|| {
-            self.shapes.push(Shape {
+            self.shapes.push(FileGroup {
                 columns: Arc::clone(columns),
                 names,
                 files: Vec::new(),
@@ -262,7 +262,7 @@ impl<'a> Encoder<'a> {
 
 /// A row for each file of a shape, with three columns for each of the shape's whose range is known somewhere: its least
 /// value, its greatest, and its number of NULLs, which is NULL where the range is not known.
-fn encode_ranges(shape: &Shape) -> Result<Option<RecordBatch>, Damage> {
+fn encode_ranges(shape: &FileGroup) -> Result<Option<RecordBatch>, Damage> {
     let (mut fields, mut arrays) = (Vec::new(), Vec::<ArrayRef>::new());
     for (index, id) in shape.columns.iter().enumerate() {
         let ranges: Vec<_> = shape.files.iter().map(|file| file.range(*id)).collect();

@@ -28,7 +28,7 @@ pub(crate) struct Ipc {
     context: Mutex<IpcWriteContext>,
 }
 
-/// What begins a stream of a schema.
+/// The schema message at the start of an IPC stream.
 #[derive(Debug, Clone)]
 enum Begun {
     Message(Bytes),

@@ -148,7 +148,7 @@ impl Push<'_> {
         let around = aggregate.input.schema();
         let with = |exprs: &[Expr]| self.with_all(exprs, &input.outer, around);
         let mut groups: Vec<_> = columns(&input.outer).collect();
-        // What the aggregate makes of its own, in its order.
+        // The output columns of the aggregate, in its order.
         let mut own = Vec::new();
         for group in with(&aggregate.group_expr)? {
             match &group {
@@ -241,7 +241,7 @@ fn totals(groups: &[Expr]) -> Result<usize> {
     })
 }
 
-/// What the columns of an aggregate are where it saw no rows.
+/// The values of the aggregate's columns for an empty input.
 fn defaults(aggregate: &Aggregate, schema: &DFSchema) -> Result<Vec<Expr>> {
     let keys = schema.fields().len() - aggregate.aggr_expr.len();
     let mut defaults = Vec::new();

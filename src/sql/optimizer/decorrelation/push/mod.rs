@@ -241,7 +241,7 @@ impl Push<'_> {
         let asked = || self.references.iter().zip(by);
         expr.transform_up(|part| {
             if let Some(inner) = subquery_of(&part) {
-                // What a subquery within asks for is a column of the plan that it stands in now.
+                // An outer column of a nested subquery is a column of the plan around it now.
                 let names = asked().filter(|(reference, _)| !has(around, reference));
                 let names = names
                     .filter_map(|((_, old), new)| Some((old.clone(), new.try_as_col()?.clone())));
