@@ -425,7 +425,8 @@ impl Executor {
         Ok((change, counts))
     }
 
-    /// The one loop that commits: work out, commit, and again where another change came between.
+    /// Computes a change and commits it; after a conflict it is computed again on the newer snapshot. Appends have a
+    /// loop of their own ([`append`]), which needs no snapshot to begin with.
     async fn commit<'a, T>(
         &'a self,
         tables: &BTreeSet<String>,

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use datafusion::common::DataFusionError;
 use datafusion::datasource::listing::PartitionedFile;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use lru::LruCache;
 use parking_lot::Mutex;
 use vortex::array::buffer::BufferHandle;
 use vortex::buffer::{Alignment, ByteBuffer};
@@ -51,28 +53,23 @@ impl Failures {
     }
 }
 
-/// Files that were opened lately to look something up: their statistics are there already.
-#[derive(Default)]
-pub(super) struct OpenedFiles(Mutex<VecDeque<(FragmentId, LayoutReaderRef)>>);
+/// A cache of the readers of files that were opened for point lookups, with their statistics.
+pub(super) struct OpenedFiles(Mutex<LruCache<FragmentId, LayoutReaderRef>>);
+
+impl Default for OpenedFiles {
+    fn default() -> Self {
+        let kept = NonZeroUsize::MIN.saturating_add(31);
+        Self(Mutex::new(LruCache::new(kept)))
+    }
+}
 
 impl OpenedFiles {
-    const KEPT: usize = 32;
-
     pub fn get(&self, id: FragmentId) -> Option<LayoutReaderRef> {
-        let mut opened = self.0.lock();
-        let place = opened.iter().position(|(other, _)| *other == id)?;
-        let found = opened.remove(place)?;
-        let reader = Arc::clone(&found.1);
-        opened.push_back(found);
-        Some(reader)
+        self.0.lock().get(&id).cloned()
     }
 
     pub fn put(&self, id: FragmentId, reader: &LayoutReaderRef) {
-        let mut opened = self.0.lock();
-        if opened.len() == Self::KEPT {
-            opened.pop_front();
-        }
-        opened.push_back((id, Arc::clone(reader)));
+        self.0.lock().put(id, Arc::clone(reader));
     }
 }
 
