@@ -9,6 +9,7 @@
 4. `target_arch` stands in TARGET_FILES alone.
 5. No file is longer than MAX_LINES, its unit tests included, and no line of a comment wider than MAX_WIDTH.
 6. A public async function of the FACADE says in its documentation what becomes of a call that is dropped.
+7. Each promise that a file's opening comment numbers (`//! - L1 …`) is cited by a test: "Proves L1."
 """
 
 import re
@@ -29,6 +30,8 @@ FACADE = ["engine.rs", "history.rs"]
 MAX_LINES = 500
 MAX_WIDTH = 120
 
+PROMISE = re.compile(r"^//! - ([A-Z]\d) ", re.M)
+PROVES = re.compile(r"^ *///? Proves ([A-Z0-9, ]+)\.$", re.M)
 # Comments, strings and character literals; they become blanks, and line numbers still hold.
 NO_CODE = re.compile(r"""//[^\n]*|/\*.*?\*/|'(?:\\[^\n']+|[^\\'\n])'|r(#*)".*?"\1|"(?:\\.|[^"\\])*\"""", re.S)
 TESTS = re.compile(r"#\[cfg\(test\)\]\s*mod \w+ \{")
@@ -65,6 +68,7 @@ class Source:
     def __init__(self, path):
         self.name = path.relative_to(SRC).as_posix()
         text = path.read_text(encoding="utf-8")
+        self.promises = PROMISE.findall(text)
         self.lines = text.count("\n")
         documented = ASYNC_FN.findall(text)
         self.silent = [name for docs, name in documented if "# Cancel safety" not in docs]
@@ -154,6 +158,13 @@ def main():
             owner, target = methods.get(method, (None, name))
             if re.search(rf"\b{owner}\b", source.imports_in) and is_above(sources[target].module, mine):
                 wrong.append(f"src/{name}:{line}: may not call {owner}::{method} of src/{target}, which is above it")
+    root = SRC.parent
+    tests = [*SRC.rglob("*.rs"), *(root / "tests").rglob("*.rs"), *(root / "js/test").glob("*.mjs")]
+    cited = [PROVES.findall(path.read_text(encoding="utf-8")) for path in tests]
+    proven = {promise for lists in cited for one in lists for promise in one.split(", ")}
+    promised = {promise: name for name, source in sources.items() for promise in source.promises}
+    wrong += [f"src/{name}: no test says that it proves {one}" for one, name in promised.items() if one not in proven]
+    wrong += [f"a test says that it proves {promise}, which no file promises" for promise in proven - promised.keys()]
     mutual = {edge for edge in edges if edge[::-1] in edges}
     wrong += [f"{edges[edge]}, which imports it too" for edge in mutual]
     graph = {name: {b for a, b in edges if a == name and (a, b) not in mutual} for name in sources}

@@ -64,6 +64,7 @@ export const tests = {
     db.close();
   },
 
+  // Proves W2.
   async "every type crosses as it is documented"({ open }) {
     const db = await open();
     const sql = `SELECT CAST(NULL AS INT) AS none, true AS yes, CAST(1 AS TINYINT) AS tiny, 7 AS big, 0.25::DOUBLE AS half,
@@ -379,6 +380,7 @@ export const tests = {
     db.close();
   },
 
+  // Proves W3.
   async "errors are Errors with a code, and the engine goes on"({ open, rhei }) {
     const db = await open();
     const error = await fails(() => db.query("SELEC 1"), "invalid");
@@ -694,6 +696,7 @@ export const tests = {
     db.close();
   },
 
+  // Proves W1.
   async "a crash rejects what is in flight, and another engine works"({ open, crash }) {
     const db = await open();
     const ended = await atWork(db);

@@ -180,6 +180,7 @@ async fn polled<T>(mut polls: u64, again: bool, future: impl Future<Output = T>)
     .await
 }
 
+/// Proves V3.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_dropped_future_leaves_all_or_nothing() {
     const ROWS: u64 = 5_000;

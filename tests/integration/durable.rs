@@ -305,6 +305,7 @@ async fn others_commits_are_seen_when_the_refresh_says_so() {
 }
 
 /// Each change is small enough for the log; together they would make one very large entry.
+/// Proves V2.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_changes_that_wait_together_do_not_make_one_huge_entry() {
     const WRITERS: usize = 60;

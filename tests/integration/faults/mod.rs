@@ -235,6 +235,7 @@ async fn enumerate(faults: &[Fault], crash: bool) {
     assert!(met.iter().all(|calls| *calls >= 3), "{met:?}");
 }
 
+/// Proves V1.
 #[tokio::test(start_paused = true)]
 async fn a_crash_at_any_call_leaves_all_of_a_change_or_nothing() {
     enumerate(&[Fault::Crash, Fault::CrashAfter], true).await;
@@ -262,6 +263,7 @@ async fn a_read_that_is_cut_short_or_wrong_is_an_error_and_never_a_wrong_row() {
 }
 
 /// Storage is lost for longer than a commit waits, at any call, with and without an effect of what was asked.
+/// Proves V4.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_became_of_a_commit_in_doubt_is_told_once_storage_is_back() {
     let filled = database(3).await;
@@ -308,6 +310,7 @@ async fn what_became_of_a_commit_in_doubt_is_told_once_storage_is_back() {
     );
 }
 
+/// Proves A1.
 #[tokio::test]
 async fn a_store_without_conditional_writes_is_refused_and_left_empty() {
     let store = CarelessStore::new(false);

@@ -216,6 +216,7 @@ async fn is_there_once(medium: &Arc<Faulty>, context: &str) {
     assert_eq!(changes, 1, "{context}: {entries:?}");
 }
 
+/// Proves A3, L2.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_is_there_exactly_once_whatever_three_answers_come() {
     let mut runs = Vec::new();
@@ -238,6 +239,7 @@ async fn a_change_is_there_exactly_once_whatever_three_answers_come() {
     }
 }
 
+/// Proves L3.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_storage_is_lost_for_good_the_commit_is_unknown_until_it_is_back() {
     let mut runs = Vec::new();

@@ -122,6 +122,7 @@ fn an_object_reads_as_it_was_written() {
     assert_eq!(read, written);
 }
 
+/// Proves A2.
 #[test]
 fn any_flipped_bit_is_found() {
     let bytes = entry(7, "some change").encode();
@@ -139,6 +140,7 @@ fn any_flipped_bit_is_found() {
     }
 }
 
+/// Proves A2.
 #[test]
 fn any_cut_or_added_byte_is_found() {
     let bytes = entry(7, "some change").encode();
@@ -184,6 +186,7 @@ async fn what_was_never_written_is_no_log() {
     );
 }
 
+/// Proves L4.
 #[tokio::test]
 async fn opening_finds_every_entry_whatever_the_hint_says() {
     for (versions, every) in [(1, 16), (16, 16), (17, 16), (18, 16), (40, 16), (40, 1000)] {
@@ -261,6 +264,7 @@ async fn entries_before_a_checkpoint_may_be_gone() {
     assert_eq!(opened.entries.len(), 7);
 }
 
+/// Proves A1, L1.
 #[tokio::test]
 async fn of_many_who_want_a_number_one_gets_it_and_the_others_learn_who() {
     let memory = Arc::new(Memory::default());

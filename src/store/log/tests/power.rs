@@ -55,6 +55,7 @@ async fn lose_power(at: usize, done: bool, synced: bool) -> (bool, Vec<String>) 
     (true, wrong)
 }
 
+/// Proves L2.
 #[tokio::test]
 async fn what_was_acknowledged_outlives_a_loss_of_power_at_any_operation() {
     let mut moments = 0;
@@ -133,6 +134,7 @@ async fn left_overs_of_a_crash_are_no_entries() {
     assert!(log(&disk, true).open().await.unwrap().is_none());
 }
 
+/// Proves A1, A2.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn on_a_real_disk_one_of_many_gets_the_number_and_a_reader_sees_it_whole() {
     let folder = tempfile::tempdir().unwrap();
