@@ -70,3 +70,21 @@ CREATE TABLE plain (id BIGINT, name TEXT);
 
 INSERT OR REPLACE INTO plain VALUES (1, 'a');
 --> error invalid
+
+-- Of several rows of one key the last one stays, as in SQLite.
+CREATE TABLE twice (id BIGINT PRIMARY KEY, name TEXT, n INT);
+--> ok
+
+INSERT INTO twice VALUES (1, 'old', 0);
+--> count 1
+
+--@ duckdb: skip it keeps the first
+INSERT OR REPLACE INTO twice VALUES (1, 'a', 1), (2, 'b', 2), (1, 'c', 3), (2, 'd', 4), (3, 'e', 5), (1, 'f', 6);
+--> count 3
+
+--@ duckdb: skip as above
+SELECT * FROM twice ORDER BY id;
+--> rows
+-- 1 | f | 6
+-- 2 | d | 4
+-- 3 | e | 5
