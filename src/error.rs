@@ -215,6 +215,19 @@ impl DfOlapError {
     }
 }
 
+/// The error of SQL that is understood but not supported.
+pub(crate) fn unsupported(what: &str) -> DfOlapError {
+    DfOlapError::Unsupported(format!("{what} is not supported"))
+}
+
+/// Fails where a part of a statement that is not supported is present.
+pub(crate) fn refuse(what: &str, present: bool) -> Result<(), DfOlapError> {
+    match present {
+        true => Err(unsupported(what)),
+        false => Ok(()),
+    }
+}
+
 /// Finds an error of ours inside one of DataFusion's, or wraps it.
 impl From<DataFusionError> for DfOlapError {
     fn from(error: DataFusionError) -> Self {

@@ -11,13 +11,12 @@ use futures::StreamExt;
 
 use super::column::{check_name, check_type, constant, default_of, not_null, plain_field};
 use crate::change::{Action, ChangeSet};
-use crate::error::DfOlapError;
+use crate::error::{DfOlapError, refuse, unsupported};
 use crate::fragment::ColumnId;
 use crate::snapshot::{self, Table, TableDefinition};
-use crate::sql::execution::{Effect, Run, unsupported};
+use crate::sql::execution::{Effect, Run};
 use crate::sql::planner::Planner;
 use crate::sql::syntax::sql_text;
-use crate::sql::write::target::refuse;
 
 pub(crate) async fn effect(run: &Run, alter: &ast::AlterTable) -> Result<Effect, DfOlapError> {
     let (change, filled) = change(run, alter)?;

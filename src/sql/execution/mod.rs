@@ -240,7 +240,3 @@ impl Run {
         state.optimizer().optimize(plan, &config, |_, _| {})
     }
 }
-
-pub(crate) fn unsupported(what: &str) -> DfOlapError {
-    DfOlapError::Unsupported(format!("{what} is not supported"))
-}

@@ -5,9 +5,8 @@ use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::ast::helpers::stmt_create_table::CreateTableBuilder;
 
 use super::{Statement, Write};
-use crate::error::DfOlapError;
+use crate::error::{DfOlapError, unsupported};
 use crate::sql::execution::session::Limits;
-use crate::sql::execution::unsupported;
 use crate::sql::syntax::parse::{TextLimits, parse_statements};
 
 /// Reads a text of one statement.

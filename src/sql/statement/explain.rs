@@ -7,7 +7,7 @@ use datafusion::common::format::{ExplainFormat, ExplainStatementOptions};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Analyze, Explain, LogicalPlan, PlanType, ToStringifiedPlan};
 
-use crate::sql::execution::unsupported;
+use crate::error::unsupported;
 
 /// The plan that shows `plan`, or runs and shows it.
 pub(super) fn explain(

@@ -16,9 +16,9 @@ use datafusion::sql::sqlparser::ast;
 pub(crate) use self::classify::{parse, parse_one};
 use self::explain::explain;
 pub(crate) use self::prepared::Prepared;
-use crate::error::DfOlapError;
+use crate::error::{DfOlapError, unsupported};
 use crate::sql::ddl;
-use crate::sql::execution::{Effect, Run, unsupported};
+use crate::sql::execution::{Effect, Run};
 use crate::sql::planner::{Planner, hide_row_address};
 use crate::sql::write::{delete, insert, merge, update};
 

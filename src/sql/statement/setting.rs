@@ -5,8 +5,8 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{LogicalPlan, Statement as PlanStatement};
 use datafusion::sql::parser::Statement as DFStatement;
 
-use crate::error::DfOlapError;
-use crate::sql::execution::{Run, unsupported};
+use crate::error::{DfOlapError, unsupported};
+use crate::sql::execution::Run;
 use crate::sql::expressions::time_zone;
 use crate::sql::expressions::time_zone::set_time_zone;
 

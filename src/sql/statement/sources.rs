@@ -17,12 +17,11 @@ use datafusion::sql::sqlparser::ast;
 use futures::TryStreamExt;
 
 use super::{Statement, Write};
-use crate::error::DfOlapError;
+use crate::error::{DfOlapError, refuse, unsupported};
 use crate::sql::ddl::column::check_name;
-use crate::sql::execution::{Run, unsupported};
+use crate::sql::execution::Run;
 use crate::sql::planner::TABLE_AT;
 use crate::sql::planner::names::looks_like_a_file;
-use crate::sql::write::target::refuse;
 
 /// A table that CREATE EXTERNAL TABLE made, and whether one of its name may be replaced.
 pub(crate) struct Created {

@@ -6,11 +6,11 @@ use arrow::datatypes::UInt64Type;
 use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast;
 
-use super::target::{Target, refuse, select};
+use super::target::{Target, select};
 use super::{RowChanges, WritePlan, fast_path, for_each_batch, returning};
 use crate::change::{Action, deletions};
-use crate::error::DfOlapError;
-use crate::sql::execution::{Effect, Run, unsupported};
+use crate::error::{DfOlapError, refuse, unsupported};
+use crate::sql::execution::{Effect, Run};
 use crate::sql::planner::Planner;
 use crate::sql::scan::ROW_ADDRESS;
 

@@ -13,14 +13,14 @@ use datafusion::sql::sqlparser::ast;
 
 use super::fast_path::insert::Literals;
 use super::fast_path::insert_text;
-use super::target::{Target, default_expr, default_keyword, known_column, quoted, refuse};
+use super::target::{Target, default_expr, default_keyword, known_column, quoted};
 use super::upsert::{OnConflict, on_conflict, resolve};
 use super::{RowChanges, WritePlan, append, fast_path, for_each_batch, returning, worked_out};
 use crate::change::Action;
-use crate::error::DfOlapError;
+use crate::error::{DfOlapError, refuse, unsupported};
 use crate::snapshot::TableDefinition;
 use crate::sql::execution::session::Session;
-use crate::sql::execution::{Effect, Run, unsupported};
+use crate::sql::execution::{Effect, Run};
 use crate::sql::planner::Planner;
 use crate::sql::planner::literals::meet_decimals;
 use crate::sql::resources::buffered_rows::BufferedRows;

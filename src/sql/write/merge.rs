@@ -17,12 +17,12 @@ use datafusion::sql::planner::PlannerContext;
 use datafusion::sql::sqlparser::ast;
 
 use super::target::{
-    Target, assignments, default_expr, default_keyword, known_column, quoted, refuse, select,
+    Target, assignments, default_expr, default_keyword, known_column, quoted, select,
 };
 use super::{RowChanges, WritePlan, for_each_batch};
 use crate::change::Action;
-use crate::error::DfOlapError;
-use crate::sql::execution::{Effect, Run, unsupported};
+use crate::error::{DfOlapError, refuse, unsupported};
+use crate::sql::execution::{Effect, Run};
 use crate::sql::expressions::fallible::and_then;
 use crate::sql::planner::Planner;
 use crate::sql::planner::literals::meet_decimals;

@@ -12,9 +12,8 @@ use datafusion::sql::sqlparser::parser::Parser;
 use roaring::RoaringTreemap;
 
 use super::rows::shape;
-use crate::error::DfOlapError;
+use crate::error::{DfOlapError, unsupported};
 use crate::snapshot::{Table, TableDefinition};
-use crate::sql::execution::unsupported;
 use crate::sql::planner::{Planner, TARGET};
 use crate::sql::syntax::dialect::EngineDialect;
 
@@ -207,14 +206,6 @@ pub(crate) fn default_expr(definition: &TableDefinition, column: &str) -> Result
 
 pub(crate) fn quoted(name: &str) -> ast::Ident {
     ast::Ident::with_quote('"', name)
-}
-
-pub(crate) fn refuse(what: &str, present: bool) -> Result<(), DfOlapError> {
-    if present {
-        Err(unsupported(what))
-    } else {
-        Ok(())
-    }
 }
 
 /// A SELECT with everything that a SELECT may have left out.

@@ -6,11 +6,11 @@ use datafusion::common::Result;
 use datafusion::logical_expr::{ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast;
 
-use super::target::{Target, assignments, quoted, refuse, select};
+use super::target::{Target, assignments, quoted, select};
 use super::{RowChanges, WritePlan, fast_path, for_each_batch, returning, worked_out};
-use crate::error::DfOlapError;
+use crate::error::{DfOlapError, refuse, unsupported};
 use crate::snapshot::TableDefinition;
-use crate::sql::execution::{Effect, Run, unsupported};
+use crate::sql::execution::{Effect, Run};
 use crate::sql::planner::Planner;
 use crate::sql::planner::literals::meet_decimals;
 use crate::sql::scan::ROW_ADDRESS;

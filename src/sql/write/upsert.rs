@@ -24,10 +24,10 @@ use datafusion::sql::sqlparser::ast;
 
 use super::target::{Target, assignments, known_column};
 use super::{RowChanges, for_each_batch};
-use crate::error::DfOlapError;
+use crate::error::{DfOlapError, unsupported};
 use crate::fragment::ValueRange;
 use crate::snapshot::TableDefinition;
-use crate::sql::execution::{Run, unsupported};
+use crate::sql::execution::Run;
 use crate::sql::expressions::fallible::{and_then, cannot_fail};
 use crate::sql::planner::Planner;
 use crate::sql::resources::buffered_rows::BufferedRows;

@@ -1,0 +1,160 @@
+//! CREATE TABLE, with AS SELECT.
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::{DdlStatement, LogicalPlan};
+use datafusion::sql::parser::Statement as DFStatement;
+use datafusion::sql::sqlparser::ast;
+
+use super::column::{check_name, check_type, constant, default_of, key_of, not_null, plain_field};
+use crate::change::Action;
+use crate::error::{DfOlapError, unsupported};
+use crate::fragment::ColumnId;
+use crate::snapshot::{Column, Relation, RelationId, Table, TableDefinition, Version};
+use crate::sql::execution::{Effect, Run};
+use crate::sql::planner::Planner;
+use crate::sql::resources::buffered_rows::BufferedRows;
+use crate::sql::syntax::sql_text;
+use crate::sql::write::rows::shape;
+use crate::sql::write::{append, for_each_batch};
+
+pub(super) async fn create_table(
+    run: &Run,
+    create: &ast::CreateTable,
+) -> Result<Effect, DfOlapError> {
+    let (name, existing, definition, query) = {
+        let planner = run.planner();
+        let name = planner.table_name(&create.name)?;
+        check_name("table", &name)?;
+        let existing = run.context.snapshot.relation(&name);
+        if existing.is_some() {
+            if create.if_not_exists && !create.or_replace {
+                return Ok(Effect::default());
+            }
+            if !create.or_replace {
+                return Err(DfOlapError::Invalid(format!(
+                    "table '{name}' already exists; use IF NOT EXISTS or OR REPLACE"
+                )));
+            }
+        }
+        if let Some(Relation::View(_)) = existing {
+            return Err(DfOlapError::Invalid(format!(
+                "'{name}' is a view; drop it first"
+            )));
+        }
+        let (definition, query) = define(run, &planner, create)?;
+        (name, existing, Arc::new(definition), query)
+    };
+
+    let mut actions = Vec::new();
+    if let Some(Relation::Table(table)) = existing {
+        actions.push(Action::Drop { id: table.id });
+    }
+    let id = RelationId::fresh();
+    actions.push(Action::CreateTable {
+        name: name.clone(),
+        id,
+        definition: Arc::clone(&definition),
+    });
+    let mut count = 0;
+    if let Some(query) = query {
+        let mut new = BufferedRows::new(run.runtime());
+        for_each_batch(run, query, |batch| {
+            new.push(shape(
+                &name,
+                &definition,
+                batch.columns(),
+                batch.num_rows(),
+            )?)
+        })
+        .await?;
+        count = new.rows();
+        let table = Table::empty(id, definition, Version::default());
+        actions.extend(append(run, &table, new).await?);
+    }
+    Ok(Effect::of(actions, count))
+}
+
+/// The definition of a table, and the query that fills it.
+fn define(
+    run: &Run,
+    planner: &Planner,
+    create: &ast::CreateTable,
+) -> Result<(TableDefinition, Option<LogicalPlan>), DfOlapError> {
+    let key = key_names(planner, create)?;
+    // DataFusion's planner refuses, by name, every other option that CREATE TABLE can have.
+    let statement = Box::new(ast::Statement::CreateTable(create.clone()));
+    let plan = planner.statement(DFStatement::Statement(statement))?;
+    let LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(planned)) = plan else {
+        return Err(unsupported("this form of CREATE TABLE"));
+    };
+    let mut columns: Vec<Column> = Vec::new();
+    for (id, field) in (0u32..).zip(planned.input.schema().fields()) {
+        check_name("column", field.name())?;
+        check_type(field.name(), field.data_type())?;
+        if columns.iter().any(|c| c.field.name() == field.name()) {
+            return Err(DfOlapError::Invalid(format!(
+                "column '{}' is named twice",
+                field.name()
+            )));
+        }
+        let mut declared = create.columns.iter();
+        let declared = declared.find(|c| planner.normalize(&c.name) == *field.name());
+        let default = declared.and_then(default_of);
+        if let Some(default) = &default {
+            constant(run, default, field.name(), field.data_type())?;
+        }
+        let nullable = !key.contains(field.name()) && !declared.is_some_and(not_null);
+        columns.push(Column {
+            id: ColumnId(id),
+            field: Arc::new(plain_field(field.name(), field.data_type(), nullable)),
+            default: default.as_ref().map(sql_text::text),
+            initial: None,
+        });
+    }
+    if columns.is_empty() {
+        return Err(DfOlapError::Invalid(
+            "a table needs at least one column".to_string(),
+        ));
+    }
+    let key = key_of(&columns, &key)?;
+    let next = ColumnId(columns.len() as u32);
+    let query = create.query.as_ref().map(|_| planned.input);
+    Ok((
+        TableDefinition::new(columns, key, next),
+        query.map(Arc::unwrap_or_clone),
+    ))
+}
+
+/// The names of the primary key's columns; any other constraint is refused.
+fn key_names(planner: &Planner, create: &ast::CreateTable) -> Result<Vec<String>, DfOlapError> {
+    let mut key = Vec::new();
+    for column in &create.columns {
+        for option in &column.options {
+            match &option.option {
+                ast::ColumnOption::Null
+                | ast::ColumnOption::NotNull
+                | ast::ColumnOption::Default(_) => {}
+                ast::ColumnOption::PrimaryKey(_) if key.is_empty() => {
+                    key.push(planner.normalize(&column.name));
+                }
+                ast::ColumnOption::ForeignKey(_) => return Err(unsupported("FOREIGN KEY")),
+                other => return Err(unsupported(&format!("the column option {other}"))),
+            }
+        }
+    }
+    for constraint in &create.constraints {
+        match constraint {
+            ast::TableConstraint::PrimaryKey(primary) if key.is_empty() => {
+                for column in &primary.columns {
+                    match &column.column.expr {
+                        ast::Expr::Identifier(ident) => key.push(planner.normalize(ident)),
+                        other => return Err(unsupported(&format!("{other} in PRIMARY KEY"))),
+                    }
+                }
+            }
+            other => return Err(unsupported(&format!("the constraint {other}"))),
+        }
+    }
+    Ok(key)
+}
