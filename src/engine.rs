@@ -187,7 +187,7 @@ impl DataFusionEngine {
             .await
     }
 
-    /// [`query`](OlapEngine::query) with parameters, a timeout or a cancel handle.
+    /// [`query`](crate::OlapEngine::query) with parameters, a timeout or a cancel handle.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
@@ -216,7 +216,7 @@ impl DataFusionEngine {
         self.calls.query(sql, options).await
     }
 
-    /// [`query_stream`](OlapEngine::query_stream) with parameters, a timeout or a cancel handle.
+    /// [`query_stream`](crate::OlapEngine::query_stream) with parameters, a timeout or a cancel handle.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
@@ -246,7 +246,7 @@ impl DataFusionEngine {
         self.calls.query_stream(sql, options).await
     }
 
-    /// [`execute`](OlapEngine::execute) with parameters, a timeout or a cancel handle.
+    /// [`execute`](crate::OlapEngine::execute) with parameters, a timeout or a cancel handle.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
@@ -347,7 +347,7 @@ impl DataFusionEngine {
     /// ```
     ///
     /// # Errors
-    /// As [`load_arrow`](OlapEngine::load_arrow), and the stream's own.
+    /// As [`load_arrow`](crate::OlapEngine::load_arrow), and the stream's own.
     ///
     /// # Cancel safety
     /// A call that is dropped leaves the change whole or none of it: none before its commit has begun, which then goes
