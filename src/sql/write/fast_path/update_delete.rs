@@ -33,12 +33,8 @@ use crate::sql::write::rows::shape;
 use crate::sql::write::target::{Target, assignments};
 use crate::store::Found;
 
-/// The most rows in memory that one thread looks at by itself; of more, a plan has them looked at by all threads, where
-/// there are others.
-const MAX_ROWS: u64 = match runtime::SINGLE_THREADED {
-    true => u64::MAX,
-    false => 1 << 18,
-};
+/// The most rows in memory that one thread looks at by itself, where there are others: more are left to a plan.
+const MAX_ROWS: u64 = 1 << 18;
 /// The most files that are looked at one after the other.
 const MAX_FILES: usize = 4;
 
@@ -123,7 +119,8 @@ async fn matched(
         .iter()
         .map(|place| table.fragments[*place].rows())
         .sum();
-    if rows > MAX_ROWS || in_files.len() > MAX_FILES {
+    let is_for_many_threads = rows > MAX_ROWS && !runtime::SINGLE_THREADED;
+    if is_for_many_threads || in_files.len() > MAX_FILES {
         return Ok(None);
     }
     let mut matched = Matched {
