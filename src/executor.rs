@@ -17,15 +17,15 @@ use futures::{FutureExt, TryStreamExt, future};
 use parking_lot::{Mutex, RwLock};
 
 use crate::change::{Action, ChangeSet, Conflict};
-use crate::error::DfOlapError;
+use crate::error::{DfOlapError, unsupported};
 use crate::gates::Gates;
 use crate::options::StatementOptions;
 use crate::outcome::Outcome;
 use crate::snapshot::Snapshot;
 use crate::sql::{
-    Created, Effect, Limited, Prepared, Run, Session, SnapshotCatalog, SnapshotStream, Statement,
-    StatementContext, Stop, Write, effect_of_literals, is_short, parse, parse_one, read_literals,
-    with_room,
+    Created, Effect, Limited, Literals, Prepared, Run, Session, SnapshotCatalog, SnapshotStream,
+    Statement, StatementContext, Stop, Write, effect_of_literals, is_short, parse, parse_one,
+    read_literals, with_room,
 };
 use crate::store::{CommitOutcome, Store};
 use crate::upkeep::At;
@@ -108,12 +108,10 @@ impl Executor {
         let given = CallContext::new(self.session(), sql, options);
         let mut limited = Limited::new(&given.stop, given.is_long);
         let work = async {
-            if let Some(rows) = self.insert_literals(&given, sql).await? {
-                return Ok(Started::Done(Outcome::Done {
-                    rows,
-                    returning: None,
-                    counts: true,
-                }));
+            if let Some(literals) = read_literals(sql, &given.session)
+                && !given.session.externals.contains_key(&literals.table)
+            {
+                return self.insert_literals(&given, &literals, sql).await;
             }
             let statement = parse_one(sql, &given.session.limits)?;
             self.run_statement(&given, statement).await
@@ -127,31 +125,36 @@ impl Executor {
         })
     }
 
-    /// The rows that an INSERT of literals added; `None` where the text is anything else, or needs a plan.
+    /// Runs an INSERT of literals: without a plan or, where it takes one, as its text says, on the same snapshot.
     async fn insert_literals(
         &self,
         given: &CallContext,
+        literals: &Literals,
         sql: &str,
-    ) -> Result<Option<u64>, DfOlapError> {
-        let Some(literals) = &read_literals(sql, &given.session) else {
-            return Ok(None);
-        };
+    ) -> Result<Started, DfOlapError> {
+        let tables = BTreeSet::from([literals.table.to_ascii_lowercase()]);
         let (_, rows) = self
-            .commit(
-                &BTreeSet::from([literals.table.to_ascii_lowercase()]),
-                |base| {
-                    async move {
-                        let run = self.begin(given, base);
-                        Ok(match effect_of_literals(&run, literals).await? {
-                            Some(effect) => (effect.change, Some(effect.rows)),
-                            None => (ChangeSet::default(), None),
-                        })
+            .commit(&tables, |base| {
+                async move {
+                    let mut run = self.begin(given, base);
+                    if let Some(effect) = effect_of_literals(&run, literals).await? {
+                        return Ok((effect.change, effect.rows));
                     }
-                    .boxed()
-                },
-            )
+                    let Statement::Write(write) = parse_one(sql, &given.session.limits)? else {
+                        return Err(unsupported("this form of INSERT"));
+                    };
+                    run.open_for(&write).await?;
+                    let effect = run.effect(&write).await?;
+                    Ok((effect.change, effect.rows))
+                }
+                .boxed()
+            })
             .await?;
-        Ok(rows)
+        Ok(Started::Done(Outcome::Done {
+            rows,
+            returning: None,
+            counts: true,
+        }))
     }
 
     /// Runs all statements of a text as one change. Returns the rows that each affected.

@@ -28,5 +28,6 @@ pub(crate) use resources::interrupt::Stop;
 pub(crate) use statement::sources::Created;
 pub(crate) use statement::{Prepared, Statement, Write, parse, parse_one};
 pub(crate) use syntax::parse::is_short;
+pub(crate) use write::fast_path::insert::Literals;
 pub(crate) use write::insert::{effect_of_literals, read_literals};
 pub(crate) use write::rows::conform;

@@ -45,6 +45,31 @@ async fn a_small_commit_is_one_put_and_lists_nothing() {
     }
 }
 
+/// What the short way of an INSERT cannot do is planned on the snapshot that it has already.
+#[tokio::test]
+async fn an_insert_of_literals_that_takes_a_plan_asks_for_no_more() {
+    let store = counting(InMemory::new());
+    let engine = open(&store);
+    run(&engine, "CREATE TABLE t (id BIGINT, n BIGINT DEFAULT 7)").await;
+    let mut asked = Vec::new();
+    for sql in [
+        "INSERT INTO t VALUES (1, 7)",
+        "INSERT INTO t (id) VALUES (2)",
+    ] {
+        store.take_asked();
+        run(&engine, sql).await;
+        asked.push(
+            store
+                .take_asked()
+                .into_iter()
+                .map(|(kind, _)| kind)
+                .collect::<Vec<_>>(),
+        );
+    }
+    assert_eq!(asked[0], asked[1]);
+    assert_eq!(number(&engine, "SELECT sum(n) FROM t").await, 14);
+}
+
 #[tokio::test]
 async fn counting_all_rows_opens_no_file() {
     let store = counting(InMemory::new());

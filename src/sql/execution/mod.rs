@@ -137,13 +137,7 @@ impl Run {
         &self,
         plan: LogicalPlan,
     ) -> Result<SendableRecordBatchStream, DfOlapError> {
-        let run = self.clone();
-        runtime::elsewhere(async move {
-            run.check(&plan)?;
-            let plan = with_deep_stack(|| run.optimize(plan))?;
-            run.start(plan).await
-        })
-        .await
+        self.stream_by(plan, Self::optimize).await
     }
 
     /// The same for a query, whose optimized plan is kept where it comes again.
@@ -151,11 +145,22 @@ impl Run {
         &self,
         plan: LogicalPlan,
     ) -> Result<SendableRecordBatchStream, DfOlapError> {
+        let optimize = |run: &Self, plan| {
+            let plans = &run.session.plans;
+            plans.optimized(plan, |plan| run.optimize(plan))
+        };
+        self.stream_by(plan, optimize).await
+    }
+
+    async fn stream_by(
+        &self,
+        plan: LogicalPlan,
+        optimize: fn(&Self, LogicalPlan) -> Result<LogicalPlan, DataFusionError>,
+    ) -> Result<SendableRecordBatchStream, DfOlapError> {
         let run = self.clone();
         runtime::elsewhere(async move {
             run.check(&plan)?;
-            let plans = &run.session.plans;
-            let plan = with_deep_stack(|| plans.optimized(plan, |plan| run.optimize(plan)))?;
+            let plan = with_deep_stack(|| optimize(&run, plan))?;
             run.start(plan).await
         })
         .await

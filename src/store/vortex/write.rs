@@ -106,7 +106,7 @@ impl Writer<'_> {
         definition: &TableDefinition,
         rows: Rows<'_>,
     ) -> Result<Vec<Arc<Fragment>>, DfOlapError> {
-        let mut rows = Peekable { rows, left: None };
+        let mut rows = RowReader { rows, left: None };
         let mut writers = Writers::default();
         while writers.failed.is_none() {
             match writers.during(rows.peek()).await {
@@ -190,7 +190,7 @@ impl Writer<'_> {
     async fn feed(
         &self,
         schema: &SchemaRef,
-        rows: &mut Peekable<'_>,
+        rows: &mut RowReader<'_>,
         mut writer: mpsc::Sender<VortexResult<ArrayRef>>,
     ) -> Result<(), DfOlapError> {
         let mut count = 0;
@@ -268,13 +268,13 @@ impl Writers<'_> {
     }
 }
 
-/// A stream that can be peeked at, and read in pieces of a maximum number of rows.
-struct Peekable<'a> {
+/// Reads a stream in pieces of a maximum number of rows, and can look ahead.
+struct RowReader<'a> {
     rows: Rows<'a>,
     left: Option<RecordBatch>,
 }
 
-impl Peekable<'_> {
+impl RowReader<'_> {
     async fn peek(&mut self) -> Result<Option<&RecordBatch>, DfOlapError> {
         while self.left.is_none() {
             match self.rows.next().await {

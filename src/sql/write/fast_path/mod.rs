@@ -1,5 +1,5 @@
 //! Fast paths of common writes, without a plan: INSERT of literals, UPDATE and DELETE by simple conditions.
 
-pub(super) mod insert;
+pub(crate) mod insert;
 pub(super) mod insert_text;
 pub(super) mod update_delete;
