@@ -1,9 +1,8 @@
-//! How fast the engine loads, appends, changes and scans, and DataFusion's `MemTable` over the very same batches beside
-//! it.
+//! Measures loads, appends, changes and scans of the engine, beside DataFusion's `MemTable` over the same batches.
 //!
-//! Groups are named after what they do; within the `scan` groups `engine` and the two `memtable` entries are to be
-//! compared. Data is the same on every run. Writes are timed on an engine that was filled for the sample, so that no
-//! sample finds what another one left. The comparison with the published engine is in `benches/peers`.
+//! Groups are named after their operation; within the `scan` groups, compare `engine` with the two `memtable` entries.
+//! The data is the same on every run. Each sample of a write has a freshly filled engine, so no sample depends on
+//! another. The comparison with the published engine is in `benches/peers`.
 
 #![allow(
     missing_docs,
@@ -37,7 +36,7 @@ const BATCH_ROWS: usize = 8192;
 criterion_group!(benches, load, insert, change, scan, stream);
 criterion_main!(benches);
 
-/// Batches into a table: a million rows at once, ten rows at a time.
+/// Loads batches into a table: a million rows at once, or ten rows at a time.
 fn load(c: &mut Criterion) {
     let runtime = runtime();
     let million = batches(MILLION);
@@ -79,7 +78,7 @@ fn load(c: &mut Criterion) {
     group.finish();
 }
 
-/// One row by literals.
+/// Inserts one row of literals.
 fn insert(c: &mut Criterion) {
     let runtime = runtime();
     let million = batches(MILLION);
@@ -103,10 +102,10 @@ fn insert(c: &mut Criterion) {
     group.finish();
 }
 
-/// A statement that changes the row of one key.
+/// Makes the SQL that changes the row of one key.
 type Statement = fn(usize) -> String;
 
-/// One row by its key, in tables whose keys were loaded in order.
+/// Changes one row by its key, in tables whose keys were loaded in order.
 fn change(c: &mut Criterion) {
     let runtime = runtime();
     let statements: [(&str, Statement); 2] = [
@@ -126,7 +125,7 @@ fn change(c: &mut Criterion) {
                     let batches = &batches;
                     async move {
                         let engine = loaded(batches).await;
-                        // The first change works out the ranges of the keys.
+                        // The first change computes the key ranges of the fragments.
                         let first = engine.execute(&statement(key(0, rows))).await;
                         assert_eq!(first.expect("change"), 1);
                         timed(iterations, async |round| {
@@ -186,7 +185,7 @@ fn scan(c: &mut Criterion) {
     }
 }
 
-/// From the call to the first batch; the rest of the stream is dropped off the clock.
+/// The time from the call to the first batch; dropping the rest of the stream is not timed.
 fn stream(c: &mut Criterion) {
     let runtime = runtime();
     let engine = runtime.block_on(loaded(&batches(MILLION)));
@@ -212,7 +211,7 @@ fn runtime() -> Runtime {
     Runtime::new().expect("a runtime")
 }
 
-/// What `iterations` calls take together.
+/// The total time of `iterations` calls.
 async fn timed<F: Future<Output = ()>>(
     iterations: u64,
     mut operation: impl FnMut(u64) -> F,
@@ -248,7 +247,7 @@ fn mem_table(batches: &[RecordBatch], partitions: usize) -> SessionContext {
     context
 }
 
-/// The key of a round: different ones, far from each other, until all `rows` have been visited.
+/// The key of a round: distinct keys, far apart, until all `rows` have been visited.
 fn key(round: usize, rows: usize) -> usize {
     // Coprime with every power of ten.
     const STRIDE: usize = 7_368_787;

@@ -1,6 +1,6 @@
-//! Statements that would run for minutes, stopped by a deadline: when the call comes back, how a small query fares
-//! meanwhile and after, how long the tasks of the program around are held up, and what memory it takes. One table;
-//! nothing is asserted.
+//! Statements that would run for minutes, stopped by a timeout: the time until the call returns, the latency of a small
+//! query meanwhile and afterwards, the delay of the program's own tasks, and the peak memory. The benchmark prints one
+//! table and asserts nothing.
 //!
 //!     cargo bench --bench hostile [-- PART_OF_A_NAME]
 
@@ -22,7 +22,7 @@ use rhei_datafusion::{DataFusionEngine, OlapEngine, StatementOptions};
 const DEADLINE: Duration = Duration::from_secs(1);
 const ROWS: usize = 3_000_000;
 
-/// A name and a statement; `big` has three million rows, `wide` texts, `pairs` thirty thousand rows.
+/// Name and statement; `big` has three million rows, `wide` has texts, `pairs` has thirty thousand rows.
 const STATEMENTS: [(&str, &str); 40] = [
     (
         "sort of one list",
@@ -254,7 +254,7 @@ async fn run() {
     ticking.store(false, Ordering::Relaxed);
 }
 
-/// The longest, in microseconds, that a task of a program's own single thread waited for its turn beyond its timer.
+/// The longest delay of a timer, in microseconds, on the single thread of the program's own runtime.
 fn ticker() -> (Arc<AtomicU64>, Arc<AtomicBool>) {
     let (longest, ticking) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(true)));
     let (seen, on) = (Arc::clone(&longest), Arc::clone(&ticking));
@@ -290,7 +290,7 @@ fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-/// The most memory that this process had, so far.
+/// The peak memory of this process so far.
 fn peak_mebibytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,8 +1,8 @@
-//! DataFusion's DataFrames over the engine's tables, and files into them.
+//! DataFusion's DataFrames over the engine's tables, and files loaded into them.
 //!
 //!     cargo run --example dataframe
 
-#![allow(clippy::print_stdout)] // It is its output.
+#![allow(clippy::print_stdout)] // The example prints its result.
 
 use std::sync::Arc;
 
@@ -19,7 +19,8 @@ async fn main() -> Result<(), DfOlapError> {
         "place,degrees\nOslo,4.5\nRome,17.25\nOslo,6.0\nRome,\n",
     )?;
 
-    // The program may read files, SQL may not: a context of DataFusion's own reads it, the engine takes the stream.
+    // SQL may not read files, but the program may: DataFusion's own context reads the file, the engine takes the
+    // stream.
     let files = SessionContext::new();
     let path = file.display().to_string();
     let readings = files.read_csv(path, CsvReadOptions::new()).await?;
@@ -29,7 +30,7 @@ async fn main() -> Result<(), DfOlapError> {
         .create_table_from("readings", &schema, &[], readings.execute_stream().await?)
         .await?;
 
-    // A context on the current snapshot: it reads, and later changes do not touch it.
+    // A context on the current snapshot: read-only, and later changes do not affect it.
     let context = engine.session_context().await?;
     let by_place = context
         .table("readings")

@@ -1,8 +1,8 @@
-//! Tables in a folder: they are there when the program runs again.
+//! Tables in a folder: they still exist when the program runs again.
 //!
 //!     cargo run --example durable [FOLDER]
 
-#![allow(clippy::print_stdout)] // It is its output.
+#![allow(clippy::print_stdout)] // The example prints its result.
 
 use rhei_datafusion::{DataFusionEngine, DfOlapError, OlapEngine, StorageMode};
 
@@ -18,7 +18,7 @@ async fn main() -> Result<(), DfOlapError> {
     engine
         .execute("CREATE TABLE IF NOT EXISTS visits (at TIMESTAMP, path TEXT)")
         .await?;
-    // When this returns, the row outlives a loss of power.
+    // Once this returns, the row survives a power failure.
     engine
         .execute("INSERT INTO visits VALUES (now()::TIMESTAMP, '/')")
         .await?;

@@ -1,8 +1,8 @@
-//! Functions of your own in SQL.
+//! User-defined functions in SQL.
 //!
 //!     cargo run --example functions
 
-#![allow(clippy::print_stdout)] // It is its output.
+#![allow(clippy::print_stdout)] // The example prints its result.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use rhei_datafusion::{DataFusionEngine, DfOlapError, OlapEngine};
 #[tokio::main]
 async fn main() -> Result<(), DfOlapError> {
     let engine = DataFusionEngine::new();
-    // It gets a batch at a time; `Immutable` says that equal arguments have equal answers.
+    // The function gets a batch at a time; `Immutable` means that equal arguments give equal results.
     let collatz = create_udf(
         "collatz",
         vec![DataType::Int64],
@@ -41,7 +41,7 @@ async fn main() -> Result<(), DfOlapError> {
     Ok(())
 }
 
-/// How many steps it takes from `n` to 1; NULL where there is no way.
+/// The number of steps from `n` to 1; NULL where 1 cannot be reached.
 fn steps(mut n: i64) -> Option<i64> {
     let mut steps = 0;
     while n != 1 {

@@ -1,8 +1,8 @@
-//! Tables in memory: make one, fill it, change it, ask it.
+//! Tables in memory: create, fill, change and query a table.
 //!
 //!     cargo run --example in_memory
 
-#![allow(clippy::print_stdout)] // It is its output.
+#![allow(clippy::print_stdout)] // The example prints its result.
 
 use rhei_datafusion::arrow::util::pretty::pretty_format_batches;
 use rhei_datafusion::{DataFusionEngine, DfOlapError, OlapEngine};
@@ -22,7 +22,7 @@ async fn main() -> Result<(), DfOlapError> {
         .await?;
     assert_eq!(inserted, 3);
 
-    // A row whose key is there is changed, any other is added.
+    // A row with an existing key is updated, any other row is inserted.
     let changed = engine
         .execute(
             "INSERT INTO orders VALUES (3, 'Ada', 8.00), (4, 'Alan', 41.10) \

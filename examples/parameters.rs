@@ -1,8 +1,8 @@
-//! Values beside the text: no quoting, and a plan that is kept for the next call.
+//! Values apart from the SQL text: no quoting, and a cached plan for the next call.
 //!
 //!     cargo run --example parameters
 
-#![allow(clippy::print_stdout)] // It is its output.
+#![allow(clippy::print_stdout)] // The example prints its result.
 
 use rhei_datafusion::datafusion::common::{ParamValues, ScalarValue};
 use rhei_datafusion::{DataFusionEngine, DfOlapError, OlapEngine};
@@ -24,14 +24,14 @@ async fn main() -> Result<(), DfOlapError> {
             .await?;
     }
 
-    // Or by name.
+    // Parameters by name.
     let named = ParamValues::from(vec![("who", ScalarValue::from("O'Brien"))]);
     let found = engine
         .query_with_params("SELECT id FROM users WHERE name = $who", named)
         .await?;
     assert_eq!(found.iter().map(|batch| batch.num_rows()).sum::<usize>(), 1);
 
-    // In SQL itself.
+    // Prepared statements in SQL.
     engine
         .execute("PREPARE birth (BIGINT, DATE) AS UPDATE users SET born = $2 WHERE id = $1")
         .await?;

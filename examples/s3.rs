@@ -2,7 +2,7 @@
 //!
 //!     cargo run --features cloud-storage --example s3 s3://BUCKET/PREFIX
 
-#![allow(clippy::print_stdout)] // It is its output.
+#![allow(clippy::print_stdout)] // The example prints its result.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn main() -> Result<(), DfOlapError> {
     };
 
     let engine = open()?;
-    // A store that lets two writers create one object would lose commits; it is refused.
+    // A store that lets two writers create the same object would lose commits; `check_store` refuses it.
     engine.check_store().await?;
     engine
         .execute("CREATE OR REPLACE TABLE measured AS SELECT value AS id, value * 0.5 AS v FROM range(100000)")

@@ -1,8 +1,8 @@
-//! Arrow batches in and out, as they come and as they are made, with a deadline and a way to stop.
+//! Arrow batches in and out as streams, with a timeout and cancellation.
 //!
 //!     cargo run --example streaming
 
-#![allow(clippy::print_stdout)] // It is its output.
+#![allow(clippy::print_stdout)] // The example prints its result.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ async fn main() -> Result<(), DfOlapError> {
     let engine = DataFusionEngine::new();
     let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
 
-    // A table from a stream: one commit, and no more than a few batches in memory beside the table.
+    // A table created from a stream: one commit, and only a few batches in memory besides the table.
     let batches = (0..100i64).map(|hundred| {
         let numbers = Int64Array::from_iter_values(hundred * 10_000..(hundred + 1) * 10_000);
         RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(numbers)])
@@ -30,7 +30,7 @@ async fn main() -> Result<(), DfOlapError> {
         .await?;
     assert_eq!(loaded, 1_000_000);
 
-    // Batches of a query arrive while it runs. It sees the table as it was when it began.
+    // Batches of a query arrive while it runs. The query reads the snapshot of its start.
     let mut squares = engine
         .query_stream("SELECT n, n * n AS square FROM numbers WHERE n % 3 = 0")
         .await?;
@@ -40,7 +40,7 @@ async fn main() -> Result<(), DfOlapError> {
     }
     assert_eq!(count, 333_334);
 
-    // A handle stops a statement from anywhere; so does dropping its stream.
+    // A handle cancels a statement from any thread; dropping its stream does too.
     let handle = CancelHandle::new();
     let options = StatementOptions::new()
         .timeout(Duration::from_secs(60))

@@ -1,8 +1,8 @@
-//! Earlier versions of a durable database, by number and by time, and when they go.
+//! Earlier versions of a durable database, by number and by time, and when vacuum deletes them.
 //!
 //!     cargo run --example time_travel
 
-#![allow(clippy::print_stdout)] // It is its output.
+#![allow(clippy::print_stdout)] // The example prints its result.
 
 use std::time::Duration;
 
@@ -21,13 +21,13 @@ async fn main() -> Result<(), DfOlapError> {
     let before = engine.version().await?;
     engine.execute("UPDATE prices SET price = 3.60").await?;
 
-    // From Rust: any query, on an earlier state of all tables.
+    // From Rust: any query, on an earlier version of all tables.
     let then = engine
         .query_at("SELECT price FROM prices", before, StatementOptions::new())
         .await?;
     assert_eq!(then[0].num_rows(), 1);
 
-    // In SQL: one table as it was, beside the same table as it is.
+    // In SQL: an earlier version of one table, joined with its current version.
     let risen = engine
         .query(&format!(
             "SELECT what, now.price - was.price AS by FROM prices AS now JOIN table_at('prices', {before}) AS was USING (what)"
@@ -39,7 +39,7 @@ async fn main() -> Result<(), DfOlapError> {
         let age = version.committed_at.elapsed().unwrap_or_default();
         println!("version {} was committed {age:?} ago", version.version);
     }
-    // Without it, versions of the last seven days stay.
+    // By default, vacuum keeps the versions of the last seven days.
     let options = VacuumOptions {
         retention: Duration::ZERO,
         ..VacuumOptions::default()

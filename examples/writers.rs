@@ -1,8 +1,8 @@
-//! Many writers at once: none waits for another, and no change is lost.
+//! Many concurrent writers: no writer waits for another, and no change is lost.
 //!
 //!     cargo run --example writers
 
-#![allow(clippy::print_stdout, clippy::disallowed_methods)] // A native program, whose output is its point.
+#![allow(clippy::print_stdout, clippy::disallowed_methods)] // A native program that prints its result.
 
 use rhei_datafusion::arrow::array::AsArray;
 use rhei_datafusion::arrow::datatypes::Int64Type;
@@ -13,7 +13,7 @@ const TRANSFERS: i64 = 50;
 
 #[tokio::main]
 async fn main() -> Result<(), DfOlapError> {
-    // A handle that can be cloned; all clones are one engine.
+    // A handle that can be cloned; all clones share one engine.
     let engine = SharedDataFusionEngine::new(DataFusionEngine::new());
     engine
         .execute("CREATE TABLE accounts AS SELECT value AS id, 1000 AS balance FROM range(8)")
@@ -24,7 +24,8 @@ async fn main() -> Result<(), DfOlapError> {
         tokio::spawn(async move {
             for step in 0..TRANSFERS {
                 let to = (writer + step + 1) % WRITERS;
-                // Both or neither: one change. A change that another one got in the way of is worked out again.
+                // Both statements or neither: one commit. After a conflict with another commit, the engine runs them
+                // again.
                 let transfer = format!(
                     "UPDATE accounts SET balance = balance - 1 WHERE id = {writer}; \
                      UPDATE accounts SET balance = balance + 1 WHERE id = {to}"
@@ -36,7 +37,7 @@ async fn main() -> Result<(), DfOlapError> {
     });
     let writers: Vec<_> = writers.collect();
     while !writers.iter().all(|writer| writer.is_finished()) {
-        // Each query sees one state of all accounts: no transfer is half done.
+        // Each query reads one snapshot of all accounts: no transfer is half done.
         let sum = engine.query("SELECT sum(balance) FROM accounts").await?;
         assert_eq!(sum[0].column(0).as_primitive::<Int64Type>().value(0), 8000);
         tokio::task::yield_now().await;

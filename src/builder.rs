@@ -62,8 +62,8 @@ impl EngineBuilder {
         self
     }
 
-    /// What a write has synced to stable storage when it returns, for [`StorageMode::Vortex`] on a local disk. Default:
-    /// everything.
+    /// How much of a write is synced to stable storage before it returns, for [`StorageMode::Vortex`] on a local disk.
+    /// Default: everything.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.vortex.durability = durability;
         self
@@ -88,8 +88,8 @@ impl EngineBuilder {
         self
     }
 
-    /// Timeout of a commit with all its retries, and after that of finding out whether it was stored, or of preventing
-    /// that it ever is. When both have passed, the error is of kind
+    /// Timeout of a commit with all its retries. After it, the engine has the same time again to find out whether the
+    /// commit was stored, or to make sure that it never is. When both have passed, the error is of kind
     /// [`Indeterminate`](crate::ErrorKind::Indeterminate). Default: 30 seconds each.
     pub fn commit_timeout(mut self, time: Duration) -> Self {
         self.vortex.patience.settle = time;
@@ -137,7 +137,7 @@ impl EngineBuilder {
         self
     }
 
-    /// Makes an object store known under a URL such as `s3://bucket`. Where the storage URL names the same bucket, the
+    /// Registers an object store under a URL such as `s3://bucket`. If the storage URL names the same bucket, the
     /// database lies in that store.
     pub fn object_store(mut self, url: Url, store: Arc<dyn ObjectStore>) -> Self {
         self.object_stores.push((url, store));
@@ -162,7 +162,7 @@ impl EngineBuilder {
         self
     }
 
-    /// The maximum number of nodes of a logical plan; a CTE or view counts each time that it is used. Default: 10,000.
+    /// The maximum number of nodes of a logical plan; a CTE or view counts at each use. Default: 10,000.
     pub fn max_plan_nodes(mut self, nodes: u64) -> Self {
         self.limits.plan_nodes = nodes;
         self
@@ -222,7 +222,7 @@ impl EngineBuilder {
                     .memory_limit_bytes
                     .unwrap_or_else(runtime::default_memory_limit_bytes);
                 let pool = TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS);
-                // A file that comes to the folder of an external table is one of it.
+                // File lists are not cached, so that an external table sees files that are added to its folder.
                 let mut builder = RuntimeEnvBuilder::new()
                     .with_memory_pool(Arc::new(pool))
                     .with_object_list_cache_limit(0);
@@ -257,8 +257,8 @@ impl EngineBuilder {
             Ok(location) => location,
         };
         if location.is_none() {
-            // A list of a join's keys lets blocks of files be left out; rows in memory are looked up in the join's own
-            // table.
+            // IN lists of a hash join's keys only help to skip blocks of files; for rows in memory the join's hash
+            // table is enough.
             let options = &mut config.options_mut().optimizer;
             options.hash_join_inlist_pushdown_max_size = 0;
         }

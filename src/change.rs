@@ -1,9 +1,10 @@
 //! [`ChangeSet`]: the actions of a transaction, and when two transactions conflict.
 //!
-//! A change set is a list of actions against a base snapshot. [`ChangeSet::apply`] makes the next snapshot from any
-//! later one, or says why it cannot: appends always commute, deletions of different rows commute, all else does not,
-//! and the statement is run again on the newer snapshot. Several statements make one change set by running each on the
-//! result of those before and keeping all actions.
+//! A change set is a list of actions against a base snapshot. [`ChangeSet::apply`] applies the actions to that snapshot
+//! or to any later one, or returns a [`Conflict`]: appends commute, deletions of different rows commute, and a rewrite
+//! of fragments accepts deletions that were committed before it. After a conflict the statement runs again on the newer
+//! snapshot. A batch of statements makes one change set: each statement runs on the result of the previous statements,
+//! and all actions are kept.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,52 +33,53 @@ pub(crate) enum Action {
         id: RelationId,
         to: String,
     },
-    /// A new shape for a table; its fragments stay.
+    /// A new definition of a table; the fragments stay.
     Define {
         id: RelationId,
         definition: Arc<TableDefinition>,
     },
-    /// New rows, written in the shape `definition`.
+    /// New rows, written with the columns of `definition`.
     Append {
         id: RelationId,
         definition: Arc<TableDefinition>,
         fragments: Vec<Arc<Fragment>>,
     },
-    /// Rows of a fragment that die now; rows that were dead before are not named.
+    /// Rows of a fragment to delete, without the rows that were deleted before.
     Delete {
         id: RelationId,
         fragment: FragmentId,
         rows: RoaringBitmap,
     },
-    /// The rows that were alive in `old`, in order, stand in `new` now. What died of them meanwhile is dead there too.
+    /// Replaces the fragments `old` by `new`, which hold the live rows of `old` in the same order. Rows that were
+    /// deleted meanwhile are deleted in `new` too.
     Replace {
         id: RelationId,
         old: Vec<Replaced>,
         new: Vec<Arc<Fragment>>,
     },
-    /// All rows of a table.
+    /// Deletes all rows of a table.
     Truncate {
         id: RelationId,
     },
-    /// The files of a folder that no version named belong to a table from now on.
+    /// Marks a folder that an older version of this crate wrote as adopted: its files are fragments of a table now.
     Adopt {
         folder: String,
     },
-    /// Versions before this one cannot be asked for any more.
+    /// Versions before this one are no longer retained.
     Forget {
         before: Version,
     },
-    /// Fails where rows were added since the base: for statements that decided by a row's absence.
+    /// Conflicts if rows were added since the base: for statements that depend on the absence of a row.
     NoNewRows {
         id: RelationId,
     },
 }
 
-/// A fragment whose live rows were read to stand elsewhere.
+/// A fragment whose live rows are rewritten to new fragments.
 #[derive(Debug, Clone)]
 pub(crate) struct Replaced {
     pub fragment: FragmentId,
-    /// How many were alive when it was read.
+    /// The number of live rows when the fragment was read.
     pub rows: u64,
     pub deleted: Option<Arc<RoaringBitmap>>,
 }
@@ -98,7 +100,7 @@ pub(crate) struct ChangeSet {
     pub actions: Vec<Action>,
 }
 
-/// Why a change cannot be made on top of what others did since its base.
+/// The reason why a change cannot be applied on top of the commits since its base.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Conflict(pub &'static str);
 
@@ -107,7 +109,7 @@ impl ChangeSet {
         self.actions.is_empty()
     }
 
-    /// The size of its in-memory rows and deletion vectors, in bytes.
+    /// The size of the change's in-memory rows and deletion vectors, in bytes.
     pub fn memory_bytes(&self) -> u64 {
         let actions = self.actions.iter().map(|action| match action {
             Action::Append { fragments, .. } => fragments
@@ -120,12 +122,13 @@ impl ChangeSet {
         actions.sum()
     }
 
-    /// The snapshot after this change, made on top of `current`, which is `base` or a later one.
+    /// The snapshot after this change, applied on top of `current`, which is `base` or a later snapshot.
     pub fn apply(&self, base: &Snapshot, current: &Snapshot) -> Result<Snapshot, Conflict> {
         self.apply_as(Version(current.version.0 + 1), base, current)
     }
 
-    /// The same as a part of `version`, which `current` may be a part of too.
+    /// Like [`apply`](Self::apply), for several change sets in one commit: the result has `version`, and so has
+    /// `current` after the first change set.
     pub fn apply_as(
         &self,
         version: Version,
@@ -146,7 +149,8 @@ impl ChangeSet {
     }
 }
 
-/// What others did is read off `base` and `current`; what this change did so far stands in `snapshot`.
+/// The next snapshot in progress. The difference of `base` and `current` shows the changes of others; `snapshot` is
+/// `current` with the actions of this change so far.
 struct Next<'a> {
     base: &'a Snapshot,
     current: &'a Snapshot,
@@ -171,7 +175,8 @@ impl Next<'_> {
                 Arc::make_mut(&mut self.snapshot.views).insert(view.id, Arc::clone(view));
             }
             Action::Drop { id } => {
-                // Rows that were read before the drop may have been copied elsewhere.
+                // The change may have copied the table's rows elsewhere before the drop; rows added since would be
+                // lost.
                 self.unchanged_rows(*id)?;
                 self.unchanged_name(*id)?;
                 let name = self.name_of(*id)?;
@@ -256,7 +261,7 @@ impl Next<'_> {
         Ok(())
     }
 
-    /// The table for changing; a copy is made once.
+    /// The table for modification, copied on first write.
     fn table(&mut self, id: RelationId) -> Result<&mut Table, Conflict> {
         self.snapshot
             .tables
@@ -278,7 +283,7 @@ impl Next<'_> {
             .ok_or(Conflict("the table was dropped"))
     }
 
-    /// The table as the statement saw it, and as it is now.
+    /// The table in the base snapshot and in the current snapshot.
     fn before(&self, id: RelationId) -> (Option<&Table>, Option<&Table>) {
         (
             self.base.tables.get(&id).map(Arc::as_ref),
@@ -286,7 +291,7 @@ impl Next<'_> {
         )
     }
 
-    /// Holds where no one renamed the table or view since the base.
+    /// Fails if the table or view was renamed since the base.
     fn unchanged_name(&self, id: RelationId) -> Result<(), Conflict> {
         match (name_in(self.base, id), name_in(self.current, id)) {
             (Some(base), Some(current)) if base != current => {
@@ -296,7 +301,7 @@ impl Next<'_> {
         }
     }
 
-    /// Holds where no one redefined the table since the base.
+    /// Fails if the table's definition was changed since the base.
     fn unchanged_definition(&self, id: RelationId) -> Result<(), Conflict> {
         match self.before(id) {
             (Some(base), Some(current)) if !same(&base.definition, &current.definition) => {
@@ -306,7 +311,7 @@ impl Next<'_> {
         }
     }
 
-    /// Holds where no one added or removed rows since the base.
+    /// Fails if rows were added to or removed from the table since the base.
     fn unchanged_rows(&self, id: RelationId) -> Result<(), Conflict> {
         match self.before(id) {
             (Some(base), Some(current))
@@ -319,8 +324,8 @@ impl Next<'_> {
     }
 }
 
-/// Puts `new` where `old` stood. A fragment of `old` that is not there any more has no live row here: it lost its last
-/// one, or they stand in another fragment by now.
+/// Puts `new` in the place of `old`. All rows of an `old` fragment that is missing from the list count as deleted: its
+/// last live row was deleted, or another rewrite moved its rows to a new fragment.
 fn replace(
     fragments: &mut Vec<LiveFragment>,
     old: &[Replaced],
@@ -329,7 +334,7 @@ fn replace(
     let is_old = |live: &LiveFragment| old.iter().any(|old| old.fragment == live.fragment.id);
     let place = fragments.iter().position(is_old);
     let place = place.ok_or(Conflict("the rows were rewritten"))?;
-    // The dead by their position among all that `old` had.
+    // Rows deleted since, by their position among all live rows of `old`.
     let mut dead = RoaringTreemap::new();
     let mut before = 0;
     for old in old {
@@ -386,8 +391,8 @@ fn same(a: &Arc<TableDefinition>, b: &Arc<TableDefinition>) -> bool {
     Arc::ptr_eq(a, b) || a == b
 }
 
-/// Turns rows named by address into deletions. The upper half of an address is the fragment's place in `table`, the
-/// lower the row's position in it.
+/// Turns row addresses into deletions. The upper half of an address is the index of the fragment in `table`, the lower
+/// half the position of the row in the fragment.
 pub(crate) fn deletions(table: &Table, addresses: &RoaringTreemap) -> Vec<Action> {
     let mut by_fragment = BTreeMap::new();
     for (place, rows) in addresses.bitmaps() {

@@ -22,8 +22,8 @@ use crate::storage::StorageMode;
 
 /// An analytical SQL engine. All methods take `&self` and may be called at once from any number of tasks.
 ///
-/// Table names in calls are read as SQL reads them without quotes: where no table has the name as it stands, it is
-/// lower-cased.
+/// A table name in a call is looked up as given and, if no table has this name, in lower case, as SQL reads unquoted
+/// names.
 pub struct DataFusionEngine {
     storage: StorageMode,
     pub(crate) calls: Box<dyn Calls>,
@@ -70,7 +70,7 @@ impl DataFusionEngine {
         self.calls.version().await
     }
 
-    /// The names of all tables, sorted. Views are not among them.
+    /// The names of all tables, sorted; views are not included.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
@@ -102,7 +102,7 @@ impl DataFusionEngine {
     /// ```
     ///
     /// # Errors
-    /// [`DfOlapError::TableNotFound`].
+    /// [`DfOlapError::TableNotFound`]; `Unavailable` and `Corrupt`, of a durable store.
     ///
     /// # Cancel safety
     /// A call that is dropped stops the statement; nothing is changed.
@@ -123,11 +123,11 @@ impl DataFusionEngine {
     /// ```
     ///
     /// # Errors
-    /// [`DfOlapError::TableNotFound`].
+    /// [`DfOlapError::TableNotFound`]; a conflict, or an error of storage.
     ///
     /// # Cancel safety
-    /// A call that is dropped leaves the change whole or none of it: none before its commit has begun, which then goes
-    /// on without the caller. [`version`](Self::version) tells which.
+    /// A dropped call applies its change whole or not at all: nothing before its commit has begun, and a commit that
+    /// has begun goes on without the caller. [`version`](Self::version) tells which.
     pub async fn drop_table(&self, table: &str) -> Result<(), DfOlapError> {
         self.calls.drop_table(table).await
     }
@@ -148,8 +148,8 @@ impl DataFusionEngine {
     /// Of any [kind](crate::ErrorKind): an invalid statement, a limit, a timeout, a conflict, an error of storage.
     ///
     /// # Cancel safety
-    /// A call that is dropped leaves the change whole or none of it: none before its commit has begun, which then goes
-    /// on without the caller. [`version`](Self::version) tells which.
+    /// A dropped call applies its change whole or not at all: nothing before its commit has begun, and a commit that
+    /// has begun goes on without the caller. [`version`](Self::version) tells which.
     pub async fn query_with_params(
         &self,
         sql: &str,
@@ -176,8 +176,8 @@ impl DataFusionEngine {
     /// Of any [kind](crate::ErrorKind): an invalid statement, a limit, a timeout, a conflict, an error of storage.
     ///
     /// # Cancel safety
-    /// A call that is dropped leaves the change whole or none of it: none before its commit has begun, which then goes
-    /// on without the caller. [`version`](Self::version) tells which.
+    /// A dropped call applies its change whole or not at all: nothing before its commit has begun, and a commit that
+    /// has begun goes on without the caller. [`version`](Self::version) tells which.
     pub async fn execute_with_params(
         &self,
         sql: &str,
@@ -206,8 +206,8 @@ impl DataFusionEngine {
     /// Of any [kind](crate::ErrorKind): an invalid statement, a limit, a timeout, a conflict, an error of storage.
     ///
     /// # Cancel safety
-    /// A call that is dropped leaves the change whole or none of it: none before its commit has begun, which then goes
-    /// on without the caller. [`version`](Self::version) tells which.
+    /// A dropped call applies its change whole or not at all: nothing before its commit has begun, and a commit that
+    /// has begun goes on without the caller. [`version`](Self::version) tells which.
     pub async fn query_with(
         &self,
         sql: &str,
@@ -236,7 +236,7 @@ impl DataFusionEngine {
     /// Of any [kind](crate::ErrorKind): an invalid statement, a limit, a timeout, a conflict, an error of storage.
     ///
     /// # Cancel safety
-    /// A stream that is dropped stops its query. A call that is dropped leaves a change whole or none of it, as with
+    /// A dropped stream stops its query. A dropped call applies a change whole or not at all, as with
     /// [`query_with`](Self::query_with).
     pub async fn query_stream_with(
         &self,
@@ -266,8 +266,8 @@ impl DataFusionEngine {
     /// Of any [kind](crate::ErrorKind): an invalid statement, a limit, a timeout, a conflict, an error of storage.
     ///
     /// # Cancel safety
-    /// A call that is dropped leaves the change whole or none of it: none before its commit has begun, which then goes
-    /// on without the caller. [`version`](Self::version) tells which.
+    /// A dropped call applies its change whole or not at all: nothing before its commit has begun, and a commit that
+    /// has begun goes on without the caller. [`version`](Self::version) tells which.
     pub async fn execute_with(
         &self,
         sql: &str,
@@ -296,11 +296,11 @@ impl DataFusionEngine {
     /// ```
     ///
     /// # Errors
-    /// The first error of a statement; nothing of the text is done then.
+    /// The first error of a statement; no statement of the text takes effect then.
     ///
     /// # Cancel safety
-    /// A call that is dropped leaves the change whole or none of it: none before its commit has begun, which then goes
-    /// on without the caller. [`version`](Self::version) tells which.
+    /// A dropped call applies its change whole or not at all: nothing before its commit has begun, and a commit that
+    /// has begun goes on without the caller. [`version`](Self::version) tells which.
     pub async fn execute_batch(&self, sql: &str) -> Result<Vec<u64>, DfOlapError> {
         self.execute_batch_with(sql, StatementOptions::new()).await
     }
@@ -320,11 +320,11 @@ impl DataFusionEngine {
     /// ```
     ///
     /// # Errors
-    /// The first error of a statement; nothing of the text is done then.
+    /// The first error of a statement; no statement of the text takes effect then.
     ///
     /// # Cancel safety
-    /// A call that is dropped leaves the change whole or none of it: none before its commit has begun, which then goes
-    /// on without the caller. [`version`](Self::version) tells which.
+    /// A dropped call applies its change whole or not at all: nothing before its commit has begun, and a commit that
+    /// has begun goes on without the caller. [`version`](Self::version) tells which.
     pub async fn execute_batch_with(
         &self,
         sql: &str,
@@ -347,11 +347,11 @@ impl DataFusionEngine {
     /// ```
     ///
     /// # Errors
-    /// As [`load_arrow`](crate::OlapEngine::load_arrow), and the stream's own.
+    /// As [`load_arrow`](crate::OlapEngine::load_arrow), and errors of the stream.
     ///
     /// # Cancel safety
-    /// A call that is dropped leaves the change whole or none of it: none before its commit has begun, which then goes
-    /// on without the caller. [`version`](Self::version) tells which.
+    /// A dropped call applies its change whole or not at all: nothing before its commit has begun, and a commit that
+    /// has begun goes on without the caller. [`version`](Self::version) tells which.
     pub async fn load_stream<S, E>(&self, table: &str, batches: S) -> Result<u64, DfOlapError>
     where
         S: Stream<Item = Result<RecordBatch, E>> + Send,
@@ -361,9 +361,9 @@ impl DataFusionEngine {
         self.calls.load_stream(table, batches.boxed()).await
     }
 
-    /// Creates a table that holds the rows of a stream, in one commit: no one sees it without them, and after an error
-    /// it is not there. Its columns may have any names, as those of files do; SQL takes `"First name"` in double
-    /// quotes. Returns the number of rows.
+    /// Creates a table with the rows of a stream, in one commit: the table is never visible without the rows, and does
+    /// not exist after an error. Column names may be any text, as in files; in SQL such a name takes double quotes:
+    /// `"First name"`. Returns the number of rows.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
@@ -381,12 +381,13 @@ impl DataFusionEngine {
     /// ```
     ///
     /// # Errors
-    /// Of kind invalid where the name is taken or is not made of letters, digits and `_`, a type cannot be used, a
-    /// column has no name or that of another, or a batch does not fit; the stream's own.
+    /// `Invalid` if the table name is taken or has characters other than letters, digits and `_`, if a column has no
+    /// name or a duplicate name, or if a batch does not fit; `Invalid` or `Unsupported` if a column type cannot be
+    /// used; errors of the stream.
     ///
     /// # Cancel safety
-    /// A call that is dropped leaves the change whole or none of it: none before its commit has begun, which then goes
-    /// on without the caller. [`version`](Self::version) tells which.
+    /// A dropped call applies its change whole or not at all: nothing before its commit has begun, and a commit that
+    /// has begun goes on without the caller. [`version`](Self::version) tells which.
     pub async fn create_table_from<S, E>(
         &self,
         table: &str,
@@ -404,8 +405,8 @@ impl DataFusionEngine {
             .await
     }
 
-    /// A [`SessionContext`] on the current snapshot, for DataFrames and for what else DataFusion offers to Rust code.
-    /// It reads; tables change through the engine alone. It is not bound by the engine's limits on SQL text.
+    /// A [`SessionContext`] on the current snapshot, for DataFrames and the other Rust APIs of DataFusion. The context
+    /// only reads tables; changes go through the engine. The engine's limits on SQL text do not apply to the context.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
@@ -426,7 +427,7 @@ impl DataFusionEngine {
         self.calls.session_context().await
     }
 
-    /// Makes a scalar function known to SQL.
+    /// Registers a scalar function for SQL.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
@@ -448,7 +449,7 @@ impl DataFusionEngine {
         self.calls.register_udf(function)
     }
 
-    /// Makes an aggregate function known to SQL.
+    /// Registers an aggregate function for SQL.
     ///
     /// # Errors
     /// As [`register_udf`](Self::register_udf).
@@ -456,7 +457,7 @@ impl DataFusionEngine {
         self.calls.register_udaf(function)
     }
 
-    /// Makes a window function known to SQL.
+    /// Registers a window function for SQL.
     ///
     /// # Errors
     /// As [`register_udf`](Self::register_udf).
@@ -465,7 +466,7 @@ impl DataFusionEngine {
     }
 }
 
-/// A [`DataFusionEngine`] to hand around: clones are one engine.
+/// A shared handle to a [`DataFusionEngine`]: all clones use the same engine.
 #[derive(Debug, Clone, Default)]
 pub struct SharedDataFusionEngine(pub Arc<DataFusionEngine>);
 

@@ -1,8 +1,9 @@
 //! [`DfOlapError`]: every way a call can fail, and what the caller does next.
 //!
-//! Guarantees: a call that returned an error changed nothing. [`DfOlapError::kind`] says what to do about it, the
-//! message names the table, column, value or URL, and [`std::error::Error::source`] holds the cause without repeating
-//! it. An error of ours that travelled through DataFusion is found again on the way out.
+//! Guarantees: a statement that returned an error changed nothing, unless its commit had begun on a durable store (kind
+//! `Indeterminate`, or a timeout or cancellation during the commit). [`DfOlapError::kind`] says what to do about an
+//! error, the message names the table, column, value or URL, and [`std::error::Error::source`] holds the cause without
+//! repeating it. An error of this crate that passed through DataFusion is unwrapped again.
 
 use std::fmt;
 
@@ -11,36 +12,36 @@ use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::parser::ParserError;
 
-/// What the caller of a failed call does next.
+/// The kind of an error: how the caller of a failed call should react.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The statement or argument is wrong (syntax, an unknown name, a value that does not fit): mend it.
+    /// The statement or argument is wrong (syntax, an unknown name, a value that does not fit): correct it.
     Invalid,
-    /// The statement is right but this engine does not do it; the message names what.
+    /// The statement is valid, but the engine does not support it; the message names the feature.
     Unsupported,
-    /// The statement reaches outside the engine and the builder did not allow that.
+    /// The statement uses files or object stores or changes settings, which the builder did not allow.
     Denied,
-    /// A limit on memory, text, depth or plan size was met: raise it, or ask for less.
+    /// A limit on memory, text, depth or plan size was exceeded: raise the limit, or reduce the statement.
     ResourcesExhausted,
     /// The statement's timeout passed.
     Timeout,
     /// The statement was cancelled by its handle.
     Cancelled,
-    /// Another writer won each time, and all retries are used up: try again.
+    /// The statement conflicted with other writers at every retry: try again.
     Conflict,
     /// Storage or a peer could not be reached: try again later.
     Unavailable,
-    /// Whether the change happened is not known yet.
+    /// The outcome of the commit is not known yet.
     Indeterminate,
-    /// Stored bytes are not what was written.
+    /// Stored bytes are damaged or missing.
     Corrupt,
     /// A defect in the engine: please report it.
     Internal,
 }
 
 impl ErrorKind {
-    /// A stable, lower-case code: what other languages see.
+    /// A stable, lower-case code, for other languages.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Invalid => "invalid",
@@ -81,7 +82,7 @@ pub enum DfOlapError {
     TableNotFound(String),
 
     /// A statement or call names a column that does not exist.
-    // The words of DataFusion's own error, by which programs know it.
+    // The text of DataFusion's own error, which programs match.
     #[error("No field named {0}")]
     ColumnNotFound(String),
 
@@ -93,7 +94,7 @@ pub enum DfOlapError {
     #[error(transparent)]
     Io(#[from] std::io::Error),
 
-    /// A task of the engine ended without an answer.
+    /// A task of the engine ended without a result.
     #[error("task join error: {0}")]
     Join(String),
 
@@ -109,19 +110,19 @@ pub enum DfOlapError {
     #[error("storage configuration error: {0}")]
     StorageConfig(String),
 
-    /// An argument or statement that is wrong in a way no other variant says.
+    /// An invalid argument or statement that no other variant describes.
     #[error("{0}")]
     Invalid(String),
 
-    /// SQL that is understood but not done; the message names it.
+    /// A valid statement or call that is not supported; the message names the feature.
     #[error("{0}")]
     Unsupported(String),
 
-    /// SQL that reaches outside the engine without the builder's leave.
+    /// SQL that uses files or object stores or changes settings, without the builder's permission.
     #[error("{0}")]
     Denied(String),
 
-    /// A limit was met.
+    /// A limit was exceeded.
     #[error("{0}")]
     ResourcesExhausted(String),
 
@@ -133,7 +134,7 @@ pub enum DfOlapError {
     #[error("the statement was cancelled")]
     Cancelled,
 
-    /// Another writer changed what this statement changes, again and again.
+    /// Other writers changed the same data at every retry of the statement.
     #[error("{0}")]
     Conflict(String),
 
@@ -141,28 +142,28 @@ pub enum DfOlapError {
     #[error("{0}")]
     Unavailable(String),
 
-    /// Stored bytes are not what was written; the message names the file.
+    /// Stored bytes are damaged or missing; the message names the file.
     #[error("{0}")]
     Corrupt(String),
 
-    /// Storage was lost while a change was being committed, and could not be asked whether it is there.
+    /// Storage became unreachable during a commit, so that it is unknown whether the commit was stored.
     #[error(
         "commit {id} may have become version {version} or not: storage cannot be reached; ask again before the change is repeated"
     )]
     CommitUnknown {
         /// The commit's identity.
         id: uuid::Uuid,
-        /// The version that it was to become.
+        /// The version that the commit would have.
         version: u64,
     },
 
-    /// Something that must hold inside the engine did not.
+    /// An invariant of the engine was violated.
     #[error("{0}")]
     Other(String),
 }
 
 impl DfOlapError {
-    /// What the caller does next.
+    /// The kind of this error, which says what the caller should do next.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::DataFusion(e) => datafusion_kind(e),
@@ -188,7 +189,7 @@ impl DfOlapError {
 }
 
 impl DfOlapError {
-    /// Whether a column is named that does not exist, in our words or in DataFusion's.
+    /// Whether this is the error of an unknown column, from this crate or from DataFusion.
     pub(crate) fn is_unknown_column(&self) -> bool {
         match self {
             Self::ColumnNotFound(_) => true,
@@ -200,7 +201,7 @@ impl DfOlapError {
         }
     }
 
-    /// The same error of a store for another who asked.
+    /// A copy of a store's error for another caller; every other error becomes `Unavailable`.
     pub(crate) fn duplicate(&self) -> Self {
         match self {
             Self::CommitUnknown { id, version } => Self::CommitUnknown {
@@ -220,7 +221,7 @@ pub(crate) fn unsupported(what: &str) -> DfOlapError {
     DfOlapError::Unsupported(format!("{what} is not supported"))
 }
 
-/// Fails where a part of a statement that is not supported is present.
+/// Fails if an unsupported part of a statement is present.
 pub(crate) fn refuse(what: &str, present: bool) -> Result<(), DfOlapError> {
     match present {
         true => Err(unsupported(what)),
@@ -228,7 +229,7 @@ pub(crate) fn refuse(what: &str, present: bool) -> Result<(), DfOlapError> {
     }
 }
 
-/// Finds an error of ours inside one of DataFusion's, or wraps it.
+/// Unwraps an error of this crate from an error of DataFusion, or wraps the latter.
 impl From<DataFusionError> for DfOlapError {
     fn from(error: DataFusionError) -> Self {
         match error {
@@ -243,7 +244,7 @@ impl From<DataFusionError> for DfOlapError {
                 ours => ours,
             },
             DataFusionError::Diagnostic(_, inner) => Self::from(*inner),
-            // The parser's words, without the name that its error has in Rust.
+            // The parser's message, without the Rust name of its error.
             DataFusionError::SQL(inner, trace) => match *inner {
                 ParserError::ParserError(text) | ParserError::TokenizerError(text) => {
                     Self::Invalid(format!("SQL error: {text}"))
@@ -265,7 +266,7 @@ impl From<DataFusionError> for DfOlapError {
     }
 }
 
-/// Finds an error of ours inside one of Arrow's, or wraps it.
+/// Unwraps an error of this crate from an error of Arrow, or wraps the latter.
 impl From<ArrowError> for DfOlapError {
     fn from(error: ArrowError) -> Self {
         match error {
@@ -281,7 +282,8 @@ impl From<ArrowError> for DfOlapError {
     }
 }
 
-/// Finds an error of ours behind the items of a [`RecordBatchBoxStream`](crate::RecordBatchBoxStream), or wraps it.
+/// Unwraps an error of this crate from an item of a [`RecordBatchBoxStream`](crate::RecordBatchBoxStream), or wraps the
+/// item.
 impl From<Box<dyn std::error::Error + Send + Sync>> for DfOlapError {
     fn from(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
         Self::from(DataFusionError::External(error))
@@ -307,7 +309,7 @@ pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> DfOlapError {
     DfOlapError::Other(format!("the statement ended in a panic: {message}"))
 }
 
-/// An error of DataFusion in its words, but for those that send our users to its makers.
+/// The message of a DataFusion error, without its request to report a bug to DataFusion's issue tracker.
 fn shown(error: &DataFusionError) -> String {
     const TRACKER: &str = ".\nThis issue was likely caused by a bug in DataFusion's code. Please help us to resolve this by \
                            filing a bug report in our issue tracker: https://github.com/apache/datafusion/issues";
@@ -345,7 +347,7 @@ fn datafusion_kind(error: &DataFusionError) -> ErrorKind {
         DataFusionError::NotImplemented(_) => ErrorKind::Unsupported,
         DataFusionError::ResourcesExhausted(_) => ErrorKind::ResourcesExhausted,
         DataFusionError::IoError(_) | DataFusionError::ObjectStore(_) => ErrorKind::Unavailable,
-        // What DataFusion calls internal are arguments that no signature takes, and statements that it cannot do.
+        // DataFusion reports as internal errors: arguments that match no signature, and statements that it cannot run.
         DataFusionError::Internal(text) if text.contains("failed to match any signature") => {
             ErrorKind::Invalid
         }
@@ -382,7 +384,8 @@ fn arrow_kind(error: &ArrowError) -> ErrorKind {
     }
 }
 
-/// An error of a library below: of storage, or of what it was given (a pattern that is none, a text that is no JSON).
+/// The kind of an error of another library: a storage error, or an invalid input (a bad pattern, text that is not
+/// JSON).
 fn foreign_kind(error: &(dyn std::error::Error + Send + Sync + 'static)) -> ErrorKind {
     match error.is::<std::io::Error>() || error.is::<object_store::Error>() {
         true => ErrorKind::Unavailable,

@@ -1,5 +1,5 @@
 //! Runs statements against the store. A read streams from one snapshot. A write is computed on a snapshot and committed
-//! optimistically: after a conflict it is computed again on the newer snapshot.
+//! optimistically: after a conflict the write is computed again on the newer snapshot.
 
 mod append;
 mod calls;
@@ -32,9 +32,9 @@ use crate::upkeep::At;
 
 pub(crate) use calls::Calls;
 
-/// After this many lost races a write lets no other in until it is done.
+/// After this many conflicts a write takes the gates of its tables exclusively, so that other writers wait.
 const SHARED_ATTEMPTS: usize = 4;
-/// After this many it gives up: only writers in other processes can still come between.
+/// After this many conflicts a write gives up. Other engines and compaction do not take the gates.
 const MAX_ATTEMPTS: usize = 256;
 
 #[derive(Debug)]
@@ -45,15 +45,15 @@ pub(crate) struct Executor {
     gates: Gates,
 }
 
-/// What all statements of one call share: session, parameters, time, cancellation.
+/// The state that all statements of one call share: session, parameters, time, cancellation.
 #[derive(Clone)]
 struct CallContext {
     session: Session,
     params: Option<ParamValues>,
-    /// What `now()` is, in all statements of the call.
+    /// The value of `now()` in all statements of the call.
     now: DateTime<Utc>,
     stop: Arc<Stop>,
-    /// Whether the text is not a short one.
+    /// Whether the text is long or deeply nested (not [`is_short`]).
     is_long: bool,
 }
 
@@ -125,7 +125,8 @@ impl Executor {
         })
     }
 
-    /// Runs an INSERT of literals: without a plan or, where it takes one, as its text says, on the same snapshot.
+    /// Runs an INSERT of literals without a plan or, if it needs a plan, parses and plans its text on the same
+    /// snapshot.
     async fn insert_literals(
         &self,
         given: &CallContext,
@@ -177,15 +178,14 @@ impl Executor {
         limited.run(work.boxed()).await
     }
 
-    /// Makes the change of a table that `plan` works out on a snapshot, again on a newer one for as long as others come
-    /// between.
+    /// Commits the table change that `plan` computes; after a conflict `plan` runs again on the newer snapshot.
     async fn change(
         &self,
         table: &str,
         plan: impl Fn(&Snapshot) -> Result<Vec<Action>, DfOlapError> + Send + Sync,
     ) -> Result<(), DfOlapError> {
         let plan = &plan;
-        // Either may be what the table is called.
+        // The table may exist under either name.
         let names = BTreeSet::from([table.to_string(), table.to_ascii_lowercase()]);
         self.commit(&names, |base| {
             async move {
@@ -239,8 +239,8 @@ impl Executor {
         Ok(())
     }
 
-    /// Forgets the external tables of a DROP TABLE of nothing else, or adds the rows of an INSERT to one; `None` where
-    /// a statement writes tables of ours.
+    /// Removes the external tables that a DROP TABLE names, or runs an INSERT into an external table; `None` if the
+    /// statement writes tables of the database.
     async fn write_external(
         &self,
         given: &CallContext,
@@ -428,8 +428,8 @@ impl Executor {
         Ok((change, counts))
     }
 
-    /// Computes a change and commits it; after a conflict it is computed again on the newer snapshot. Appends have a
-    /// loop of their own ([`append`]), which needs no snapshot to begin with.
+    /// Computes a change and commits it; after a conflict the change is computed again on the newer snapshot. Appends
+    /// of batches have a loop of their own ([`append`]), which starts without a refresh.
     async fn commit<'a, T>(
         &'a self,
         tables: &BTreeSet<String>,
@@ -441,7 +441,7 @@ impl Executor {
         let gates: Vec<_> = tables.iter().map(|name| self.gates.of(name)).collect();
         let mut lost = Conflict("");
         for attempt in 0..MAX_ATTEMPTS {
-            // Names come in order, so that two writers never wait for each other.
+            // Gates are taken in the order of their names, so that two writers cannot deadlock.
             let (mut shared, mut alone) = (Vec::new(), Vec::new());
             for gate in &gates {
                 if attempt < SHARED_ATTEMPTS {

@@ -1,7 +1,8 @@
-//! [`Fragment`]: an immutable set of rows that were written together, and the deletion vector it has in one snapshot.
+//! [`Fragment`]: an immutable set of rows that were written together. [`LiveFragment`] adds the deletion vector that a
+//! fragment has in one snapshot.
 //!
-//! A fragment's rows are Arrow batches, or lie in a file that only its store can read; what is said of them here (how
-//! many, which columns, between which values) is the same for both.
+//! A fragment's rows are Arrow batches in memory, or lie in a file that only the store can read. The metadata here (row
+//! count, columns, value ranges) is the same for both.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -16,7 +17,7 @@ use datafusion::logical_expr::Accumulator;
 use roaring::RoaringBitmap;
 use uuid::Uuid;
 
-/// Identity of a fragment, unique without asking anyone.
+/// Identity of a fragment: a random UUID, unique without coordination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct FragmentId(pub Uuid);
 
@@ -26,11 +27,11 @@ impl FragmentId {
     }
 }
 
-/// Identity of a column within its table: survives a rename and is never used again.
+/// Identity of a column within its table: stable across renames, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ColumnId(pub u32);
 
-/// A fragment and which of its rows are dead, in one snapshot.
+/// A fragment and its deletion vector in one snapshot.
 #[derive(Debug, Clone)]
 pub(crate) struct LiveFragment {
     pub fragment: Arc<Fragment>,
@@ -51,7 +52,7 @@ impl LiveFragment {
         u64::from(self.fragment.rows()) - self.deleted.as_ref().map_or(0, |d| d.len())
     }
 
-    /// True for each of `rows` positions from `start` on that is alive; `None` where all are.
+    /// The mask of the live rows among `rows` positions from `start` on; `None` if all are live.
     pub fn live_rows(&self, start: u32, rows: usize) -> Option<BooleanArray> {
         let deleted = self.deleted.as_ref()?;
         let end = start + rows as u32;
@@ -66,7 +67,7 @@ impl LiveFragment {
         Some(BooleanArray::new(keep.finish(), None))
     }
 
-    /// The rows that are alive, where they are in memory.
+    /// The live rows of a fragment in memory; empty for a fragment in a file.
     pub fn live_batches(&self) -> Result<Vec<RecordBatch>, ArrowError> {
         let mut offset = 0u32;
         let mut batches = Vec::new();
@@ -99,7 +100,7 @@ impl LiveFragment {
     }
 }
 
-/// Views share the buffers they were cut from; a merged batch keeps only the bytes it shows.
+/// Compacts view arrays, which share the buffers of the batches that they were sliced from, to the bytes in use.
 pub(crate) fn compact_views(batch: RecordBatch) -> Result<RecordBatch, ArrowError> {
     let columns = batch
         .columns()
@@ -134,7 +135,7 @@ enum Content {
 /// A file that holds the rows of a fragment.
 #[derive(Debug)]
 pub(crate) struct DataFile {
-    /// Below the database's own place; parts are separated by `/`.
+    /// Relative to the database's location, with `/` as separator.
     pub path: String,
     pub size_bytes: u64,
     /// The names of the fragment's columns in the file, in the order of its layout.
@@ -142,7 +143,7 @@ pub(crate) struct DataFile {
     pub checksums: Checksums,
 }
 
-/// The XXH3-64 of each block of a file, and which blocks were held against theirs since the file was first opened.
+/// The XXH3-64 checksum of each block of a file, and which blocks were verified since the file was first opened.
 #[derive(Debug)]
 pub(crate) struct Checksums {
     /// The length of a block; the last one may be shorter.
@@ -168,7 +169,7 @@ impl Checksums {
         &self.sums
     }
 
-    /// True where there is one for each block of a file of that size.
+    /// True if there is a checksum for each block of a file of this size.
     pub fn cover(&self, size_bytes: u64) -> bool {
         self.block_bytes > 0
             && size_bytes.div_ceil(u64::from(self.block_bytes)) == self.sums.len() as u64
@@ -186,7 +187,7 @@ impl Checksums {
     }
 }
 
-/// The least and greatest value of a column in a fragment, deleted rows included, and how many are NULL.
+/// The minimum, maximum and NULL count of a column in a fragment, deleted rows included.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ValueRange {
     pub min: ScalarValue,
@@ -195,8 +196,8 @@ pub(crate) struct ValueRange {
 }
 
 impl Fragment {
-    /// The most rows of a fragment in memory: a deletion vector is then a single Roaring container, and a row's address
-    /// fits.
+    /// The maximum number of rows of a fragment in memory, so that a deletion vector is a single Roaring container and
+    /// a row's position fits into its address.
     pub const MAX_ROWS: usize = 1 << 16;
 
     pub fn new(layout: Arc<[ColumnId]>, batches: Vec<RecordBatch>) -> Self {
@@ -216,7 +217,7 @@ impl Fragment {
         }
     }
 
-    /// A fragment in a file, with the range of each column of its layout where that is known.
+    /// A fragment in a file, with the value range of each column of its layout, if known.
     pub fn in_file(
         id: FragmentId,
         layout: Arc<[ColumnId]>,
@@ -238,7 +239,7 @@ impl Fragment {
         self.rows
     }
 
-    /// The rows where they are in memory; none of a fragment that lies in a file.
+    /// The rows of a fragment in memory; empty for a fragment in a file.
     pub fn batches(&self) -> &[RecordBatch] {
         match &self.content {
             Content::Rows(batches) => batches,
@@ -256,7 +257,7 @@ impl Fragment {
         })
     }
 
-    /// The file that holds the rows, where they are in none of this process's batches.
+    /// The file that holds the rows; `None` for a fragment in memory.
     pub fn file(&self) -> Option<&DataFile> {
         match &self.content {
             Content::Rows(_) => None,
@@ -264,8 +265,8 @@ impl Fragment {
         }
     }
 
-    /// The range of a column's values, worked out when first asked for; `None` where the column is younger than the
-    /// fragment, its type has no order, or it is not known.
+    /// The value range of a column, computed on first use; `None` if the column was added after the fragment was
+    /// written, if its type has no portable order, or if the range is not known.
     pub fn range(&self, column: ColumnId) -> Option<&ValueRange> {
         let index = self.layout.iter().position(|id| *id == column)?;
         self.ranges
@@ -276,7 +277,7 @@ impl Fragment {
 }
 
 impl ValueRange {
-    /// `None` where there are no arrays or their type has no order that means the same everywhere.
+    /// `None` if there are no arrays, or if [`has_cheap_order`] is false for their type.
     pub fn of<'a>(arrays: impl Iterator<Item = &'a ArrayRef> + Clone) -> Option<ValueRange> {
         let data_type = arrays.clone().next()?.data_type();
         if !has_cheap_order(data_type) {
@@ -298,7 +299,7 @@ impl ValueRange {
     }
 }
 
-/// Types whose comparison means the same everywhere. Floats are out: NaN has no agreed place among them.
+/// Types whose order is the same in every implementation. Floats are excluded: implementations order NaN differently.
 pub(crate) fn has_cheap_order(data_type: &DataType) -> bool {
     match data_type {
         DataType::Boolean

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// One gate for each table that is being written: writers share it, and one that lost too often takes it alone.
+/// One lock per table that is being written: writers take the lock shared, and a writer after too many conflicts takes
+/// it exclusively.
 #[derive(Debug, Default)]
 pub(crate) struct Gates(Mutex<HashMap<String, Arc<tokio::sync::RwLock<()>>>>);
 

@@ -31,8 +31,8 @@ impl DataFusionEngine {
     /// ```
     ///
     /// # Errors
-    /// `Invalid` for a version that does not exist yet or is no longer retained, and for a statement that is no query;
-    /// `Unsupported` in memory.
+    /// `Invalid` for a version that does not exist yet or is no longer retained, and for a statement other than a
+    /// query; `Unsupported` in memory.
     ///
     /// # Cancel safety
     /// A call that is dropped stops; nothing is changed.
@@ -45,8 +45,8 @@ impl DataFusionEngine {
         self.calls.query_at(sql, at.into(), options).await
     }
 
-    /// The retained versions, which [`query_at`](Self::query_at) can read, oldest first. Reads one small object for
-    /// each.
+    /// The retained versions, which [`query_at`](Self::query_at) can read, oldest first. Reads one small object per
+    /// version.
     ///
     /// # Errors
     /// `Unsupported` in memory.
@@ -62,22 +62,22 @@ impl DataFusionEngine {
     /// background (see [`CompactionPolicy`](crate::CompactionPolicy)); in memory there is nothing to do.
     ///
     /// # Errors
-    /// Of the kinds unavailable and corrupt, where storage cannot be used. What was done until then stays done.
+    /// `Unavailable` and `Corrupt`, of a durable store. Earlier commits stay.
     ///
     /// # Cancel safety
-    /// A call that is dropped stops at the next commit of its own; what was committed until then stays done.
+    /// A dropped call stops. Earlier commits stay, and a commit that has begun goes on without the caller.
     pub async fn compact(&self) -> Result<Compaction, DfOlapError> {
         self.compact_with(|_| {}).await
     }
 
-    /// [`compact`](Self::compact), which calls `progress` at the beginning of each run of fragments and after each
-    /// batch.
+    /// [`compact`](Self::compact) with a callback: `progress` is called at the beginning of each run of fragments and
+    /// after each batch.
     ///
     /// # Errors
     /// As [`compact`](Self::compact).
     ///
     /// # Cancel safety
-    /// A call that is dropped stops at the next commit of its own; what was committed until then stays done.
+    /// A dropped call stops. Earlier commits stay, and a commit that has begun goes on without the caller.
     pub async fn compact_with(
         &self,
         progress: impl Fn(CompactionProgress<'_>) + Send + Sync,
@@ -89,21 +89,21 @@ impl DataFusionEngine {
     /// Never deletes a file that a running statement of this engine reads. In memory there is nothing to do.
     ///
     /// # Errors
-    /// Of the kinds unavailable and corrupt, where storage cannot be used. What was done until then stays done.
+    /// `Unavailable` and `Corrupt`, of a durable store. Files that were deleted before the error stay deleted.
     ///
     /// # Cancel safety
-    /// A call that is dropped leaves some of the files for the next one.
+    /// A dropped call leaves the remaining files to the next vacuum.
     pub async fn vacuum(&self, options: VacuumOptions) -> Result<Vacuum, DfOlapError> {
         self.calls.upkeep().vacuum(options).await
     }
 
-    /// Reads the commits of other engines, where [`Refresh`](crate::Refresh) leaves that to the caller.
+    /// Reads new commits of other engines, for a [`Refresh`](crate::Refresh) setting other than before every statement.
     ///
     /// # Errors
-    /// Of the kinds unavailable and corrupt.
+    /// `Unavailable` and `Corrupt`, of a durable store.
     ///
     /// # Cancel safety
-    /// A call that is dropped took over all of it or nothing.
+    /// A dropped call may have read some of the new commits; each commit is taken over whole.
     pub async fn refresh(&self) -> Result<(), DfOlapError> {
         self.calls.upkeep().refresh().await
     }
@@ -112,7 +112,7 @@ impl DataFusionEngine {
     /// Damages are listed in the result; they are not an error of this call.
     ///
     /// # Errors
-    /// Of the kind unavailable, where storage cannot be reached.
+    /// `Unavailable` if storage cannot be reached.
     ///
     /// # Cancel safety
     /// A call that is dropped stops; nothing is changed.
@@ -138,7 +138,7 @@ impl DataFusionEngine {
     /// outcome.
     ///
     /// # Errors
-    /// Of the kind unavailable, where storage still cannot be reached.
+    /// `Unavailable` if storage still cannot be reached; `Invalid` in memory.
     ///
     /// # Cancel safety
     /// A call that is dropped can be made again.

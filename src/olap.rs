@@ -1,6 +1,6 @@
-//! [`OlapEngine`]: the seam that other crates program against, as the public `rhei-core` 2.0.0 has it, on Arrow 59.
+//! [`OlapEngine`]: the trait that other crates program against, as in the public `rhei-core` 2.0.0, but with Arrow 59.
 //!
-//! Everything that goes beyond it (parameters, batches of statements, limits) is on
+//! All further features (parameters, batches of statements, limits) are on
 //! [`DataFusionEngine`](crate::DataFusionEngine) itself.
 
 use std::error::Error;
@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use futures::Stream;
 
-/// A lazy stream of result batches. An error is an item of the stream, in its place; nothing follows it.
+/// A lazy stream of result batches. An error is the last item of the stream.
 pub type RecordBatchBoxStream =
     Pin<Box<dyn Stream<Item = Result<RecordBatch, Box<dyn Error + Send + Sync>>> + Send>>;
 
@@ -35,11 +35,11 @@ pub type RecordBatchBoxStream =
 /// ```
 ///
 /// # Errors
-/// Each method fails with an error of the engine, and has changed nothing then.
+/// Each method fails with an error of the engine. Nothing is changed then, unless the change was already being
+/// committed.
 ///
 /// # Cancel safety
-/// A call that is dropped leaves the change that it was to make whole or none of it. A stream that is dropped stops its
-/// query.
+/// A dropped call applies its change whole or not at all. A dropped stream stops its query.
 pub trait OlapEngine: Send + Sync {
     /// The error of all methods.
     type Error: Error + Send + Sync + 'static;
@@ -66,7 +66,8 @@ pub trait OlapEngine: Send + Sync {
         batches: &[RecordBatch],
     ) -> impl Future<Output = Result<u64, Self::Error>> + Send;
 
-    /// Creates a table. One that exists with the same schema is left as it is; with another it is an error.
+    /// Creates a table. An existing table with the same schema is left as it is; an existing table with another schema
+    /// is an error.
     fn create_table(
         &self,
         table_name: &str,
@@ -80,7 +81,7 @@ pub trait OlapEngine: Send + Sync {
         table_name: &str,
     ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
-    /// Adds a nullable column; rows that exist have NULL there.
+    /// Adds a nullable column, which is NULL in existing rows.
     fn add_column(
         &self,
         table_name: &str,
@@ -95,6 +96,6 @@ pub trait OlapEngine: Send + Sync {
         column_name: &str,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    /// True if `BEGIN`, `COMMIT` and `ROLLBACK` have a meaning here.
+    /// True if the engine supports `BEGIN`, `COMMIT` and `ROLLBACK`.
     fn supports_transactions(&self) -> bool;
 }

@@ -54,7 +54,8 @@ impl StatementOptions {
     }
 }
 
-/// Cancels all statements that it was given to. A write that was cancelled changed nothing.
+/// Cancels all statements that use this handle. A cancelled write applies its change whole or not at all: nothing
+/// before its commit has begun, but on a durable store a commit that has begun goes on.
 #[derive(Debug, Clone, Default)]
 pub struct CancelHandle(CancellationToken);
 
@@ -70,7 +71,7 @@ impl CancelHandle {
         self.0.cancel();
     }
 
-    /// Completes when [`cancel`](Self::cancel) is called, or was.
+    /// Completes when [`cancel`](Self::cancel) is called, or at once if it was called before.
     pub async fn cancelled(&self) {
         self.0.cancelled().await;
     }
@@ -88,13 +89,13 @@ pub enum Durability {
     #[default]
     Synced,
     /// The last commits, or the whole database: nothing is synced, so a write returns sooner. A crash of the program
-    /// alone takes nothing.
+    /// alone loses nothing.
     LostOnPowerFailure,
 }
 
 /// When tables of [`StorageMode::Vortex`](crate::StorageMode::Vortex) are compacted in the background: after a commit
-/// of this engine, where one of these thresholds is reached. A call of
-/// [`compact`](crate::DataFusionEngine::compact) does not depend on it.
+/// of this engine, if one of these thresholds is reached. A call of [`compact`](crate::DataFusionEngine::compact) does
+/// not depend on this policy.
 ///
 /// ```
 /// use rhei_datafusion::{CompactionPolicy, EngineBuilder};
@@ -112,11 +113,12 @@ pub struct CompactionPolicy {
     pub automatic: bool,
     /// The number of adjacent small fragments that are merged into one file. Default: 16.
     pub small_neighbours: usize,
-    /// The number of rows of a table, inlined in the log, that are moved to a file. Default: 8192.
+    /// The number of a table's rows inlined in the log at which the rows are moved to a file. Default: 8192.
     pub rows_in_log: u64,
-    /// The size of such rows in memory, in bytes, at which they are moved to a file. Default: 4 MiB.
+    /// The size in memory of a table's rows inlined in the log, in bytes, at which the rows are moved to a file.
+    /// Default: 4 MiB.
     pub bytes_in_log: u64,
-    /// The percentage of deleted rows above which a file is rewritten, if there are at least 1024. Default: 25.
+    /// The percentage of deleted rows above which a file is rewritten, if at least 1024 rows are deleted. Default: 25.
     pub deleted_percent: u8,
 }
 

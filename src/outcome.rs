@@ -22,7 +22,7 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// All rows. A write without RETURNING has one: its count.
+    /// All rows. A write without RETURNING has one row: its count.
     pub async fn collect(self) -> Result<Vec<RecordBatch>, DfOlapError> {
         let schema = self.schema();
         match self {
@@ -68,7 +68,7 @@ impl Outcome {
         }
     }
 
-    /// The rows affected; a query is run to its end and affects none.
+    /// The number of rows affected. A query runs to its end and affects no rows.
     pub async fn count(self) -> Result<u64, DfOlapError> {
         match self {
             Self::Rows(rows) => {

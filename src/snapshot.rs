@@ -1,8 +1,9 @@
 //! The data model: a database is a sequence of immutable [`Snapshot`]s.
 //!
 //! A snapshot names its tables and views; a [`Table`] is a definition and a list of immutable [`Fragment`]s, each with
-//! an optional deletion vector (a Roaring bitmap of dead positions). Nothing here does I/O and nothing here changes: a
-//! writer makes the next snapshot from this one (see [`crate::change`]), sharing all that stays.
+//! an optional deletion vector (a Roaring bitmap of dead positions). This module does no I/O, and its values are
+//! immutable: a writer builds the next snapshot from the current one (see [`crate::change`]) and shares the unchanged
+//! parts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,7 +15,7 @@ use uuid::Uuid;
 
 use crate::fragment::{ColumnId, LiveFragment};
 
-/// The number of a snapshot. Each committed change makes the next.
+/// The number of a snapshot; each commit increments it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Version(pub u64);
 
@@ -24,7 +25,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// Identity of a table or view: survives a rename, and a table created again under the same name has another.
+/// Identity of a table or view: stable across renames; a table recreated under the same name has a new identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RelationId(pub Uuid);
 
@@ -38,9 +39,9 @@ impl RelationId {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Snapshot {
     pub version: Version,
-    /// The oldest version that can still be asked for.
+    /// The oldest retained version.
     pub oldest: Version,
-    /// Folders whose files were taken over; they are not taken over again.
+    /// Folders of older versions of this crate that were adopted; a folder is adopted only once.
     pub adopted: Arc<BTreeSet<String>>,
     pub names: Arc<BTreeMap<String, RelationId>>,
     pub tables: BTreeMap<RelationId, Arc<Table>>,
@@ -68,13 +69,13 @@ impl Snapshot {
     }
 }
 
-/// A view is its text, planned anew against the snapshot of each query.
+/// A view: its SQL text, which each query plans against its own snapshot.
 #[derive(Debug)]
 pub(crate) struct View {
     pub id: RelationId,
     /// The SELECT.
     pub query: String,
-    /// `CREATE VIEW v (a, b)`: the names given to the columns, empty where none were.
+    /// The column names of `CREATE VIEW v (a, b)`, empty if the statement names none.
     pub columns: Vec<String>,
 }
 
@@ -83,13 +84,13 @@ pub(crate) struct View {
 pub(crate) struct Column {
     pub id: ColumnId,
     pub field: FieldRef,
-    /// The SQL text of its DEFAULT.
+    /// The SQL text of the column's DEFAULT.
     pub default: Option<String>,
     /// The value of rows that were written before the column was added.
     pub initial: Option<ScalarValue>,
 }
 
-/// The shape of a table. A change of shape makes a new one and leaves the fragments alone.
+/// The columns and key of a table. ALTER TABLE makes a new definition and leaves the fragments unchanged.
 #[derive(Debug, PartialEq)]
 pub(crate) struct TableDefinition {
     pub columns: Vec<Column>,
@@ -97,7 +98,7 @@ pub(crate) struct TableDefinition {
     pub next_column: ColumnId,
     /// The columns as an Arrow schema, derived.
     pub schema: SchemaRef,
-    /// The columns' ids in order, derived: a fragment that has the same needs no mapping.
+    /// The column ids in order, derived. A fragment with the same layout needs no column mapping.
     pub layout: Arc<[ColumnId]>,
 }
 
@@ -147,9 +148,9 @@ pub(crate) struct Table {
     pub id: RelationId,
     pub definition: Arc<TableDefinition>,
     pub fragments: Vec<LiveFragment>,
-    /// Rows that are there, deleted ones not counted.
+    /// The number of live rows.
     pub rows: u64,
-    /// The version that last added rows; a statement that decides by a row's absence conflicts with a later one.
+    /// The version that last added rows. A statement that depends on the absence of a row conflicts if it has changed.
     pub rows_added_at: Version,
 }
 
@@ -165,7 +166,7 @@ impl Table {
     }
 }
 
-/// The address of the row at `position` of the fragment at `place` in a table's list: it names the row in one snapshot.
+/// The address of the row at `position` of the fragment at index `place` in a table's list, valid in one snapshot.
 pub(crate) fn row_address(place: usize, position: u32) -> u64 {
     ((place as u64) << 32) | u64::from(position)
 }

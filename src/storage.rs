@@ -1,6 +1,6 @@
 //! [`StorageMode`]: where the data lives, and which URLs are refused.
 //!
-//! Reading a URL happens here and nowhere else. Opening what it names is the store's business.
+//! This module alone decides whether a URL is local or S3. The store opens the location.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -47,7 +47,7 @@ impl fmt::Debug for StorageMode {
     }
 }
 
-/// A URL without the credentials that someone may have put into it.
+/// A URL for messages, with any credentials replaced by `…`.
 fn shown(url: &str) -> Cow<'_, str> {
     let Some((scheme, rest)) = url.split_once("://") else {
         return Cow::Borrowed(url);
@@ -133,7 +133,7 @@ impl StorageMode {
     }
 }
 
-/// `file://` with its percent escapes undone; the public crate's lenient `file://relative` keeps working.
+/// The path of a `file://` URL, percent-decoded. `file://relative` is accepted, as in the public crate.
 fn local_path(url: &str) -> Result<PathBuf, String> {
     match url::Url::parse(url) {
         Ok(parsed) if parsed.host_str().is_none() => {
@@ -148,7 +148,7 @@ fn file_path(url: &url::Url) -> Option<PathBuf> {
     url.to_file_path().ok()
 }
 
-/// There are no folders.
+/// This target has no local folders.
 #[cfg(not(any(unix, windows)))]
 fn file_path(_: &url::Url) -> Option<PathBuf> {
     None

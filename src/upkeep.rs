@@ -22,13 +22,13 @@ pub struct Compaction {
 pub struct CompactionProgress<'a> {
     /// The table whose rows are being written.
     pub table: &'a str,
-    /// Rows that were written so far, in all tables.
+    /// Rows written so far, in all tables.
     pub rows_done: u64,
-    /// Rows that there were to write when it began; more may have come since.
+    /// The number of rows to write when the compaction began, or `rows_done` if that is more.
     pub rows_in_all: u64,
 }
 
-/// The callback that is given the progress of a compaction.
+/// The callback for the progress of a compaction.
 pub(crate) type OnProgress<'a> = &'a (dyn Fn(CompactionProgress<'_>) + Send + Sync);
 
 /// An earlier version of the database, for time travel.
@@ -56,17 +56,17 @@ impl From<SystemTime> for At {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VersionEntry {
-    /// Its number.
+    /// The version's number.
     pub version: Version,
-    /// When it was committed, by its writer's clock.
+    /// The time of the commit, by its writer's clock.
     pub committed_at: SystemTime,
 }
 
 /// Options of a vacuum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VacuumOptions {
-    /// Every version that was the newest at some moment within this time stays readable. Statements of other processes
-    /// may still read what is older: give more than the longest of them takes. Default: seven days.
+    /// Every version that was the newest at some moment within this time stays readable. Statements of other engines
+    /// may still read older versions: choose a time longer than the longest statement. Default: seven days.
     pub retention: Duration,
     /// Report what would be deleted, and delete nothing. Default: false.
     pub dry_run: bool,

@@ -1,4 +1,4 @@
-//! The tour of a file of your own: its columns, its whole as a stream, and rows deleted under an open stream.
+//! The tour of a file of your own: its columns, a stream over all of it, and rows deleted while a stream is open.
 
 use std::path::Path;
 use std::time::Instant;
@@ -105,7 +105,7 @@ pub async fn tour(
     Ok(())
 }
 
-/// Nulls, distinct values and the range of a column, as far as its type has them.
+/// Nulls, distinct values and the range of a column, where its type allows.
 fn summary(field: &Field) -> String {
     let name = field.name();
     let data_type = field.data_type().to_string().replace('\'', "''");
@@ -127,7 +127,7 @@ fn summary(field: &Field) -> String {
     )
 }
 
-/// True for types that have an order and a text.
+/// True for types that can be ordered and cast to text.
 fn is_plain(data_type: &DataType) -> bool {
     data_type.is_numeric()
         || matches!(

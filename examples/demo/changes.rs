@@ -1,9 +1,7 @@
-//! Writes while others read: one reader holds a stream open over all of it, another asks for the totals again and
-//! again.
+//! Writes while others read: one reader holds a stream over all flights open, another queries the totals repeatedly.
 //!
-//! The open stream has to end with what stood when it was opened. The asking reader has to see states between
-//! statements, in their order, and none in the midst of one. The statements themselves are in [`writer`], the readers
-//! in [`readers`].
+//! The open stream must end with the rows of its snapshot. The querying reader must see only states between two
+//! statements, in their order. The statements are in [`writer`], the readers in [`readers`].
 
 mod readers;
 mod staging;
@@ -17,9 +15,9 @@ use crate::flights::{Model, check};
 use crate::report::{Report, counted};
 use crate::{Failure, picture};
 
-/// Batches that the open stream reads between two statements.
+/// The number of batches that the open stream reads between two statements.
 const BATCHES_BETWEEN: usize = 20;
-/// With fewer flights, some statement has nothing to do.
+/// With fewer flights, some statement changes no row.
 const FEWEST_FLIGHTS: u64 = 100;
 
 pub async fn run(

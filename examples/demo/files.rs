@@ -1,7 +1,8 @@
-//! Files on their way into the engine: fetched where they are missing, counted, read as a stream and loaded with a
+//! Loads files into the engine: downloads missing files, counts rows, reads the file as a stream and loads it with a
 //! progress bar.
 //!
-//! DataFusion reads the formats; the engine's own SQL reaches no file, so the stream is handed to it.
+//! DataFusion reads the formats; the engine's own SQL has no access to files, so the program passes the stream to the
+//! engine.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -25,13 +26,13 @@ use rhei_datafusion::{DataFusionEngine, OlapEngine};
 
 use crate::Failure;
 
-/// How many lines of a CSV file decide the types of its columns.
+/// The number of lines of a CSV file from which column types are inferred.
 const CSV_LINES_FOR_TYPES: usize = 100_000;
 
-/// The path of one of the demo's own data sets; fetches them all where it is missing.
+/// The path of one of the demo's own data sets; downloads all of them if it is missing.
 ///
 /// # Errors
-/// One that names the command to run, where npm cannot be started or fails.
+/// An error that names the command to run, where npm cannot be started or fails.
 pub fn dataset(name: &str) -> Result<PathBuf, Failure> {
     let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("demo");
     let path = home.join("node_modules/vega-datasets/data").join(name);
@@ -58,7 +59,7 @@ pub fn dataset(name: &str) -> Result<PathBuf, Failure> {
     }
 }
 
-/// A file whose rows are counted and not read yet.
+/// A file whose rows have been counted but not read yet.
 pub struct Source {
     pub rows: u64,
     pub schema: SchemaRef,
@@ -66,7 +67,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// Opens a Parquet, CSV or Arrow file, told by its name.
+    /// Opens a Parquet, CSV or Arrow file, recognized by its name.
     pub async fn open(path: &Path, most_rows: Option<usize>) -> Result<Self, Failure> {
         if !path.is_file() {
             return Err(format!("{} is not a file", path.display()).into());
@@ -88,7 +89,7 @@ impl Source {
         })
     }
 
-    /// Puts a column with the number of the row first, from 0: a key for a file that has none.
+    /// Adds a first column with the row number, from 0: a key for a file without one.
     pub fn numbered(self, column: &str) -> Self {
         let number = Field::new(column, DataType::Int64, false);
         let mut fields: Vec<FieldRef> = vec![Arc::new(number)];
@@ -114,8 +115,8 @@ impl Source {
         }
     }
 
-    /// Makes the table, with `key` as its primary key, and loads it, showing each batch to `watch` on its way. Returns
-    /// the rows that the engine took and the time.
+    /// Creates the table, with `key` as its primary key, and loads it; calls `watch` with each batch before the engine
+    /// gets it. Returns the number of rows loaded and the time.
     pub async fn load(
         self,
         engine: &DataFusionEngine,
@@ -154,7 +155,7 @@ async fn read(path: &Path) -> Result<DataFrame, Failure> {
         .and_then(|e| e.to_str())
         .unwrap_or_default();
     let dotted = format!(".{extension}");
-    // One partition keeps the rows in the file's order, which numbers them.
+    // One partition keeps the rows in the file's order, so that row numbers match the file.
     let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
     let frame = match extension.to_ascii_lowercase().as_str() {
         "parquet" | "pq" => {
@@ -186,7 +187,7 @@ async fn read(path: &Path) -> Result<DataFrame, Failure> {
     frame.map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
-/// Names that SQL takes without quotes, each once, and types that a table holds as they are.
+/// Unique names that need no quotes in SQL, and types that a table stores unchanged.
 fn plain_schema(schema: &Schema) -> SchemaRef {
     let mut taken = HashSet::new();
     let fields = schema.fields().iter().map(|field| {
@@ -210,7 +211,7 @@ fn plain_schema(schema: &Schema) -> SchemaRef {
 
 fn plain_type(data_type: &DataType) -> DataType {
     match data_type {
-        // What a CSV column without a single value is taken for.
+        // The type that is inferred for a CSV column without values.
         DataType::Null => DataType::Utf8View,
         DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
         DataType::Dictionary(_, values) => plain_type(values),

@@ -1,6 +1,6 @@
-//! The flights, twice: as tables of the engine, and as a plain Rust model that every total is checked against.
+//! The flights, twice: as tables of the engine, and as a plain Rust model against which every total is checked.
 //!
-//! The model is filled from the batches on their way into the engine and changed by loops, never by SQL.
+//! The model is filled from the batches that are loaded into the engine, and changed by loops, never by SQL.
 
 use std::collections::HashMap;
 
@@ -15,11 +15,11 @@ use crate::Failure;
 use crate::files::{Source, dataset};
 use crate::report::{Report, counted, integers, lasted};
 
-/// A flight counts as late from this many minutes on.
+/// A flight counts as late if its delay is longer than this many minutes.
 pub const LATE_MINUTES: i64 = 15;
 const MICROSECONDS_PER_HOUR: i64 = 3_600_000_000;
 
-/// What the model keeps of a flight.
+/// The model's data of a flight.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Flight {
     pub delay: i64,
@@ -35,7 +35,7 @@ impl Flight {
     }
 }
 
-/// Three sums that together give away a row that is missing, there twice, or changed.
+/// Three sums that together reveal a missing, duplicate or changed row.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Totals {
     pub rows: u64,
@@ -57,7 +57,7 @@ impl Totals {
         self.weighted -= weight(id) * delay;
     }
 
-    /// The engine's answer.
+    /// The totals as the engine computes them.
     pub async fn ask(engine: &DataFusionEngine) -> Result<Self, Failure> {
         let answer = engine
             .query(
@@ -85,7 +85,7 @@ fn weight(id: i64) -> i64 {
     id % 1009
 }
 
-/// What happened in one hour of the day.
+/// The totals of one hour of the day.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Hour {
     pub flights: i64,
@@ -93,7 +93,7 @@ pub struct Hour {
     pub late: i64,
 }
 
-/// All flights by their key; a deleted one leaves a hole.
+/// All flights by their key; a deleted flight is `None`.
 #[derive(Debug, Default)]
 pub struct Model {
     flights: Vec<Option<Flight>>,
@@ -129,13 +129,13 @@ impl Model {
             .flatten()
     }
 
-    /// The flights that are there, with their keys.
+    /// The flights that exist, with their keys.
     pub fn live(&self) -> impl Iterator<Item = (i64, Flight)> + '_ {
         let all = self.flights.iter().enumerate();
         all.filter_map(|(id, flight)| Some((id as i64, (*flight)?)))
     }
 
-    /// Sets a flight, or takes it away.
+    /// Sets a flight, or removes it.
     pub fn put(&mut self, id: i64, flight: Option<Flight>) {
         let place = id as usize;
         if place >= self.flights.len() {
@@ -175,7 +175,7 @@ impl Model {
         time.div_euclid(MICROSECONDS_PER_HOUR).rem_euclid(24) as u8
     }
 
-    /// The number of an airport; a new one where the code was not seen before.
+    /// The number of an airport; a new number for a new code.
     fn number(&mut self, code: &str) -> u16 {
         if let Some(number) = self.numbers.get(code) {
             return *number;

@@ -1,11 +1,11 @@
-//! `cargo demo`: the engine at work on 3,000,000 flights, or on a file of your own.
+//! `cargo demo`: the engine with 3,000,000 flights, or with a file of your own.
 //!
-//! This file reads the arguments and keeps the order of the steps. [`files`] fetches and loads, [`queries`] asks,
+//! This file reads the arguments and runs the steps. [`files`] downloads and loads, [`queries`] runs queries,
 //! [`changes`] writes while others read, [`picture`] draws, [`any_file`] is the tour of a file of your own, and
-//! [`report`] collects what was checked. All totals that the engine is checked against are worked out by [`flights`] in
-//! plain Rust.
+//! [`report`] collects the results of the checks. [`flights`] computes in plain Rust all totals that the engine's
+//! answers are checked against.
 
-// `wasm-pack test` builds the examples too; this one is a native program.
+// `wasm-pack test` builds the examples too; this example is a native program.
 #![cfg_attr(target_arch = "wasm32", no_main)]
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(
@@ -31,7 +31,7 @@ use rhei_datafusion::{DataFusionEngine, SharedDataFusionEngine, StorageMode};
 
 use crate::report::{Report, counted};
 
-/// What stops the demo: shown as its text.
+/// An error that ends the demo; its text is printed.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
 const USAGE: &str = "\
@@ -52,7 +52,7 @@ struct Arguments {
 }
 
 impl Arguments {
-    /// `None` where only the usage was asked for.
+    /// `None` where the arguments ask only for the usage.
     fn read(mut words: impl Iterator<Item = String>) -> Result<Option<Self>, Failure> {
         let mut arguments = Self {
             file: None,
@@ -109,7 +109,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// True where all checks held.
+/// Runs the demo. True where all checks passed.
 async fn run(arguments: Arguments) -> Result<bool, Failure> {
     let engine = open(&arguments)?;
     if !engine.tables().await?.is_empty() {

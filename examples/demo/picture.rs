@@ -1,4 +1,4 @@
-//! The picture: how long flights are delayed, and how many are late, by hour of the day.
+//! The chart: the mean delay of flights, and the share of late flights, by hour of the day.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use crate::report::integers;
 const SIZE: (u32, u32) = (1100, 620);
 const BAR: RGBColor = RGBColor(86, 140, 196);
 const LINE: RGBColor = RGBColor(196, 78, 50);
-/// A mean over fewer flights than this share of all says little: its bar is pale.
+/// The bar of an hour with less than this share of all flights is pale: its mean is not reliable.
 const FEW: f64 = 0.001;
 
-/// Flights, delays and late flights of the 24 hours, by the engine.
+/// Flights, delays and late flights of the 24 hours, computed by the engine.
 pub async fn hours(engine: &DataFusionEngine) -> Result<Vec<Hour>, Failure> {
     let answer = engine
         .query(&format!(
@@ -54,7 +54,7 @@ pub fn draw(hours: &[Hour], folder: &Path) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-/// An hour that has flights, as it is drawn.
+/// An hour with flights, as it is drawn.
 struct Bar {
     hour: f64,
     mean_minutes: f64,
@@ -79,7 +79,7 @@ fn bars(hours: &[Hour]) -> Vec<Bar> {
 
 fn chart(hours: &[Hour], path: &Path) -> Result<(), Box<dyn Error>> {
     let bars = bars(hours);
-    // Both axes have their zero at one height, so that the bars and the line share it.
+    // Both axes have zero at the same height, for the bars and for the line.
     let top = next_ten(bars.iter().map(|bar| bar.mean_minutes).fold(10.0, f64::max));
     let bottom = -next_ten(bars.iter().map(|bar| -bar.mean_minutes).fold(0.0, f64::max));
     let percent = next_ten(bars.iter().map(|bar| bar.late_percent).fold(10.0, f64::max));

@@ -1,6 +1,6 @@
-//! A dozen analytical queries with their times, and the whole table as a stream.
+//! Analytical queries with their times, and a stream over the whole table.
 //!
-//! Wherever an answer adds up to all flights, it is checked that it does.
+//! Where an answer's counts should add up to all flights, the demo checks that they do.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::Failure;
 use crate::flights::{Model, Totals};
 use crate::report::{Report, counted, integers, lasted, print_rows};
 
-/// How many rows of an answer are shown.
+/// The maximum number of rows of an answer that are printed.
 const SHOWN_ROWS: usize = 5;
 
 struct Query {
@@ -20,12 +20,12 @@ struct Query {
     adds_up: Option<AddsUp>,
 }
 
-/// How the column `flights` of an answer gives the number of all flights.
+/// How the column `flights` of an answer adds up to the number of all flights.
 #[derive(Clone, Copy)]
 enum AddsUp {
     /// Each flight is counted in one row.
     Sum,
-    /// One row counts them all.
+    /// One row counts all flights.
     Largest,
 }
 
@@ -222,7 +222,7 @@ pub async fn run(
     Ok(())
 }
 
-/// Reads every column of every row as a stream, holding one batch at a time.
+/// Streams every column of every row, holding one batch at a time.
 pub async fn stream(
     engine: &DataFusionEngine,
     model: &Model,

@@ -1,4 +1,4 @@
-//! What the demo prints: sections, answers as tables, numbers for people; and the checks that decide its exit code.
+//! The demo's output: sections, answers as tables, readable numbers; and the checks that decide the exit code.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub struct Report {
 #[derive(Debug)]
 struct Check {
     claim: String,
-    /// What was expected and what was found, where they differ.
+    /// The expected and the actual value, where the check failed.
     failure: Option<(String, String)>,
 }
 
@@ -45,7 +45,7 @@ impl Report {
         println!("\n{title}\n{}", "=".repeat(title.chars().count()));
     }
 
-    /// Notes a claim; one that does not hold is also said at once, next to the step that broke it.
+    /// Records a check; a failed check is also printed at once, next to the step that failed.
     pub fn check<T: PartialEq + Debug>(
         &mut self,
         claim: impl Into<String>,
@@ -60,7 +60,7 @@ impl Report {
         self.checks.push(Check { claim, failure });
     }
 
-    /// Remembers the highest rate and returns this one as text.
+    /// Remembers the highest rate, and returns the current rate as text.
     pub fn rate(&mut self, what: &str, rows: u64, elapsed: Duration) -> String {
         let rate = rows as f64 / elapsed.as_secs_f64().max(1e-9);
         if self.fastest.as_ref().is_none_or(|(_, best)| rate > *best) {
@@ -69,7 +69,7 @@ impl Report {
         per_second(rate)
     }
 
-    /// Prints the checks and totals. True where all checks held.
+    /// Prints the checks and the totals. True where all checks passed.
     pub fn finish(self) -> bool {
         self.section("Report");
         let width = self.checks.iter().map(|c| c.claim.chars().count()).max();
@@ -96,12 +96,12 @@ impl Report {
     }
 }
 
-/// Prints the first rows of an answer. Returns how many it has.
+/// Prints the first rows of an answer. Returns the number of all rows.
 pub fn print_rows(batches: &[RecordBatch], most: usize) -> Result<usize, Failure> {
     let Some(first) = batches.first() else {
         return Ok(0);
     };
-    // Answers of several queries are shown as one; their columns agree in all but what may be NULL.
+    // Several answers are printed as one table; their columns differ only in nullability.
     let fields = first.schema();
     let fields = fields.fields().iter();
     let nullable = fields.map(|field| field.as_ref().clone().with_nullable(true));
@@ -129,7 +129,7 @@ pub fn integers(batches: &[RecordBatch], column: &str) -> Result<Vec<i64>, Failu
     Ok(values)
 }
 
-/// 3000000 as "3,000,000".
+/// Formats 3000000 as "3,000,000".
 pub fn counted(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -142,7 +142,7 @@ pub fn counted(number: u64) -> String {
     text
 }
 
-/// A duration in the unit that leaves one to three digits before the point.
+/// Formats a duration in the unit that leaves one to three digits before the point.
 pub fn lasted(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     if seconds >= 1.0 {

@@ -1,9 +1,10 @@
-// Engines in a page of Chromium, for a program that asks by lines of JSON:
+// Engines in a page of Chromium, for a program that sends requests as lines of JSON:
 //
 //     node scripts/bridge.mjs
 //
-// {"open": true} makes an engine and answers {"engine": 1}; {"engine": 1, "sql": "SELECT 2"} answers {"bytes": n}, followed by an Arrow
-// IPC stream of n bytes; {"close": 1} ends one. What fails answers {"code": "invalid", "message": "…"}. The package has to be built.
+// {"open": true} creates an engine and answers {"engine": 1}; {"engine": 1, "sql": "SELECT 2"} answers {"bytes": n},
+// followed by an Arrow IPC stream of n bytes; {"close": 1} closes an engine. An error answers {"code": "invalid",
+// "message": "…"}. The package must be built.
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { openPage, serve } from "./browser.mjs";

@@ -14,7 +14,7 @@ const TYPES = {
   ".wasm": "application/wasm",
 };
 
-/** Serves a folder on this machine alone, with a content security policy where one is given, and more headers. */
+/** Serves a folder on this machine only, optionally with a content security policy and more headers. */
 export async function serve(folder, policy, more = {}) {
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
@@ -43,7 +43,7 @@ const ARGUMENTS = [
   "--disable-sync",
 ];
 
-/** Opens a page in the Chromium that is installed; with the folder of a profile, caches are on disk as in everyday use. */
+/** Opens a page in the installed Chromium; with a `profile` folder, caches are on disk as in everyday use. */
 export async function openPage(url, { profile, ...options } = {}) {
   const known = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/google-chrome", "/usr/bin/chromium-browser"];
   const executablePath = known.find((path) => path && existsSync(path));

@@ -30,20 +30,21 @@ function run(command, args, options = {}) {
   execFileSync(command, args, { stdio: "inherit", cwd: root, ...options });
 }
 
-/** Flags that keep the folders of this machine out of messages: they would be bytes for everyone, and nobody's business. */
+/** Flags that remove this machine's folders from messages: they would add bytes and reveal local paths. */
 function withoutPaths() {
   const sources = join(process.env.CARGO_HOME ?? join(homedir(), ".cargo"), "registry/src");
   const folders = existsSync(sources) ? readdirSync(sources).map((name) => join(sources, name)) : [];
   return [...folders, crate].map((folder) => `--remap-path-prefix=${folder}/=`);
 }
 
-// The environment in which Rust builds for wasm32 here, as need_wasm prints it.
+// The environment for building Rust for wasm32, as need_wasm prints it.
 const exported = execFileSync(join(crate, "scripts/need_wasm"), { encoding: "utf8" });
 const env = { ...process.env };
 for (const [, name, value] of exported.matchAll(/^export (\w+)=(.*)$/gm)) env[name] = value;
 
 if (release) {
-  // Files are written with Snappy, so of zstd's compressors one is enough, the smallest: all can be read.
+  // The engine writes files with Snappy only, so one of zstd's compressors suffices, the smallest; all files can be
+  // read.
   const compressors = ["DFAST", "GREEDY", "LAZY", "LAZY2", "BTLAZY2", "BTOPT", "BTULTRA"];
   const flags = compressors.map((name) => `-DZSTD_EXCLUDE_${name}_BLOCK_COMPRESSOR`);
   const name = "CFLAGS_wasm32_unknown_unknown";
@@ -84,14 +85,15 @@ run(
   ],
   { env },
 );
-// The glue holds one instance. As a function it makes as many as are asked for, and none goes down with another.
+// The glue code holds one instance. As a function it makes any number of instances, and a crash affects only one of
+// them.
 const glue = join(root, "wasm", "rhei_datafusion");
 const code = readFileSync(`${glue}.js`, "utf8");
 writeFileSync(`${glue}.js`, `export function instance() {\n${code}\nreturn wasm_bindgen;\n}\n`);
 appendFileSync(`${glue}.d.ts`, "\nexport function instance(): typeof wasm_bindgen;\n");
 const wasm = join(root, "wasm", "rhei_datafusion_bg.wasm");
 if (release) {
-  // What browsers have since 2023 and no more: all that wasm-opt knows would give a module that none can read.
+  // Only features that browsers have had since 2023: with all that wasm-opt knows, no browser could load the module.
   const known = [
     "simd",
     "bulk-memory",
@@ -142,7 +144,7 @@ for (const name of ["LICENSE"]) {
   if (existsSync(join(crate, name))) cpSync(join(crate, name), join(root, name));
 }
 
-// A benchmark wants no build for tests.
+// The benchmarks of the page read this file, and build again where it names a build for tests.
 writeFileSync(join(root, "wasm", "profile"), profile);
 if (release) {
   const bytes = readFileSync(wasm);

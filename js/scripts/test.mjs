@@ -1,4 +1,4 @@
-// All tests of the package: types, the claims in Node.js and in Chromium, and projects that install the tarball.
+// All tests of the package: types, the tests in Node.js and in Chromium, and projects that install the tarball.
 //
 //     node scripts/test.mjs [--no-build] [--only PART-OF-A-STEP'S-NAME]
 import { execFileSync } from "node:child_process";
@@ -48,7 +48,7 @@ function project(name, packages, files) {
   return folder;
 }
 
-/** A package in the version that this one is developed with. */
+/** A package at the version that this package is developed with. */
 function version(name) {
   const path = join(root, "node_modules", name, "package.json");
   return `${name}@${JSON.parse(readFileSync(path, "utf8")).version}`;
@@ -101,11 +101,11 @@ await step("types without apache-arrow", () => {
 await step("claims in Node.js", () => {
   const folder = project("node", ["apache-arrow"], ["suite.mjs", "parquet.mjs", "node.test.mjs", "exits.mjs"]);
   run("node", ["--test", "--test-reporter=spec", "node.test.mjs"], folder);
-  // An idle engine does not keep a program alive.
+  // An idle engine must not keep a program alive.
   execFileSync("node", ["exits.mjs"], { cwd: folder, timeout: 120_000, stdio: "inherit" });
 });
 
-/** What a page says of itself in its title, when it is done. */
+/** Waits for a page to report in its title that it is done, and checks its failures. */
 async function verdict(folder, path = "/", policy) {
   const server = await serve(folder, policy);
   const { page, close } = await openPage(server.url + path);
@@ -121,7 +121,7 @@ async function verdict(folder, path = "/", policy) {
   }
 }
 
-// No more than a page with a strict policy allows.
+// The strictest policy under which the page must work.
 const STRICT = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'";
 
 await step("claims in Chromium", async () => {
@@ -133,7 +133,7 @@ await step("claims in Chromium", async () => {
 
 await step("a page without a bundler", async () => {
   const folder = project("plain", [], ["consumers/plain/index.html", "consumers/main.js"]);
-  // A browser alone knows no packages by name.
+  // A browser without a bundler does not find packages by name.
   const main = readFileSync(join(folder, "main.js"), "utf8");
   writeFileSync(
     join(folder, "plain.js"),
@@ -180,7 +180,7 @@ await step("Vite's development server", async () => {
   }
 });
 
-/** The engine is in a bundle once. */
+/** Checks that the bundle has the engine's WebAssembly exactly once. */
 function oneWasm(folder) {
   const found = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith(".wasm"));
   if (found.length !== 1) throw new Error(`the bundle holds ${found.length} copies of the engine: ${found}`);

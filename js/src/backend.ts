@@ -1,9 +1,9 @@
 import type { ScalarFunction } from "./functions.js";
 
-/** Where an engine finds its WebAssembly: a URL, the bytes of the file, or a module that was compiled already. */
+/** The engine's WebAssembly: a URL, the bytes of the file, or a compiled module. */
 export type WasmSource = string | URL | BufferSource | WebAssembly.Module;
 
-/** What the instance of an engine is told at its start. */
+/** The options of an engine's instance at its start. */
 export interface Start {
   wasm: WasmSource;
   memoryLimitBytes: number;
@@ -33,7 +33,7 @@ export type Method =
   | "version"
   | "memory";
 
-/** How many rows and bytes of a result are there so far. */
+/** The number of rows and bytes of a result so far. */
 export interface Progress {
   rows: number;
   bytes: number;
@@ -41,20 +41,20 @@ export interface Progress {
 
 export interface CallOptions {
   onProgress?: ((progress: Progress) => void) | undefined;
-  /** Buffers of the arguments that the engine may keep. */
+  /** Buffers of the arguments, which are transferred to the engine. */
   transfer?: ArrayBuffer[];
 }
 
 /** Runs the calls of an engine: in this thread, or in a worker. */
 export interface Backend {
-  /** Begins a call under a number of the caller's. */
+  /** Starts a call with a number that the caller chooses. */
   call(id: number, method: Method, args: unknown[], options?: CallOptions): Promise<unknown>;
-  /** Makes a function known to SQL. Types are named as SQL or Arrow has them. */
+  /** Registers a function for SQL. Types have their names in SQL or Arrow. */
   register(id: number, name: string, args: string[], returns: string, fn: ScalarFunction): Promise<unknown>;
-  /** Stops a call, or a result that it opened. */
+  /** Cancels a call, or a result that the call opened. */
   cancel(id: number): void;
-  /** Forgets a result that is not read to its end. */
+  /** Drops a result that is not read to its end. */
   closeResult(id: number): void;
-  /** Ends everything. What is in flight fails. */
+  /** Ends the engine. Pending calls fail. */
   close(): void;
 }

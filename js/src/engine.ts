@@ -20,11 +20,11 @@ import type { ResultColumn } from "./rows.js";
 export interface EngineOptions {
   /** Whether the engine runs in a worker of its own. Default: true. */
   worker?: boolean;
-  /** Where its WebAssembly is. Default: beside this module. */
+  /** The location of its WebAssembly. Default: beside this module. */
   wasm?: WasmSource;
-  /** What tables and statements may use together, in bytes; more is an error of code `resources_exhausted`. Default: 2 GiB. */
+  /** The memory limit of tables and statements together, in bytes; beyond it: `resources_exhausted`. Default: 2 GiB. */
   memoryLimitBytes?: number;
-  /** The longest that a statement may take, in milliseconds. Default: no limit. */
+  /** The timeout of a statement, in milliseconds. Default: no limit. */
   statementTimeoutMs?: number;
 }
 
@@ -34,12 +34,12 @@ export interface LoadOptions {
 }
 
 export interface CallOptions extends LoadOptions {
-  /** The longest that it may take, in milliseconds, in place of the engine's. */
+  /** The timeout of this call, in milliseconds, in place of the engine's. */
   timeoutMs?: number | undefined;
 }
 
 export interface QueryOptions extends CallOptions {
-  /** Told from time to time how much of the result is there. What it throws stops the call, which then fails with it. */
+  /** Called from time to time with the size of the result so far. An error that it throws ends the call with that error. */
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
@@ -55,10 +55,10 @@ export interface CsvOptions extends LoadOptions {
 /** The values of `$1`, `$2` … as a list, or of `$name` as an object. */
 export type Params = readonly unknown[] | object;
 
-/** The bytes that a stream asks for at a time. */
+/** The number of bytes that a stream requests at a time. */
 const BATCH_BYTES = 256 * 1024;
 
-/** An in-memory SQL engine. Calls may be made at once, as many as one likes; a query sees the tables as they were when it began. */
+/** An in-memory SQL engine. Any number of calls may run at the same time; a query reads the tables as they were at its start. */
 export class Engine {
   /** @internal */
   readonly backend: Backend;
@@ -69,27 +69,27 @@ export class Engine {
     this.backend = backend;
   }
 
-  /** Runs a statement and gathers its rows. */
+  /** Runs a statement and collects its rows. */
   async query(sql: string, params?: Params, options: QueryOptions = {}): Promise<Result> {
     return new Result((await this.#call("query", statement(sql, params, options), options)) as Uint8Array);
   }
 
-  /** Runs a statement and hands its rows over as they are made, no faster than they are read. */
+  /** Runs a statement and returns its rows as a stream, with backpressure. */
   stream(sql: string, params?: Params, options: CallOptions = {}): ResultStream {
     return new ResultStream(this.backend, () => ++this.#ids, sql, params, options);
   }
 
-  /** Runs a statement for its effect. Returns the number of rows affected, 0 for DDL. */
+  /** Runs a statement for its effect. Returns the number of affected rows, 0 for DDL. */
   async execute(sql: string, params?: Params, options: CallOptions = {}): Promise<number> {
     return (await this.#call("execute", statement(sql, params, options), options)) as number;
   }
 
-  /** Runs statements, separated by semicolons, all or none. Returns the number of rows affected by each. */
+  /** Runs statements, separated by semicolons, all or none. Returns the number of affected rows of each. */
   async executeBatch(sql: string, params?: Params, options: CallOptions = {}): Promise<number[]> {
     return (await this.#call("executeBatch", statement(sql, params, options), options)) as number[];
   }
 
-  /** Creates a table. One that exists with the same schema is left as it is; with another it is an error. */
+  /** Creates a table. A table with the same schema is left as it is; a table with another schema is an error. */
   async createTable(
     table: string,
     schema: readonly Column[] | ArrowSchemaLike,
@@ -100,22 +100,22 @@ export class Engine {
   }
 
   /**
-   * Appends an Arrow IPC stream or file, or a table of `apache-arrow`, to a table, which is made if it is not there. Returns the
-   * number of rows.
+   * Appends an Arrow IPC stream or file, or a table of `apache-arrow`, to a table, which is created if it does not exist. Returns
+   * the number of rows.
    */
   async loadArrow(table: string, source: FileSource | ArrowTableLike, options: LoadOptions = {}): Promise<number> {
     const bytes = isArrowTable(source) ? await serialized(source) : source;
     return this.#load("loadArrow", table, bytes, [], options);
   }
 
-  /** The same with a Parquet file. */
+  /** Appends a Parquet file, as {@link Engine.loadArrow} does. */
   loadParquet(table: string, source: FileSource, options: LoadOptions = {}): Promise<number> {
     return this.#load("loadParquet", table, source, [], options);
   }
 
   /**
-   * The same with a CSV file. Its types are those of the table, or are found by looking at its first rows. Its first line says
-   * which column is which, also of a table that is there already; without one they are in the table's order.
+   * Appends a CSV file, as {@link Engine.loadArrow} does. The types are those of the table, or are inferred from the first rows.
+   * The first line names the columns, also for an existing table; without a header the columns are in the table's order.
    */
   async loadCsv(table: string, source: FileSource, options: CsvOptions = {}): Promise<number> {
     const delimiter = options.delimiter ?? ",";
@@ -127,7 +127,7 @@ export class Engine {
     return this.#load("loadCsv", table, source, args, options);
   }
 
-  /** The same with a JSON file: one object after the other, or a list of objects. */
+  /** Appends a JSON file, as {@link Engine.loadArrow} does: one object after the other, or a list of objects. */
   loadJson(table: string, source: FileSource, options: LoadOptions = {}): Promise<number> {
     return this.#load("loadJson", table, source, [], options);
   }
@@ -160,7 +160,7 @@ export class Engine {
     return (await this.#call("tableExists", [text("the table's name", table)])) as boolean;
   }
 
-  /** Adds a column, NULL in all rows. */
+  /** Adds a column, with NULL in all rows. */
   async addColumn(table: string, column: string, type: string): Promise<void> {
     await this.#call("addColumn", [text("the table's name", table), { name: column, type }]);
   }
@@ -174,9 +174,9 @@ export class Engine {
   }
 
   /**
-   * Makes a function known to SQL, in lists of SELECT and in conditions. It is called with the values of one row, converted as
-   * {@link Value} says, and returns one, or a promise of one. It may ask this engine, but must not wait for a change: the
-   * statement that calls it may be changing the same table, and would wait for the function.
+   * Registers a function for SQL, in SELECT lists and in conditions. `fn` is called with the values of one row, converted as
+   * {@link Value} describes, and returns a value, or a promise of a value. `fn` may query this engine, but must not wait for a
+   * change: the calling statement may be changing the same table, and each would wait for the other.
    */
   async registerFunction(
     name: string,
@@ -189,17 +189,17 @@ export class Engine {
     await this.backend.register(++this.#ids, text("the function's name", name), args, returns, fn);
   }
 
-  /** How many changes were committed. */
+  /** The number of commits so far. */
   async version(): Promise<number> {
     return (await this.#call("version", [])) as number;
   }
 
-  /** What tables and statements use together, the most that they did, and the limit, in bytes. */
+  /** The current and the peak memory of tables and statements, and the limit, in bytes. */
   async memory(): Promise<{ usedBytes: number; peakBytes: number; limitBytes: number }> {
     return (await this.#call("memory", [])) as { usedBytes: number; peakBytes: number; limitBytes: number };
   }
 
-  /** Ends the engine and frees its memory. What is in flight fails with code `engine_closed`. */
+  /** Ends the engine and frees its memory. Pending calls fail with code `engine_closed`. */
   close(): void {
     this.backend.close();
   }
@@ -246,17 +246,17 @@ export class Engine {
     } catch (error) {
       if (!thrown) throw error;
     }
-    // What the caller's own function threw ended the call.
+    // `onProgress` threw an error, which ended the call.
     throw (thrown as { error: unknown }).error;
   }
 }
 
-/** What a statement is called with. */
+/** The arguments of a statement's call. */
 function statement(sql: string, params: Params | undefined, options: CallOptions): unknown[] {
   return [text("a statement", sql), params, milliseconds("timeoutMs", options.timeoutMs)];
 }
 
-/** Makes a call that a signal stops. */
+/** Makes a call that a signal can cancel. */
 async function abortable(
   backend: Backend,
   id: number,
@@ -276,7 +276,7 @@ async function abortable(
   }
 }
 
-/** A result that is read piece by piece, once. */
+/** A result that is read batch by batch, once. */
 export class ResultStream implements AsyncIterable<Batch> {
   #backend: Backend;
   #nextId: () => number;
@@ -292,7 +292,7 @@ export class ResultStream implements AsyncIterable<Batch> {
     this.#open = { sql, params, options };
   }
 
-  /** The columns, without values. They are known as soon as the first batch, or the end, is there. */
+  /** The columns, without values. They are known once the first batch, or the end of the result, has arrived. */
   get columns(): readonly Pick<ResultColumn, "name" | "type" | "nullable">[] | undefined {
     return this.#columns;
   }
@@ -304,7 +304,7 @@ export class ResultStream implements AsyncIterable<Batch> {
     const { signal } = options;
     const result = this.#nextId();
     this.#id = result;
-    // Also while no one reads on.
+    // The signal also works while the stream is not being read.
     const abort = () => this.#stop();
     signal?.addEventListener("abort", abort, { once: true });
     const call = (id: number, work: () => Promise<unknown>) => abortable(this.#backend, id, signal, work);
@@ -327,14 +327,14 @@ export class ResultStream implements AsyncIterable<Batch> {
     }
   }
 
-  /** Stops what is on its way, and forgets the rest. */
+  /** Cancels the pending batch and drops the rest of the result. */
   #stop(): void {
     if (this.#id === undefined) return;
     this.#backend.cancel(this.#id);
     this.#backend.closeResult(this.#id);
   }
 
-  /** The same as a stream of the web platform. */
+  /** The result as a stream of the web platform. */
   toReadableStream(): ReadableStream<Batch> {
     const batches = this[Symbol.asyncIterator]();
     return new ReadableStream<Batch>(

@@ -1,4 +1,4 @@
-/** What the caller of a failed call does next; see the README for each. */
+/** The kind of an error; the README says what the caller should do for each. */
 export type ErrorCode =
   | "invalid"
   | "unsupported"
@@ -16,7 +16,7 @@ export type ErrorCode =
 
 /** Every error of this package. A call that failed changed nothing. */
 export class EngineError extends Error {
-  /** What kind of error it is: stable, unlike the message. */
+  /** The kind of the error: stable, unlike the message. */
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {

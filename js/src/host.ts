@@ -6,17 +6,17 @@ import { type Answered, evaluate, type ScalarFunction } from "./functions.js";
 
 type RawEngine = InstanceType<ReturnType<typeof instance>["RawEngine"]>;
 
-/** What is to be done after a turn; see `Calls` in the engine. */
+/** The first value that `turn()` returns, which says what to do next; see `Calls` in the engine. */
 const NONE = 0;
 const WAITS = 2;
 
-/** The most bytes that Rust allocates at once on wasm32. */
+/** The largest single allocation of Rust on wasm32, in bytes. */
 const MAX_ALLOCATION = 2 ** 31 - 1;
 
-/** How long calls that wait for something outside are left alone. */
+/** How long the work loop sleeps while all calls wait for something outside of the engine. */
 const REST_MS = 4;
 
-/** Asks a function for the values of a batch, without waiting for them. */
+/** Starts the evaluation of a function for a batch, without waiting for the values. */
 export type Ask = (request: number, columns: unknown[][], rows: number) => void;
 
 interface Waiting {
@@ -24,7 +24,7 @@ interface Waiting {
   reject: (error: unknown) => void;
 }
 
-/** An engine in this thread. It works in slices, and the event loop has its turn between them. */
+/** An engine in this thread. It works in slices; between slices the event loop gets a turn. */
 export class Host implements Backend {
   #raw: RawEngine;
   #waiting = new Map<number, Waiting>();
@@ -57,7 +57,7 @@ export class Host implements Backend {
     return this.#begin(id, method, isGathered ? [...args, options?.onProgress] : args);
   }
 
-  /** Why a file is not handed over: there is no room for its bytes. */
+  /** The error of a file whose bytes do not fit into memory. */
   #noRoom({ length }: Uint8Array): EngineError | undefined {
     if (this.#ended) return undefined;
     const { usedBytes, limitBytes } = this.#raw.memory() as { usedBytes: number; limitBytes: number };
@@ -71,7 +71,7 @@ export class Host implements Backend {
     return this.registerAsk(id, name, args, returns, ask);
   }
 
-  /** The same with a function that is asked, and that {@link answer} answers. */
+  /** Registers a function that runs elsewhere: `ask` gets each batch, and {@link answer} takes the values. */
   registerAsk(id: number, name: string, args: string[], returns: string, ask: Ask): Promise<unknown> {
     return this.#begin(id, "registerFunction", [name, args, returns, ask]);
   }
@@ -106,11 +106,11 @@ export class Host implements Backend {
   close(): void {
     if (this.#ended) return;
     this.#end(new EngineError("engine_closed", "the engine was closed"));
-    // While it works it is in use; the work frees it at its end.
+    // A working engine is in use; the work loop frees it at its end.
     if (!this.#works) this.#raw.free();
   }
 
-  /** Anything that is thrown out of the engine, and not returned, means that it is lost. */
+  /** An exception out of the engine, other than a returned error, means that the engine has crashed. */
   async #guarded<T>(work: () => T | Promise<T>): Promise<T> {
     if (this.#ended) throw this.#ended;
     let begun: T | Promise<T>;
@@ -143,7 +143,7 @@ export class Host implements Backend {
       return;
     }
     this.#works = true;
-    // Calls of the same moment begin together.
+    // Calls of the same microtask turn start together.
     queueMicrotask(() => void this.#work());
   }
 
@@ -168,7 +168,7 @@ export class Host implements Backend {
       if (ended[0] === WAITS) await this.#rest();
     }
     this.#works = false;
-    // Closed inside of a turn, where it could not be freed.
+    // The engine was closed during a turn, where it could not be freed.
     if (this.#ended?.code === "engine_closed") this.#raw.free();
   }
 
@@ -211,7 +211,7 @@ async function compiled(wasm: WasmSource): Promise<WebAssembly.Module> {
 
 declare const setImmediate: ((work: () => void) => void) | undefined;
 
-/** Completes when the event loop had its turn: messages, timers, input. */
+/** Resolves after the event loop had a turn for messages, timers and input. */
 const macrotask: () => Promise<void> =
   typeof setImmediate === "function" ? () => new Promise((resolve) => setImmediate!(resolve)) : messages();
 

@@ -18,7 +18,7 @@ const platform: Platform = {
   },
   async wasm(given) {
     const source = given ?? new URL("./rhei_datafusion.wasm", import.meta.url);
-    // A worker has another base, and URLs do not cross to it.
+    // A worker has another base URL, and a `URL` object cannot be posted to it.
     if (typeof source === "string" || source instanceof URL) return new URL(source, globalThis.location?.href).href;
     return source;
   },

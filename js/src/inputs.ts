@@ -1,12 +1,12 @@
 import { EngineError } from "./errors.js";
 
-/** Something that holds a file: its bytes, a `File` or `Blob`, a response, or a URL to fetch. */
+/** A file: its bytes, a `File` or `Blob`, a response, or a URL to fetch. */
 export type FileSource = Uint8Array | ArrayBuffer | Blob | Response | URL | string;
 
-/** The bytes of a file, which the engine may keep. */
+/** The bytes of a file, in a buffer that can be transferred to the engine. */
 export async function bytesOf(source: FileSource, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
   if (ArrayBuffer.isView(source)) {
-    // The bytes are the caller's, and may be a part of what others use, as those of a Buffer are: they are copied.
+    // The caller keeps its bytes, and a Buffer is a part of shared memory: the bytes are copied.
     return new Uint8Array(new Uint8Array(source.buffer, source.byteOffset, source.byteLength));
   }
   if (source instanceof ArrayBuffer) return new Uint8Array(source.slice(0));
@@ -46,7 +46,7 @@ async function fetched(url: string, signal?: AbortSignal): Promise<Response> {
   }
 }
 
-/** The value, if it is a string: what reaches the engine as another type would not come back as an error. */
+/** The value, if it is a string: inside the engine, a value of another type would not be reported as an error. */
 export function text(what: string, value: unknown): string {
   if (typeof value === "string") return value;
   throw new EngineError("invalid", `${what} is a string, and not ${named(value)}`);
@@ -69,7 +69,7 @@ export function cancelled(signal: AbortSignal): EngineError {
   return new EngineError("cancelled", "the call was aborted", { cause: signal.reason });
 }
 
-/** A table of `apache-arrow`, of whatever version: it is recognised by what it can do. */
+/** A table of any version of `apache-arrow`, recognised by its properties. */
 export interface ArrowTableLike {
   readonly schema: unknown;
   readonly batches: readonly unknown[];
@@ -100,7 +100,7 @@ export interface Column {
   nullable?: boolean;
 }
 
-/** A schema of `apache-arrow`, of whatever version. */
+/** A schema of any version of `apache-arrow`. */
 export interface ArrowSchemaLike {
   readonly fields: readonly { readonly name: string; readonly type: unknown; readonly nullable: boolean }[];
 }
@@ -132,11 +132,11 @@ interface ArrowTypeLike {
 
 const UNITS = ["Second", "Millisecond", "Microsecond", "Nanosecond"];
 
-/** A type of apache-arrow by the name that the engine knows it by. */
+/** The engine's name of a type of apache-arrow. */
 function arrowType(given: unknown, column: string): string {
   const type = given as ArrowTypeLike;
   const unit = () => UNITS[type.unit ?? 1];
-  // Numbers below -1 are those of classes for one width or unit.
+  // Numbers below -1 are subclasses for one width or unit.
   switch (type.typeId) {
     case 1:
       return "Null";

@@ -3,11 +3,11 @@ import { EngineError, type SentError } from "./errors.js";
 import { evaluate, type ScalarFunction } from "./functions.js";
 import type { Answer, Request } from "./serve.js";
 
-/** A worker, of a page or of Node.js. */
+/** A worker of a page or of Node.js. */
 export interface WorkerLike {
   post(request: Request, transfer: ArrayBuffer[]): void;
   listen(onAnswer: (answer: Answer) => void, onFailure: (why: string) => void): void;
-  /** Whether the worker is to keep the process alive. */
+  /** Sets whether the worker keeps the process alive. */
   hold?(busy: boolean): void;
   terminate(): void;
 }

@@ -16,12 +16,12 @@ export class Result {
     this.ipc = ipc;
   }
 
-  /** How many rows there are. */
+  /** The number of rows. */
   get numRows(): number {
     return this.#table().numRows;
   }
 
-  /** The columns, each with its name, its type and its values. */
+  /** The columns, each with its name, type and values. */
   get columns(): readonly ResultColumn[] {
     return this.#table().columns;
   }
@@ -31,7 +31,7 @@ export class Result {
     return [...this] as T[];
   }
 
-  /** The rows as a table of `apache-arrow`, which has to be installed beside this package. */
+  /** The rows as a table of `apache-arrow`, which must be installed beside this package. */
   async toTable(): Promise<ArrowTable> {
     const { tableFromIPC } = await apacheArrow();
     return tableFromIPC(this.ipc);
@@ -48,7 +48,7 @@ export class Result {
   }
 }
 
-/** Some rows of a result that is read as a stream: an Arrow IPC stream of its own. */
+/** Some rows of a result that is read as a stream, as a complete Arrow IPC stream. */
 export class Batch extends Result {
   readonly #numRows: number;
 

@@ -11,7 +11,7 @@ import {
 import { typeName } from "./types.js";
 
 /**
- * What `rows()` makes of a value:
+ * The JavaScript value that `rows()` returns for each SQL type:
  *
  * | SQL | JavaScript |
  * |---|---|
@@ -65,7 +65,7 @@ export function decoded(ipc: Uint8Array): { numRows: number; columns: ResultColu
 /** The parts of an interval of months, days and nanoseconds, in bytes. */
 const INTERVAL = { bytes: 16, days: 4, nanoseconds: 8 };
 
-/** Has a batch give the bits of what Flechette makes inexact numbers of, or refuses to where they are large. */
+/** Makes a batch return exact values where Flechette returns inexact numbers or throws for large ones. */
 // biome-ignore lint/suspicious/noExplicitAny: as Flechette has it.
 function exact(batch: Batch<any>): void {
   for (const child of batch.children ?? []) exact(child);
@@ -152,13 +152,13 @@ function converter(type: DataType): Converter {
   }
 }
 
-/** The quotient, rounded down: a moment before 1970 belongs to the millisecond that it is in. */
+/** The quotient, rounded down: a time before 1970 belongs to the millisecond that contains it. */
 function floored(value: bigint, divisor: bigint): bigint {
   const quotient = value / divisor;
   return value < 0n && quotient * divisor !== value ? quotient - 1n : quotient;
 }
 
-/** A decimal's integer with its point, exact. */
+/** A decimal's integer with its decimal point, exact. */
 function decimal(digits: bigint, scale: number): string {
   if (scale <= 0) return (digits * 10n ** BigInt(-scale)).toString();
   const sign = digits < 0n ? "-" : "";

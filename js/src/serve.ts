@@ -3,7 +3,7 @@ import { EngineError, type SentError } from "./errors.js";
 import type { Answered } from "./functions.js";
 import { type Ask, Host } from "./host.js";
 
-/** What a worker is asked. */
+/** A message to the worker. */
 export type Request =
   | { kind: "start"; start: Start }
   | { kind: "call"; id: number; method: Method; args: unknown[]; progress: boolean }
@@ -12,7 +12,7 @@ export type Request =
   | { kind: "cancel"; id: number }
   | { kind: "closeResult"; id: number };
 
-/** What it answers. */
+/** A message from the worker. */
 export type Answer =
   | { kind: "ready" }
   | { kind: "notReady"; error: SentError }
@@ -27,7 +27,7 @@ export interface Port {
   listen(listener: (request: Request) => void): void;
 }
 
-/** Runs an engine for whoever is at the other end of a port. */
+/** Runs an engine for the other end of a port. */
 export function serve(port: Port): void {
   let host: Host | undefined;
   const settle = (id: number, call: Promise<unknown>) =>
@@ -78,7 +78,7 @@ function sent(error: unknown): SentError {
   return { code: "internal", message: error instanceof Error ? error.message : String(error) };
 }
 
-/** The buffers of a value, which are given away and not copied. */
+/** The buffers of a value, which are transferred instead of copied. */
 function buffers(value: unknown): ArrayBuffer[] {
   const found = Array.isArray(value) ? value : [value];
   return found.filter((part) => part instanceof Uint8Array).map((part) => part.buffer as ArrayBuffer);

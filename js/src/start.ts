@@ -3,14 +3,14 @@ import type { EngineOptions } from "./engine.js";
 import { EngineError } from "./errors.js";
 import { Remote, type WorkerLike } from "./remote.js";
 
-/** What differs between a page and Node.js. */
+/** The differences between a page and Node.js. */
 export interface Platform {
   createWorker(): WorkerLike;
-  /** Where the package's WebAssembly is, or what it is. */
+  /** The location of the package's WebAssembly, or the WebAssembly itself. */
   wasm(given: WasmSource | undefined): Promise<WasmSource>;
 }
 
-/** Starts the instance of an engine. */
+/** Starts an engine's instance. */
 export async function start(platform: Platform, options: EngineOptions = {}): Promise<Backend> {
   const told: Start = {
     wasm: await platform.wasm(options.wasm),

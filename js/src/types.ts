@@ -3,7 +3,7 @@ import { type DataType, type Field, Type } from "@uwdata/flechette";
 const TIME_UNITS = ["s", "ms", "µs", "ns"];
 const INTERVAL_UNITS = ["YearMonth", "DayTime", "MonthDayNano"];
 
-/** A type as `tableSchema` and SQL's `arrow_typeof` name it: `Int64`, `Timestamp(ms)`, `List(Utf8)`. */
+/** The name of a type in `tableSchema` and in SQL's `arrow_typeof`: `Int64`, `Timestamp(ms)`, `List(Utf8)`. */
 export function typeName(type: DataType): string {
   switch (type.typeId) {
     case Type.Int:

@@ -1,4 +1,4 @@
-// A program that ends although its engine is open.
+// A program that must end although its engine is open.
 import { Engine } from "rhei-datafusion";
 
 const db = await Engine.create();

@@ -1,4 +1,4 @@
-// The claims in Node.js, with a worker and without, on the package as it is installed.
+// Runs the tests in Node.js, with a worker and without, on the installed package.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";

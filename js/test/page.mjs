@@ -1,4 +1,4 @@
-// The claims in a page, with a worker and without; the title tells when they are done.
+// Runs the tests in a page, with a worker and without; the page's title reports the end.
 import * as arrow from "./arrow.js";
 import * as rhei from "./node_modules/rhei-datafusion/dist/index.js";
 import { tests } from "./suite.mjs";
@@ -7,7 +7,7 @@ const crash = (db) => db.backend.call(-1, "crash", []);
 const failures = [];
 globalThis.failures = failures;
 globalThis.count = 0;
-// As the runner of Node.js does.
+// As the test runner of Node.js does.
 addEventListener("unhandledrejection", ({ reason }) =>
   failures.push(`no one heard of this: ${reason?.stack ?? reason}`),
 );

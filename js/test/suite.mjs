@@ -1,5 +1,5 @@
-// Claims about the package, for Node.js and for a page alike: each is given the package, how to open an engine and how to crash it,
-// and whether modules find each other by name (without a bundler a page has none).
+// Tests of the package, for Node.js and for a page alike: each gets the package, functions that open and crash an
+// engine, and whether modules find each other by name (in a page without a bundler they do not).
 
 import { files, flags } from "./parquet.mjs";
 
@@ -30,10 +30,11 @@ export async function fails(work, code, text = "") {
 }
 
 const LONG = "SELECT count(*) FROM range(100000) a, range(1000000) b WHERE a.value + b.value = -1";
-// Gives 40,000 rows at once, and then none for as long as LONG takes: a stream has a batch of them, and waits for the second one.
+// Returns 40,000 rows at once, and then none for as long as LONG takes: a stream gets one batch and waits for the
+// second.
 const BEGINS = "SELECT a.value FROM range(100000) a, range(1000000) b WHERE a.value + 100000 * b.value < 40000";
 
-/** Begins a query that is at work from then on, and until it is stopped. Returns what waits for its end. */
+/** Starts a query that is running once this resolves, and until it is stopped. Returns a function that waits for its end. */
 async function atWork(db, options) {
   let ended;
   await new Promise((resolve, reject) => {
@@ -114,7 +115,7 @@ export const tests = {
       columns.map((column) => column.name),
       values.map((_, at) => `c${at}`),
     );
-    // Results carry no views and no dictionaries: not all readers of Arrow know them, and streams of them.
+    // Results and streams have neither view types nor dictionaries, which some Arrow readers do not support.
     const plain = (type) => type.replaceAll("View", "").replace(/Dictionary\(Int32, (\w+)\)/, "$1");
     equal(
       columns.map((column) => column.type),
@@ -200,7 +201,7 @@ export const tests = {
 
   async "what a call is given stays the caller's"({ open }) {
     const db = await open();
-    // A Buffer is a part of memory that others use too.
+    // A Buffer is a part of memory that has other users.
     const bytes = globalThis.Buffer?.from("a\n1\n2\n") ?? new TextEncoder().encode("a\n1\n2\n");
     equal([await db.loadCsv("t", bytes), await db.loadCsv("u", bytes)], [2, 2]);
     equal(bytes.length, 6);
@@ -266,7 +267,7 @@ export const tests = {
     const reader = db.stream(BEGINS).toReadableStream().getReader();
     equal((await reader.read()).done, false);
     const pending = reader.read();
-    // What is asked later is answered: so the engine is at work for the reader.
+    // This later call is answered, so the engine has started on the pending read.
     await db.version();
     await reader.cancel();
     equal((await pending).done, true);
@@ -322,7 +323,7 @@ export const tests = {
     const files = ["a\n1\n", "a\n2\n3\n", "a\n4\n"];
     equal(await Promise.all(files.map((text) => db.loadCsv("T", bytes(text)))), [1, 2, 1]);
     equal((await db.query("SELECT sum(a) AS s FROM t")).rows(), [{ s: 10n }]);
-    // What fails makes no table, and the next one does.
+    // The file with an error creates no table; the next file does.
     const mixed = ["a\n1,2\n", "a\n7\n"].map((text) => db.loadCsv("u", bytes(text)).catch((error) => error.code));
     equal((await Promise.all(mixed))[1], 1);
     equal((await db.query("SELECT a FROM u")).rows(), [{ a: 7n }]);
@@ -368,7 +369,7 @@ export const tests = {
     };
     await db.registerFunction("f", fn, { args: ["BIGINT"], returns: "BIGINT" });
     await fails(() => db.query("SELECT f(value) AS y FROM range(1, 3)"), "invalid", "two");
-    // Were the other one a failure that no one hears of, that would be told before this is answered.
+    // An unhandled rejection of the other promise would be reported before this query is answered.
     equal((await db.query("SELECT 1 AS one")).rows(), [{ one: 1n }]);
     db.close();
   },
@@ -521,7 +522,7 @@ export const tests = {
       let isOver = false;
       const load = () => db.loadParquet("t", endless, { signal: stop.signal }).finally(() => (isOver = true));
       const loading = fails(load, "cancelled");
-      // Until some of its rows are there.
+      // Until some rows are loaded.
       while (!isOver && (await db.memory()).usedBytes < usedBytes + (1 << 20)) await db.version();
       stop.abort();
       await loading;
@@ -573,14 +574,14 @@ export const tests = {
       rows += batch.numRows;
     }
     equal(rows, 300000);
-    // Without an end: so nothing runs ahead of the reader.
+    // An endless result: the engine must not run ahead of the reader.
     let batches = 0;
     for await (const batch of db.stream("SELECT a.value FROM range(1000000) a, range(1000000) b")) {
       assert(batch instanceof rhei.Batch);
       if (++batches === 3) break;
     }
     const before = (await db.memory()).usedBytes;
-    // Whatever went on would have its turns beside this.
+    // Any work that is still going on would get its turns during this query.
     equal((await db.query("SELECT sum(value) AS s FROM range(3000000)")).rows(), [{ s: 4499998500000n }]);
     assert((await db.memory()).usedBytes <= before + (1 << 20), "it went on without a reader");
     const reader = db.stream("SELECT value FROM range(50000)").toReadableStream().getReader();

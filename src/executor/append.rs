@@ -1,4 +1,4 @@
-//! `load_arrow` and `load_stream`: appends of Arrow batches that the program hands over.
+//! `load_arrow`, `load_stream` and `create_table_from`: append the program's Arrow batches.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::snapshot::{RelationId, Snapshot, Table, Version};
 use crate::sql::conform;
 use crate::store::CommitOutcome;
 
-/// Rows that were written and wait for a commit to name them.
+/// Rows that were written as fragments, but are not committed yet.
 struct Append {
     base: Arc<Snapshot>,
     name: String,
@@ -24,21 +24,21 @@ struct Append {
 }
 
 impl Executor {
-    /// Appends batches to a table, in the shape it has now.
+    /// Appends batches to a table, converted to the table's current schema.
     pub(super) async fn append_batches(
         &self,
         name: &str,
         batches: &[RecordBatch],
     ) -> Result<u64, DfOlapError> {
         let mut lost = Conflict("");
-        // The commit meets what others did; so the table as it was last seen will do at first.
+        // The commit detects concurrent changes, so the first attempt uses the last known snapshot, without a refresh.
         let mut known = self.store.known();
         for _ in 0..MAX_ATTEMPTS {
             let rows = stream::iter(batches.iter().cloned().map(Ok)).boxed();
             let append = match known.take() {
                 Some(known) => match self.prepare_append(known, name, rows).await {
                     Ok(append) => append,
-                    // Others may have changed the table since.
+                    // The known snapshot may be stale: try again on a fresh snapshot.
                     Err(_) => continue,
                 },
                 None => {
@@ -54,8 +54,8 @@ impl Executor {
         Err(spent(&lost))
     }
 
-    /// Appends the batches of a stream to a table. The stream can be read once: a change of the table meanwhile is an
-    /// error.
+    /// Appends the batches of a stream to a table. The stream can be read only once, so a concurrent change of the
+    /// table's columns is an error.
     pub(super) async fn append_stream(
         &self,
         name: &str,
@@ -134,7 +134,7 @@ impl Executor {
         })
     }
 
-    /// Appends commute with all but a change of the table itself.
+    /// Commits an append, which conflicts only with a change of the table's columns or a DROP.
     async fn append(&self, append: Append) -> Result<Result<u64, Conflict>, DfOlapError> {
         if append.count == 0 {
             return Ok(Ok(0));

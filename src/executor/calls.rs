@@ -1,8 +1,8 @@
 //! [`Calls`]: the engine's methods as a trait object.
 //!
-//! An `async fn` is compiled where it is awaited: in every program that calls it, with all that it awaits in turn. The
-//! futures of this trait are boxed, in functions that are not generic; so what is behind them is compiled once, in this
-//! crate.
+//! An `async fn` is compiled in the crate that awaits it: in every program that calls the engine, with everything that
+//! the function awaits in turn. This trait boxes its futures in functions that are not generic, so that the code behind
+//! the futures is compiled once, in this crate.
 
 use std::error::Error;
 use std::fmt::Debug;
@@ -26,7 +26,7 @@ use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
 
-/// The calls of an engine; the public methods say what each does.
+/// The calls of an engine, documented at the public methods.
 #[async_trait]
 pub(crate) trait Calls: Debug + Send + Sync {
     /// The newest snapshot.

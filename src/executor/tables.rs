@@ -12,7 +12,7 @@ use crate::snapshot::{Relation, RelationId, Snapshot, Table, TableDefinition};
 use crate::sql::{TableEdit, check_type, key_of};
 
 impl Executor {
-    /// Creates a table without rows, or with those that an older version of this crate wrote for it.
+    /// Creates an empty table, or a table with the rows that an older version of this crate wrote for it.
     pub(super) async fn create_empty(
         &self,
         table: &str,
@@ -60,8 +60,8 @@ impl Executor {
         .await
     }
 
-    /// What an older version of this crate wrote for a table that is to be made, by its name as it was given or as SQL
-    /// reads it.
+    /// The folder and fragments that an older version of this crate wrote for a new table, found by the table's name as
+    /// given or in lower case.
     async fn adoptable(
         &self,
         given: &str,
@@ -88,7 +88,7 @@ impl Executor {
         .await
     }
 
-    /// Adds a column that is NULL in the rows that exist.
+    /// Adds a column that is NULL in existing rows.
     pub(super) async fn add_nullable(
         &self,
         table: &str,
@@ -123,7 +123,7 @@ impl Executor {
     }
 }
 
-/// A table by the name that an API call gives: as it is, or as SQL without quotes would read it.
+/// Finds a table by the name in an API call: as given, or else in lower case, as SQL reads unquoted names.
 pub(super) fn find(snapshot: &Snapshot, name: &str) -> Result<(String, Arc<Table>), DfOlapError> {
     let lower = name.to_ascii_lowercase();
     for candidate in [name, lower.as_str()] {
@@ -134,7 +134,7 @@ pub(super) fn find(snapshot: &Snapshot, name: &str) -> Result<(String, Arc<Table
     Err(DfOlapError::TableNotFound(name.to_string()))
 }
 
-/// The same columns under the same key, whatever metadata the fields carry.
+/// Whether two definitions have the same columns and key; field metadata is ignored.
 fn same_shape(a: &TableDefinition, b: &TableDefinition) -> bool {
     let fields = |d: &TableDefinition| -> Vec<_> {
         let fields = d.schema.fields().iter();
@@ -157,12 +157,12 @@ pub(super) fn identifier<'a>(what: &str, name: &'a str) -> Result<&'a str, DfOla
     )))
 }
 
-/// A column's name as `create_table` takes it.
+/// Checks a column name of `create_table`.
 fn plain_name(name: &str) -> Result<&str, DfOlapError> {
     identifier("column", name)
 }
 
-/// A column's name as a file may have it.
+/// Checks a column name of a file, which may be any text that is not blank.
 pub(super) fn any_name(name: &str) -> Result<&str, DfOlapError> {
     match name.trim().is_empty() {
         true => Err(DfOlapError::Invalid("a column has no name".to_string())),
@@ -170,7 +170,7 @@ pub(super) fn any_name(name: &str) -> Result<&str, DfOlapError> {
     }
 }
 
-/// The definition that a caller asks for; the key's columns are NOT NULL.
+/// The table definition for a caller's schema. `named` checks each column name; key columns become NOT NULL.
 pub(super) fn definition(
     schema: &SchemaRef,
     primary_key: &[String],

@@ -1,10 +1,10 @@
 //! Thread pools of the engine, one for each running statement, so that CPU-bound plans never block the tokio runtime of
 //! the program, or another statement.
 //!
-//! A sort, a join's table or one call of a function may take seconds in which nobody is asked whether to stop. So each
-//! statement that runs a plan has a *lane*, a few threads by themselves; who waits for its rows waits elsewhere and
-//! goes on when the time has come, whatever the lane is doing. A lane whose statement was given up is free again when
-//! its work has ended, and until then the others share the processors with it, in the turns that [`Threads`] are given.
+//! A sort, the build side of a join or one function call may run for seconds without a check for cancellation. So each
+//! statement that runs a plan has a *lane*, a small thread pool of its own; the caller waits for the rows outside the
+//! lane and returns at the deadline, whatever the lane is doing. The lane of an abandoned statement is free again when
+//! its current work has ended; until then other lanes share the processors with it, by the priorities of [`Threads`].
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -25,15 +25,16 @@ use super::native::STACK_BYTES;
 use super::turns::{HAVE_PRIORITIES, Threads};
 use crate::error::{DfOlapError, panicked};
 
-/// The most threads of all lanes together, so far as [`FEWEST`] lets them.
+/// The maximum number of threads of all lanes together, unless [`FEWEST`] lanes need more.
 const THREADS: usize = 64;
-/// Of lanes there are up to this many on any machine, and not more than [`MOST`]; with more statements at once, several
-/// share one.
+/// The maximum number of lanes is at least this on any machine, and at most [`MOST`]; with more concurrent statements,
+/// several share a lane.
 const FEWEST: usize = 4;
 const MOST: usize = 16;
-/// The batches that are made before they are asked for.
+/// The number of batches that a lane produces ahead of the reader.
 const AHEAD: usize = 1;
-/// How often it is looked at lanes, and after how many looks at none it is waited for one.
+/// The interval at which the watcher checks busy lanes, and the number of checks without a busy lane after which it
+/// blocks until a statement starts.
 const LOOK: Duration = Duration::from_millis(25);
 const LOOKS: usize = 40;
 
@@ -49,7 +50,7 @@ struct Lanes {
     watcher: Watcher,
 }
 
-/// The thread that looks for lanes which compute for long.
+/// The state of the thread that looks for lanes with long computations.
 #[derive(PartialEq)]
 enum Watcher {
     Nobody,
@@ -62,7 +63,7 @@ struct Lane {
     threads: Arc<Threads>,
 }
 
-/// Where connections live, which statements of several lanes share: no work holds it up.
+/// The runtime of network connections, which statements of several lanes share. No computation runs on it.
 #[cfg(feature = "cloud-storage")]
 pub(crate) fn connections() -> std::io::Result<Handle> {
     static CONNECTIONS: Mutex<Option<Runtime>> = Mutex::new(None);
@@ -106,11 +107,11 @@ impl Lane {
     }
 }
 
-/// Starts a task on a lane on which nothing runs, or on the one on which least does.
+/// Starts a task on an idle or a new lane, or else on the lane with the fewest tasks.
 fn start(work: impl Future<Output = ()> + Send + 'static) -> std::io::Result<Task> {
-    // Locked until the task is there, so that the next one sees it.
+    // Locked until the task is spawned, so that the next call counts it.
     let mut lanes = LANES.lock();
-    // Threads that were given a lower priority have it for good.
+    // A thread cannot raise its priority again, so idle lanes with lowered threads are shut down.
     let ended = lanes
         .all
         .extract_if(.., |lane| lane.threads.are_low() && lane.tasks() == 0);
@@ -132,7 +133,7 @@ fn start(work: impl Future<Output = ()> + Send + 'static) -> std::io::Result<Tas
             lanes.all.push(lane);
             Ok(task)
         }
-        // Where the system gives no more threads, those that are there have to do.
+        // If the system gives no more threads, an existing lane takes the task.
         (Err(_), Some(lane)) => Ok(lane.spawn(work)),
         (Err(error), None) => Err(error),
     }
@@ -157,7 +158,7 @@ impl Lanes {
     }
 }
 
-/// Looks at the threads of lanes with something to do, time and again, and waits where for some time none had.
+/// Checks the threads of busy lanes at intervals, and blocks after some time without a busy lane.
 fn watch() {
     let mut idle = 0;
     loop {
@@ -181,7 +182,7 @@ fn watch() {
     }
 }
 
-/// A task that ends with who waits for it.
+/// A task that is aborted when this handle is dropped.
 struct Task(JoinHandle<()>);
 
 impl Drop for Task {
@@ -190,7 +191,7 @@ impl Drop for Task {
     }
 }
 
-/// Opens and reads a stream on a lane; here its batches only pass.
+/// Opens and reads a stream on a lane; the returned stream only receives the batches.
 pub(crate) async fn elsewhere(
     open: impl Future<Output = Result<SendableRecordBatchStream, DfOlapError>> + Send + 'static,
 ) -> Result<SendableRecordBatchStream, DfOlapError> {
@@ -228,7 +229,7 @@ pub(crate) async fn elsewhere(
         let _ = &task;
         rows.poll_recv(cx)
     });
-    // A panic ends the rows without a word; its word comes after.
+    // After a panic the channel of rows just ends, so the panic's error is appended.
     let end = end
         .into_stream()
         .filter_map(|end| async move { Some(Err(end.ok()?.into())) });

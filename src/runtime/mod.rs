@@ -35,5 +35,5 @@ pub(crate) use wasm::{HEAP, Slice, Slices};
 /// Whether all statements share one thread with the program around them.
 pub(crate) const SINGLE_THREADED: bool = cfg!(target_arch = "wasm32");
 
-/// The longest that work goes on before others have their turn.
+/// The time after which long work yields to other tasks.
 pub(crate) const TURN: Duration = Duration::from_millis(4);

@@ -13,13 +13,13 @@ use crate::error::DfOlapError;
 pub(crate) async fn sleep(duration: Duration) {
     let slept = AssertUnwindSafe(tokio::time::sleep(duration)).catch_unwind();
     if slept.await.is_err() {
-        // A timer panics while its runtime is being shut down. A task ends here, where it gives up its turn; whoever
-        // waits outside of the runtime goes on without the timer.
+        // A timer panics while its runtime shuts down. A task of that runtime ends at this yield; a caller outside of
+        // the runtime goes on without the timer.
         yield_now().await;
     }
 }
 
-/// Runs `work`, which may block, where it holds up no other task.
+/// Runs `work`, which may block, on a thread where it blocks no other task.
 #[allow(clippy::disallowed_methods, reason = "the one place for threads")]
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
@@ -28,13 +28,13 @@ pub(crate) async fn blocking<T: Send + 'static>(
     done.map_err(std::io::Error::other)
 }
 
-/// Runs `work` to its end, whatever becomes of who waits for it.
+/// Runs `work` to its end in a task of its own, even if the caller is dropped.
 #[allow(clippy::disallowed_methods, reason = "the one place for tasks")]
 pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(work);
 }
 
-/// Lets other tasks of the same thread do something.
+/// Yields to other tasks of the same thread.
 #[allow(clippy::disallowed_methods, reason = "the one place for tasks")]
 pub(crate) async fn yield_now() {
     tokio::task::yield_now().await;
@@ -46,7 +46,7 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// Runs `work` with room to recurse: planning goes as deep as a statement is nested or its chains are long.
+/// Runs `work` with enough stack to recurse: planning recurses as deep as a statement is nested or its chains are long.
 pub(crate) fn with_deep_stack<T>(work: impl FnOnce() -> T) -> T {
     stacker::maybe_grow(RED_ZONE_BYTES, DEEP_STACK_BYTES, work)
 }
@@ -56,19 +56,19 @@ pub(crate) fn on_own_stack<T>(work: impl FnOnce() -> T) -> T {
     stacker::grow(DEEP_STACK_BYTES, work)
 }
 
-/// Enough for statements within the default limits.
+/// Enough stack for statements within the default limits.
 const RED_ZONE_BYTES: usize = 1 << 20;
 const DEEP_STACK_BYTES: usize = 32 << 20;
 
-/// How deep a plan may be: what looks at it, runs it and ends it calls itself so often, on a stack of [`STACK_BYTES`].
+/// The maximum depth of a plan: visiting, running and dropping a plan recurse this deep, on a stack of [`STACK_BYTES`].
 pub(crate) const PLAN_LEVELS: usize = 2_500;
-/// How deep queries may stand in one another, which have some levels each.
+/// The maximum nesting depth of queries; each query has several plan levels.
 pub(crate) const QUERY_LEVELS: usize = 250;
 /// The stack of a thread that runs plans.
 pub(super) const STACK_BYTES: usize = 64 << 20;
 
-/// What queries may use together when the builder says nothing: three quarters of the machine's memory, or of the
-/// control group's limit where there is a lower one.
+/// The default memory limit of all queries together: three quarters of the machine's memory, or of the control group's
+/// limit if that is lower.
 pub(crate) fn default_memory_limit_bytes() -> usize {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
@@ -83,10 +83,10 @@ pub(crate) fn default_memory_limit_bytes() -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
-/// Where the system tells nothing of its memory.
+/// The memory limit on a system that does not report its memory.
 const FALLBACK_MEMORY_BYTES: u64 = 2 << 30;
 
-/// Fails where there is no room for so many bytes more; tables are not counted here.
+/// Always succeeds: natively the memory of tables has no limit.
 pub(crate) fn check_room(_: usize) -> Result<(), DfOlapError> {
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! Thread priorities: the threads of a statement that has computed for long are lowered below those of others.
 //!
-//! The operating system gives threads of one priority equal parts of the processors; beside two or three statements
-//! that run for minutes a small one, and the program around, would wait for most of theirs. So the threads of a lane
-//! that has computed for long on its statement run on with a lower priority, where threads have one of their own, which
-//! is on Linux. The system gives no higher one back: when the statement has ended its lane ends too, and the next one
-//! has another.
+//! The operating system gives threads of equal priority equal shares of the processors: beside two or three statements
+//! that run for minutes, a small statement and the program itself would mostly wait. So the threads of a lane whose
+//! statement has computed for long continue at a lower priority, on systems with a priority per thread (Linux). A
+//! thread cannot raise its priority again: when the statement has ended, its lane ends too, and the next statement gets
+//! another lane.
 
 #[cfg(target_os = "linux")]
 use std::fs::read_to_string;
@@ -15,11 +15,10 @@ use parking_lot::Mutex;
 #[cfg(target_os = "linux")]
 use rustix::process::{Pid, getpriority_process, setpriority_process};
 
-/// How long the threads of a lane compute for a statement, all together, before they are looked at as those of a long
-/// one.
+/// The CPU time of all threads of a lane after which their statement counts as long.
 const LONG: Duration = Duration::from_millis(100);
-/// How many steps lower they run then, of the twenty that there are: each gets about a tenth of what another thread
-/// gets.
+/// The amount by which their nice value (at most 19) is raised then: such a thread gets about a tenth of the processor
+/// time of another thread.
 #[cfg(target_os = "linux")]
 const STEPS: i32 = 10;
 
@@ -31,21 +30,21 @@ pub(super) const HAVE_PRIORITIES: bool = cfg!(target_os = "linux");
 pub(super) struct Threads {
     #[cfg(target_os = "linux")]
     all: Mutex<Vec<Pid>>,
-    /// How many statements began when the lane had none.
+    /// The number of statements that started while the lane was idle.
     begun: AtomicU64,
-    /// The number of the statement that was seen last, and how long the threads had computed then.
+    /// The value of `begun` when [`look`](Self::look) first saw the current statement, and the threads' CPU time then.
     seen: Mutex<(u64, Duration)>,
     are_low: AtomicBool,
 }
 
 impl Threads {
-    /// For each thread as it begins.
+    /// Called by each thread when it starts.
     pub fn enter(&self) {
         #[cfg(target_os = "linux")]
         self.all.lock().push(rustix::thread::gettid());
     }
 
-    /// For each thread as it ends.
+    /// Called by each thread when it ends.
     pub fn leave(&self) {
         #[cfg(target_os = "linux")]
         self.all
@@ -53,17 +52,17 @@ impl Threads {
             .retain(|thread| *thread != rustix::thread::gettid());
     }
 
-    /// A statement begins and is alone.
+    /// Called when a statement starts while the lane is idle.
     pub fn begin(&self) {
         self.begun.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether they have a lower priority than they began with.
+    /// Whether the threads' priority was lowered.
     pub fn are_low(&self) -> bool {
         self.are_low.load(Ordering::Relaxed)
     }
 
-    /// Lowers their priority where they have computed for long since their statement was seen first.
+    /// Lowers the threads' priority if they have computed for more than [`LONG`] since their statement was first seen.
     pub fn look(&self) {
         if self.are_low() {
             return;
@@ -78,7 +77,7 @@ impl Threads {
         }
     }
 
-    /// How long they have computed, as far as the system says.
+    /// The CPU time of all threads, as far as the system reports it.
     #[cfg(target_os = "linux")]
     fn computed(&self) -> Duration {
         let of = |thread: &Pid| -> Option<u64> {

@@ -1,8 +1,8 @@
 //! Browser platform shims: one thread, shared with the event loop, on which statements run in time slices.
 //!
 //! DataFusion spawns tasks into the tokio runtime that it is polled in. There is one such runtime here, and it never
-//! parks: it is entered for a slice of time, in which a call and all spawned tasks are polled ([`drive`]), and left
-//! again, so that the event loop has its turn: messages, timers, promises.
+//! parks: [`drive`] enters it for a slice of time, polls a call and all spawned tasks, and leaves it again, so that the
+//! event loop can handle messages, timers and promises.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -21,24 +21,24 @@ pub(crate) use web_time::Instant;
 
 use crate::error::DfOlapError;
 
-/// How long a slice lasts before the event loop has a turn.
+/// The length of a slice, after which the event loop runs.
 const SLICE: Duration = Duration::from_millis(8);
-/// How often a spawned task is polled before a call that waits is taken to wait for the event loop.
+/// The number of polls of spawned tasks without a wake-up after which a call is taken to wait for the event loop.
 const TURNS: usize = 64;
-/// How long a call that waits is left alone before its tasks are looked at again.
+/// The pause after which the tasks of a waiting call are polled again.
 const REST: Duration = Duration::from_millis(4);
 
 thread_local! {
     static RUNTIME: tokio::runtime::Runtime = tokio::runtime::Builder::new_current_thread()
-        // After each poll of a task it is seen whether the slice is over.
+        // Returns to the loop of a slice after each poll of a task, to check whether the slice is over.
         .event_interval(1)
         .build()
         .expect("a runtime without timers and I/O needs nothing of the system");
     static TURN: RefCell<Option<Turn>> = const { RefCell::new(None) };
 }
 
-/// Drives `work` to its end, in slices, with a turn of the event loop between them. In the browser every call of an
-/// engine, and all that reads its streams, has to be driven.
+/// Runs `work` to its end in slices, between which the event loop runs. In the browser every call of an engine, and all
+/// code that reads the engine's streams, must run in this function.
 ///
 /// ```ignore
 /// let rows = rhei_datafusion::drive(engine.query("SELECT 1 UNION ALL SELECT 2")).await?;
@@ -47,8 +47,8 @@ pub async fn drive<F: Future>(work: F) -> F::Output {
     let mut work = std::pin::pin!(work);
     let slices = Slices::default();
     loop {
-        // First of all, so never inside of a slice of another: a function in JavaScript that a query calls may call an
-        // engine.
+        // Waits before each slice, so that no slice runs inside a slice of another call: a JavaScript function that a
+        // query calls may call an engine.
         turn_of_the_event_loop().await;
         match slices.work(work.as_mut()) {
             Slice::Done(output) => return output,
@@ -64,13 +64,13 @@ pub async fn drive<F: Future>(work: F) -> F::Output {
 /// The result of a time slice.
 pub(crate) enum Slice<T> {
     Done(T),
-    /// There is more to do at once.
+    /// There is more work to do now.
     Busy,
-    /// For a promise, a timer or another call.
+    /// The work waits for a promise, a timer or another call.
     Waits,
 }
 
-/// Slices of time for one piece of work.
+/// The time slices of one piece of work.
 #[derive(Default)]
 pub(crate) struct Slices(Arc<Woken>);
 
@@ -86,12 +86,12 @@ impl Slices {
                     woken.take();
                     let polled = work.as_mut().poll(&mut Context::from_waker(&waker));
                     if let Poll::Ready(output) = polled {
-                        // What yielded in that poll is woken here, and forgotten where the runtime is left before:
-                        // another call may have, where several are polled together.
+                        // Tasks that yielded in that poll are woken here; their wake-ups are lost if the runtime is
+                        // left before. With several calls polled together, another call may have yielded.
                         tokio::task::yield_now().await;
                         return Slice::Done(output);
                     }
-                    // Always once, for the same reason.
+                    // At least one yield, for the same reason.
                     let mut turns = 0;
                     let is_over = || now().duration_since(begun) >= SLICE;
                     loop {
@@ -148,12 +148,12 @@ impl Wake for Woken {
     }
 }
 
-/// A channel to ourselves: its messages come after what else waits in the event loop, and, unlike timers, without
-/// delay.
+/// A message channel of this thread to itself: a message arrives after the events that already wait in the event loop
+/// and, unlike a timer, without delay.
 struct Turn {
     sender: JsValue,
     post: Function,
-    /// In Node.js an open port keeps the process alive, so it counts only while someone waits.
+    /// In Node.js an open port keeps the process alive, so the port is held only while a call waits.
     hold: Option<Function>,
     release: Option<Function>,
     waiting: VecDeque<oneshot::Sender<()>>,
@@ -217,7 +217,7 @@ impl Turn {
     }
 }
 
-/// Completes when the event loop has done what waited for it.
+/// Completes when the event loop has handled the events that waited.
 async fn turn_of_the_event_loop() {
     let turn = TURN.with_borrow_mut(|turn| {
         if turn.is_none() {
@@ -233,7 +233,7 @@ async fn turn_of_the_event_loop() {
     }
 }
 
-/// A timer of the event loop; it goes with whoever waits for it.
+/// A timer of the event loop, cleared on drop.
 struct Timer {
     id: f64,
     elapsed: oneshot::Receiver<()>,
@@ -246,7 +246,7 @@ impl Timer {
             let _ = sender.send(());
         });
         let milliseconds = duration.as_secs_f64() * 1000.0;
-        // In Node.js it is an object with a number.
+        // In Node.js the timer is an object, which `Number` converts to its id.
         let id =
             global_function("setTimeout")?.call2(&JsValue::NULL, &elapse, &milliseconds.into())?;
         let id = global_function("Number")?.call1(&JsValue::NULL, &id)?;
@@ -269,7 +269,7 @@ fn global_function(name: &str) -> Result<Function, JsValue> {
 
 /// Completes after `duration`.
 pub(crate) async fn sleep(duration: Duration) {
-    // Longer than a timer can be.
+    // The longest delay that `setTimeout` takes.
     const MOST: Duration = Duration::from_millis(i32::MAX as u64);
     let mut left = duration;
     while let Ok(mut timer) = Timer::new(left.min(MOST)) {
@@ -287,10 +287,10 @@ pub(crate) async fn sleep(duration: Duration) {
 #[global_allocator]
 static ALLOCATOR: cap::Cap<std::alloc::System> = cap::Cap::new(std::alloc::System, usize::MAX);
 
-/// What tables and statements use together, the most that they did, and what they may use, in bytes.
+/// The memory that tables and statements use together, its peak and its limit, in bytes.
 ///
-/// wasm32 has four gigabytes at most, and an allocation that fails ends the instance: so what would go beyond the limit
-/// is refused before it is asked for.
+/// wasm32 has four gigabytes at most, and a failed allocation ends the instance. So a request beyond the limit is
+/// refused before it is allocated.
 pub(crate) struct Heap {
     limit: AtomicUsize,
 }
@@ -309,7 +309,7 @@ impl Heap {
         ALLOCATOR.allocated()
     }
 
-    /// Nothing counts what is allocated.
+    /// Without the feature `javascript`, allocations are not counted.
     #[cfg(not(feature = "javascript"))]
     pub fn used(&self) -> usize {
         0
@@ -328,7 +328,7 @@ impl Heap {
         self.limit.store(bytes, Ordering::Relaxed);
     }
 
-    /// Says why, where there is no room for so many bytes more.
+    /// Fails with a message if `bytes` more would exceed the limit.
     pub fn check_room(&self, bytes: usize) -> Result<(), String> {
         match self.used().checked_add(bytes) {
             Some(sum) if sum <= self.limit() => Ok(()),
@@ -342,7 +342,7 @@ impl Heap {
     }
 }
 
-/// Fails where there is no room for so many bytes more.
+/// Fails if `bytes` more would exceed the memory limit.
 pub(crate) fn check_room(bytes: usize) -> Result<(), DfOlapError> {
     HEAP.check_room(bytes)
         .map_err(DfOlapError::ResourcesExhausted)
@@ -353,23 +353,24 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// Runs `work`: the stack does not grow here, and limits on statements are lower.
+/// Runs `work` directly: the stack cannot grow here, so the limits on statements are lower.
 pub(crate) fn with_deep_stack<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// How deep a plan may be, on the megabyte or less of stack that a browser gives: half of it is enough for what the
-/// browser's first compiler makes of an optimized module. Modules that are not optimized take several times as much.
+/// The maximum depth of a plan, for the megabyte or less of stack that a browser gives. An optimized module, compiled
+/// by the browser's baseline compiler, takes half of that stack; modules that are not optimized take several times as
+/// much.
 pub(crate) const PLAN_LEVELS: usize = if cfg!(debug_assertions) { 200 } else { 500 };
-/// How deep queries may stand in one another, which have some levels each.
+/// The maximum nesting depth of queries; each query has several plan levels.
 pub(crate) const QUERY_LEVELS: usize = 64;
 
-/// Runs `work`: there is one stack.
+/// Runs `work` directly: there is only one stack.
 pub(crate) fn on_own_stack<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// What queries may use together when the builder says nothing: half of the four gigabytes that there can be at most.
+/// The default memory limit of all queries together: half of the four gigabytes that wasm32 can have.
 pub(crate) fn default_memory_limit_bytes() -> usize {
     2 << 30
 }
@@ -377,7 +378,7 @@ pub(crate) fn default_memory_limit_bytes() -> usize {
 /// Whether statements can spill to a disk.
 pub(crate) const HAS_DISK: bool = false;
 
-/// Opens a stream; there is one thread for all.
+/// Opens a stream on the only thread.
 pub(crate) async fn elsewhere(
     open: impl Future<Output = Result<SendableRecordBatchStream, DfOlapError>>,
 ) -> Result<SendableRecordBatchStream, DfOlapError> {

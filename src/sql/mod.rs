@@ -1,10 +1,10 @@
 //! From SQL text to a stream of rows or a change set, on one snapshot.
 //!
-//! The rooms, by the life of a statement: its text becomes a syntax tree within limits ([`syntax`]); that is planned
-//! against a snapshot ([`planner`]) over its tables ([`scan`]), and checked against what the builder allows. The plan
-//! is rewritten ([`expressions`], [`optimizer`]) and run ([`execution`]) within its deadline and its memory
-//! ([`resources`]). A statement that writes makes a change set of the rows ([`write`], [`ddl`]). Which statement is
-//! which, and who does it, says [`statement`]. Nothing here commits anything: that is the engine's last step.
+//! The modules, by the life of a statement: [`syntax`] parses the text to a syntax tree, within limits. [`planner`]
+//! plans the tree against a snapshot, over the tables of [`scan`], and checks the plan against what the builder
+//! allows. [`expressions`] and [`optimizer`] rewrite the plan, and [`execution`] runs the plan within its timeout and
+//! memory limit ([`resources`]). [`write`] and [`ddl`] make the change set of a writing statement. [`statement`]
+//! classifies statements and dispatches them to these modules. Nothing here commits: that is the engine's last step.
 
 mod ddl;
 mod execution;

@@ -20,40 +20,41 @@ use crate::upkeep::{
     At, Compaction, OnProgress, Vacuum, VacuumOptions, Verification, VersionEntry,
 };
 
-/// The seam between the engine and what keeps its data.
+/// The interface between the engine and its storage.
 #[async_trait]
 pub(crate) trait Store: Debug + Send + Sync {
     /// The newest committed snapshot.
     async fn snapshot(&self) -> Result<Arc<Snapshot>, DfOlapError>;
 
-    /// The newest snapshot that is known without asking; `None` where nothing is yet.
+    /// The newest snapshot known without I/O; `None` if the store is not open yet.
     fn known(&self) -> Option<Arc<Snapshot>>;
 
-    /// Writes rows, already in the shape of `table`, as fragments. They belong to no table until a commit names them.
+    /// Writes rows, already in the schema of `table`, as fragments. The fragments belong to no table until a commit
+    /// references them.
     async fn write(
         &self,
         table: &Table,
         rows: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
     ) -> Result<Vec<Arc<Fragment>>, DfOlapError>;
 
-    /// Makes `change`, which was worked out on `base`, visible as a whole, or tells why it cannot be.
+    /// Commits `change`, which was computed on `base`, atomically, or returns the conflict.
     async fn commit(
         &self,
         base: &Arc<Snapshot>,
         change: ChangeSet,
     ) -> Result<CommitOutcome, DfOlapError>;
 
-    /// The state of an earlier moment.
+    /// The snapshot of an earlier version or time.
     async fn snapshot_at(&self, at: At) -> Result<Arc<Snapshot>, DfOlapError>;
 
     /// Maintenance of a durable store.
     fn upkeep(&self) -> &dyn Upkeep;
 
-    /// The store's own error behind one that came out of a plan, where there is one.
+    /// The store's own error that caused an error of a plan, if there is one; otherwise `error` itself.
     fn original_error(&self, error: DfOlapError) -> DfOlapError;
 
-    /// The live rows of the file at a place in a table's list for which `condition`, over the table's columns, may be
-    /// true, with their positions; `None` where it would take reading much of it.
+    /// The live rows of the table's fragment at index `place` for which `condition`, over the table's columns, may be
+    /// true, with their positions in the file; `None` if the rows cannot be looked up cheaply.
     async fn find(
         &self,
         table: &Table,
@@ -61,57 +62,58 @@ pub(crate) trait Store: Debug + Send + Sync {
         condition: &Arc<dyn PhysicalExpr>,
     ) -> Result<Option<Vec<Found>>, DfOlapError>;
 
-    /// A plan that reads fragments that lie in this store's files.
+    /// A plan that scans fragments in this store's files.
     fn scan(&self, files: FileScan<'_>) -> Result<Arc<dyn ExecutionPlan>, DfOlapError>;
 }
 
-/// Rows of a file in the shape of their table, and their positions in the file.
+/// Rows of a file in the schema of their table, and their positions in the file.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub batch: RecordBatch,
     pub positions: UInt64Array,
 }
 
-/// The care of a store's data.
+/// Maintenance of a store's data.
 #[async_trait]
 pub(crate) trait Upkeep: Send + Sync {
-    /// Puts small fragments together and leaves out what is dead, in all tables.
+    /// Merges small fragments and drops deleted rows, in all tables.
     async fn compact(&self, progress: OnProgress<'_>) -> Result<Compaction, DfOlapError>;
 
-    /// The versions that can be asked for, oldest first.
+    /// The retained versions, oldest first.
     async fn versions(&self) -> Result<Vec<VersionEntry>, DfOlapError>;
 
-    /// Removes what no version names that is to stay.
+    /// Expires old versions, and deletes files and log objects that no retained version references.
     async fn vacuum(&self, options: VacuumOptions) -> Result<Vacuum, DfOlapError>;
 
-    /// The rows of a folder that an older version of this crate wrote for a table of that name, where there is one that
-    /// was not taken over yet: its name, and what they are as fragments.
+    /// The data folder that an older version of this crate wrote for a table of this name, if it exists and is not
+    /// adopted yet: the folder's name, and its files as fragments.
     async fn adoptable(
         &self,
         name: &str,
         definition: &TableDefinition,
     ) -> Result<Option<(String, Vec<Arc<Fragment>>)>, DfOlapError>;
 
-    /// Takes over what others committed.
+    /// Replays the commits of other processes.
     async fn refresh(&self) -> Result<(), DfOlapError>;
 
-    /// Reads everything that versions name that can be asked for.
+    /// Reads everything that a retained version references, and verifies its checksums.
     async fn verify(&self) -> Result<Verification, DfOlapError>;
 
-    /// Fails where storage lets two writers create one object.
+    /// Fails if the storage lets two writers create the same object.
     async fn check_store(&self) -> Result<(), DfOlapError>;
 
-    /// The version that a commit became; `None` where it never did and never will.
+    /// The version of a commit; `None` if the commit was never stored and never will be. The log is searched back to
+    /// the oldest retained version only.
     async fn outcome(&self, id: Uuid) -> Result<Option<Version>, DfOlapError>;
 }
 
-/// Which files of a table are read, and what of them.
+/// The files and columns of a table that a scan reads.
 #[derive(Debug)]
 pub(crate) struct FileScan<'a> {
     pub table: &'a Table,
-    /// The places, in the table's list, of fragments that lie in files.
+    /// Indices, in the table's fragment list, of fragments that are stored in files.
     pub places: &'a [usize],
-    /// Columns of the table by index; the index past the last one is the row's address.
+    /// Column indices of the table; the index after the last column is the row address.
     pub projection: &'a [usize],
     /// The output schema.
     pub schema: SchemaRef,
@@ -119,11 +121,11 @@ pub(crate) struct FileScan<'a> {
     pub target_partitions: usize,
 }
 
-/// How a commit ended.
+/// The outcome of a commit.
 #[derive(Debug)]
 #[must_use]
 pub(crate) enum CommitOutcome {
     Committed(Arc<Snapshot>),
-    /// Another change got there first and the two do not commute: nothing was changed, run the statement again.
+    /// Another change was committed first and the two do not commute: nothing was changed; rerun the statement.
     Conflict(Conflict),
 }

@@ -1,4 +1,5 @@
-//! The trait [`Files`] over the file system, which tests implement with a disk that loses power, and [`Disk`].
+//! The trait [`Files`], which abstracts the file system, and [`Disk`], the real one. Tests have a disk that loses
+//! power.
 
 #[cfg(test)]
 pub(crate) mod simulated;
@@ -10,51 +11,51 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
-/// Names that begin so are left-overs of a crash, or on their way.
+/// The prefix of temporary names: of files that are still being written, or that a crash left behind.
 pub(crate) const UNNAMED: &str = ".new-";
 
-/// The file system operations of a store. All of them block.
+/// The file system operations of a store. All of them make blocking system calls.
 pub(crate) trait Files: Debug + Send + Sync + 'static {
-    /// Begins a file that was not there.
+    /// Creates a file that must not exist.
     fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>>;
-    /// Gives a file another name; fails with `AlreadyExists` where that is taken.
+    /// Renames a file; fails with `AlreadyExists` if the new name is taken.
     fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Makes what happened to the names in a folder last.
+    /// Makes the changes of names in a folder durable.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
-    /// The same, whatever had the name.
+    /// Renames a file, and replaces any file that has the new name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove(&self, path: &Path) -> io::Result<()>;
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
-    /// Whether a name is there: a matter of microseconds.
+    /// Whether a name exists. Takes microseconds, so callers need no blocking thread.
     fn exists(&self, path: &Path) -> io::Result<bool>;
     /// The files and folders in a folder.
     fn entries(&self, folder: &Path) -> io::Result<Vec<DiskEntry>>;
     /// The names in a folder.
     fn names(&self, folder: &Path) -> io::Result<Vec<String>>;
-    /// Exactly so many bytes of a file.
+    /// Reads exactly `bytes.len()` bytes at `offset`.
     fn read_at(&self, path: &Path, offset: u64, bytes: &mut [u8]) -> io::Result<()>;
-    /// The same where the system has the bytes in memory; false where it would have to wait for the disk.
+    /// [`read_at`](Self::read_at) from the page cache; false if the read would have to wait for the disk.
     fn read_at_once(&self, _: &Path, _offset: u64, _bytes: &mut [u8]) -> io::Result<bool> {
         Ok(false)
     }
-    /// Makes a folder in one that is there; it may be there itself.
+    /// Creates a folder in an existing folder; succeeds if the new folder already exists.
     fn create_folder(&self, path: &Path) -> io::Result<()>;
 
-    /// Writes a file that gets its name when all of it is there, on stable storage where `synced`; fails with
-    /// `AlreadyExists` where the name is taken.
+    /// Writes a file under a temporary name, syncs it if `synced`, and then renames it, so that readers never see a
+    /// part of the file; fails with `AlreadyExists` if the name is taken.
     fn write_whole(&self, path: &Path, bytes: &[u8], synced: bool) -> io::Result<()> {
         let folder = path.parent().unwrap_or(path);
         self.finish(self.begin(folder)?, path, bytes, synced)
     }
 
-    /// Begins a file in `folder` that has no name yet.
+    /// Creates a file in `folder` under a temporary name.
     fn begin(&self, folder: &Path) -> io::Result<Unnamed> {
         let path = folder.join(format!("{UNNAMED}{}", Uuid::new_v4()));
         let file = self.create(&path)?;
         Ok(Unnamed { path, file })
     }
 
-    /// Writes a file that was begun, and names it as [`write_whole`](Self::write_whole) does.
+    /// Writes a file from [`begin`](Self::begin), and names it as [`write_whole`](Self::write_whole) does.
     fn finish(&self, begun: Unnamed, path: &Path, bytes: &[u8], synced: bool) -> io::Result<()> {
         let Unnamed {
             path: unnamed,
@@ -65,13 +66,13 @@ pub(crate) trait Files: Debug + Send + Sync + 'static {
         drop(file);
         let named = synced.and_then(|()| self.rename_new(&unnamed, path));
         if named.is_err() {
-            // Should this fail, vacuum finds it.
+            // If this fails, vacuum removes the file later.
             let _ = self.remove(&unnamed);
         }
         named
     }
 
-    /// Writes a file that was not there, and syncs it where `synced`.
+    /// Creates and writes a new file, and syncs it if `synced`.
     fn write_new(&self, path: &Path, bytes: &[u8], synced: bool) -> io::Result<()> {
         let mut file = self.create(path)?;
         file.write(bytes)?;
@@ -79,14 +80,14 @@ pub(crate) trait Files: Debug + Send + Sync + 'static {
     }
 }
 
-/// A file that no one reads before it is named.
+/// A file under a temporary name, which no reader opens.
 #[derive(Debug)]
 pub(crate) struct Unnamed {
     pub path: PathBuf,
     file: Box<dyn NewFile>,
 }
 
-/// The entries of a folder.
+/// An entry of a folder.
 #[derive(Debug, Clone)]
 pub(crate) struct DiskEntry {
     pub name: String,
@@ -95,10 +96,11 @@ pub(crate) struct DiskEntry {
     pub modified: SystemTime,
 }
 
-/// A file that is being written, through one handle: a failed sync is told to the handle that wrote.
+/// A file that is being written through one handle, because the system reports a failed sync to the handle that
+/// wrote.
 pub(crate) trait NewFile: Debug + Send {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
-    /// Makes what was written last.
+    /// Makes the written bytes durable.
     fn sync(&mut self) -> io::Result<()>;
 }
 
@@ -127,7 +129,7 @@ impl Files for Disk {
             return done;
         }
         std::fs::hard_link(from, to)?;
-        // Should this fail, vacuum finds it.
+        // If this fails, vacuum removes the file later.
         let _ = std::fs::remove_file(from);
         Ok(())
     }
@@ -151,7 +153,7 @@ impl Files for Disk {
     fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(folder)? {
-            // A name that is no text is none of ours.
+            // A store never creates a name that is not UTF-8.
             names.extend(entry?.file_name().into_string().ok());
         }
         Ok(names)
@@ -165,7 +167,7 @@ impl Files for Disk {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
-            // A name that is no text is none of ours.
+            // A store never creates a name that is not UTF-8.
             let Ok(name) = entry.file_name().into_string() else {
                 continue;
             };
@@ -194,8 +196,8 @@ impl Files for Disk {
         let file = std::fs::File::open(path)?;
         let wanted = bytes.len();
         let mut into = [io::IoSliceMut::new(bytes)];
-        // Less than everything comes of a file that is too short, or of one that is in memory in part; who reads again
-        // finds out.
+        // A short read means that the file is too short, or only partly in the page cache; the caller's next read
+        // tells which.
         let read = preadv2(&file, &mut into, offset, ReadWriteFlags::NOWAIT);
         Ok(read.is_ok_and(|read| read == wanted))
     }
@@ -208,7 +210,7 @@ impl Files for Disk {
     }
 }
 
-/// One step where the system and the file system have it; `None` where they do not.
+/// An atomic rename that fails if the new name is taken; `None` if the system or the file system does not support it.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 fn rename_no_replace(from: &Path, to: &Path) -> Option<io::Result<()>> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -241,7 +243,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     std::fs::File::open(folder)?.sync_all()
 }
 
-/// Elsewhere a folder cannot be opened as a file; the file system's own journal keeps names.
+/// Other systems cannot open a folder as a file; there the file system's journal makes names durable.
 #[cfg(not(unix))]
 fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())

@@ -1,9 +1,10 @@
 //! The in-memory store: fragments are Arrow batches, a commit swaps one `Arc`.
 //!
-//! Guarantees: readers take the current snapshot without a lock; commits stand in one short queue and cost what they
-//! touch, not what the tables hold. Small fragments at a table's end are merged by later commits, sixteen of a size at
-//! a time, so that a row is copied a handful of times in its life however it came in. A fragment that is mostly dead is
-//! rewritten by the commit that made it so, and merged with its neighbours where many of them have become small.
+//! Guarantees: readers load the current snapshot without a lock; commits run one at a time under a short lock, and
+//! their cost depends on the data that they touch, not on the size of the tables. Later commits merge small fragments
+//! at a table's end, sixteen of a size class at a time, so that each row is copied only a few times, even if rows are
+//! inserted one by one. The commit that deletes most of a fragment's rows also rewrites the fragment, and merges it
+//! with its neighbours if many of them are small.
 
 use std::sync::Arc;
 
@@ -29,9 +30,9 @@ use crate::upkeep::{
     At, Compaction, OnProgress, Vacuum, VacuumOptions, Verification, VersionEntry,
 };
 
-/// Rows of a batch that is put together from smaller ones.
+/// Rows of a batch that is coalesced from smaller batches.
 const BATCH_ROWS: usize = 8192;
-/// Batches of fewer rows are put together when they are written.
+/// Batches with fewer rows, on average, are coalesced when they are written.
 const SMALL_BATCH_ROWS: usize = 1024;
 
 #[derive(Debug, Default)]
@@ -112,7 +113,7 @@ impl Store for MemoryStore {
 #[async_trait]
 impl Upkeep for MemoryStore {
     async fn compact(&self, _: OnProgress<'_>) -> Result<Compaction, DfOlapError> {
-        // Commits keep tables tidy as they go.
+        // Each commit already merges and rewrites fragments of the tables that it changes.
         Ok(Compaction::default())
     }
 
@@ -146,7 +147,7 @@ impl Upkeep for MemoryStore {
     }
 
     async fn outcome(&self, id: Uuid) -> Result<Option<Version>, DfOlapError> {
-        // No commit in memory is ever in doubt.
+        // A commit in memory never has an unknown outcome.
         Err(DfOlapError::Invalid(format!(
             "there is no commit {id} in memory"
         )))
@@ -159,7 +160,7 @@ fn no_versions() -> DfOlapError {
     )
 }
 
-/// Cuts batches into fragments; many small ones are first put together, a large one is sliced without a copy.
+/// Cuts batches into fragments: small batches are coalesced first, a large batch is sliced without a copy.
 fn fragments(
     definition: &TableDefinition,
     batches: Vec<RecordBatch>,

@@ -1,7 +1,7 @@
-//! Where fragments and commits live. Nothing above this layer knows which store it has.
+//! Storage of fragments and commits. The layers above do not depend on which store is in use.
 //!
-//! A store keeps one current snapshot and replaces it by exactly one atomic act, the commit. See [`memory`] for the
-//! store that both targets share.
+//! A store has one current snapshot, which each commit replaces atomically. Native and wasm32 builds share the store
+//! in [`memory`].
 
 mod contract;
 #[cfg(all(feature = "vortex", not(target_arch = "wasm32")))]

@@ -12,7 +12,7 @@ use crate::error::DfOlapError;
 use crate::runtime;
 use crate::storage::VortexLocation;
 
-/// Refuses.
+/// Fails, because this build has no durable store.
 ///
 /// # Errors
 /// Always.

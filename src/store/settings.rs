@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::options::{CompactionPolicy, Durability, Refresh};
 
-/// How a durable store behaves.
+/// Settings of a durable store.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct VortexSettings {
     pub durability: Durability,
@@ -17,14 +17,14 @@ pub(crate) struct VortexSettings {
     pub s3: S3Options,
 }
 
-/// How long is tried.
+/// Timeouts and retry pauses.
 #[derive(Debug, Clone)]
 pub(crate) struct Patience {
-    /// For one answer.
+    /// The timeout of one request.
     pub answer: Duration,
-    /// For settling what became of a commit; the fence has as long again.
+    /// How long a request is retried, for example a commit; the fence after a commit gets as long again.
     pub settle: Duration,
-    /// Before the second try; it doubles with each one.
+    /// The pause before the first retry; it doubles with each retry.
     pub first_pause: Duration,
     pub longest_pause: Duration,
 }
@@ -40,7 +40,7 @@ impl Default for Patience {
     }
 }
 
-/// Settings by name, as `aws_access_key_id` or `AWS_ENDPOINT_URL`. Their values are shown to no one.
+/// Settings by name, such as `aws_access_key_id` or `AWS_ENDPOINT_URL`. `Debug` never shows the values.
 #[cfg(feature = "cloud-storage")]
 #[derive(Clone, Default)]
 pub(crate) struct S3Options(pub Vec<(String, String)>);

@@ -1,9 +1,8 @@
 //! Merges and rewrites small or mostly deleted in-memory fragments as a part of commits.
 //!
-//! After an append the table's end is looked at: sixteen fragments of a size class become one of the next, so that a
-//! row is copied a handful of times in its life however it came in. A fragment that is mostly dead is rewritten by the
-//! commit that made it so, and merged with its neighbours where many of them have become small. Fragments that lie in
-//! files stay as they are.
+//! Sixteen fragments of one size class at a table's end become one of the next class, so that each row is copied only
+//! a few times, even if rows are inserted one by one. The commit that deletes most of a fragment's rows also rewrites
+//! the fragment, and merges it with its neighbours if many of them are small. Fragments in files are not changed.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,10 +14,10 @@ use crate::error::DfOlapError;
 use crate::fragment::{Fragment, FragmentId, LiveFragment};
 use crate::snapshot::{RelationId, Snapshot, Table};
 
-/// How many fragments of a size class stand at a table's end before they become one of the next class, and how much
-/// larger that one is.
+/// How many fragments of a size class at a table's end are merged into one of the next class, and the ratio of the
+/// sizes of two adjacent classes.
 const MERGE_FAN_IN: usize = 16;
-/// More than this is left as it is: the offsets of a merged array may not reach further.
+/// Runs of more bytes are not merged: the offsets of a merged array could overflow.
 const MAX_MERGE_BYTES: usize = 1 << 30;
 
 /// The live rows of a run of fragments became one fragment.
@@ -29,8 +28,8 @@ pub(crate) struct Merge {
     pub into: FragmentId,
 }
 
-/// Rewrites what is mostly dead and merges what is small, where `change` left either. What was done can be done again
-/// elsewhere with [`Merge::again`].
+/// Rewrites mostly deleted fragments and merges small ones, in the tables that `change` touched. [`Merge::replay`]
+/// repeats a returned merge on another copy of the snapshot.
 pub(crate) fn tidy(snapshot: &mut Snapshot, change: &ChangeSet) -> Result<Vec<Merge>, DfOlapError> {
     let mut merges = Vec::new();
     for id in touched(change) {
@@ -60,7 +59,7 @@ fn touched(change: &ChangeSet) -> Vec<RelationId> {
 }
 
 impl Merge {
-    /// Merges the same fragments of the same snapshot again.
+    /// Repeats the merge on a snapshot with the same fragments.
     pub fn replay(&self, snapshot: &mut Snapshot) -> Result<(), DfOlapError> {
         let table = snapshot.tables.get_mut(&self.table).map(Arc::make_mut);
         let places = table.as_deref().and_then(|table| self.places(table));
@@ -103,7 +102,7 @@ impl Tidied<'_> {
                 rewritten.push(index);
             }
         }
-        // From the end, so that the places before stay what they were.
+        // From the end, so that earlier indices stay valid.
         let mut merged_from = usize::MAX;
         for index in rewritten.into_iter().rev() {
             if index < merged_from {
@@ -138,7 +137,7 @@ impl Tidied<'_> {
         }
     }
 
-    /// Merges the run of small fragments that `index` stands in, where it is long. Returns where the run begins.
+    /// Merges the run of small fragments around `index`, if the run is long enough. Returns the start of the run.
     fn merge_around(&mut self, index: usize) -> Result<usize, DfOlapError> {
         const SMALL_ROWS: u64 = (Fragment::MAX_ROWS / MERGE_FAN_IN) as u64;
         let layout = Arc::clone(&self.table.fragments[index].fragment.layout);
@@ -151,7 +150,7 @@ impl Tidied<'_> {
         if end < start + MERGE_FAN_IN {
             return Ok(start);
         }
-        // From the end, so that the places before stay what they were.
+        // From the end, so that earlier indices stay valid.
         let mut to = end;
         while to > start {
             let from = start + (to - start - 1) / MERGE_FAN_IN * MERGE_FAN_IN;
@@ -161,7 +160,7 @@ impl Tidied<'_> {
         Ok(start)
     }
 
-    /// Puts a run of fragments together; false where there is too much in it.
+    /// Merges a run of fragments; false if the run has too many bytes.
     fn merge(&mut self, places: Range<usize>) -> Result<bool, DfOlapError> {
         let run = &self.table.fragments[places.clone()];
         let batches = run.iter().flat_map(|live| live.fragment.batches());

@@ -1,4 +1,4 @@
-//! A durable database on a disk that loses power at any of its operations, or is full from any of them on.
+//! A durable database on a simulated disk that loses power at each operation, or is full from each operation on.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::{
 
 const COMPACTION: &str = "compaction";
 const VACUUM: &str = "vacuum";
-/// Every kind of change, in an order in which each has something to do.
+/// Every kind of change, in an order in which each step has an effect.
 const STEPS: [&str; 12] = [
     "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)",
     "INSERT INTO t VALUES (1, 10), (2, 20)",
@@ -85,7 +85,7 @@ async fn step(engine: &DataFusionEngine, sql: &str) -> Result<(), DfOlapError> {
     }
 }
 
-/// Everything that is in a database.
+/// All table names and rows of a database.
 async fn contents(engine: &DataFusionEngine) -> Result<Vec<String>, DfOlapError> {
     let mut all = engine.tables().await?;
     for name in all.clone() {
@@ -102,7 +102,7 @@ async fn contents(engine: &DataFusionEngine) -> Result<Vec<String>, DfOlapError>
     Ok(all)
 }
 
-/// The contents before the first step and after each, as a database in memory has them.
+/// The contents before the first step and after each step, computed with a database in memory.
 async fn expected() -> Vec<Vec<String>> {
     let engine = DataFusionEngine::new();
     let mut states = vec![contents(&engine).await.unwrap()];
@@ -115,8 +115,8 @@ async fn expected() -> Vec<Vec<String>> {
     states
 }
 
-/// Works until the power goes at an operation, then looks at every disk that may be found. Returns whether it went, and
-/// what is wrong.
+/// Runs the steps until the power fails at operation `at` (after the operation if `done`, else before it), then checks
+/// every state in which the disk may be found. Returns whether the power failed, and the errors found.
 async fn lose_power(
     at: usize,
     done: bool,
@@ -147,7 +147,7 @@ async fn lose_power(
             Ok(there) => wrong.push(format!("{place}: {} rows and tables", there.len())),
             Err(error) => wrong.push(format!("{place}: {error}")),
         }
-        // Commits that were found count as well.
+        // A new commit must succeed on top of the commits found.
         if let Err(error) = step(&engine, "CREATE TABLE afterwards (a INT)").await {
             wrong.push(format!("{place}, afterwards: {error}"));
         }
@@ -182,7 +182,7 @@ async fn without_syncs_a_loss_of_power_is_seen_by_the_same_test() {
     assert!(!wrong.is_empty(), "the test above would find nothing");
 }
 
-/// Whatever does not fit is an error and changes nothing; once there is room, the same is done again and works.
+/// A step that the full disk refuses fails and changes nothing; once there is room, the same step succeeds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_a_change_whole_and_the_engine_goes_on_once_there_is_room() {
     let expected = expected().await;

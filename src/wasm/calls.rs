@@ -14,15 +14,15 @@ use crate::runtime::{Slice, Slices};
 /// A finished call: its number, and its value or error.
 type Ended = (u32, Result<JsValue, JsValue>);
 
-/// There is more to do at once.
+/// There is more work to do now.
 const BUSY: u32 = 1;
-/// All calls wait for something outside.
+/// All calls wait for an event from outside.
 const WAITS: u32 = 2;
 /// No call is left.
 const NONE: u32 = 0;
 
-/// All calls of an engine. JavaScript gives them their turns and takes what they return, so that a trap in any of them
-/// is an exception that it catches.
+/// All calls of an engine. JavaScript runs the calls with [`turn`](Calls::turn) and takes their results, so that a trap
+/// in any call is an exception that JavaScript catches.
 #[derive(Default)]
 pub struct Calls {
     begun: RefCell<Vec<LocalBoxFuture<'static, Ended>>>,
@@ -31,7 +31,7 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// Begins a call. It runs in [`turn`](Self::turn).
+    /// Begins a call, which runs in [`turn`](Self::turn).
     pub fn begin(
         &self,
         number: u32,
@@ -41,8 +41,8 @@ impl Calls {
         self.begun.borrow_mut().push(call);
     }
 
-    /// Works for a slice of time. Returns what is to be done next, and then, in turn, the number of a call that ended,
-    /// whether it succeeded, and its value or error.
+    /// Runs the calls for a slice of time. Returns the next step ([`BUSY`], [`WAITS`] or [`NONE`]), and then for each
+    /// call that ended its number, whether it succeeded, and its value or error.
     pub fn turn(&self) -> Array {
         let mut running = self.running.borrow_mut();
         running.extend(self.begun.borrow_mut().drain(..));

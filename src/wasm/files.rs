@@ -22,24 +22,24 @@ use crate::error::DfOlapError;
 
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>;
 
-/// A file that was opened: its schema, and its rows as they are asked for.
+/// An opened file: its schema, and its rows, which are decoded lazily.
 pub struct Opened {
     pub schema: SchemaRef,
     pub batches: Batches,
 }
 
-/// What of a text file has to be said.
+/// The options of a CSV file.
 pub struct CsvOptions {
     pub header: bool,
     pub delimiter: u8,
     pub null: Option<String>,
 }
 
-/// How many rows of a text file are looked at for its types.
+/// The number of rows from which the types of a CSV or JSON file are inferred.
 const LOOKED_AT: usize = 10_000;
 
 impl Opened {
-    /// An Arrow IPC stream, or a file, which begins with its own mark.
+    /// An Arrow IPC stream, or an Arrow IPC file, which begins with the magic bytes `ARROW1`.
     pub fn arrow(bytes: Bytes) -> Result<Self, DfOlapError> {
         let unreadable = |error| invalid(format!("this is no Arrow IPC that can be read: {error}"));
         if bytes.starts_with(b"ARROW1") {
@@ -89,7 +89,7 @@ impl Opened {
         Ok(Self { schema, batches })
     }
 
-    /// One object after the other, or one list of objects.
+    /// One object after the other, or one array of objects.
     pub fn json(
         bytes: Bytes,
         known: Option<SchemaRef>,
@@ -114,7 +114,7 @@ impl Opened {
     }
 }
 
-/// The columns of a table as the first line of a file has them.
+/// The columns of a table in the order of a file's header line.
 fn in_order_of(header: &Schema, table: &Schema) -> Result<SchemaRef, DfOlapError> {
     let column = |name: &String| {
         let same = |field: &&FieldRef| field.name() == name;
@@ -136,7 +136,7 @@ fn in_order_of(header: &Schema, table: &Schema) -> Result<SchemaRef, DfOlapError
     )))
 }
 
-/// The schema with a type for columns, items and parts of which nothing but NULL was seen: text.
+/// The schema with text as the type of columns, list items and struct fields that had only NULL.
 fn typed(schema: &Schema) -> SchemaRef {
     fn field(given: &FieldRef) -> FieldRef {
         let data_type = match given.data_type() {

@@ -1,7 +1,7 @@
 //! User-defined functions in JavaScript.
 //!
-//! They may live in another thread than the engine, so a call is a request that is answered later: [`JsScalar`] asks,
-//! with the values of a batch as lists, and [`answer`] brings what it returned.
+//! A function may run in another thread than the engine, so a call is a request that is answered later: [`JsScalar`]
+//! sends the values of a batch as lists, and [`answer`] receives the function's result.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -26,7 +26,7 @@ use wasm_bindgen::JsValue;
 use super::values;
 use crate::error::DfOlapError;
 
-/// Rows that are asked for at a time.
+/// The maximum rows of a request.
 const BATCH_ROWS: usize = 8192;
 
 #[derive(Default)]
@@ -46,7 +46,7 @@ thread_local! {
     static REQUESTS: RefCell<Requests> = RefCell::default();
 }
 
-/// A function of SQL that asks JavaScript.
+/// A SQL function that JavaScript evaluates.
 #[derive(Debug)]
 struct JsScalar {
     name: String,
@@ -69,7 +69,7 @@ impl Hash for JsScalar {
     }
 }
 
-/// A function of SQL whose batches are handed to `ask` with the number of a request.
+/// A SQL function whose batches are passed to `ask` with the number of a request.
 pub fn scalar(
     name: &str,
     arguments: Vec<DataType>,
@@ -97,7 +97,7 @@ pub fn scalar(
     Ok(AsyncScalarUDF::new(Arc::new(function)).into_scalar_udf())
 }
 
-/// Brings the values that a request was answered with, or why it failed.
+/// Completes a request with its values, or with the reason of its failure.
 pub fn answer(request: u32, values: Result<Array, String>) {
     let waiting = REQUESTS.with_borrow_mut(|requests| requests.waiting.remove(&request));
     if let Some(Waiting {
@@ -176,7 +176,7 @@ impl JsScalar {
             (requests.next, requests.functions.get(&self.number).cloned())
         });
         if let Some(ask) = ask {
-            // Should it throw, the sender is dropped below with the request.
+            // If `ask` throws, the request is removed below, which drops the sender.
             let asked = ask.call3(
                 &JsValue::UNDEFINED,
                 &request.into(),
@@ -191,7 +191,7 @@ impl JsScalar {
     }
 }
 
-/// The type as which values of a type cross to JavaScript.
+/// The type to which values are cast for JavaScript; `None` for types that cannot be passed.
 fn crossing(data_type: &DataType) -> Option<DataType> {
     Some(match data_type {
         DataType::Null | DataType::Boolean => DataType::Boolean,
@@ -199,7 +199,7 @@ fn crossing(data_type: &DataType) -> Option<DataType> {
         DataType::UInt64 => DataType::UInt64,
         small if small.is_integer() || small.is_floating() => DataType::Float64,
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
-        // Exact, as text.
+        // As text, which is exact.
         decimal if decimal.is_decimal() => DataType::Utf8,
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView => DataType::Binary,
         DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => {

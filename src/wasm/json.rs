@@ -15,7 +15,7 @@ use super::error::invalid;
 use crate::error::DfOlapError;
 use crate::runtime::check_room;
 
-/// A list of objects as one object after the other.
+/// Converts an array of objects to one object per line; other text is returned as it is.
 pub fn objects(bytes: Bytes) -> Result<Bytes, DfOlapError> {
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
         return Ok(bytes);
@@ -31,7 +31,7 @@ pub fn objects(bytes: Bytes) -> Result<Bytes, DfOlapError> {
     Ok(text.into())
 }
 
-/// The columns of the first `count` objects, in the order in which they first appear.
+/// The columns of the first `count` objects, in the order of their first appearance.
 pub fn schema(text: &[u8], count: usize) -> Result<Schema, DfOlapError> {
     let unreadable = |error| invalid(format!("this is no JSON that can be read: {error}"));
     let objects = serde_json::Deserializer::from_slice(text).into_iter::<&RawValue>();
@@ -51,10 +51,10 @@ pub fn schema(text: &[u8], count: usize) -> Result<Schema, DfOlapError> {
     Ok(Schema::new(ordered(found.fields(), &shape)))
 }
 
-/// Which names there are within a value, in the order of their first appearance: inference loses it.
+/// The field names within a value, in the order of their first appearance, which Arrow's schema inference loses.
 enum JsonShape {
     Leaf,
-    /// The common type of the items of a list.
+    /// The common shape of the items of a list.
     List(Box<JsonShape>),
     Object(Vec<(String, JsonShape)>),
 }

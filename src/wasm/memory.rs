@@ -13,7 +13,7 @@ use crate::error::DfOlapError;
 use crate::runtime::{self, HEAP};
 use crate::sql::ClosedRegistry;
 
-/// The pool that statements reserve from: as much as the heap has room for.
+/// The pool that statements reserve from, limited by the free room of the heap.
 #[derive(Debug, Default)]
 pub struct Memory {
     reserved: AtomicUsize,
@@ -31,7 +31,7 @@ impl Memory {
     }
 }
 
-/// What tables and statements may use together, in bytes; the default where it is 0.
+/// Sets the memory limit of tables and statements together, in bytes; 0 means the default.
 pub fn set_limit(bytes: f64) {
     match bytes > 0.0 {
         true => HEAP.set_limit(bytes as usize),

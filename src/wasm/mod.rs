@@ -1,10 +1,10 @@
-//! The engine as JavaScript sees it, for the npm package alone: its TypeScript side wraps this in promises, workers and
-//! streams.
+//! The JavaScript interface of the engine, for the npm package alone: the package's TypeScript code adds promises,
+//! workers and streams.
 //!
-//! - W1 A call is begun with a number of the caller's and runs in [`RawEngine::turn`]. So a trap is an exception in one
-//!   place, and the event loop has its turn between slices.
+//! - W1 A call has a number that the caller gives, and runs in [`RawEngine::turn`]. So a trap is an exception in one
+//!   place, and the event loop runs between slices.
 //! - W2 Results are Arrow IPC bytes, in types that every reader knows.
-//! - W3 An error is an `Error` with the code of its kind. Anything else that is thrown means that the instance is lost.
+//! - W3 An error is an `Error` with the code of its kind. Any other exception means that the instance is lost.
 
 mod calls;
 mod error;
@@ -42,20 +42,21 @@ use crate::gates::Gates;
 use crate::olap::OlapEngine;
 use crate::options::{CancelHandle, StatementOptions};
 
-/// The rows of a batch.
+/// The maximum rows of a batch.
 const BATCH_ROWS: usize = 8192;
 
-/// An engine whose calls JavaScript gives their turns.
+/// An engine whose calls run when JavaScript calls [`turn`](Self::turn).
 #[wasm_bindgen]
 pub struct RawEngine {
     engine: SharedDataFusionEngine,
     calls: Calls,
-    /// How calls are stopped, and results that are open.
+    /// The cancel handles of running calls.
     cancels: Cancels,
+    /// The cancel handles of open results.
     open_results: Cancels,
-    /// Those that are not being read right now.
+    /// Open results, without those that are being read right now.
     results: Rc<RefCell<HashMap<u32, Reading>>>,
-    /// Of loads that make a table, one at a time for each name.
+    /// Locks for loads that create a table: one load at a time per table name.
     loads: Gates,
 }
 
@@ -102,8 +103,8 @@ impl RawEngine {
         }
     }
 
-    /// Runs a statement and gathers its rows, as an Arrow IPC stream. `progress` is told now and then how many rows and
-    /// bytes there are.
+    /// Runs a statement and collects its rows as an Arrow IPC stream. `progress` is called after each batch with the
+    /// number of rows and bytes so far.
     pub fn query(
         &self,
         call: u32,
@@ -139,7 +140,7 @@ impl RawEngine {
         });
     }
 
-    /// Opens a result under the number of the call. Returns the first bytes of an Arrow IPC stream, its schema.
+    /// Opens a result under the number of the call. Returns the first bytes of the Arrow IPC stream, the schema.
     pub fn open(&self, call: u32, sql: String, params: JsValue, timeout_ms: f64) {
         let (engine, options) = (self.engine.clone(), self.options(call, &params, timeout_ms));
         let (results, open) = (Rc::clone(&self.results), Rc::clone(&self.open_results));
@@ -153,8 +154,8 @@ impl RawEngine {
         });
     }
 
-    /// Reads on in a result until there are so many bytes, or all. Returns the bytes, how many rows they hold, and
-    /// whether it was the end.
+    /// Reads on in a result until there are at least `min_bytes`, or to the end. Returns the bytes, the number of their
+    /// rows, and whether the end was reached.
     pub fn pull(&self, call: u32, result: u32, min_bytes: usize) {
         let (results, open) = (Rc::clone(&self.results), Rc::clone(&self.open_results));
         self.begin(call, async move {
@@ -172,7 +173,7 @@ impl RawEngine {
         });
     }
 
-    /// Forgets a result that is not read to its end.
+    /// Closes a result that was not read to its end.
     pub fn close(&self, result: u32) {
         // A result that is being read right now is cancelled.
         if let Some(cancel) = self.open_results.borrow_mut().remove(&result) {
@@ -212,13 +213,14 @@ impl RawEngine {
         });
     }
 
-    /// Appends an Arrow IPC stream or file to a table, which is made if it is not there. Returns the number of rows.
+    /// Appends an Arrow IPC stream or file to a table, which is created if it does not exist. Returns the number of
+    /// rows.
     #[wasm_bindgen(js_name = loadArrow)]
     pub fn load_arrow(&self, call: u32, table: String, bytes: Vec<u8>) {
         self.load(call, table, move |_| Opened::arrow(bytes.into()));
     }
 
-    /// The same with a Parquet file.
+    /// Like `loadArrow`, with a Parquet file.
     #[wasm_bindgen(js_name = loadParquet)]
     pub fn load_parquet(&self, call: u32, table: String, bytes: Vec<u8>) {
         self.load(call, table, move |_| {
@@ -226,7 +228,7 @@ impl RawEngine {
         });
     }
 
-    /// The same with a text file, whose types are those of the table, or are found by looking at its first rows.
+    /// Like `loadArrow`, with a CSV file. Its column types are those of the table, or are inferred from its first rows.
     #[wasm_bindgen(js_name = loadCsv)]
     pub fn load_csv(
         &self,
@@ -247,7 +249,7 @@ impl RawEngine {
         });
     }
 
-    /// The same with JSON: one object after the other, or a list of objects.
+    /// Like `loadArrow`, with JSON: one object after the other, or an array of objects.
     #[wasm_bindgen(js_name = loadJson)]
     pub fn load_json(&self, call: u32, table: String, bytes: Vec<u8>) {
         self.load(call, table, move |known| {
@@ -328,7 +330,7 @@ impl RawEngine {
         });
     }
 
-    /// How many changes were committed.
+    /// The number of the current version, which each commit increments.
     pub fn version(&self, call: u32) {
         let engine = self.engine.clone();
         self.begin(call, async move {
@@ -336,8 +338,8 @@ impl RawEngine {
         });
     }
 
-    /// Makes a function of JavaScript known to SQL. `ask` is given the number of a request, a list of values for each
-    /// argument, and the number of rows; [`answer`](Self::answer) brings the values.
+    /// Registers a JavaScript function for SQL. `ask` is called with the number of a request, a list of values for each
+    /// argument, and the number of rows; [`answer`](Self::answer) returns the values.
     #[wasm_bindgen(js_name = registerFunction)]
     pub fn register_function(
         &self,
@@ -361,19 +363,19 @@ impl RawEngine {
         });
     }
 
-    /// Answers a request to a function: with the values of all rows, or with why it failed.
+    /// Answers a request to a function: with the values of all rows, or with the error.
     pub fn answer(&self, request: u32, values: Option<Array>, error: String) {
         functions::answer(request, values.ok_or(error));
     }
 
-    /// Ends the instance as a defect would, for tests of what follows.
+    /// Ends the instance as a defect would, for tests of the recovery.
     #[cfg(debug_assertions)]
     #[allow(clippy::panic, reason = "that is what it is for")]
     pub fn crash(&self, call: u32) {
         self.begin(call, async { panic!("it was asked to crash") });
     }
 
-    /// The bytes in use, the most that were, and the limit.
+    /// The bytes in use, their peak, and the limit.
     pub fn memory(&self) -> JsValue {
         let report = Object::new();
         for (name, bytes) in memory::report() {
@@ -383,7 +385,7 @@ impl RawEngine {
     }
 }
 
-/// The most links of a chain of operators: the stack is a browser's.
+/// The maximum length of a chain of operators, low because a browser's stack is small.
 const MAX_CHAIN: usize = 200;
 
 impl RawEngine {
@@ -396,12 +398,12 @@ impl RawEngine {
         });
     }
 
-    /// How a call is stopped, from the moment that it was made.
+    /// The cancel handle of a call, created when it is first used.
     fn cancel_of(&self, call: u32) -> CancelHandle {
         self.cancels.borrow_mut().entry(call).or_default().clone()
     }
 
-    /// What a statement is run with. Parameters are read at once: they are the caller's, who may change them.
+    /// The options of a statement. Parameters are read at once, because the caller may change the objects later.
     fn options(
         &self,
         call: u32,
@@ -418,7 +420,7 @@ impl RawEngine {
         Ok(options)
     }
 
-    /// Appends a file to a table, which is made if it is not there.
+    /// Appends a file to a table, which is created if it does not exist.
     fn load(
         &self,
         call: u32,
@@ -431,7 +433,7 @@ impl RawEngine {
             let mut known = schema_of(&engine, &table).await?;
             let mut first = None;
             if known.is_none() {
-                // Another load may be about to make the table.
+                // Another load may be creating the table.
                 first = match select(pin!(gate.write()), pin!(cancel.cancelled())).await {
                     Either::Left((guard, _)) => Some(guard),
                     Either::Right(_) => return Err(DfOlapError::Cancelled),
@@ -443,7 +445,7 @@ impl RawEngine {
                 first = None;
             }
             let opened = open(known)?;
-            // Each batch is decoded in one go; between them others have their turn.
+            // Each batch is decoded without a pause; other tasks run between batches.
             let batches = stream::iter(opened.batches).then(|batch| async {
                 tokio::task::yield_now().await;
                 match cancel.is_cancelled() {
@@ -469,7 +471,7 @@ fn milliseconds(count: f64) -> Duration {
     Duration::try_from_secs_f64(count / 1000.0).unwrap_or(Duration::MAX)
 }
 
-/// The schema of a table, where there is one of that name.
+/// The schema of a table; `None` if there is no such table.
 async fn schema_of(
     engine: &DataFusionEngine,
     table: &str,

@@ -1,4 +1,4 @@
-//! Result sets on their way out: collected, pulled in pieces, or written to a file.
+//! Reads result sets for JavaScript: collected, pulled in pieces, or written to a file.
 
 use arrow::array::{Array as _, RecordBatch};
 use futures::StreamExt;
@@ -21,7 +21,7 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Begins to read. Returns the first bytes of an Arrow IPC stream too, its schema.
+    /// Opens a result. Also returns the first bytes of the Arrow IPC stream, the schema.
     pub fn open(outcome: Outcome) -> Result<(Self, JsValue), DfOlapError> {
         let mut writer = Writer::new(&outcome.schema())?;
         let head = writer.take().into_js()?;
@@ -29,8 +29,8 @@ impl Reading {
         Ok((Self { rows, writer }, head))
     }
 
-    /// Reads on until there are so many bytes, or all. Returns the bytes, how many rows they hold, and whether it was
-    /// the end, as one list, and once more whether it was the end.
+    /// Reads on until there are at least `min_bytes`, or to the end. Returns a list for JavaScript (the bytes, the
+    /// number of their rows, whether the end was reached), and again whether the end was reached.
     pub async fn pull(&mut self, min_bytes: usize) -> Result<(JsValue, bool), DfOlapError> {
         let mut rows = 0;
         let mut is_end = false;
@@ -65,7 +65,8 @@ pub async fn parquet(outcome: Outcome) -> Result<JsValue, DfOlapError> {
     file.finish()?.into_js()
 }
 
-/// The rows of a statement as an Arrow IPC stream. `progress` is told now and then how many rows and bytes there are.
+/// The rows of a statement as an Arrow IPC stream. `progress` is called after each batch with the number of rows and
+/// bytes so far.
 pub async fn gather(outcome: Outcome, progress: Option<Function>) -> Result<JsValue, DfOlapError> {
     let mut writer = Writer::new(&outcome.schema())?;
     let (mut rows, mut count) = (outcome.stream(), 0);
@@ -78,21 +79,22 @@ pub async fn gather(outcome: Outcome, progress: Option<Function>) -> Result<JsVa
             let told = Object::new();
             set(&told, "rows", count as f64);
             set(&told, "bytes", writer.len() as f64);
-            // Time that the caller spends does not count against the query.
+            // An exception of `progress` is ignored. The time that `progress` takes counts against the statement's
+            // timeout.
             let _ = progress.call1(&JsValue::UNDEFINED, &told);
         }
     }
     writer.end()?.into_js()
 }
 
-/// The bytes of a batch, and not of what it was cut from.
+/// The bytes of a batch, without the rest of the buffers that the batch is a slice of.
 fn size_of(batch: &RecordBatch) -> usize {
     let columns = batch.columns().iter();
     let sizes = columns.map(|column| column.to_data().get_slice_memory_size().unwrap_or_default());
     sizes.sum()
 }
 
-/// The query for all rows of a table or view, which is found by its name or by that in small letters.
+/// The query for all rows of a table or view, which is found by its name as given, or else in lower case.
 pub async fn all_of(engine: &DataFusionEngine, name: &str) -> Result<String, DfOlapError> {
     let snapshot = engine.calls.snapshot().await?;
     let lower = name.to_ascii_lowercase();

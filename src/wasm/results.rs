@@ -13,11 +13,11 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use crate::error::DfOlapError;
 
-/// The least bytes of a piece.
+/// The minimum capacity of a piece, in bytes.
 const PIECE: usize = 1 << 20;
 
-/// Bytes on their way to JavaScript, in pieces: no piece moves when more are written, and together they may be more
-/// than one allocation of wasm32 can hold.
+/// Bytes for JavaScript, in pieces: a write never moves the bytes of earlier writes, and the total may exceed the
+/// largest allocation of wasm32.
 #[derive(Default)]
 pub struct Pieces(Vec<Vec<u8>>);
 
@@ -26,7 +26,7 @@ impl Pieces {
         self.0.iter().map(Vec::len).sum()
     }
 
-    /// All bytes, in memory of JavaScript's own.
+    /// All bytes, copied to JavaScript's own memory.
     pub fn into_js(self) -> Result<JsValue, DfOlapError> {
         let length = self.len();
         let constructor = Reflect::get(&js_sys::global(), &"Uint8Array".into());
@@ -101,7 +101,7 @@ impl Writer {
         self.stream.write(&batch)
     }
 
-    /// How much was written and not taken.
+    /// The number of bytes that were written and not yet taken.
     pub fn len(&self) -> usize {
         self.stream.get_ref().len()
     }
@@ -111,16 +111,16 @@ impl Writer {
         std::mem::take(self.stream.get_mut())
     }
 
-    /// The same, with the end of the stream.
+    /// Ends the stream and returns the bytes written since the last call.
     pub fn end(&mut self) -> Result<Pieces, ArrowError> {
         self.stream.finish()?;
         Ok(self.take())
     }
 }
 
-/// The schema with views as plain strings, bytes and lists, dictionaries and runs as their values, and without the
-/// file's own metadata. Readers differ in what they make of a stream whose dictionary changes, and a piece of a stream
-/// has to hold its own.
+/// The schema with views as plain strings, bytes and lists, dictionaries and run-end-encoded columns as their values,
+/// and without schema metadata. Readers differ in how they handle a stream whose dictionary changes, and each piece of
+/// a stream would need its own dictionary.
 fn plain_schema(schema: &Schema) -> Schema {
     let fields: Vec<FieldRef> = schema.fields().iter().map(plain_field).collect();
     Schema::new(fields)

@@ -50,7 +50,7 @@ fn read_column(column: &JsValue) -> Result<Column, DfOlapError> {
     })
 }
 
-/// The schema of columns whose types are named as SQL or as Arrow has them.
+/// The schema of columns whose types are given by their SQL or Arrow names.
 pub async fn schema(
     engine: &DataFusionEngine,
     columns: Vec<Column>,
@@ -64,7 +64,7 @@ pub async fn schema(
     Ok(Arc::new(Schema::new(fields)))
 }
 
-/// The type that is named `name`.
+/// The type with the SQL or Arrow name `name`.
 pub async fn data_type(
     engine: &DataFusionEngine,
     what: &str,
@@ -86,7 +86,7 @@ pub async fn data_type(
             Ok(data_type)
         })
         .map_err(|error| unknown(error.to_string()))?;
-    // The engine itself is asked, for DataFusion's own way from a text to a plan is then no part of the package.
+    // The type comes from a query of the engine, so that the package needs no other code from SQL text to a plan.
     let cast = format!("SELECT CAST(NULL AS {parsed}) AS value");
     let cast = engine.query(&cast).await;
     let cast = cast.map_err(|error| unknown(error.to_string()))?;
@@ -96,7 +96,7 @@ pub async fn data_type(
     }
 }
 
-/// A schema as JavaScript gets it.
+/// Converts a schema to JavaScript.
 pub fn to_js(schema: &Schema) -> JsValue {
     let list = Array::new();
     for field in schema.fields() {

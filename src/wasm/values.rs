@@ -8,7 +8,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use super::error::invalid;
 use crate::error::DfOlapError;
 
-/// Gives an object a property.
+/// Sets a property of an object.
 pub fn set(object: &Object, name: &str, value: impl Into<JsValue>) {
     let _ = Reflect::set(object, &name.into(), &value.into());
 }
@@ -28,7 +28,7 @@ pub fn params(value: &JsValue) -> Result<Option<ParamValues>, DfOlapError> {
     if !value.is_object() {
         return Err(invalid("parameters are a list, or an object by name"));
     }
-    // By what it is and not by its class: an object may have no prototype.
+    // Not checked by its class: an object may have no prototype.
     let object: &Object = value.unchecked_ref();
     let mut named = Vec::new();
     for entry in Object::entries(object).iter() {
@@ -40,8 +40,8 @@ pub fn params(value: &JsValue) -> Result<Option<ParamValues>, DfOlapError> {
     Ok((!named.is_empty()).then(|| named.into()))
 }
 
-/// A value as SQL sees it: a number that is whole is a BIGINT, any other a DOUBLE; a bigint is a BIGINT, or an unsigned
-/// one where it does not fit; a Date is a TIMESTAMP in milliseconds, UTC.
+/// A JavaScript value as SQL sees it: a whole number up to 2^53 - 1 is a BIGINT, any other number a DOUBLE; a bigint is
+/// a BIGINT, or an unsigned BIGINT if it does not fit; a Date is a TIMESTAMP in milliseconds, UTC.
 pub fn scalar(value: &JsValue, name: &str) -> Result<ScalarValue, DfOlapError> {
     if value.is_null() || value.is_undefined() {
         return Ok(ScalarValue::Null);
@@ -101,7 +101,7 @@ fn list(values: &Array, name: &str) -> Result<ScalarValue, DfOlapError> {
             "{name}: a list needs a value that is not null"
         )));
     };
-    // Whole and other numbers may be mixed; nothing else is made into something else.
+    // Whole and fractional numbers may be mixed; no other types are coerced.
     let is_number = |found: &DataType| matches!(found, DataType::Int64 | DataType::Float64);
     let mixed = || invalid(format!("{name}: the values of a list have one type"));
     let mut target = first.clone();

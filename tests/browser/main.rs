@@ -1,4 +1,4 @@
-//! The claims of the SQL files and of the runtime, in a real browser.
+//! The tests of the SQL files and of the wasm runtime, in a real browser.
 #![cfg(target_arch = "wasm32")]
 #![allow(
     missing_docs,

@@ -1,4 +1,4 @@
-//! What the runtime of the browser promises.
+//! Tests of the wasm runtime: tasks, event-loop turns, cancellation and nesting limits.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ async fn number(engine: &DataFusionEngine, sql: &str) -> i64 {
     }
 }
 
-/// Plans whose parts run as tasks of their own.
+/// Plans whose parts run as separate tasks.
 #[wasm_bindgen_test]
 async fn plans_that_spawn_tasks_run() {
     let engine = spread();
@@ -45,7 +45,7 @@ async fn plans_that_spawn_tasks_run() {
     assert_eq!(plan.await.unwrap()[0].num_rows(), 1);
 }
 
-/// A handle that a timer of the page cancels at its tenth turn.
+/// A cancel handle that a timer of the page triggers at its tenth tick.
 fn tenth_turn() -> (CancelHandle, impl Drop) {
     struct Interval(i32, #[allow(dead_code)] Closure<dyn FnMut()>);
     impl Drop for Interval {
@@ -76,7 +76,7 @@ extern "C" {
 const LONG: &str =
     "SELECT count(*) FROM range(2000) a, range(100000000) b WHERE a.value + b.value = -1";
 
-/// Runs a query that nothing ends but the page, by its turns.
+/// Runs an endless query and expects that the page's timer cancels it, i.e. that the event loop gets its turns.
 async fn ends_with_the_tenth_turn(engine: &DataFusionEngine, sql: &str) {
     let (cancel, _interval) = tenth_turn();
     let options = StatementOptions::new().cancel(&cancel);
@@ -173,7 +173,7 @@ async fn a_statement_nested_too_deep_is_an_error_and_no_trap() {
     }
 }
 
-/// Each kind of nesting, up to what the limits allow: the stack holds it.
+/// Nests each kind of expression up to the limit: the stack must suffice.
 #[wasm_bindgen_test]
 async fn a_statement_nested_as_deep_as_is_allowed_runs() {
     let engine = DataFusionEngine::new();
@@ -201,7 +201,7 @@ async fn a_statement_nested_as_deep_as_is_allowed_runs() {
     }
 }
 
-/// Queries on one another, as many as there may be: their plans have a stack, or are refused.
+/// Nests as many queries as the limit allows: the plan must fit on the stack, or the query must be refused.
 #[wasm_bindgen_test]
 async fn queries_deep_in_one_another_run_or_are_refused() {
     let engine = DataFusionEngine::new();

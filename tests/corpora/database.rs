@@ -1,4 +1,4 @@
-//! The engine as what sqllogictest runs statements on.
+//! Runs sqllogictest statements on this engine.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,20 +16,20 @@ use tokio::sync::Mutex;
 use crate::page::Page;
 use crate::text::{Type, rows, types};
 
-/// Longer than any of the statements takes.
+/// Longer than any statement takes.
 const DEADLINE: Duration = Duration::from_secs(120);
-/// Writes after which the engine is opened anew.
+/// The number of writes after which the engine is reopened.
 const WRITES: usize = 5;
 
 #[derive(Clone)]
 pub enum Kind {
     Memory,
     Durable,
-    /// Within a page, which all files share.
+    /// In a page of Chromium, shared by all files.
     Browser(Arc<Mutex<Page>>),
 }
 
-/// An engine; clones are the same one.
+/// An engine; clones share it.
 #[derive(Clone)]
 pub enum Database {
     Native(Arc<Mutex<Open>>),
@@ -38,11 +38,10 @@ pub enum Database {
 
 pub struct Open {
     engine: DataFusionEngine,
-    /// Where it is durable.
+    /// The folder of a durable database.
     folder: Option<TempDir>,
     writes: usize,
-    /// Whether the session has what an engine that is opened anew has not: settings, prepared statements, external
-    /// tables.
+    /// Whether the session has state that a reopened engine would lose: settings, prepared statements, external tables.
     has_session: bool,
 }
 

@@ -1,26 +1,26 @@
-//! The records that do not come out as in DataFusion, each with its reason.
+//! The records whose result differs from DataFusion's, each with its reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 
-/// A file, and a line of it.
+/// A file and a line number.
 type Place = (String, u32);
 
-/// The reasons of those that differ in a durable database alone, and of those that do in a page.
+/// The reasons that apply only in a durable database, and only in a page.
 pub const DURABLE: &str = "vortex";
 pub const PAGE: &str = "page";
 
 pub struct Differences {
-    /// Which of these reasons holds.
+    /// The reason (of `DURABLE` and `PAGE`) that applies to this run.
     here: Option<&'static str>,
-    /// What the words say that stand for a reason.
+    /// The explanation of each reason word.
     reasons: BTreeMap<String, String>,
     known: BTreeMap<Place, String>,
 }
 
 impl Differences {
-    /// Lines `= WORD: what it says` and `FILE:LINE WORD`.
+    /// Reads lines `= WORD: explanation` and `FILE:LINE WORD`.
     pub fn read(path: &Path, here: Option<&'static str>) -> Self {
         let (mut reasons, mut known) = (BTreeMap::new(), BTreeMap::new());
         let text = std::fs::read_to_string(path).unwrap_or_default();
@@ -49,13 +49,13 @@ impl Differences {
         }
     }
 
-    /// Whether records with a reason do not come out as there in such a database.
+    /// Whether records with this reason differ in a run like this one.
     fn holds(&self, word: &str) -> bool {
         ![DURABLE, PAGE].contains(&word) || self.here == Some(word)
     }
 
-    /// What is wrong with the list: records that differ and are not in it, that are in it and do not (where all were
-    /// run), reasons that nobody gave.
+    /// The errors in the list: records that differ and are not listed, listed records that do not differ (where all
+    /// records were run), reason words without an explanation.
     pub fn compare<'a>(
         &self,
         found: impl Iterator<Item = (&'a str, &'a BTreeMap<u32, String>)>,
@@ -87,7 +87,7 @@ impl Differences {
         wrong
     }
 
-    /// Makes the list what was found in these files.
+    /// Replaces the list's records for these files with `found`.
     pub fn update(&mut self, found: &BTreeMap<String, BTreeSet<u32>>) {
         let mut known = std::mem::take(&mut self.known);
         known.retain(|(file, line), word| {

@@ -1,4 +1,5 @@
-//! Where the files are, and what they ask for that only DataFusion's own runner has.
+//! The location of DataFusion's test files, and their uses of tables, functions and files that only DataFusion's own
+//! runner has.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -6,20 +7,20 @@ use std::process::Command;
 
 use rhei_datafusion::datafusion::DATAFUSION_VERSION;
 
-/// Folders and files of features that are not built in.
+/// Folders and files of features that are not compiled in.
 const WHOLE: [&str; 6] = [
     // Functions of the crate `datafusion-spark`.
     "spark/",
-    // Formats that are not built in.
+    // Formats that are not compiled in.
     "avro.slt",
     "encrypted_parquet.slt",
     "arrow_files.slt",
-    // Types and settings that its runner registers.
+    // Types and settings that DataFusion's runner registers.
     "cast_extension_type_metadata.slt",
     "range_partitioning.slt",
 ];
 
-/// Files, and the tables and functions in them that DataFusion's runner registers.
+/// Files, and the tables and functions that DataFusion's runner registers for each.
 const REGISTERED: [(&str, &[&str]); 10] = [
     ("aggregate.slt", &["approx_distinct_union_test"]),
     ("arrow_field.slt", METADATA),
@@ -40,11 +41,11 @@ const REGISTERED: [(&str, &[&str]); 10] = [
 ];
 const METADATA: &[&str] = &["table_with_metadata", "larger_table", "smaller_table"];
 
-/// The package of DataFusion's own tests.
+/// The package that holds DataFusion's own tests.
 pub struct Source(PathBuf);
 
 impl Source {
-    /// Lets cargo fetch it.
+    /// Has cargo fetch the package.
     pub fn fetch() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let manifest = folder.path().join("Cargo.toml");
@@ -73,8 +74,8 @@ impl Source {
         Self(Path::new(manifest).parent().unwrap().to_path_buf())
     }
 
-    /// Makes an empty folder the one in which statements name files: theirs can be read, and what is written stays
-    /// there.
+    /// Makes an empty folder the working directory of statements: they can read DataFusion's data files in the folder,
+    /// and all files that they write stay there.
     pub fn enter(&self, folder: &Path) {
         std::os::unix::fs::symlink(self.0.join("data"), folder.join("data")).unwrap();
         for file in self.files() {
@@ -88,7 +89,7 @@ impl Source {
         self.0.join("test_files").join(file)
     }
 
-    /// By their paths, in order.
+    /// The paths of all test files, sorted.
     pub fn files(&self) -> Vec<String> {
         let root = self.0.join("test_files");
         let (mut files, mut folders) = (Vec::new(), vec![root.clone()]);
@@ -114,7 +115,7 @@ pub fn is_plan(sql: &str) -> bool {
     word.eq_ignore_ascii_case("explain")
 }
 
-/// Names in one file of what is not here.
+/// The names that a file uses and that do not exist in this engine.
 pub struct Theirs(BTreeSet<String>);
 
 impl Theirs {
@@ -128,7 +129,8 @@ impl Theirs {
         )
     }
 
-    /// Whether a statement asks for any of them, or for a file that is not here; what it makes of it is one more.
+    /// Whether a statement uses one of these names or a missing file; if so, the table that the statement creates or
+    /// fills is added to the names.
     pub fn has(&mut self, sql: &str) -> bool {
         let lower = sql.to_ascii_lowercase();
         let words: Vec<_> = lower
@@ -157,7 +159,7 @@ impl Theirs {
     }
 }
 
-/// Whether a text is the path of a file of DataFusion's repository, which its package has not.
+/// Whether a text is a path in DataFusion's repository that is not part of its package.
 fn is_missing_file(text: &str) -> bool {
     text.starts_with("../")
         || text.contains("parquet-testing")

@@ -1,14 +1,14 @@
-//! DataFusion's own statements and answers, on this engine.
+//! DataFusion's own sqllogictest statements and results, run on this engine.
 //!
 //! ```text
 //! cargo test --all-features --test corpora [-- [--durable | --browser] [--file PART_OF_A_NAME] [--write]]
 //! ```
 //!
-//! The files are those of the crate `datafusion-sqllogictest` of the DataFusion that is linked; cargo fetches it. Each
-//! runs on an engine of its own: in memory, or, with `--durable`, in a folder that is compacted after each write and
-//! opened anew in between, or, with `--browser`, in a page of Chromium, which has no files and takes no settings: there
-//! only other rows are looked for. What differs is in `differences.txt`, each record with its reason; the run fails
-//! where that list is not exact. `--write` writes it anew, with `?` where a reason is missing.
+//! The files come from the crate `datafusion-sqllogictest` of the linked DataFusion version; cargo fetches it. Each
+//! file runs on its own engine: in memory; or, with `--durable`, in a folder that is compacted after each write and
+//! reopened every few writes; or, with `--browser`, in a page of Chromium, which has no files and no settings, so only
+//! wrong rows count there. The known differences are in `differences.txt`, each record with its reason; the run fails
+//! where that list is not exact. `--write` rewrites the list, with `?` where a reason is missing.
 
 #![allow(
     clippy::unwrap_used,
@@ -43,7 +43,7 @@ use differences::Differences;
 use files::{Source, Theirs};
 use page::Page;
 
-/// Files at once.
+/// The number of files that run in parallel.
 const AT_ONCE: usize = 2;
 
 #[derive(Default)]
@@ -73,15 +73,15 @@ fn options() -> Options {
     options
 }
 
-/// What came of the records of one file.
+/// The results of the records of one file.
 #[derive(Default)]
 struct Report {
     passed: usize,
-    /// Texts of plans, which are not compared.
+    /// EXPLAIN records, which are not compared.
     plans: usize,
-    /// Of files, tables and functions that only DataFusion's own runner has.
+    /// Records that need files, tables or functions that only DataFusion's own runner has.
     theirs: usize,
-    /// Lines, and what was wrong there.
+    /// The line and the difference of each record that differs.
     differ: BTreeMap<u32, String>,
 }
 
@@ -185,7 +185,7 @@ async fn run(source: &Source, file: &str, kind: Kind) -> Report {
     let mut runner = Runner::new(async || Ok::<_, DfOlapError>(database.clone()));
     runner.add_label("Datafusion");
     match in_browser {
-        // Dictionaries cross as their values.
+        // Dictionary columns arrive from the page as plain values.
         true => runner.with_column_validator(default_column_validator),
         false => runner.with_column_validator(strict_column_validator),
     }
@@ -209,9 +209,9 @@ async fn run(source: &Source, file: &str, kind: Kind) -> Report {
             report.theirs += 1;
         } else {
             match result.map_err(|error| error.kind()) {
-                // The words of an error are our own.
+                // Error messages are worded differently here.
                 Ok(_) | Err(TestErrorKind::ErrorMismatch { .. }) => report.passed += 1,
-                // Rows are in no order that was not asked for.
+                // Without ORDER BY, rows may arrive in any order.
                 Err(TestErrorKind::QueryResultMismatch {
                     sql,
                     expected,
@@ -221,7 +221,7 @@ async fn run(source: &Source, file: &str, kind: Kind) -> Report {
                 {
                     report.passed += 1;
                 }
-                // What needs a file, a setting or what one of them made does not run there.
+                // In a page, a statement fails that needs a file, a setting, or a table that such a statement created.
                 Err(TestErrorKind::Fail { err, .. }) if in_browser && !is_internal(&err) => {
                     report.theirs += 1;
                 }

@@ -1,4 +1,4 @@
-//! Values as the files of DataFusion's tests write them.
+//! Formats values as DataFusion's test files do.
 
 use bigdecimal::BigDecimal;
 use rhei_datafusion::DfOlapError;
@@ -8,7 +8,7 @@ use rhei_datafusion::arrow::datatypes::{DataType, Schema};
 use rhei_datafusion::arrow::util::display::{ArrayFormatter, DurationFormat, FormatOptions};
 use sqllogictest::{ColumnType, Normalizer};
 
-/// A letter for a kind of column.
+/// A column type, as sqllogictest's type letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Type(char);
 
@@ -45,7 +45,7 @@ fn letter(data_type: &DataType) -> char {
     }
 }
 
-/// A list of texts for each row; a text of several lines is a row for each, as for plans.
+/// The texts of each row; a multi-line text (a plan) gives one row for each of its lines.
 pub fn rows(batches: &[RecordBatch]) -> Result<Vec<Vec<String>>, DfOlapError> {
     let mut rows = Vec::new();
     for batch in batches {
@@ -90,7 +90,7 @@ fn value(array: &ArrayRef, row: usize) -> Result<String, DfOlapError> {
                 value if value.is_nan() => "NaN".to_string(),
                 f64::INFINITY => "Infinity".to_string(),
                 f64::NEG_INFINITY => "-Infinity".to_string(),
-                // A float of 32 bits has fewer digits than the double that it is.
+                // `number` formats a 32-bit float from its own digits; as a double the float would show more.
                 _ => plain(&number(array, row)?, 12),
             }
         }
@@ -119,7 +119,7 @@ fn number(array: &ArrayRef, row: usize) -> Result<String, DfOlapError> {
     })
 }
 
-/// A number without an exponent, with so many digits behind its point at most.
+/// A number without an exponent and with at most `digits` decimals.
 fn plain(number: &str, digits: i64) -> String {
     match number.parse::<BigDecimal>() {
         Ok(number) => number.round(digits).normalized().to_plain_string(),
@@ -132,7 +132,7 @@ pub fn normalize(text: &String) -> String {
     text.trim_end().to_string()
 }
 
-/// Whether rows are those of a file; what stands there for `<slt:ignore>` may be anything.
+/// Whether the rows match the expected rows of a file; `<slt:ignore>` matches any text.
 pub fn are_same(normalize: Normalizer, actual: &[Vec<String>], expected: &[String]) -> bool {
     let expected: Vec<_> = expected.iter().map(normalize).collect();
     let actual = actual.iter().map(|row| normalize(&row.join(" ")));

@@ -1,4 +1,4 @@
-//! A folder that an older version of this crate wrote: `<table>/*.vortex` and no log.
+//! Folders that an older version of this crate wrote: `<table>/*.vortex` and no log.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ fn schema() -> SchemaRef {
     ]))
 }
 
-/// A file as a plain Vortex writer makes it.
+/// Writes a file as a plain Vortex writer does.
 async fn write(path: &Path, ids: std::ops::Range<i64>) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let names = ids
@@ -111,7 +111,7 @@ async fn create_table_takes_over_an_old_folder_and_leaves_its_files() {
         "the files were touched"
     );
 
-    // Rows that were dropped do not come back.
+    // Dropped rows do not come back.
     run(&again, "DROP TABLE users").await;
     again.create_table("users", &schema(), &[]).await.unwrap();
     assert_eq!(number(&again, "SELECT count(*) FROM users").await, 0);
@@ -153,8 +153,8 @@ async fn a_folder_that_does_not_fit_is_refused_by_file_and_column() {
     assert!(engine.tables().await.unwrap().is_empty());
 }
 
-/// `tests/data/version-2.0.0` was written by that version: two appends, an UPDATE, a DELETE and an INSERT. The expected
-/// answer is its own.
+/// Version 2.0.0 wrote `tests/data/version-2.0.0`: two appends, an UPDATE, a DELETE and an INSERT. The expected answer
+/// is that version's own.
 #[tokio::test]
 async fn a_folder_that_version_2_0_0_wrote_has_the_rows_that_it_had_there() {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/version-2.0.0/orders");

@@ -1,4 +1,4 @@
-//! An engine and what stands around it: building, sharing, sessions, functions.
+//! Building an engine, sharing it, sessions, functions.
 //!
 //! Tables and columns are in `tables.rs`, statements in `statements.rs`, batches in `loading.rs`, the texts of errors
 //! in `messages.rs`.

@@ -1,4 +1,4 @@
-//! Many small changes: the table stays in few pieces, keeps the order of its rows, and answers exactly.
+//! Many small changes: the table stays in few fragments, keeps the order of its rows, and gives exact answers.
 
 use rhei_datafusion::arrow::array::AsArray;
 use rhei_datafusion::arrow::datatypes::Int64Type;
@@ -20,7 +20,7 @@ async fn table(engine: &DataFusionEngine) {
     run(engine, "CREATE TABLE t (id BIGINT, n BIGINT)").await;
 }
 
-/// The column `id` as the table hands it over, and in how many batches.
+/// The values of the column `id` in scan order, and the number of batches.
 async fn scanned(store: &str, engine: &DataFusionEngine) -> (Vec<i64>, usize) {
     let batches = engine.query("SELECT * FROM t").await.unwrap();
     let ids = batches
@@ -28,13 +28,13 @@ async fn scanned(store: &str, engine: &DataFusionEngine) -> (Vec<i64>, usize) {
         .flat_map(|b| b.column(0).as_primitive::<Int64Type>().values().to_vec());
     let mut ids: Vec<i64> = ids.collect();
     if store != "memory" {
-        // Files are read side by side: rows come in any order.
+        // Files are read in parallel, so rows come in any order.
         ids.sort_unstable();
     }
     (ids, batches.len())
 }
 
-/// `fragments=read/there` of a query's scan of `t`.
+/// The numbers of `fragments=read/total` in the plan of a query's scan of `t`.
 async fn fragments(engine: &DataFusionEngine, sql: &str) -> (usize, usize) {
     let plan = rows(engine, &format!("EXPLAIN FORMAT INDENT {sql}"))
         .await
@@ -77,7 +77,7 @@ async fn ten_thousand_one_row_inserts_stay_in_few_pieces_and_in_order() {
             ["10000 | 10000 | 49995000 | 99990000"],
             "{store}"
         );
-        // What is put together can still be skipped by its values.
+        // Merged fragments still have statistics for pruning.
         let (read, _) = fragments(&engine, "SELECT * FROM t WHERE id >= 9990").await;
         assert!(
             read < there,
@@ -213,7 +213,7 @@ async fn a_table_that_lost_most_of_its_rows_answers_exactly() {
             .await
             .unwrap();
         let kept = |id: &i64| id % 1_000 == 7;
-        // Row by row at first, then all but a few.
+        // First single rows, then all rows but a few.
         assert_eq!(
             run(
                 &engine,
@@ -356,7 +356,7 @@ async fn pieces_that_lost_most_of_their_rows_are_put_together_wherever_they_stan
     .await;
     let (_, before) = fragments(&engine, "SELECT * FROM t").await;
     assert!(before > 40, "{before} pieces");
-    // The last piece stays whole, so that this is not about the end of the table.
+    // The DELETE leaves the last fragment whole, so the test is not about the end of the table.
     let sql = "DELETE FROM t WHERE id % 1000 <> 7 AND id < 2940000";
     assert_eq!(run(&engine, sql).await, 2_940_000 - 2_940);
     let (_, after) = fragments(&engine, "SELECT * FROM t").await;

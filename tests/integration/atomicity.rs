@@ -1,4 +1,4 @@
-//! A change of several tables or statements is seen whole or not at all, by readers, after an error, after a dropped
+//! Readers see a change of several tables or statements entirely or not at all, also after an error and after a dropped
 //! future.
 
 use std::collections::HashSet;
@@ -13,8 +13,8 @@ use crate::common::{at_once, engines, number, pairs, refused, rows, run};
 use crate::isolation::{Writing, counters};
 use crate::sql_file::render;
 
-/// Reads until `writing` ends; each answer has to be `expected`. Lets go of `turn` after two answers, and returns how
-/// many there were.
+/// Runs `sql` repeatedly until `writing` is false; each answer must be `expected`. Drops `turn` after two answers.
+/// Returns the number of answers.
 async fn always(
     engine: SharedDataFusionEngine,
     writing: Arc<AtomicBool>,
@@ -48,7 +48,7 @@ async fn transfers_between_two_tables_never_show_half_done() {
                 .unwrap();
         }
         let writing = Arc::new(AtomicBool::new(true));
-        // Held by each reader until it had its turn, or failed.
+        // Each reader holds a clone until it had two answers or failed.
         let turn = Arc::new(());
         let turns = Arc::downgrade(&turn);
         let readers: Vec<_> = [
@@ -163,8 +163,8 @@ async fn a_query_and_its_stream_see_one_snapshot_of_all_tables() {
     }
 }
 
-/// What `future` yields if polled no more than so often; `None` if it was dropped before: right after its last poll, or
-/// where it is to be polled `again`.
+/// Polls `future` at most `polls` times and then drops it, which gives `None`: right after the last poll, or, with
+/// `again`, at its next wake-up.
 async fn polled<T>(mut polls: u64, again: bool, future: impl Future<Output = T>) -> Option<T> {
     let mut future = std::pin::pin!(future);
     std::future::poll_fn(|context| {
@@ -208,7 +208,7 @@ async fn a_dropped_future_leaves_all_or_nothing() {
                 0,
                 "{store}"
             );
-            // In one query: what was dropped may be committed between two.
+            // One query reads both counts: a dropped future's change may be committed between two queries.
             let counts = "SELECT (SELECT count(*) FROM a) AS a, (SELECT count(*) FROM b) AS b";
             let counts = rows(&engine, counts).await;
             let (a, b) = counts[0].split_once(" | ").unwrap();

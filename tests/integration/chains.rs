@@ -1,6 +1,6 @@
-//! Queries that stand on one another.
+//! Chains of queries, each reading the one before it.
 
-/// `first`, and on it `step` again and again, where `{}` is the query before.
+/// `first`, followed by `step` repeated up to `count` queries; `{}` in `step` is the query before.
 pub fn on_one_another(first: &str, step: &str, count: usize) -> String {
     let mut ctes = vec![format!("w0 AS ({first})")];
     ctes.extend((1..count).map(|n| {

@@ -55,7 +55,7 @@ async fn columns_have_the_names_that_datafusion_gives_them() {
             "SELECT a + 1, sum(b) * 2, count(*) FROM t GROUP BY a ORDER BY 2, 1",
             "SELECT * FROM (SELECT max(b) - 1, a FROM t GROUP BY a ORDER BY 1 LIMIT 2) AS q",
         ] {
-            // Stock DataFusion does not plan all that is ordered by a place.
+            // Stock DataFusion does not plan some ORDER BY clauses with a column position.
             let unordered = sql
                 .replace(" ORDER BY 2, 1", "")
                 .replace(" ORDER BY 1 LIMIT 2", "");

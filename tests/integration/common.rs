@@ -1,4 +1,4 @@
-//! Engines to test, one for each kind of storage, and short ways to read answers.
+//! Engines to test, one for each kind of storage, and helpers that read answers.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use rhei_datafusion::{
 
 use crate::sql_file::render;
 
-/// What takes longer than this hangs, however slow the machine is.
+/// A test that takes longer than this hangs, even on a slow machine.
 pub const HANG: Duration = Duration::from_secs(60);
 
 /// Each storage mode's name and a fresh engine on it.
@@ -34,7 +34,7 @@ pub fn vortex(folder: &Path) -> StorageMode {
     }
 }
 
-/// An empty folder of this process. Those of processes that are gone are removed.
+/// An empty folder of this process. Also removes the folders of processes that have ended.
 pub fn fresh_folder() -> PathBuf {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("databases");
@@ -42,7 +42,7 @@ pub fn fresh_folder() -> PathBuf {
         for entry in std::fs::read_dir(&all).into_iter().flatten().flatten() {
             let process = entry.file_name();
             if !Path::new("/proc").join(&process).exists() {
-                // Another test may be removing it too.
+                // Another test may be removing the same folder.
                 let _ = std::fs::remove_dir_all(entry.path());
             }
         }
@@ -53,7 +53,7 @@ pub fn fresh_folder() -> PathBuf {
     folder
 }
 
-/// How many data files there are in a database's folder.
+/// The number of data files in a database's folder.
 pub fn data_files(folder: &Path) -> usize {
     let tables = std::fs::read_dir(folder).unwrap().flatten();
     let tables = tables.filter(|entry| entry.file_name() != "_log" && entry.path().is_dir());
@@ -61,7 +61,7 @@ pub fn data_files(folder: &Path) -> usize {
     files.count()
 }
 
-/// The one BIGINT of a query's one row.
+/// The single BIGINT of a query with one row.
 pub async fn number(engine: &DataFusionEngine, sql: &str) -> i64 {
     let rows = engine
         .query(sql)
@@ -86,7 +86,7 @@ pub async fn run(engine: &DataFusionEngine, sql: &str) -> u64 {
         .unwrap_or_else(|e| panic!("{sql}: {e}"))
 }
 
-/// The rows of a query, a line for each, values parted by ` | `.
+/// The rows of a query, one line each, values separated by ` | `.
 pub async fn rows(engine: &DataFusionEngine, sql: &str) -> Vec<String> {
     render(
         &engine
@@ -104,7 +104,7 @@ pub async fn refused(engine: &DataFusionEngine, sql: &str) -> DfOlapError {
     }
 }
 
-/// The kind of the error of a statement that must not succeed, which is never an internal one.
+/// The kind of the error of a statement that must fail, and not with an internal error.
 pub async fn kind(engine: &DataFusionEngine, sql: &str) -> ErrorKind {
     let start: String = sql.chars().take(80).collect();
     match engine.execute(sql).await {
@@ -124,7 +124,7 @@ pub fn pairs(rows: impl IntoIterator<Item = (i64, i64)>) -> RecordBatch {
     RecordBatch::try_from_iter([("id", column(ids)), ("n", column(numbers))]).unwrap()
 }
 
-/// Runs `work` once for each number below `tasks`, all at once, each as a task of its own.
+/// Runs `work` for each number below `tasks`, all in parallel, each as its own task.
 pub async fn at_once<F>(tasks: usize, work: impl Fn(usize) -> F) -> Vec<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
@@ -143,7 +143,7 @@ pub async fn small_table(engine: &DataFusionEngine) {
     run(engine, "INSERT INTO t VALUES (1, 10), (2, 20), (3, NULL)").await;
 }
 
-/// Makes `counted(x)` known, which is `x` and counts the batches that it saw.
+/// Registers `counted(x)`, which returns `x` and counts the batches it is called with.
 pub fn count_batches(engine: &DataFusionEngine) -> Arc<AtomicUsize> {
     let calls = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&calls);
@@ -163,20 +163,20 @@ pub fn count_batches(engine: &DataFusionEngine) -> Arc<AtomicUsize> {
     calls
 }
 
-/// Waits until a counter has passed a number.
+/// Waits until a counter exceeds a number.
 pub async fn passed(counter: &AtomicUsize, number: usize) {
     while counter.load(Ordering::SeqCst) <= number {
         tokio::task::yield_now().await;
     }
 }
 
-/// Waits until no task has anything to do and no thread works for one, in a test whose clock is paused: only then does
-/// it move.
+/// Waits until no task is ready and no worker thread is busy. For tests whose clock is paused: the clock advances only
+/// then.
 pub async fn quiet() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
-/// The time, once the clock shows a later microsecond: what is committed from now on is younger.
+/// The current time, returned once the clock shows a later microsecond, so that later commits have a later time.
 pub async fn past_moment() -> SystemTime {
     let moment = SystemTime::now();
     while SystemTime::now() < moment + Duration::from_micros(1) {
@@ -185,8 +185,8 @@ pub async fn past_moment() -> SystemTime {
     moment
 }
 
-/// Several engines on one database, each in a task of its own, `each` steps long: counters add up, every row is there
-/// that was not deleted, for each of them and for one that is opened afterwards.
+/// Several engines write to one database in parallel, each in its own task and `each` steps long. Afterwards every
+/// engine, and one that is opened then, must see the right counter and all rows that were not deleted.
 pub async fn engines_write_at_once(
     open: impl Fn() -> SharedDataFusionEngine,
     writers: i64,

@@ -1,4 +1,4 @@
-//! When small fragments are put together, and what is told of it.
+//! When small fragments are merged, and the progress that is reported.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ fn open(folder: &Path, policy: CompactionPolicy) -> DataFusionEngine {
     builder.compaction(policy).build().unwrap()
 }
 
-/// Commits of 999 rows, each small enough for the log.
+/// Makes commits of 999 rows, each small enough to be stored in the log.
 async fn fill(engine: &DataFusionEngine, commits: u32) {
     run(engine, "CREATE TABLE t (id BIGINT)").await;
     for n in 1..=commits {
@@ -46,7 +46,7 @@ async fn a_compaction_policy_is_kept_and_progress_is_told() {
     assert_eq!(told.last().unwrap(), &("t".to_string(), 26 * 999, 26 * 999));
     assert!(told.is_sorted_by_key(|(_, rows, _)| *rows), "{told:?}");
 
-    // Each commit goes to a file, and each second file to one with the first.
+    // Each commit writes a file, and every second file is merged with the one before it.
     let folder = fresh_folder();
     let eager = open(
         &folder,
@@ -74,7 +74,8 @@ async fn wide_rows_do_not_pile_up_in_the_log() {
         );
         run(&engine, &sql).await;
     }
-    // Each is below a megabyte and few rows; together they are more than a checkpoint should hold.
+    // Each commit is below a megabyte and has few rows; together the commits exceed the size that a checkpoint may
+    // have.
     for n in 0..12 {
         let sql = format!(
             "INSERT INTO t SELECT value, repeat('y', 4000) || value FROM range({n}00, {n}99)"
@@ -85,7 +86,8 @@ async fn wide_rows_do_not_pile_up_in_the_log() {
     assert!(data_files(&folder) > 0, "all rows are still in the log");
 }
 
-/// What stands where a decimal is NULL may be any number, in arrays that a program makes as in those of an expression.
+/// The value slot of a NULL decimal may hold any number, in a program's arrays as well as in the result of an
+/// expression.
 #[tokio::test]
 async fn decimals_that_are_null_are_written_whatever_stands_in_their_place() {
     let null = |at: usize| {

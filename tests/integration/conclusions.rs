@@ -1,12 +1,12 @@
-//! What is concluded from a plan and from what is known of its tables holds, also where rows lie in files and where
-//! many partitions work at once.
+//! The optimizer's conclusions from a plan and from table statistics hold, also where rows are in files and many
+//! partitions work in parallel.
 
 use rhei_datafusion::{DataFusionEngine, EngineBuilder, OlapEngine};
 
 use crate::common::{HANG, fresh_folder, number, pairs, rows, run, vortex};
 use crate::sql_file::render;
 
-/// An engine whose table `t (id, n)` lies in one file, with values of `n` that are in no order.
+/// An engine whose table `t (id, n)` is one file, with unsorted values of `n`.
 async fn in_a_file() -> DataFusionEngine {
     let engine = DataFusionEngine::with_storage(vortex(&fresh_folder())).unwrap();
     run(&engine, "CREATE TABLE t (id BIGINT, n BIGINT)").await;

@@ -38,7 +38,8 @@ async fn database() -> PathBuf {
     for id in 3..18 {
         run(&engine, &format!("INSERT INTO small VALUES ({id}, {id}.5)")).await;
     }
-    // In the background a checkpoint was made, and files were begun for commits to come, which go with the engine.
+    // The background has written a checkpoint, and has created files ahead for later commits; those are deleted with
+    // the engine.
     let log = folder.join("_log");
     let has_begun = || {
         let mut entries = std::fs::read_dir(&log).unwrap().flatten();
@@ -66,7 +67,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// The files below a folder, by their path in it.
+/// The files below a folder, as relative paths.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
@@ -80,7 +81,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Whether a file may be damaged without a word: it is a hint, or a checkpoint covers it.
+/// Whether damage to a file may go unnoticed: it is a hint, or a checkpoint covers it.
 fn is_not_needed(file: &Path) -> bool {
     let name = file.file_name().unwrap().to_str().unwrap();
     name == "hint" || name.ends_with(".entry") && name < "00000000000000000017"
@@ -122,7 +123,7 @@ async fn a_damaged_file_is_named_and_never_gives_a_wrong_row() {
             flipped[at] ^= 1 << (flip % 8);
             damages.push((format!("byte {at} flipped"), Some(flipped)));
         }
-        // Without its last entry a log is that of a moment ago.
+        // Without its last entry, a log is a valid log of an earlier version.
         if Some(file) != newest.as_ref() {
             damages.push(("gone".into(), None));
         }
@@ -198,7 +199,7 @@ async fn verification_reads_everything_and_lists_what_is_damaged() {
     assert!(damaged.damages[0].contains(name), "{damaged:?}");
     bytes[last / 2] ^= 1;
     std::fs::write(&data, &bytes).unwrap();
-    // An old entry that opening does not need.
+    // An old entry that is not read at opening.
     let entry = folder.join("_log/00000000000000000003.entry");
     std::fs::write(&entry, "RHEI").unwrap();
     let damaged = verify().await;

@@ -1,4 +1,4 @@
-//! Deletion vectors under DataFusion: what statistics answer, what counts say, which rows stay dead.
+//! Deletion vectors in DataFusion: statistics, counts, and rows that stay deleted.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::common::{engines, number, pairs, rows, run};
 
 const NOTHING: [&str; 0] = [];
 
-/// 200,000 rows in several fragments, some of them deleted, by a table with or without a key.
+/// 200,000 rows in several fragments, some of them deleted, in a table with or without a key.
 async fn with_deletions(engine: &SharedDataFusionEngine, key: &[String]) {
     let fields = [
         Field::new("id", DataType::Int64, false),
@@ -148,7 +148,7 @@ async fn equal_rows_of_a_table_without_a_key_are_told_apart() {
 async fn replacing_a_key_that_several_rows_hold_leaves_one_row() {
     for (store, engine) in engines() {
         run(&engine, "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)").await;
-        // A plain INSERT does not look at the key.
+        // A plain INSERT does not check the key.
         assert_eq!(
             run(&engine, "INSERT INTO t VALUES (1, 1), (1, 2), (2, 2)").await,
             3

@@ -1,4 +1,4 @@
-//! What a database in a folder keeps: everything that was acknowledged, over restarts and between engines.
+//! A database in a folder keeps every acknowledged change, over restarts and between engines.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,7 +16,7 @@ fn open(folder: &Path) -> SharedDataFusionEngine {
     SharedDataFusionEngine::new(DataFusionEngine::with_storage(vortex(folder)).unwrap())
 }
 
-/// All tables and views of an engine, and all that is in them.
+/// All tables and views of an engine with all their rows.
 async fn contents(engine: &DataFusionEngine) -> Vec<String> {
     let mut all = Vec::new();
     for name in engine.tables().await.unwrap() {
@@ -172,7 +172,7 @@ async fn a_type_that_files_cannot_hold_is_refused_by_column() {
 #[tokio::test]
 async fn compaction_changes_nothing_but_the_files() {
     let folder = fresh_folder();
-    // The deletion below is one that the background would compact for.
+    // The deletion below would trigger a background compaction.
     let engine = EngineBuilder::new().compaction(CompactionPolicy::MANUAL);
     let engine = engine.storage(vortex(&folder)).build().unwrap();
     for sql in [
@@ -296,7 +296,7 @@ async fn others_commits_are_seen_when_the_refresh_says_so() {
         engine.refresh().await.unwrap();
         assert_eq!(count(engine).await, 1);
     }
-    // A write meets what is there, whatever was seen before.
+    // A write sees the newest version, whatever snapshot the engine had.
     run(&writer, "INSERT INTO t VALUES (2)").await;
     assert_eq!(count(&by_hand).await, 1);
     run(&by_hand, "INSERT INTO t VALUES (3)").await;
@@ -304,7 +304,7 @@ async fn others_commits_are_seen_when_the_refresh_says_so() {
     assert_eq!(count(&writer).await, 3);
 }
 
-/// Each change is small enough for the log; together they would make one very large entry.
+/// Each change is small enough for the log; all together they would make one very large entry.
 /// Proves V2.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_changes_that_wait_together_do_not_make_one_huge_entry() {
@@ -333,7 +333,7 @@ async fn many_changes_that_wait_together_do_not_make_one_huge_entry() {
     assert!(largest < 9 << 20, "{largest} bytes");
 }
 
-/// A log that is written to often has files ready that have no name yet.
+/// A log that gets many commits has files created ahead, without their final name.
 #[tokio::test]
 async fn files_begun_ahead_are_used_may_vanish_and_go_with_the_engine() {
     let folder = fresh_folder();
@@ -354,7 +354,7 @@ async fn files_begun_ahead_are_used_may_vanish_and_go_with_the_engine() {
     while unnamed().is_empty() {
         insert(&engine).await;
     }
-    // Another program's vacuum may take them for what a crash left.
+    // Another program's vacuum may delete them as leftovers of a crash.
     for path in unnamed() {
         let _ = std::fs::remove_file(path);
     }

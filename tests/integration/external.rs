@@ -1,4 +1,4 @@
-//! Files that SQL reads and writes where the builder allows it, and external tables of them.
+//! SQL that reads and writes files where the builder allows it, and external tables over files.
 
 use rhei_datafusion::{DataFusionEngine, EngineBuilder, ErrorKind, OlapEngine};
 
@@ -63,7 +63,7 @@ async fn files_are_read_and_written_where_the_builder_allows_it() {
             "{missing}: {error}"
         );
     }
-    // An external table has all files that are in its folder when it is read.
+    // An external table has all files that are in its folder at the time of the query.
     for files in 1..4 {
         let file = path(&format!("parts/{files}.parquet"));
         run(&engine, &format!("COPY (SELECT 1 AS a) TO '{file}'")).await;
@@ -88,7 +88,7 @@ async fn files_are_read_and_written_where_the_builder_allows_it() {
         4
     );
 
-    // A query is the same wherever it stands.
+    // The same query gives the same result in COPY, CREATE TABLE AS and on its own.
     let query = "SELECT CAST(1234567890123456.78 AS DECIMAL(18, 2)) AS d, a, CAST(a AS TEXT) AS t, count(*) AS n FROM t \
                  GROUP BY a, CAST(a AS TEXT) ORDER BY ALL";
     let file = path("query.parquet");
@@ -149,7 +149,7 @@ async fn rows_are_added_to_an_external_table() {
                 ),
             ),
             (0, format!("{insert} SELECT * FROM t WHERE id > 100")),
-            // What is inserted may be read from the same table.
+            // An INSERT may read the table that it appends to.
             (1, format!("{insert} (id) SELECT max(id) + 1 FROM {e}")),
         ] {
             assert_eq!(run(&engine, &sql).await, rows, "{sql}");
@@ -175,7 +175,7 @@ async fn rows_are_added_to_an_external_table() {
             "30 | NULL | prepared",
         ];
         assert_eq!(rows(&engine, &all).await, expected, "{format}");
-        // Nothing else changes it, and what is refused leaves it as it is.
+        // Other statements cannot change the table, and a refused statement leaves it unchanged.
         for (wanted, sql) in [
             (ErrorKind::Unsupported, format!("DELETE FROM {e}")),
             (ErrorKind::Unsupported, format!("UPDATE {e} SET id = 1")),
@@ -216,7 +216,7 @@ async fn rows_are_added_to_an_external_table() {
         assert_eq!(number(&engine, "SELECT count(*) FROM t").await, 2);
         assert_eq!(rows(&engine, &all).await, expected, "{format}");
 
-        // Another engine finds the files; one that may not write adds none.
+        // Another engine finds the files; an engine that may not write adds none.
         let reader = EngineBuilder::new().allow_external_reads(true);
         let reader = reader.build().unwrap();
         run(&reader, &made).await;
@@ -231,7 +231,7 @@ async fn rows_are_added_to_an_external_table() {
     }
 }
 
-/// A file is not added to, as DataFusion has it, and what is refused leaves it as it is.
+/// As in DataFusion, rows are not appended to a single file, and a refused statement leaves the file unchanged.
 #[tokio::test]
 async fn an_external_table_of_one_file_is_not_added_to() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What an earlier version of this crate did wrong, and the statements that its users send.
+//! Bugs of an earlier version of this crate, and the statements that its users send.
 
 use std::sync::Arc;
 
@@ -249,7 +249,7 @@ async fn the_statements_of_a_temporal_sync_keep_one_open_version_of_a_row() {
             assert_eq!(run(&engine, &close).await, u64::from(second > 0), "{store}");
             assert_eq!(run(&engine, &insert).await, 1, "{store}");
         }
-        // Microseconds as a plain number, as some senders write them.
+        // Microseconds as a plain number, as some clients send them.
         let close = "UPDATE t SET _rhei_valid_to = to_timestamp_micros(1704067209000000) WHERE pk = 1 AND _rhei_valid_to IS NULL";
         assert_eq!(run(&engine, close).await, 1, "{store}");
         assert_eq!(run(&engine, close).await, 0, "{store}");
@@ -267,7 +267,7 @@ async fn the_statements_of_a_temporal_sync_keep_one_open_version_of_a_row() {
             ],
             "{store}"
         );
-        // An event with a column that the table has not is told from one that fails.
+        // The error for an event with an unknown column differs from that of a failing event.
         let dry = "EXPLAIN INSERT INTO t (pk, gone) VALUES (1, 2)";
         assert!(
             refused(&engine, dry)

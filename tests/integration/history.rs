@@ -1,4 +1,4 @@
-//! Earlier versions of a durable database, and what vacuum leaves of them.
+//! Earlier versions of a durable database, and which of them vacuum keeps.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -107,7 +107,7 @@ async fn vacuum_removes_what_no_kept_version_names_and_nothing_else() {
     let files = data_files(&folder);
     assert!(files >= 5, "{files}");
 
-    // Within the retention nothing goes.
+    // Vacuum deletes nothing that is within the retention.
     let kept = engine.vacuum(VacuumOptions::default()).await.unwrap();
     assert_eq!((kept.files, data_files(&folder)), (0, files));
     assert_eq!(
@@ -115,7 +115,7 @@ async fn vacuum_removes_what_no_kept_version_names_and_nothing_else() {
         ["8000"]
     );
 
-    // A file of someone else, and one that is being written.
+    // A file of another program, and a file that is being written.
     std::fs::write(folder.join("notes.txt"), "mine").unwrap();
     let table = std::fs::read_dir(&folder).unwrap().flatten();
     let table = table
@@ -153,7 +153,7 @@ async fn vacuum_removes_what_no_kept_version_names_and_nothing_else() {
     assert_eq!(number(&open(&folder), "SELECT count(*) FROM t").await, 7997);
 }
 
-/// Moves an object of the log to an earlier time, as `docs/format.md` says where it stands.
+/// Sets the time of a log object back; `docs/format.md` gives its position in the object.
 fn make_older(path: &Path, by: Duration) {
     let mut bytes = std::fs::read(path).unwrap();
     let end = bytes.len() - 8;
@@ -169,7 +169,7 @@ fn make_older(path: &Path, by: Duration) {
 async fn vacuum_shortens_a_log_that_is_old_enough() {
     const DAYS: Duration = Duration::from_secs(2 * 86_400);
     let folder = fresh_folder();
-    // Nothing is committed but what is asked for.
+    // MANUAL: no commits other than those of this test.
     let open = |folder| {
         let engine = EngineBuilder::new()
             .storage(vortex(folder))
@@ -188,7 +188,7 @@ async fn vacuum_shortens_a_log_that_is_old_enough() {
         names.sort();
         names
     };
-    // Checkpoints are made beside the commits.
+    // Checkpoints are written in the background.
     while !log.join("00000000000000000048.checkpoint").exists() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -278,8 +278,9 @@ async fn readers_see_whole_versions_while_files_are_put_together_and_removed() {
                 if read == 0 {
                     begin.wait().await;
                 }
-                // Before the first batch or after it, what the stream reads is replaced, and a vacuum goes over it: of
-                // two that end, one began meanwhile. After the last vacuum there is no more to wait for.
+                // The stream waits, before or after its first batch, until two more vacuums are done: at least one of
+                // them began after the wait did, and the files of the stream have been replaced. After the last vacuum
+                // the wait ends at once.
                 let wait_at = read % 2;
                 let two_more = *vacuums.borrow() + 2;
                 let (mut count, mut batches) = (0, 0);
@@ -302,7 +303,7 @@ async fn readers_see_whole_versions_while_files_are_put_together_and_removed() {
     }
     caring.await.unwrap();
     assert_eq!(number(&engine, "SELECT sum(n) FROM t").await, ROWS / 3 * 25);
-    // Nothing is left of what was replaced.
+    // The replaced files have been deleted.
     engine.vacuum(NOW).await.unwrap();
     assert!(data_files(&folder) <= 3, "{}", data_files(&folder));
 }
@@ -341,7 +342,7 @@ async fn a_statement_can_read_a_table_as_it_was() {
         .await,
         ["1990"]
     );
-    // The plan of a query that comes again is kept, and reads the versions that it names.
+    // The plan of a repeated query is cached, and reads the versions that the query names.
     let newest = engine.version().await.unwrap();
     for _ in 0..4 {
         let gone = format!(
@@ -353,7 +354,7 @@ async fn a_statement_can_read_a_table_as_it_was() {
         );
         assert_eq!(text(&both).await, ["2000"]);
     }
-    // What was deleted comes back.
+    // Deleted rows can be restored from an earlier version.
     let back = format!(
         "INSERT INTO t SELECT o.id, o.name FROM table_at('t', {first}) o \
          WHERE NOT EXISTS (SELECT 1 FROM t WHERE t.id = o.id)"

@@ -1,7 +1,7 @@
-//! Readers and writers at once: no change is lost, no row is counted twice.
+//! Concurrent readers and writers: no change is lost, no row is counted twice.
 //!
-//! Here many tasks run freely. Two statements in one chosen order are in `races.rs`, what readers see of a change of
-//! several tables in `atomicity.rs`.
+//! Many tasks run freely here. `races.rs` has two statements in a chosen order, `atomicity.rs` readers of a change of
+//! several tables.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub async fn counters(engine: &SharedDataFusionEngine, rows: i64) {
         .unwrap();
 }
 
-/// Tells the readers that the writers are done, even where one of them panics.
+/// Tells the readers on drop that the writers are done, also where a writer panics.
 pub struct Writing(pub Arc<AtomicBool>);
 
 impl Drop for Writing {
@@ -291,7 +291,7 @@ async fn inserts_that_race_with_drop_table_succeed_or_say_that_it_is_gone() {
     for (store, engine) in engines() {
         run(&engine, "CREATE TABLE t (id BIGINT)").await;
         let writing = Arc::new(AtomicBool::new(true));
-        // How many INSERTs met a table, and how many none.
+        // The numbers of INSERTs that found the table and that did not.
         let [there, gone] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
         let inserting: Vec<_> = (0..5)
             .map(|task| {

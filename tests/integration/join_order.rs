@@ -1,5 +1,5 @@
-//! Joins are made in the order that is cheapest, and rows that no join wants are left where they are; the answers are
-//! those of DataFusion, which does neither here.
+//! Joins run in the cheapest order, and rows that match no join are not passed on by the scan; the answers are those of
+//! DataFusion, which does neither here.
 
 use std::sync::Arc;
 
@@ -43,13 +43,13 @@ const TABLES: [(&str, usize, i64); 5] = [
     ("tiny", 5, 8),
 ];
 
-/// A query over three to seven tables in any order, each joined to one before it, with conditions of all kinds.
+/// A query over three to seven tables in any order, each joined to an earlier one, with conditions of all kinds.
 fn query(rng: &mut StdRng) -> String {
     let count = rng.random_range(3..=7);
     let mut from = Vec::new();
     let mut conditions = Vec::new();
     for index in 0..count {
-        // Few large ones: with `m` alone as key the rows multiply.
+        // Few large tables: with `m` alone as key the row count multiplies.
         let (name, ..) = match index {
             0 => TABLES[rng.random_range(0..2)],
             _ => TABLES[rng.random_range(1..5)],
@@ -111,7 +111,7 @@ async fn random_joins_have_the_rows_that_datafusion_finds() {
         for (_, engine) in &engines {
             let schema = batch.schema();
             engine.create_table(name, &schema, &[]).await.unwrap();
-            // Several fragments, some of their rows deleted.
+            // Several fragments, with deleted rows in some.
             let cut = rows / 3;
             for piece in [batch.slice(0, cut), batch.slice(cut, rows - cut)] {
                 engine.load_arrow(name, &[piece]).await.unwrap();
@@ -137,8 +137,8 @@ async fn random_joins_have_the_rows_that_datafusion_finds() {
     }
 }
 
-/// Orders and their lines, customers in few groups: the lines are most, and few of them belong to the group that is
-/// asked for.
+/// Orders, their lines, and customers in a few groups: lines are the most rows, and few lines belong to the queried
+/// group.
 async fn shop(engine: &DataFusionEngine) {
     for (table, key) in [
         ("lines", "order_id"),
@@ -174,7 +174,7 @@ async fn shop(engine: &DataFusionEngine) {
     .await;
 }
 
-/// A query's physical plan, a node on each line.
+/// The lines of a query's physical plan.
 async fn plan(engine: &DataFusionEngine, sql: &str) -> String {
     let all = rows(engine, &format!("EXPLAIN FORMAT INDENT {sql}")).await;
     let physical = all
@@ -208,7 +208,7 @@ async fn the_order_of_the_text_does_not_matter() {
             plans.push(joins.into_iter().map(without_places).collect::<Vec<_>>());
         }
         assert_eq!(plans[0].len(), 3, "{store}");
-        // The largest is joined last, so it stands first.
+        // The largest table is joined last, so its join is at the top of the plan.
         assert!(plans[0][0].contains("order_id"), "{store}: {:?}", plans[0]);
         assert!(
             plans.iter().all(|plan| *plan == plans[0]),
@@ -234,7 +234,7 @@ async fn a_semi_join_that_keeps_little_is_made_first() {
     }
 }
 
-/// How many rows reach the probe sides of a query's joins.
+/// The number of rows that reach the probe sides of a query's joins.
 async fn probed(engine: &DataFusionEngine, sql: &str) -> u64 {
     let plan = rows(engine, &format!("EXPLAIN ANALYZE {sql}"))
         .await
@@ -266,7 +266,7 @@ async fn rows_that_no_join_wants_are_not_handed_over() {
         .unwrap();
     run(&engine, "CREATE TABLE few (n BIGINT)").await;
     run(&engine, "INSERT INTO few VALUES (3), (500), (NULL)").await;
-    // Spread over all of it, and in one place.
+    // Matching rows spread over the whole table, and in one place.
     for (sql, found) in [
         (
             "SELECT count(*) FROM large JOIN few ON large.n = few.n",
@@ -286,7 +286,7 @@ async fn rows_that_no_join_wants_are_not_handed_over() {
         let probed = probed(&engine, sql).await;
         assert!(probed <= 2 * found as u64 + 1100, "{sql}: {probed} rows");
     }
-    // Where most are wanted, all are handed over, and the answer is the same.
+    // Where most rows match, the scan passes on all of them, and the answer is the same.
     run(&engine, "CREATE TABLE many (n BIGINT)").await;
     run(&engine, "INSERT INTO many SELECT value FROM range(900)").await;
     let sql = "SELECT count(*) FROM large JOIN many ON large.n = many.n";
@@ -411,7 +411,7 @@ async fn as_many_tables_are_joined_as_are_named() {
             .unwrap();
     }
     for count in [10, 11, 30] {
-        // All by one key: each can be joined with each.
+        // All joins use one key, so each table can be joined with each.
         let from: Vec<_> = (0..count).map(|table| format!("t{table}")).collect();
         let equal: Vec<_> = (1..count)
             .map(|table| format!("t0.id = t{table}.id"))
@@ -488,7 +488,8 @@ async fn a_join_by_what_may_fail_stays_behind_what_was_written_before_it() {
             .unwrap();
         let few = (1..3000).map(|id| (id, 24 + id));
         engine.load_arrow("c", &[pairs(few)]).await.unwrap();
-        // The one row of c is the cheapest to begin with, and would be asked about t's rows with n = 0.
+        // The one row of c is the cheapest to begin with; joining it first would evaluate 100 / t.n for rows of t with
+        // n = 0.
         let sql =
             "SELECT count(*) FROM t JOIN s ON t.id = s.id JOIN c ON c.n = 100 / t.n WHERE c.id = 1";
         assert_eq!(number(&engine, sql).await, 1000, "{store}");

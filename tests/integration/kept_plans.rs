@@ -1,4 +1,4 @@
-//! A query that comes again answers for the tables as they are now, though its optimized plan is kept.
+//! A repeated query answers from the current tables, although its optimized plan is cached.
 
 use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
 use rhei_datafusion::DataFusionEngine;
@@ -8,7 +8,7 @@ use rhei_datafusion::datafusion::common::ScalarValue;
 
 use crate::common::{engines, past_moment, refused, rows, run, vortex};
 
-/// The rows of a query, which are the same when it is asked four times.
+/// The rows of a query; four runs must give the same rows.
 async fn again(engine: &DataFusionEngine, sql: &str) -> Vec<String> {
     let first = rows(engine, sql).await;
     for _ in 0..3 {

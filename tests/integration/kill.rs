@@ -1,5 +1,5 @@
-//! A process that writes is killed at any moment, again and again: what it was told is done is there, and nothing is
-//! half there.
+//! A writing process is killed at random moments, again and again: every acknowledged change is there, and no change is
+//! there in part.
 //!
 //! `KILLS=300` in the environment makes it a long run (of nextest, with `--profile long`).
 
@@ -22,7 +22,7 @@ fn open(folder: &Path) -> SharedDataFusionEngine {
     SharedDataFusionEngine::new(DataFusionEngine::with_storage(vortex(folder)).unwrap())
 }
 
-/// Not a claim: the process that is killed. It says what was acknowledged, a line for each.
+/// Not a test of its own: the process that is killed. Prints a line for each acknowledged change.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_writer() {
     let (Ok(folder), Ok(round)) = (std::env::var(FOLDER), std::env::var(ROUND)) else {
@@ -35,7 +35,7 @@ async fn the_writer() {
             for step in 0.. {
                 let key = format!("{round}, {writer}, {step}");
                 let sql = match step % 5 {
-                    // Many rows, in a file.
+                    // Many rows, stored in a file.
                     3 if writer == 0 => format!(
                         "INSERT INTO parts SELECT {key}, value FROM range(1500)"
                     ),
@@ -67,7 +67,7 @@ async fn the_writer() {
     }
 }
 
-/// What a writer said until it was killed, some moments after it had said so often that something is done.
+/// Starts a writer, kills it `moments` after its `after`-th line "done", and returns all lines that it printed.
 fn kill_a_writer(folder: &Path, round: usize, after: usize, moments: Duration) -> Vec<String> {
     let mut writer = Command::new(std::env::current_exe().unwrap())
         .args(["kill::the_writer", "--exact", "--nocapture"])
@@ -116,7 +116,8 @@ async fn what_a_killed_process_was_told_is_done_is_there_and_nothing_is_half_the
     drop(engine);
     let mut acknowledged = 0;
     for round in 0..kills {
-        // Any number of commits into its life, at any place of the next ones; now and then before the first.
+        // Kills after a random number of commits and at a random point of the following commits; every fourth time
+        // possibly before the first commit.
         let after = match round % 4 {
             3 => 0,
             _ => rand::rng().random_range(2..40),
@@ -148,7 +149,7 @@ async fn what_a_killed_process_was_told_is_done_is_there_and_nothing_is_half_the
         let (done, gone) = (of("done "), of("gone "));
         acknowledged += done.len();
         for key in &done {
-            // The last deletion of a writer may have been done without its having said so.
+            // A writer may be killed between its last deletion and the line that reports it.
             let mut parts = key.split(", ").map(|part| part.parse::<i64>().unwrap());
             let (writer, step) = (parts.nth(1).unwrap(), parts.next().unwrap());
             let next = format!("{round}, {writer}, {}", step + 2);

@@ -1,11 +1,11 @@
-//! The short way of `INSERT … VALUES (literals)` means what the planned way means.
+//! The fast path of `INSERT … VALUES (literals)` gives the same result as the planned path.
 
 use rhei_datafusion::{DataFusionEngine, OlapEngine};
 
 use crate::common::run;
 use crate::sql_file::render;
 
-/// What an INSERT came to: the rows, or the kind of its error.
+/// The result of an INSERT: the rows, or the kind of its error.
 async fn outcome(column: &str, insert: &str) -> Result<Vec<String>, String> {
     let engine = DataFusionEngine::new();
     run(&engine, &format!("CREATE TABLE t (a {column}, b BIGINT)")).await;
@@ -108,7 +108,7 @@ async fn literals_become_the_same_values_with_and_without_a_plan() {
                 format!("INSERT INTO t (b, a) VALUES (1, {literal})"),
             ] {
                 let planned = outcome(column, &format!("WITH w AS (SELECT 1) {insert}")).await;
-                // A comment takes the parser, not a plan.
+                // With a comment the statement goes through the parser, still without a plan.
                 for short in [insert.clone(), format!("/* */ {insert}")] {
                     let found = outcome(column, &short).await;
                     if found != planned {

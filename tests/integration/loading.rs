@@ -1,4 +1,5 @@
-//! `load_arrow` and `load_stream`: batches fitted to a table by name, all of them or none.
+//! `load_arrow` and `load_stream`: batch columns are matched to table columns by name, and all batches are loaded or
+//! none.
 
 use std::sync::Arc;
 
@@ -48,10 +49,10 @@ async fn people(engine: &DataFusionEngine) {
         .unwrap();
 }
 
-/// The error of loading `columns` into `people`, which stays as it was.
+/// The error of loading `columns` into `people`; checks that the table is unchanged.
 async fn refused(engine: &DataFusionEngine, columns: Vec<(&str, ArrayRef)>) -> DfOlapError {
     let version = engine.version().await.unwrap();
-    // A good batch before the bad one must not stay.
+    // A good batch before the bad one must not be kept.
     let good = batch(vec![
         ("id", ints(&[100])),
         ("name", texts(&["good"])),
@@ -427,7 +428,7 @@ async fn a_table_made_of_a_stream_is_there_with_all_of_its_rows_or_not_at_all() 
         assert!(error.to_string().contains("torn"), "{error}");
         assert!(!engine.table_exists("u").await.unwrap(), "{store}");
 
-        // Another makes it while the stream is read: its rows stay.
+        // Another statement creates the table while the stream is read: that table's rows stay.
         let slow = stream::once(async {
             run(&engine, "CREATE TABLE v (id BIGINT)").await;
             run(&engine, "INSERT INTO v VALUES (7)").await;

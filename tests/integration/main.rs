@@ -1,4 +1,4 @@
-//! All native integration tests, in one binary: DataFusion is linked once.
+//! All native integration tests, in one binary, so that DataFusion is linked once.
 
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(

@@ -1,4 +1,4 @@
-//! Error texts and kinds that programs on top depend on.
+//! Error messages and kinds that programs depend on.
 
 use std::error::Error;
 
@@ -55,7 +55,7 @@ async fn an_unknown_column_is_told_as_no_field_named() {
         ] {
             let error = refused(&engine, sql).await;
             let text = error.to_string();
-            // What the engine adds to a statement is not shown.
+            // Columns that the engine adds internally must not appear in the message.
             let shown = text.contains("__row_address") || text.contains('\u{1}');
             let told = text.contains("No field named") && text.contains("nope");
             if !told || shown || error.kind() != ErrorKind::Invalid {

@@ -1,8 +1,7 @@
-//! Random statements on a table and on a naive model of it: a list of rows that is changed one by one.
+//! Random statements on a table and on a naive model of it: a list of rows that is changed row by row.
 //!
-//! `MODEL_SEED=<number>` runs one seed again, `MODEL_STATEMENTS=<number>` sets how many statements a run has.
-//! Conditions and values are trees, see [`Condition`] and [`Value`], that SQL and the model evaluate each in its own
-//! way.
+//! `MODEL_SEED=<number>` repeats a seed, `MODEL_STATEMENTS=<number>` sets the number of statements of a run. Conditions
+//! and values are trees, see [`Condition`] and [`Value`], that SQL and the model evaluate independently.
 
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -11,7 +10,7 @@ use rhei_datafusion::{DataFusionEngine, OlapEngine};
 
 use crate::common::{engines, rows, run};
 
-/// A row of `t (id BIGINT PRIMARY KEY, g BIGINT NOT NULL, n BIGINT, s TEXT, x BIGINT)`, where `x` comes and goes.
+/// A row of `t (id BIGINT PRIMARY KEY, g BIGINT NOT NULL, n BIGINT, s TEXT, x BIGINT)`, where `x` is added and dropped.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Row {
     pub id: i64,
@@ -50,7 +49,7 @@ pub fn text(rng: &mut StdRng) -> Option<String> {
 }
 
 impl Model {
-    /// Where the table differs from the model.
+    /// Compares the table with the model; the error describes the difference.
     async fn check(&self, engine: &DataFusionEngine) -> Result<(), String> {
         let columns = if self.has_x {
             "id, g, n, s, x"
@@ -153,7 +152,7 @@ async fn compare(engine: &DataFusionEngine, seed: u64, statements: usize) {
         .unwrap_or_else(|failed| panic!("MODEL_SEED={seed}: {failed}"));
 }
 
-/// Some statements as one change; now and then the last one fails, and nothing has happened.
+/// Runs some statements as one change; sometimes the last statement fails, and then nothing may have changed.
 async fn batch(
     engine: &DataFusionEngine,
     model: &mut Model,

@@ -1,4 +1,4 @@
-//! Random expressions over a [`Row`], as SQL text (`Display`) and as what SQL's rules make of them.
+//! Random expressions over a [`Row`], as SQL text (`Display`) and evaluated by SQL's rules.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use rand::seq::IndexedRandom;
 
 use crate::model::{Row, literal, maybe, text};
 
-/// A BIGINT.
+/// A BIGINT expression.
 #[derive(Clone, Debug)]
 pub enum Value {
     Column(&'static str),
@@ -19,7 +19,7 @@ pub enum Value {
     Case(Box<Condition>, Box<Value>, Box<Value>),
 }
 
-/// True, false or unknown.
+/// A condition: true, false or unknown.
 #[derive(Clone, Debug)]
 pub enum Condition {
     Constant(Option<bool>),

@@ -1,4 +1,4 @@
-//! MERGE, upserts and changes by one key, for `model.rs`: each as SQL, and done to the model.
+//! MERGE, upserts and changes by one key, for `model.rs`: each as SQL, and applied to the model.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
@@ -27,7 +27,7 @@ impl Model {
         self.default_x.filter(|_| self.has_x)
     }
 
-    /// Distinct keys with a value each, as `VALUES`.
+    /// Distinct keys, each with a value, also as a `VALUES` list.
     pub fn source(
         rng: &mut StdRng,
         keys: impl IntoIterator<Item = i64>,

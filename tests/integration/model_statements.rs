@@ -1,4 +1,4 @@
-//! The statements that `model.rs` sends: each as SQL, and done to the model. Those that look for a key are in
+//! The statements that `model.rs` sends: each as SQL, and applied to the model. Statements that look up a key are in
 //! `model_keys.rs`.
 
 use std::collections::HashSet;
@@ -10,7 +10,7 @@ use crate::model::{Model, Row, literal, maybe, quoted, text};
 use crate::model_expr::{Condition, Value};
 
 impl Model {
-    /// A statement, and the rows that it affects; the model is changed as the table will be.
+    /// A statement, and the number of rows that it affects; also applies it to the model.
     pub fn step(&mut self, rng: &mut StdRng) -> (String, u64) {
         match rng.random_range(0..100) {
             0..22 => self.insert(rng),
@@ -138,7 +138,7 @@ impl Model {
             sets.push(format!("x = ({x}) % 1000"));
         }
         if set_g {
-            // The value of before, whatever else is set.
+            // Uses the old value of `n`, even where the same UPDATE sets `n`.
             sets.push("g = coalesce(n, g) % 6".to_string());
         }
         if set_s || sets.is_empty() {
@@ -231,7 +231,7 @@ impl Model {
         (sql, (before - self.rows.len()) as u64)
     }
 
-    /// A change of one row by its key, in the plainest words.
+    /// A change of one row by its key, in the simplest form.
     fn point(&mut self, rng: &mut StdRng) -> (String, u64) {
         let id = self.any_id(rng);
         let n = maybe(rng);

@@ -1,5 +1,5 @@
-//! Several processes that write to one database at once: nothing is lost, nothing is doubled, and no one is told of an
-//! error for changes that commute.
+//! Several processes write to one database in parallel: no change is lost or made twice, and changes that commute cause
+//! no error.
 //!
 //! `COMMITS=1000` in the environment makes it a long run (of nextest, with `--profile long`).
 
@@ -17,12 +17,12 @@ fn open(url: &str) -> DataFusionEngine {
     DataFusionEngine::with_storage(StorageMode::Vortex { url: url.into() }).unwrap()
 }
 
-/// How often each process does everything.
+/// The number of rounds that each process runs.
 fn commits() -> Option<i64> {
     Some(std::env::var("COMMITS").ok()?.parse().unwrap())
 }
 
-/// Not a claim: one of the processes.
+/// Not a test of its own: one of the processes.
 #[tokio::test]
 async fn one_of_the_writers() {
     let (Ok(url), Ok(writer)) = (std::env::var(URL), std::env::var(WRITER)) else {
@@ -38,7 +38,7 @@ async fn one_of_the_writers() {
              INSERT INTO events VALUES ({writer}, {step})"
         );
         engine.execute_batch(&moved).await.unwrap();
-        // Rows that no one else deletes.
+        // Each writer deletes only rows of its own.
         let own = writer * 1_000_000 + step;
         assert_eq!(
             run(&engine, &format!("DELETE FROM stock WHERE id = {own}")).await,

@@ -1,4 +1,4 @@
-//! A proxy in front of a real S3 server that lets one request go wrong, and what a durable database makes of it.
+//! A proxy in front of a real S3 server makes one request fail, and a durable database must cope with the failure.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::common::{number, run};
 use crate::s3::fresh_url;
 
-/// What becomes of one request.
+/// The fault that one request meets.
 #[derive(Debug, Clone, Copy)]
 enum Trouble {
-    /// The connection is closed before the server sees the request …
+    /// The connection is closed before the request reaches the server …
     Closed,
-    /// … or after it has answered.
+    /// … or after the server has answered.
     ClosedAfter,
     Reset,
-    /// An answer of the proxy's own, before the server sees the request …
+    /// The proxy itself answers, before the request reaches the server …
     Status(&'static str),
-    /// … or after it has done what was asked.
+    /// … or after the server has carried out the request.
     StatusAfter(&'static str),
     Silence,
 }
@@ -42,7 +42,7 @@ const TROUBLES: [Trouble; 10] = [
     Trouble::Silence,
 ];
 
-/// Requests that went through, and the one that does not.
+/// Counts the requests, and makes request number `at` fail.
 #[derive(Debug)]
 struct Proxy {
     requests: AtomicUsize,
@@ -52,7 +52,7 @@ struct Proxy {
 }
 
 impl Proxy {
-    /// Its URL, and itself.
+    /// Starts a proxy and returns its URL too.
     async fn start(at: usize, trouble: Trouble) -> (String, Arc<Self>) {
         let server = std::env::var("AWS_ENDPOINT_URL").unwrap();
         let server = server.strip_prefix("http://").unwrap().parse().unwrap();
@@ -68,7 +68,7 @@ impl Proxy {
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let proxy = Arc::clone(&shared);
-                // A client that goes away is no concern of ours.
+                // A client that disconnects is not an error.
                 tokio::spawn(async move { proxy.serve(client).await.ok() });
             }
         });
@@ -79,7 +79,7 @@ impl Proxy {
         self.requests.load(Ordering::SeqCst) >= self.at
     }
 
-    /// One request of a connection, which is then closed.
+    /// Serves one request of a connection, which is then closed.
     async fn serve(&self, mut client: TcpStream) -> std::io::Result<()> {
         let Some(request) = read_request(&mut client).await? else {
             return Ok(());
@@ -102,7 +102,7 @@ impl Proxy {
 
     async fn forward(&self, request: &[u8]) -> std::io::Result<Vec<u8>> {
         let mut server = TcpStream::connect(self.server).await?;
-        // So that the end of the answer is the end of the connection.
+        // `connection: close` makes the server end the connection after its answer.
         let line = request.iter().position(|byte| *byte == b'\n').unwrap() + 1;
         server.write_all(&request[..line]).await?;
         server.write_all(b"connection: close\r\n").await?;
@@ -117,7 +117,7 @@ fn own_answer(status: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").into_bytes()
 }
 
-/// A request's head and body.
+/// Reads a request's head and body.
 async fn read_request(client: &mut TcpStream) -> std::io::Result<Option<Vec<u8>>> {
     let mut request = Vec::new();
     let mut buffer = [0; 16 << 10];
@@ -147,7 +147,7 @@ fn open(url: &str) -> EngineBuilder {
 fn open_through(endpoint: &str, trouble: Trouble, url: &str) -> DataFusionEngine {
     let builder = open(url).s3_option("AWS_ENDPOINT_URL", endpoint);
     let builder = match trouble {
-        // Only here is there an answer that never comes.
+        // Only this trouble needs a short timeout: its answer never comes.
         Trouble::Silence => builder.answer_timeout(Duration::from_millis(500)),
         _ => builder,
     };

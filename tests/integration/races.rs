@@ -1,6 +1,6 @@
-//! Two changes in a chosen order: one has worked out what it writes, the other commits, then the first one does.
+//! Two changes in a chosen order: the first computes its result, the second commits, then the first commits.
 //!
-//! The first is held by a SQL function, `pause()`. Many tasks that run freely are in `isolation.rs`.
+//! The SQL function `pause()` holds the first change. `isolation.rs` has many tasks that run freely.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use rhei_datafusion::{DfOlapError, OlapEngine, SharedDataFusionEngine};
 
 use crate::common::{HANG, at_once, engines, number, pairs, rows, run};
 
-/// `pause()` is 0, once it is released.
+/// `pause()` blocks until it is released, and returns 0.
 #[derive(Clone, Default)]
 struct Pause(Arc<(Mutex<State>, Condvar)>);
 
@@ -62,7 +62,7 @@ impl Drop for Release {
     }
 }
 
-/// Lets a paused statement go on, even where the test panics.
+/// On drop, releases a paused statement, also where the test panics.
 struct Release(Pause);
 
 /// Starts the statements of `first`, which pauses at its end; runs `second` to its end; lets `first` go on.
@@ -102,7 +102,7 @@ async fn table(engine: &SharedDataFusionEngine) {
         .unwrap();
 }
 
-/// `first` is overtaken by `second`: how many rows `first` affects then, and what the table holds.
+/// Lets `second` overtake `first`; checks the row count of `first` and the final contents of the table.
 async fn order(first: &str, second: &str, count: u64, expected: &[&str]) {
     for (store, engine) in engines() {
         table(&engine).await;
@@ -347,7 +347,7 @@ async fn appends_from_arrow_never_wait_for_a_write_and_are_kept() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn writers_of_one_table_go_on_while_a_write_to_another_takes_its_time() {
-    // The slow one lets a quick one commit meanwhile so often, and loses that race each time: then it keeps others out.
+    // The slow writer loses this many races in a row to commits of a quick one; then the slow writer locks others out.
     const LOST: usize = 4;
     for (store, engine) in engines() {
         table(&engine).await;

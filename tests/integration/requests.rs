@@ -1,4 +1,4 @@
-//! What a durable database asks of a bucket, request by request.
+//! The requests that a durable database sends to a bucket, one by one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +45,7 @@ async fn a_small_commit_is_one_put_and_lists_nothing() {
     }
 }
 
-/// What the short way of an INSERT cannot do is planned on the snapshot that it has already.
+/// An INSERT that the fast path cannot do is planned on the snapshot that the fast path has read already.
 #[tokio::test]
 async fn an_insert_of_literals_that_takes_a_plan_asks_for_no_more() {
     let store = counting(InMemory::new());
@@ -105,8 +105,8 @@ async fn opening_a_database_of_many_commits_reads_few_objects() {
     assert!(asked.len() <= 20, "{}: {asked:?}", asked.len());
 }
 
-/// The program's runtime ends while a commit waits for storage: who asked from outside of it learns that it is in
-/// doubt.
+/// The program's runtime ends while a commit waits for storage: the caller, outside of that runtime, learns that the
+/// commit is in doubt.
 #[test]
 fn a_commit_whose_runtime_ends_is_in_doubt() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -140,7 +140,7 @@ fn a_commit_whose_runtime_ends_is_in_doubt() {
     let Err(DfOlapError::CommitUnknown { id, .. }) = ended else {
         panic!("{ended:?}");
     };
-    // Another runtime finds out.
+    // Another runtime finds out the outcome.
     store.mend();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {

@@ -14,7 +14,7 @@ use crate::common::{engines_write_at_once, number, rows, run};
 use crate::sql_file::render;
 use crate::sql_files;
 
-/// A prefix that nothing has, in the bucket of the tests. `None` where there is no server.
+/// A fresh prefix in the bucket of the tests. `None` where no server is configured.
 pub fn fresh_url() -> Option<String> {
     match std::env::var("S3_TEST_URL") {
         Ok(url) => Some(format!("{url}/{}", uuid::Uuid::new_v4())),

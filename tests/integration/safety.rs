@@ -1,4 +1,4 @@
-//! SQL from a stranger reaches nothing outside, and no statement takes the process down.
+//! Untrusted SQL has no access outside of the engine, and no statement crashes the process.
 
 use std::time::Duration;
 
@@ -126,12 +126,12 @@ async fn chains_within_the_limits_run() {
     run(&engine, "CREATE TABLE decimals (d DECIMAL(18, 2))").await;
     run(&engine, "INSERT INTO decimals VALUES (0.5)").await;
     for links in [200, 900] {
-        // Literals that meet a decimal at the end, at the start, or none.
+        // Chains of literals with a decimal column at their end, at their start, or without one.
         for sum in [
             format!("0.5{} + d", " + 0.5".repeat(links)),
             format!("d{}", " + 0.5".repeat(links + 1)),
             format!("0.5{}", " + 0.5".repeat(links + 1)),
-            // Those of more digits than a double has are decimals from the start.
+            // A literal with more digits than a double holds is a decimal from the start.
             format!("0.5{} + d", " + 0.50000000000000000001".repeat(links)),
             format!("d{} + 0.5", " + d".repeat(links)),
             format!(
@@ -246,7 +246,7 @@ async fn functions_that_make_huge_values_are_refused() {
     }
     doubled += " SELECT length(s) FROM d12";
     assert_eq!(kind(&engine, &doubled).await, ErrorKind::ResourcesExhausted);
-    // What is reasonable still runs.
+    // Reasonable sizes still run.
     assert_eq!(
         number(&engine, "SELECT CAST(length(repeat('ab', 1000)) AS BIGINT)").await,
         2_000
@@ -315,7 +315,7 @@ async fn endless_statements_end_at_their_deadline() {
         .statement_timeout(Duration::from_millis(500))
         .build()
         .unwrap();
-    // What ends by itself has all the time that it needs.
+    // Statements that end by themselves get all the time they need.
     let patiently = || StatementOptions::new().timeout(HANG);
     let create = engine.execute_with("CREATE TABLE t (n BIGINT)", patiently());
     create.await.unwrap();
@@ -356,7 +356,7 @@ async fn a_cancel_handle_stops_a_stream_and_a_write() {
     let later = cancel.clone();
     let calls = count_batches(&engine);
     tokio::spawn(async move {
-        // It is in the middle of its work.
+        // The statement is in the middle of its work now.
         passed(&calls, 0).await;
         later.cancel();
     });

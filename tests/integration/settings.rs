@@ -1,4 +1,4 @@
-//! SET and RESET, where the builder allows them: what is taken works, and what would not is refused by name.
+//! SET and RESET, where the builder allows them: an accepted setting takes effect, any other is refused by name.
 
 use rhei_datafusion::arrow::util::pretty::pretty_format_batches;
 use rhei_datafusion::{EngineBuilder, ErrorKind, OlapEngine};
@@ -12,7 +12,7 @@ async fn settings_change_only_where_the_builder_allows_it() {
     let batches = engine.query("SELECT * FROM range(1000)").await.unwrap();
     assert!(batches.iter().all(|batch| batch.num_rows() <= 100));
     run(&engine, "RESET datafusion.execution.batch_size").await;
-    // What would have no effect is refused.
+    // A setting without effect is refused.
     for setting in [
         "datafusion.runtime.memory_limit = '1K'",
         "datafusion.catalog.default_schema = 'other'",
@@ -30,7 +30,7 @@ async fn settings_change_only_where_the_builder_allows_it() {
             let error = refused(&engine, &format!("RESET {name}")).await;
             assert_eq!(error.kind(), ErrorKind::Denied, "{setting}: {error}");
         } else if name.starts_with("datafusion") {
-            // It is what it is, and may be said to be that.
+            // RESET of such a setting is allowed and does nothing.
             let show =
                 format!("SELECT value FROM information_schema.df_settings WHERE name = '{name}'");
             let before = rows(&engine, &show).await;
@@ -40,7 +40,7 @@ async fn settings_change_only_where_the_builder_allows_it() {
     }
 }
 
-/// Each setting that is taken changes what it is about.
+/// Each accepted setting changes the behaviour that it names.
 #[tokio::test]
 async fn settings_that_are_taken_work() {
     let builder = EngineBuilder::new().target_partitions(4);
@@ -120,7 +120,7 @@ async fn instants_are_read_and_shown_in_the_time_zone_of_the_session() {
         .await;
         let insert = "INSERT INTO utc VALUES ('2020-07-01T12:00:00', '01.07.2020 12:00', '2020-07-01T12:00:00Z')";
         run(&engine, insert).await;
-        // Plans that are kept, and statements that are prepared, are those of the zone.
+        // Cached plans and prepared statements follow the new time zone.
         let cast = "SELECT CAST(s AS TIMESTAMP WITH TIME ZONE) FROM utc";
         run(&engine, &format!("PREPARE p AS {cast}")).await;
         for _ in 0..3 {
@@ -151,7 +151,7 @@ async fn instants_are_read_and_shown_in_the_time_zone_of_the_session() {
                 "SELECT arrow_typeof(now())",
                 "Timestamp(ns, \"America/New_York\")",
             ),
-            // A column of texts as one text.
+            // A text column behaves as a text literal does.
             (
                 "SELECT to_timestamp('2020-07-01T12:00:00')",
                 "2020-07-01T12:00:00-04:00",
@@ -180,7 +180,7 @@ async fn instants_are_read_and_shown_in_the_time_zone_of_the_session() {
                 "SELECT to_timestamp(f, '%d.%m.%Y %H:%M') FROM utc",
                 "2020-07-01T12:00:00-04:00",
             ),
-            // A column has a zone of its own; its instants are what they are.
+            // A TIMESTAMPTZ column has its own zone; its instants do not change.
             ("SELECT tz FROM utc", "2020-07-01T12:00:00Z"),
             (
                 "SELECT count(*) FROM utc WHERE tz = TIMESTAMPTZ '2020-07-01T08:00:00'",

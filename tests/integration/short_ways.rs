@@ -1,11 +1,11 @@
-//! The short way of an UPDATE or DELETE by a plain condition means what the planned way means.
+//! The fast path of an UPDATE or DELETE by a simple condition gives the same result as the planned path.
 
 use rhei_datafusion::{DataFusionEngine, OlapEngine, SharedDataFusionEngine};
 
 use crate::common::{engines, run};
 use crate::sql_file::render;
 
-/// Puts a statement on the planned way: a CTE is nothing that the short way takes.
+/// A CTE in front forces a statement onto the planned path.
 const PLANNED: &str = "WITH w AS (SELECT 1) ";
 
 async fn filled(engine: &DataFusionEngine) {
@@ -22,7 +22,7 @@ async fn filled(engine: &DataFusionEngine) {
          FROM range(300)",
     )
     .await;
-    // Several fragments, deletions in some, and a column that is younger than most rows.
+    // Several fragments, deletions in some, and a column that was added after most rows.
     run(engine, "DELETE FROM t WHERE id % 10 = 3").await;
     run(engine, "ALTER TABLE t ADD COLUMN late TEXT DEFAULT 'old'").await;
     run(engine, "INSERT INTO t SELECT value, 1, 1, 1.0, 'new', CAST('2025-01-01' AS DATE), 1.00, true, 'new' FROM range(300, 340)").await;

@@ -1,5 +1,4 @@
-//! Arrays that hold more than their rows: what is made of slices, and of values behind NULLs, is what is made of
-//! copies.
+//! Arrays that hold more than their rows: slices, and values behind NULLs, must give the same results as copies.
 
 use rhei_datafusion::arrow::array::{Array, RecordBatch, UInt64Array};
 use rhei_datafusion::arrow::compute::{concat_batches, is_null, nullif, take};
@@ -26,7 +25,7 @@ async fn lists_of_fixed_size_are_made_of_their_own_rows() {
     }
 }
 
-/// Rows of many types, with NULLs as values and within them.
+/// Rows of many types, with NULL values and NULLs inside nested values.
 const ROWS: &str = "
     SELECT n AS id,
         CASE WHEN n % 7 <> 3 THEN n END AS i,
@@ -45,7 +44,7 @@ const ROWS: &str = "
         CASE WHEN n % 8 <> 0 THEN (n * 1.25)::DECIMAL(10, 2) END AS dec
     FROM generate_series(1, 60) AS q (n)";
 
-/// What is worked out for each row.
+/// Expressions that are evaluated for each row.
 const OF_ROWS: &[&str] = &[
     "arrow_cast(three, 'FixedSizeList(3, Int64)')",
     "arrow_cast(three, 'FixedSizeList(3, Utf8)')",
@@ -180,7 +179,7 @@ const OF_ROWS: &[&str] = &[
     "array_agg(l) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)",
 ];
 
-/// What is worked out of many rows.
+/// Queries that combine many rows.
 const OF_TABLES: &[&str] = &[
     "SELECT i % 4 AS g, array_agg(l ORDER BY id) AS x FROM t GROUP BY g ORDER BY g",
     "SELECT i % 4 AS g, array_agg(st ORDER BY id DESC) AS x FROM t GROUP BY g ORDER BY g",
@@ -261,7 +260,7 @@ async fn what_lies_behind_a_null_is_no_value() {
     }
 }
 
-/// Slices that queries make.
+/// Slices that the engine makes in queries.
 #[tokio::test]
 async fn what_is_made_of_rows_behind_an_offset_is_what_is_made_of_them() {
     for (store, engine) in engines() {
@@ -277,14 +276,14 @@ async fn what_is_made_of_rows_behind_an_offset_is_what_is_made_of_them() {
     }
 }
 
-/// The rows of a table that is made of them.
+/// Creates a table from `ROWS` and returns its rows.
 async fn rows(engine: &DataFusionEngine) -> RecordBatch {
     run(engine, &format!("CREATE TABLE t AS {ROWS}")).await;
     let rows = engine.query("SELECT * FROM t ORDER BY id").await.unwrap();
     concat_batches(&rows[0].schema(), &rows).unwrap()
 }
 
-/// All that is asked of a table; what is worked out of a row, of the rows that `of_rows` leaves.
+/// All queries of this file; those over `OF_ROWS` read the rows that the clause `of_rows` selects.
 fn queries(of_rows: &str) -> impl Iterator<Item = String> {
     let of_rows = OF_ROWS
         .iter()

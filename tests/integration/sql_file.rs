@@ -1,4 +1,5 @@
-//! The format of `tests/sql/*.sql`: statements with what must come of them. `scripts/duckdb_oracle.py` describes it.
+//! The format of `tests/sql/*.sql`: statements with their expected results. `scripts/duckdb_oracle.py` describes the
+//! format.
 
 use std::fmt::Write;
 
@@ -8,7 +9,7 @@ use rhei_datafusion::arrow::record_batch::RecordBatch;
 use rhei_datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use rhei_datafusion::{DataFusionEngine, DfOlapError, OlapEngine};
 
-/// A statement and its expectation.
+/// A statement and its expected result.
 pub struct Case {
     pub line: usize,
     pub sql: String,
@@ -74,7 +75,7 @@ pub fn parse(text: &str) -> Vec<Case> {
 }
 
 impl Case {
-    /// Runs the statement; what differs from the expectation, if anything does.
+    /// Runs the statement; the error describes a difference from the expected result.
     pub async fn check(&self, engine: &DataFusionEngine) -> Result<(), String> {
         match &self.expect {
             Expect::Ok => match engine.query(&self.sql).await {
@@ -87,7 +88,7 @@ impl Case {
                 Err(error) => Err(failed(&error)),
             },
             Expect::Rows { rows, ordered } => {
-                // The plan of a query that came twice is kept for the third time.
+                // The plan of a repeated query is cached: the third run uses the cached plan.
                 let times = if self.is_query() { 3 } else { 1 };
                 for time in 1..=times {
                     let batches = engine.query(&self.sql).await.map_err(|e| failed(&e))?;
@@ -118,7 +119,7 @@ impl Case {
 }
 
 impl Case {
-    /// Whether the statement reads only, and so may run again.
+    /// Whether the statement is read-only, so that it may run again.
     fn is_query(&self) -> bool {
         let words = self.sql.to_ascii_uppercase();
         let writes = ["INSERT", "UPDATE", "DELETE", "MERGE"];
@@ -131,7 +132,7 @@ fn failed(error: &DfOlapError) -> String {
     format!("error {}: {error}", error.kind())
 }
 
-/// A line for each row.
+/// Renders one line for each row.
 pub fn render(batches: &[RecordBatch]) -> Vec<String> {
     let mut lines = Vec::new();
     for batch in batches {
@@ -183,7 +184,7 @@ fn value(array: &ArrayRef, row: usize) -> String {
     }
 }
 
-/// The shortest text that reads back, never with an exponent, at least one decimal.
+/// The shortest text that parses back to the same float, without an exponent and with at least one decimal.
 fn float(value: impl std::fmt::Display) -> String {
     let text = value.to_string();
     if text.contains(['.', 'N', 'i']) {

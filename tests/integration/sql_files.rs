@@ -1,4 +1,4 @@
-//! Every `tests/sql/*.sql` on every storage mode.
+//! Runs every `tests/sql/*.sql` on every storage mode.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ async fn every_sql_file_gives_its_expected_answers_on_every_store() {
     run_all(1, |_| engines()).await;
 }
 
-/// Runs each file on engines that are empty, several at a time.
+/// Runs each file on empty engines, `at_once` files in parallel.
 pub async fn run_all(
     at_once: usize,
     open: impl Fn(&str) -> Vec<(&'static str, SharedDataFusionEngine)>,

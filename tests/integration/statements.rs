@@ -1,4 +1,4 @@
-//! How statements are given and what comes back: parameters, batches, counts, EXPLAIN, PREPARE, empty results.
+//! Statements and their results: parameters, batches, counts, EXPLAIN, PREPARE, empty results.
 
 use rhei_datafusion::arrow::array::{AsArray, RecordBatch};
 use rhei_datafusion::arrow::datatypes::{DataType, UInt64Type};
@@ -101,7 +101,7 @@ async fn question_marks_are_parameters_in_the_order_of_the_text() {
         let text = "UPDATE t SET n = ? WHERE id = ?";
         let changed = engine.execute_with_params(text, whole(&[21, 10]));
         assert_eq!(changed.await.unwrap(), 1, "{store}");
-        // The places of a batch go on from statement to statement.
+        // Parameter positions continue from statement to statement of a batch.
         let text = "DELETE FROM t WHERE id = ?; UPDATE t SET n = ? WHERE id IN (?, ?)";
         let params = StatementOptions::new().params(whole(&[1, 5, 2, 10]));
         let changed = engine.execute_batch_with(text, params).await.unwrap();

@@ -1,5 +1,5 @@
-//! A call of a function that cannot be asked whether to stop holds nobody up: neither who waits for it, nor others.
-//! What goes on and on by itself asks.
+//! A function call that cannot be interrupted blocks neither its caller nor other statements. Long loops of the engine
+//! itself check for cancellation.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -18,7 +18,7 @@ use rhei_datafusion::{
 
 use crate::common::{engines, number, passed, rows, small_table};
 
-/// Makes `stuck(x)` known, which is `x` when the sender that is handed out is dropped, and counts its calls.
+/// Registers `stuck(x)`, which counts its calls and returns `x` once the returned sender is dropped.
 fn stuck(engine: &SharedDataFusionEngine) -> (Arc<AtomicUsize>, Sender<()>) {
     let (release, released) = channel();
     let released = Mutex::new(released);
@@ -40,7 +40,7 @@ fn stuck(engine: &SharedDataFusionEngine) -> (Arc<AtomicUsize>, Sender<()>) {
     (calls, release)
 }
 
-// The test has one thread, which a statement that ran on it would hold up for ever.
+// The test has one thread: a statement that ran on this thread would block it for ever.
 #[tokio::test]
 async fn a_call_that_cannot_be_interrupted_holds_nobody_up() {
     for sql in [
@@ -65,7 +65,7 @@ async fn a_call_that_cannot_be_interrupted_holds_nobody_up() {
                 }
             });
             passed(&calls, 0).await;
-            // Others go on meanwhile.
+            // Other statements run meanwhile.
             assert_eq!(
                 number(&engine, "SELECT sum(n) FROM t").await,
                 30,
@@ -84,12 +84,12 @@ async fn a_call_that_cannot_be_interrupted_holds_nobody_up() {
     }
 }
 
-/// `seen(x)`, which counts rows and cannot give one back.
+/// `seen(x)`, an aggregate that counts rows and cannot retract a row.
 #[derive(Debug)]
 struct Seen {
     rows: i64,
     evaluated: Arc<AtomicUsize>,
-    /// When it was asked so often, the handle is cancelled.
+    /// Cancels the handle at this number of evaluations.
     at: Option<(usize, CancelHandle)>,
 }
 
@@ -169,14 +169,14 @@ async fn an_aggregate_of_the_programs_own_stands_over_any_frame() {
             let found = rows(&engine, &over(frame)).await;
             assert_eq!(found, expected, "{store}: {frame}");
         }
-        // Rows that are made once for two that read them are planned apart.
+        // A subquery whose rows are computed once for two readers is planned separately.
         let once = "SELECT max((SELECT count(*) FROM range(3) AS r WHERE r.value < q.s)) FROM \
              (SELECT seen(value) OVER (ORDER BY value ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS s, random() AS x FROM range(9)) AS q";
         assert_eq!(number(&engine, once).await, 2, "{store}");
     }
 }
 
-/// Makes `watched(x)` known, which is `x`, and says when nothing has the values of a call any more.
+/// Registers `watched(x)`, which returns `x` and reports when the values of a call have been dropped.
 fn watched(engine: &SharedDataFusionEngine) -> tokio::sync::mpsc::UnboundedReceiver<()> {
     struct Values(Buffer, tokio::sync::mpsc::UnboundedSender<()>);
     impl AsRef<[u8]> for Values {
@@ -219,17 +219,17 @@ async fn an_aggregate_that_is_worked_out_for_each_row_stops() {
         let options = StatementOptions::new().cancel(&cancel);
         let error = engine.query_with(sql, options).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Cancelled, "{store}: {error}");
-        // When its rows are gone, it is not at work any more.
+        // Once its rows are dropped, the statement does no more work.
         gone.recv().await.unwrap();
         assert_eq!(evaluated.load(Ordering::SeqCst), 10, "{store}");
     }
 }
 
-/// How many threads of statements have a lower priority than this one.
+/// The number of query threads with a lower priority than this thread.
 #[cfg(target_os = "linux")]
 fn low_threads() -> usize {
     let nice = |stat: &str| {
-        // What stands behind the name begins with the third field; nice is the nineteenth.
+        // The text behind the name begins with field 3 of `stat`; nice is field 19.
         let (_, fields) = stat.rsplit_once(')').unwrap();
         let nice = fields.split_whitespace().nth(19 - 3).unwrap();
         nice.parse::<i32>().unwrap()
@@ -262,7 +262,7 @@ async fn threads_of_a_long_statement_have_a_low_priority_to_its_end() {
         long.await.unwrap().unwrap_err().kind(),
         ErrorKind::Cancelled
     );
-    // They are given back, for nothing raises them again.
+    // The threads end, because their priority cannot be raised again.
     while low_threads() > 0 {
         assert_eq!(number(&engine, "SELECT 1").await, 1);
     }

@@ -1,4 +1,4 @@
-//! Result streams: lazy, no faster than they are read, on the snapshot that they began with, an error in its place.
+//! Result streams: lazy, with backpressure, on the snapshot of their start, with an error in its place.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -17,20 +17,20 @@ async fn open(engine: &SharedDataFusionEngine, sql: &str) -> RecordBatchBoxStrea
         .unwrap_or_else(|e| panic!("{sql}: {e}"))
 }
 
-/// All rows that are left in a stream, sorted.
+/// All remaining rows of a stream, sorted.
 async fn drained(stream: RecordBatchBoxStream) -> Vec<String> {
     let mut rows = render(&stream.try_collect::<Vec<_>>().await.unwrap());
     rows.sort();
     rows
 }
 
-/// The counter's value once no work goes on; where work never ends, neither does this.
+/// The counter's value once all work has stopped; hangs where work never stops.
 async fn settled(counter: &AtomicUsize) -> usize {
     quiet().await;
     counter.load(Ordering::SeqCst)
 }
 
-/// 300,000 rows, more than one fragment, `n` is 0.
+/// A table of 300,000 rows in more than one fragment; `n` is 0.
 async fn large(engine: &SharedDataFusionEngine) {
     run(engine, "CREATE TABLE t (id BIGINT, n BIGINT)").await;
     engine
@@ -121,7 +121,7 @@ async fn many_streams_each_see_their_own_version() {
             run(&engine, "UPDATE t SET n = n + 1").await;
             run(&engine, &format!("DELETE FROM t WHERE id = {version}")).await;
         }
-        // The last first: no order among streams is needed.
+        // The newest stream first: streams need no order.
         for (version, stream) in streams.into_iter().rev() {
             assert_eq!(
                 drained(stream).await,
@@ -143,7 +143,7 @@ async fn the_first_batch_of_an_endless_result_arrives_at_once() {
             "SELECT value FROM range(100000000000) WHERE value % 3 = 1 UNION ALL SELECT id FROM t",
             "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT n FROM r",
         ] {
-            // If all rows were made first, there would never be one.
+            // A stream that computed all rows first would never give a batch.
             let mut stream = open(&engine, sql).await;
             for _ in 0..3 {
                 assert!(
@@ -197,7 +197,7 @@ async fn dropping_a_stream_stops_its_work() {
         ] {
             let calls = count_batches(&engine);
             let mut stream = open(&engine, sql).await;
-            // An aggregate gives nothing before its end, which never comes.
+            // An aggregate gives no batch before the end of its input, which never comes.
             tokio::select! {
                 _ = stream.next() => {}
                 () = passed(&calls, 0) => {}
@@ -304,7 +304,7 @@ async fn a_write_with_returning_streams_its_rows_and_is_done_before_the_first() 
             "INSERT INTO t SELECT value, value * 10 FROM range(4) RETURNING id, n + 1",
         )
         .await;
-        // Never read: the rows are there all the same.
+        // The statement's result is never read; its rows are inserted nevertheless.
         drop(inserted);
         assert_eq!(
             number(&engine, "SELECT count(*) FROM t").await,

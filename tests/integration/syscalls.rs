@@ -1,4 +1,4 @@
-//! One commit as the system sees it: what is written is synced before it has its name, and the name before the commit
+//! The system calls of one commit: a file is synced before it gets its name, and the name is synced before the commit
 //! returns.
 //!
 //! Needs `strace`; where it is not installed the test says that it did not run.
@@ -12,7 +12,7 @@ use crate::common::{fresh_folder, run, vortex};
 
 const FOLDER: &str = "FOLDER_OF_THE_WATCHED";
 
-/// Not a claim: the process that is watched. The folders whose names it makes mark its steps.
+/// Not a test of its own: the traced process. It marks its steps by the folders that it creates.
 #[tokio::test]
 async fn the_watched() {
     let Ok(folder) = std::env::var(FOLDER) else {
@@ -30,7 +30,7 @@ async fn the_watched() {
     mark("large-ends");
 }
 
-/// The calls between two marks, each as its name and its text.
+/// The system calls between two marks, each with its name and its line.
 fn calls<'a>(trace: &'a str, step: &str) -> Vec<(&'a str, &'a str)> {
     let begins = trace.find(&format!("{step}-begins")).unwrap();
     let ends = trace.find(&format!("{step}-ends")).unwrap();
@@ -46,7 +46,7 @@ fn calls<'a>(trace: &'a str, step: &str) -> Vec<(&'a str, &'a str)> {
     calls.collect()
 }
 
-/// The place of the one call of these names whose text has `what`, after `from`.
+/// The index of the first call at or after `from` with one of these names and a text that contains `what`.
 fn place(calls: &[(&str, &str)], from: usize, names: &[&str], what: &str) -> usize {
     let rest = calls.iter().enumerate().skip(from);
     let mut found = rest.filter(|(_, (name, text))| names.contains(name) && text.contains(what));
@@ -102,7 +102,7 @@ fn a_commit_is_synced_in_the_right_order() {
     let kept = place(&large, synced, SYNC, &format!("<{table}>"));
     let named = place(&large, kept, NAME, ".entry");
     place(&large, named, SYNC, "/_log>");
-    // The table's folder has its name before the entry speaks of what lies in it.
+    // The table's folder is synced before the log entry refers to a file in it.
     let database = Path::new(table).parent().unwrap().display().to_string();
     let folder_kept = place(&large, 0, SYNC, &format!("<{database}>"));
     assert!(folder_kept < named, "{large:#?}");

@@ -1,4 +1,4 @@
-//! Tables and their columns by calls: created, listed, found, reshaped, renamed.
+//! Tables and their columns through the API: create, list, find, alter, rename.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ async fn creating_a_table_again_with_the_same_schema_changes_nothing() {
             .create_table("T", &columns, &key(&["id"]))
             .await
             .unwrap();
-        // The key's columns are NOT NULL, whatever the schema says of them.
+        // Key columns are NOT NULL, even where the schema allows NULL.
         let loose = schema(&[("id", DataType::Int64, true), ("n", DataType::Int64, true)]);
         engine
             .create_table("t", &loose, &key(&["id"]))

@@ -1,14 +1,14 @@
-//! What DataFusion's own DML hooks lose, and where its optimizer forgets NULL: each with the claim that it is not so
-//! here.
+//! Rows that DataFusion's own DML hooks lose, and NULLs that its optimizer ignores: tests that this engine does
+//! neither.
 //!
-//! What an earlier version of this crate did is in `forerunner.rs`, deletion vectors in `deletions.rs`, races in
-//! `isolation.rs` and `races.rs`, what EXPLAIN leaves alone also in `statements.rs`.
+//! Bugs of an earlier version of this crate are in `forerunner.rs`, deletion vectors in `deletions.rs`, races in
+//! `isolation.rs` and `races.rs`, further tests of EXPLAIN without effect in `statements.rs`.
 
 use rhei_datafusion::{DataFusionEngine, ErrorKind, OlapEngine};
 
 use crate::common::{engines, number, refused, rows, run};
 
-/// Five rows `(id, n, s)`, and `s` with the ids 2 and 4.
+/// Table `t` with five rows `(id, n, s)`, and table `s` with the ids 2 and 4.
 pub async fn tables(engine: &DataFusionEngine) {
     run(engine, "CREATE TABLE t (id BIGINT, n BIGINT, s TEXT)").await;
     run(engine, "INSERT INTO t VALUES (1, 10, 'a'), (2, 20, 'b'), (3, NULL, NULL), (4, 40, 'd'), (5, 50, 'e')").await;
@@ -20,7 +20,7 @@ async fn ids(engine: &DataFusionEngine) -> String {
     rows(engine, "SELECT id FROM t ORDER BY id").await.join(" ")
 }
 
-/// Runs a DELETE on the five rows: how many it counts, and which it leaves.
+/// Runs a DELETE on the five rows; checks its count and the ids that are left.
 async fn delete_leaves(sql: &str, count: u64, left: &str) {
     for (store, engine) in engines() {
         tables(&engine).await;
@@ -134,7 +134,8 @@ async fn a_condition_that_is_never_true_touches_no_row() {
     delete_leaves("DELETE FROM t", 5, "").await;
 }
 
-/// Selects and deletes by each condition, alone and in a join; told together is what else than `left` was left.
+/// Runs a SELECT and a DELETE with each condition, alone and in a join; reports all cases with other rows than
+/// expected.
 async fn deletes_leave(cases: &[(&str, &str)]) {
     let mut wrong = Vec::new();
     for (condition, left) in cases {
@@ -234,7 +235,7 @@ async fn explaining_or_preparing_a_write_writes_nothing() {
             let _ = engine.query(&format!("EXPLAIN ANALYZE {sql}")).await;
             run(&engine, &format!("PREPARE p AS {sql}")).await;
             run(&engine, "DEALLOCATE p").await;
-            // Planned, started, never read.
+            // Planned and started, but never read.
             drop(engine.query_stream(&format!("EXPLAIN ANALYZE {sql}")).await);
             assert_eq!(
                 rows(&engine, "SELECT count(*), sum(n) FROM t").await,

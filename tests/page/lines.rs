@@ -1,4 +1,4 @@
-//! A process that answers each line of JSON with one, and ends where no more can come.
+//! A process that answers each line of JSON with one line, and ends when its input ends.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 pub struct Lines {
     process: Child,
-    /// Until the end.
+    /// `None` once no more requests follow.
     requests: Option<ChildStdin>,
     pub answers: BufReader<ChildStdout>,
 }

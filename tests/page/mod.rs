@@ -1,4 +1,4 @@
-//! Engines in a page of Chromium, by a process of Node.js that has the page open. The npm package has to be built.
+//! Engines in a page of Chromium, through a Node.js process that has opened the page. The npm package must be built.
 
 use std::io::Read;
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::lines::Lines;
 
-/// What failed, by the code that the package gives it.
+/// An error with the code that the npm package gives it.
 #[derive(Debug, Clone)]
 pub struct Refused {
     pub code: String,
@@ -18,7 +18,7 @@ pub struct Refused {
 }
 
 impl Refused {
-    /// That there is a mistake in the engine.
+    /// Whether the error is a bug in the engine.
     pub fn is_internal(&self) -> bool {
         ["internal", "engine_crashed"].contains(&self.code.as_str())
     }
@@ -32,7 +32,7 @@ impl Page {
         Self(Lines::start(Command::new("node").arg(script)))
     }
 
-    /// Makes an engine, and says its number.
+    /// Creates an engine and returns its number.
     pub fn engine(&mut self) -> u64 {
         let answer = self.ask(&json!({ "open": true })).unwrap();
         answer["engine"].as_u64().unwrap()

@@ -8,7 +8,7 @@ use crate::tree::{Expr, Kind, Select};
 impl Generator {
     pub fn aggregate(&mut self, select: &mut Select, sight: &Sight, kinds: &[Kind]) {
         select.is_aggregate = true;
-        // DuckDB 2.0 has DISTINCT lose the row of no rows in a subquery that asks for outer columns.
+        // DuckDB 2.0 loses the single row of an aggregate over no rows in a correlated subquery with DISTINCT.
         select.distinct &= sight.outer.is_empty();
         let near = Sight {
             queries: 0,
@@ -24,12 +24,12 @@ impl Generator {
             let key = self.expr(&Sight { outer: &[], ..near }, kind, depth);
             let text = key.to_string();
             let is_new = select.groups.iter().all(|known| known.to_string() != text);
-            // A key without a column would be the number of one.
+            // A key without a column may be an integer literal, which GROUP BY takes as a column position.
             if is_new && text.contains(".c") {
                 select.groups.push(key);
             }
         }
-        // A literal that meets a decimal changes, and with it the name of a key that sets of groups do not give back.
+        // A literal that is coerced to a decimal changes the name of its key, which grouping sets then do not find.
         let has_decimals = select
             .groups
             .iter()
@@ -62,12 +62,12 @@ impl Generator {
             self.expr(&over, *kind, depth)
         });
         select.items = items.collect();
-        // HAVING with neither keys nor aggregates, but functions, is refused here.
+        // This engine refuses HAVING in a query with functions but with neither keys nor aggregates.
         let is_grouped = !select.groups.is_empty() || !kinds.iter().any(|kind| kind.is_nested());
         if is_grouped && self.one_in(4) {
             select.having = Some(self.expr(&over, Kind::Bool, 1));
         }
-        // Without either there would be a row for each.
+        // Without keys, at least one item must be an aggregate; else the query gives one row for each input row.
         if select.groups.is_empty() {
             select.items[0] = Expr::sql(kinds[0], known[0].sql.clone());
         }
@@ -112,7 +112,7 @@ impl Generator {
         }
     }
 
-    /// A window function in the order of all columns: rows that tie are the same.
+    /// A window function ordered by all columns, so that tied rows are equal.
     pub fn window(&mut self, sight: &Sight, kind: Kind) -> Expr {
         let near = Sight {
             queries: 0,
@@ -173,7 +173,7 @@ impl Generator {
             "{function} OVER ({partition}ORDER BY {}{frame})",
             keys.join(", ")
         );
-        // A place is a number without a sign in DataFusion, and BIGINT in DuckDB.
+        // A row number or rank is UInt64 in DataFusion and BIGINT in DuckDB.
         match function.contains("{}") {
             true => Expr::of(kind, &over, [within]),
             false => Expr::of(kind, &format!("CAST({over} AS BIGINT)"), [within]),

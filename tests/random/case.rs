@@ -1,4 +1,4 @@
-//! A database, changes to it and a question, of which the answers have to agree.
+//! A database, changes to it and a query, on which all databases must agree.
 
 use crate::databases::{Answer, DuckDb, Engine, Engines, ask};
 use crate::tree::{End, Expr, Kind, Query};
@@ -7,9 +7,9 @@ use crate::world::World;
 #[derive(Debug, Clone)]
 pub enum Statement {
     Query(Query),
-    /// One that fails everywhere where it fails anywhere.
+    /// A query that fails in every database or in none.
     Fallible(Query),
-    /// The table that it changes, and itself.
+    /// The changed table, and the statement.
     Write(String, Expr),
 }
 
@@ -25,29 +25,29 @@ impl Statement {
 #[derive(Debug, Clone)]
 pub struct Case {
     pub world: World,
-    /// Before the last one they agreed.
+    /// The databases agreed on all statements before the last one.
     pub statements: Vec<Statement>,
 }
 
-/// What is wrong where there was no time to end a statement.
+/// The error where a statement did not finish in time.
 const LATE: &str = "not in time";
 
-/// What was looked at, for the counts.
+/// Counts of the checked statements.
 #[derive(Debug, Default)]
 pub struct Counts {
     pub statements: usize,
-    /// DuckDB gave rows for them too.
+    /// DuckDB returned rows too.
     pub with_duckdb: usize,
-    /// Every one of them refused.
+    /// Every database refused the statement.
     pub refused: usize,
-    /// By DuckDB alone: it may have asked for what another plan leaves out.
+    /// DuckDB alone refused the statement: its plan may evaluate an expression that another plan skips.
     pub alone: usize,
-    /// This engine says that it does not do it.
+    /// This engine does not support the statement.
     pub unsupported: usize,
 }
 
 impl Counts {
-    /// Counts what another job looked at too.
+    /// Adds the counts of another job.
     pub fn add(&mut self, other: &Self) {
         self.statements += other.statements;
         self.with_duckdb += other.with_duckdb;
@@ -57,11 +57,11 @@ impl Counts {
     }
 }
 
-/// All databases with the rows of a world.
+/// All databases, filled with the rows of a world.
 pub struct Open<'a> {
     engines: Engines,
     duckdb: &'a mut DuckDb,
-    /// That DuckDB made a change that this engine does not.
+    /// Whether DuckDB made a change that this engine does not support.
     pub apart: bool,
 }
 
@@ -82,7 +82,7 @@ impl<'a> Open<'a> {
         }
     }
 
-    /// What is wrong with the answers to a statement.
+    /// Runs a statement on all databases; returns a description of wrong answers.
     pub async fn check(&mut self, statement: &Statement, counts: &mut Counts) -> Option<String> {
         match statement {
             Statement::Query(query) => self.query(query, counts).await,
@@ -189,7 +189,7 @@ impl<'a> Open<'a> {
     }
 
     async fn query(&mut self, query: &Query, counts: &mut Counts) -> Option<String> {
-        // Of numbers that are equal -0.0 stands before 0.0 here, and anywhere in DuckDB.
+        // Among equal numbers, this engine sorts -0.0 before 0.0; DuckDB keeps them in any order.
         let is_double = |item: &Expr| item.kind == Kind::Double;
         let in_order = query.end != End::Nothing && !query.select.items.iter().any(is_double);
         let sql = query.to_string();
@@ -199,7 +199,7 @@ impl<'a> Open<'a> {
         self.itself(query).await
     }
 
-    /// The same rows in other words.
+    /// The same query as a CTE and as a view must return the same rows.
     async fn itself(&self, query: &Query) -> Option<String> {
         let (_, engine) = &self.engines.all[1];
         let rows = in_any_order(engine, &query.to_string()).await.ok()?;
@@ -227,7 +227,7 @@ impl<'a> Open<'a> {
         self.three_values(query).await
     }
 
-    /// A condition is true, false or NULL for each row: the three together are all.
+    /// A condition is true, false or NULL for each row, so the three results together are all rows.
     async fn three_values(&self, query: &Query) -> Option<String> {
         let filter = query.select.filter.clone()?;
         if !query.is_row_by_row() {
@@ -273,7 +273,7 @@ fn shown(answer: &Answer) -> String {
 }
 
 impl Case {
-    /// What is wrong with the last statement.
+    /// Runs the case; returns a description of what is wrong with its last statement.
     async fn fails(&self, duckdb: &mut DuckDb) -> Option<String> {
         let (last, before) = self.statements.split_last()?;
         let mut open = Open::new(&self.world, duckdb).await;
@@ -289,11 +289,11 @@ impl Case {
         open.check(last, &mut Counts::default()).await
     }
 
-    /// A case with less in it of which the answers differ too, and how.
+    /// A smaller case with the same kind of difference, and its description.
     pub async fn shrunk(self, wrong: String, duckdb: &mut DuckDb) -> (Self, String) {
         let (mut case, mut wrong) = (self, wrong);
         if kind_of(&wrong) == LATE {
-            // Each attempt would take as long.
+            // Each attempt would take as long as the timeout.
             return (case, wrong);
         }
         let mut attempts = 0;
@@ -362,7 +362,7 @@ impl Case {
     }
 }
 
-/// How an answer is wrong: something else is another mistake.
+/// The kind of a wrong answer; another kind is another bug.
 fn kind_of(wrong: &str) -> &str {
     wrong.split(':').next().unwrap_or_default()
 }

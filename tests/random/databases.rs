@@ -1,4 +1,4 @@
-//! The databases that have to agree: this engine in several shapes, and DuckDB.
+//! The databases that must agree: this engine in several configurations, and DuckDB.
 
 use std::path::Path;
 use std::process::Command;
@@ -16,23 +16,23 @@ use crate::lines::Lines;
 use crate::page::Page;
 use crate::sql_file::render;
 
-/// Rows, or why there are none.
+/// Rows, or an error.
 pub type Answer = Result<Vec<String>, Failed>;
 
 #[derive(Debug, Clone)]
 pub struct Failed {
     pub text: String,
-    /// That there is a mistake in the engine.
+    /// Whether the error is a bug in the engine.
     pub is_internal: bool,
     pub is_unsupported: bool,
-    /// That there was no time to end it.
+    /// Whether the statement did not finish in time.
     pub is_late: bool,
 }
 
-/// The page of the engines that run in one, where there are any.
+/// The page of the engines that run in a browser, where the run has such engines.
 static PAGE: OnceLock<Mutex<Page>> = OnceLock::new();
 
-/// Has each world in a page too from now on.
+/// From now on, every world is also loaded into an engine in a page.
 pub fn open_page() {
     PAGE.get_or_init(|| Mutex::new(Page::open()));
 }
@@ -50,7 +50,7 @@ impl Drop for Engine {
     }
 }
 
-/// This engine, each time with the same rows.
+/// This engine in several configurations, each with the same rows.
 pub struct Engines {
     pub all: Vec<(&'static str, Engine)>,
     _folders: Vec<TempDir>,
@@ -87,7 +87,7 @@ impl Engines {
         }
     }
 
-    /// Runs a statement that changes something on each.
+    /// Runs a statement that changes data on each engine.
     pub async fn run(&self, sql: &str) -> Vec<Answer> {
         let mut answers = Vec::new();
         for (name, engine) in &self.all {
@@ -108,7 +108,7 @@ pub async fn ask(engine: &Engine, sql: &str) -> Answer {
     let rows = match (engine, PAGE.get()) {
         (Engine::Native(engine), _) => engine.query(sql).await.map_err(|error| {
             let text = error.to_string();
-            // A mistake of DataFusion's own is worded so.
+            // The wording for errors that come from DataFusion itself.
             let is_theirs = text.contains("a statement that DataFusion cannot run");
             Failed {
                 is_internal: is_theirs || matches!(error.kind(), ErrorKind::Internal),
@@ -131,7 +131,7 @@ pub async fn ask(engine: &Engine, sql: &str) -> Answer {
     Ok(without_sign(render(&rows?)))
 }
 
-/// Zero has no sign.
+/// Removes the sign of zeros.
 fn without_sign(mut rows: Vec<String>) -> Vec<String> {
     for row in &mut rows {
         if row.contains("-0.0") {
@@ -144,7 +144,7 @@ fn without_sign(mut rows: Vec<String>) -> Vec<String> {
     rows
 }
 
-/// DuckDB in a process of its own.
+/// DuckDB in a separate process.
 pub struct DuckDb(Lines);
 
 impl DuckDb {

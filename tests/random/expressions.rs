@@ -1,4 +1,4 @@
-//! Random expressions over the columns in sight.
+//! Random expressions over the visible columns.
 
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -8,21 +8,21 @@ use crate::queries::Wanted;
 use crate::tree::{Expr, Kind, Part};
 use crate::world::World;
 
-/// A column, or what may stand for one, as SQL.
+/// A column, or an expression in its place, as SQL.
 #[derive(Debug, Clone)]
 pub struct Column {
     pub sql: String,
     pub kind: Kind,
 }
 
-/// What an expression may ask for.
+/// The tables and columns that an expression may use.
 #[derive(Clone, Copy)]
 pub struct Sight<'a> {
     pub world: &'a World,
     pub columns: &'a [Column],
-    /// Of the queries around.
+    /// Columns of the outer queries.
     pub outer: &'a [Column],
-    /// How many queries may stand in one another.
+    /// How deep queries may still be nested.
     pub queries: usize,
 }
 
@@ -90,13 +90,13 @@ impl Generator {
         Expr::sql(kind, sql)
     }
 
-    /// One of a few, so that some are the same.
+    /// One of a few dates, so that some are equal.
     fn day(&mut self) -> String {
         let day = self.pick(&[1, 2, 14, 28]);
         format!("2024-0{}-{day:02}", self.rng.random_range(1..4))
     }
 
-    /// Quoted as SQL has it.
+    /// A text, escaped for an SQL literal.
     pub fn text(&mut self) -> &'static str {
         self.pick(&[
             "", "a", "ab", "abc", "b", "B", "ä", "O''Brien", " a ", "a%", "_", "1", "2024-02", "5",
@@ -132,7 +132,8 @@ impl Generator {
             };
             return column.unwrap_or_else(|| self.literal(kind));
         }
-        // One row of several is the first in an order, and DuckDB puts NULLs within lists and structs last in any.
+        // A scalar subquery takes the first of several rows in an order, and DuckDB sorts NULLs inside lists and
+        // structs last.
         if sight.queries > 0 && self.one_in(12) && !kind.is_nested() {
             return self.scalar_subquery(sight, kind);
         }
@@ -196,7 +197,7 @@ impl Generator {
             Kind::Timestamp => {
                 let by = self.interval();
                 let (plus, minus) = (format!("({{}} + {by})"), format!("({{}} - {by})"));
-                // Of whole days it is a date here.
+                // In this engine, a DATE minus an interval of whole days is a DATE.
                 let cast = format!("CAST({minus} AS TIMESTAMP)");
                 let (sql, of) = self.pick(&[
                     ("greatest({}, {})", Kind::Timestamp),
@@ -247,7 +248,7 @@ impl Generator {
         }
     }
 
-    /// What there is for every kind.
+    /// An expression that exists for every kind.
     fn any_kind(&mut self, sight: &Sight, kind: Kind, depth: usize) -> Expr {
         let sql = self.pick(&[
             "coalesce({}, {})",
@@ -269,7 +270,7 @@ impl Generator {
     fn call(&mut self, sight: &Sight, depth: usize, kind: Kind, sql: &str, kinds: &[Kind]) -> Expr {
         let mut within: Vec<Expr> = Vec::new();
         for kind in kinds {
-            // One operand twice: what is simplified is most often that.
+            // Sometimes the same operand twice: many simplifications apply to equal operands.
             let known = within.iter().find(|known| known.kind == *kind).cloned();
             within.push(match known.filter(|_| self.one_in(5)) {
                 Some(known) => known,
@@ -340,7 +341,7 @@ impl Generator {
             return self.condition_with_query(sight, kind, depth);
         }
         if self.one_in(12) {
-            // Casts that keep no order or have many values for one.
+            // Casts that do not keep the order, or that map many values to one.
             let (sql, kinds) = self.pick(&[
                 ("(CAST({} AS DATE) = {})", [Kind::Timestamp, Kind::Date]),
                 ("(CAST({} AS DATE) >= {})", [Kind::Timestamp, Kind::Date]),
@@ -435,7 +436,7 @@ impl Generator {
                 (false, Wanted::Kinds(kinds.clone()))
             }
         };
-        // DuckDB 2.0 loses rows where several columns are asked of a query that asks for outer ones.
+        // DuckDB 2.0 loses rows of a correlated subquery that is compared by several columns.
         let asked = match kinds.len() {
             1 => *sight,
             _ => Sight {

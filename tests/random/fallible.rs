@@ -1,5 +1,5 @@
-//! Random queries that may fail. What fails stands where every row asks for it, so that no plan may leave it out: where
-//! one database fails, all do.
+//! Random queries that may fail. The failing expression is one that every row needs, so that no plan can skip it: where
+//! one database fails, all fail.
 
 use rand::Rng;
 
@@ -8,7 +8,7 @@ use crate::tree::{Expr, Kind, Query, Relation, Select, Source};
 use crate::world::World;
 
 impl Generator {
-    /// Over a table with whole numbers, where there is one.
+    /// A query over a table with whole numbers, where such a table exists.
     pub fn fallible(&mut self, world: &World) -> Option<Query> {
         let has_numbers = |kinds: &[Kind]| kinds.contains(&Kind::Int);
         let tables = world
@@ -64,15 +64,16 @@ impl Generator {
         Expr::of(Kind::Int, sql, [within])
     }
 
-    /// A whole number that may be too large. Each part of it has a column, for what has none may be worked out although
-    /// no row asks.
+    /// A whole number that may overflow. Each part has a column, because a constant part may be evaluated even if no
+    /// row needs it.
     fn large(&mut self, columns: &[Column], depth: usize) -> Expr {
         let numbers = columns.iter().filter(|column| column.kind == Kind::Int);
         let numbers: Vec<_> = numbers.map(|column| column.sql.clone()).collect();
         if depth == 0 {
             return Expr::sql(Kind::Int, self.pick(&numbers));
         }
-        // Of what two numbers multiply DuckDB makes the product of both, whatever the rows are.
+        // DuckDB merges the constant factors of nested products, whatever the rows are; a `+ 1` keeps the factors
+        // apart.
         let sql = self.pick(&[
             "({} + {})",
             "({} - 3 * {})",
@@ -86,8 +87,7 @@ impl Generator {
             "(- (-9223372036854775800 - {}))",
             "abs(-9223372036854775800 - {})",
         ]);
-        // Of another value than the first: DuckDB knows that what is taken from itself is 0, and from itself and a
-        // number that number.
+        // The second operand differs from the first: DuckDB simplifies `x - x` to 0 and `x + n - x` to `n`.
         let other = Expr::of(Kind::Int, "({} + 1)", [self.large(columns, depth - 1)]);
         let within = [self.large(columns, depth - 1), other];
         Expr::of(Kind::Int, sql, within)
@@ -111,7 +111,7 @@ impl Generator {
         let keys = columns.iter().filter(|column| !column.kind.is_nested());
         let keys: Vec<_> = keys.map(|key| format!("{} NULLS FIRST", key.sql)).collect();
         let within = self.large(columns, 1);
-        // The sum of each frame has to be the same in whichever order rows stand that tie.
+        // The sum of each frame must not depend on the order of tied rows.
         let frame = self.pick(&[
             "RANGE UNBOUNDED PRECEDING",
             "GROUPS BETWEEN 1 PRECEDING AND 1 FOLLOWING",
@@ -123,7 +123,7 @@ impl Generator {
         Expr::of(Kind::Int, &sql, [within])
     }
 
-    /// A value that may be of several rows.
+    /// A scalar subquery that may return several rows.
     fn several_rows(&mut self, world: &World, columns: &[Column]) -> Expr {
         let table = self.pick(&world.tables);
         let alias = self.alias("t");

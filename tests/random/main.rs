@@ -1,14 +1,16 @@
-//! Random statements, of which every answer is known from elsewhere: from DuckDB, from the same rows on another store
-//! or cut into other batches, and from what has to be equal whatever the rows are.
+//! Random statements whose answers are checked against DuckDB, against the same rows in another store or in other
+//! batches, and against queries that must be equivalent.
 //!
 //! ```text
-//! cargo test --all-features --test random -- PYTHON [--seed N] [--rounds N] [--minutes N] [--jobs N] [--keep-going] [--print] [--browser]
+//! cargo test --all-features --test random -- PYTHON [--seed N] [--rounds N] [--minutes N] [--jobs N]
+//!     [--keep-going] [--print] [--browser]
 //! ```
 //!
-//! PYTHON is an interpreter that has DuckDB. A round is a database of a few tables, a dozen queries and some writes;
-//! its number and the seed make it again; as many run at a time as the machine has cores, or as `--jobs` says. What
-//! differs is made smaller until nothing can be left out, and printed. `--print` shows each statement before it runs;
-//! `--browser` has each database in a page of Chromium too.
+//! PYTHON is an interpreter that has DuckDB. A round is a database of a few tables, a dozen queries and some writes.
+//! Its seed is `--seed` plus the number of the round, so `--seed N --rounds 1` repeats it. The rounds run on as many
+//! threads as the machine has cores, or as `--jobs` says. A statement with differing answers is shrunk until no part
+//! can be left out, and printed. `--print` shows each statement before it runs; `--browser` also loads each database
+//! into a page of Chromium.
 
 #![allow(
     clippy::unwrap_used,
@@ -52,7 +54,7 @@ use databases::DuckDb;
 use expressions::Generator;
 use world::World;
 
-/// Statements of a round.
+/// The numbers of statements in a round.
 const QUERIES: usize = 12;
 const WRITES: usize = 4;
 
@@ -128,7 +130,7 @@ fn main() {
     }
 }
 
-/// Which round is the next one, for all jobs.
+/// Hands out the rounds to all jobs.
 struct Turns<'a> {
     options: &'a Options,
     begun: Instant,
@@ -146,7 +148,7 @@ impl<'a> Turns<'a> {
         }
     }
 
-    /// The seed of the next round, where there is one.
+    /// The seed of the next round; `None` after the last one.
     fn next(&self) -> Option<u64> {
         let goes_on =
             !self.is_over.load(Ordering::Relaxed) && self.begun.elapsed() < self.options.time;
@@ -154,13 +156,13 @@ impl<'a> Turns<'a> {
         (round < self.options.rounds).then(|| self.options.seed.wrapping_add(round))
     }
 
-    /// After something that differs.
+    /// Ends the run after a difference.
     fn end(&self) {
         self.is_over.store(true, Ordering::Relaxed);
     }
 }
 
-/// What a job looked at.
+/// The results of a job.
 #[derive(Default)]
 struct Done {
     counts: Counts,
@@ -168,7 +170,7 @@ struct Done {
     wrong: usize,
 }
 
-/// Rounds, one after the other, with a DuckDB of its own.
+/// Runs rounds, one after the other, with a DuckDB process of its own.
 fn job(options: &Options, turns: &Turns) -> Done {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut duckdb = DuckDb::start(&options.python);
@@ -189,7 +191,7 @@ fn job(options: &Options, turns: &Turns) -> Done {
     done
 }
 
-/// The first statement of a round of which the answers differ.
+/// Runs a round; returns the case that ends with the first statement whose answers differ.
 async fn round(
     seed: u64,
     print: bool,

@@ -7,7 +7,7 @@ use crate::expressions::{Column, Generator, Sight};
 use crate::tree::{End, Expr, Kind, Query, Relation, Select, Source, With};
 use crate::world::World;
 
-/// The columns that a query has to have.
+/// The columns that a query must have.
 #[derive(Clone)]
 pub enum Wanted {
     Any,
@@ -62,7 +62,7 @@ impl Generator {
         around.into()
     }
 
-    /// A query within an expression; with `one_row` it has at most one.
+    /// A query inside an expression; with `one_row` it returns at most one row.
     pub fn subquery(&mut self, sight: &Sight, wanted: &Wanted, one_row: bool) -> Query {
         let outer: Vec<Column> = sight.columns.iter().chain(sight.outer).cloned().collect();
         let mut query = self.query_over(sight.world, &outer, wanted, sight.queries - 1);
@@ -102,7 +102,7 @@ impl Generator {
         }
         let select = self.select(&world, outer, &kinds, queries);
         let mut rest = Vec::new();
-        // DuckDB 2.0 has INTERSECT forget NULLs in a subquery that asks for outer columns.
+        // DuckDB 2.0 mishandles NULLs of INTERSECT in a correlated subquery.
         while outer.is_empty() && rest.len() < 3 && self.one_in(6) {
             let operation = self.pick(&["UNION", "UNION ALL", "INTERSECT", "EXCEPT"]);
             rest.push((
@@ -132,7 +132,7 @@ impl Generator {
         }
     }
 
-    /// A query that asks itself: its first column counts up to a few, so that it ends.
+    /// A recursive query: its first column counts up to a small limit, so that it ends.
     fn recursive(&mut self, world: &World) -> With {
         let name = self.alias("w");
         let further = (0..self.rng.random_range(0..3)).map(|_| self.kind());
@@ -260,7 +260,7 @@ impl Generator {
         match self.rng.random_range(0..10) {
             0..3 => self.aggregate(&mut select, &sight, kinds),
             3 => {
-                // One alone: rows that tie in its order may stand in another order for a second one.
+                // Only one window function: tied rows may have another order for a second one.
                 let rest = kinds[1..].iter();
                 let rest: Vec<_> = rest.map(|kind| self.expr(&sight, *kind, 3)).collect();
                 let windows = [self.window(&sight, kinds[0])]
@@ -273,7 +273,7 @@ impl Generator {
                 select.items = kinds
                     .iter()
                     .map(|kind| {
-                        // What is made of plain columns goes other ways.
+                        // Items that are plain columns take other code paths.
                         let depth = self.pick(&[0, 3, 3]);
                         self.expr(&sight, *kind, depth)
                     })
@@ -369,7 +369,7 @@ impl Generator {
         }
     }
 
-    /// A condition on one column from which other things about it may be concluded, and some that only look so.
+    /// A condition on one column that implies bounds for it, and similar conditions that do not.
     fn bound(&mut self, columns: &[Column]) -> Option<Expr> {
         let column = columns.choose(&mut self.rng)?.clone();
         let compared = self.pick(&["=", "=", "<", ">", "<=", ">=", "<>"]);
@@ -415,7 +415,7 @@ impl Generator {
         ))
     }
 
-    /// A column of each that is equal to one of the other.
+    /// An equality between a column of each side.
     fn equal(&mut self, left: &[Column], right: &[Column]) -> Option<Expr> {
         let pairs = left
             .iter()

@@ -1,8 +1,8 @@
-//! SQL as trees, of which parts can be left out.
+//! SQL as trees whose parts can be left out.
 
 use std::fmt::{Display, Formatter, Result};
 
-/// What an expression is a value of.
+/// The type of an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Bool,
@@ -12,9 +12,9 @@ pub enum Kind {
     Text,
     Date,
     Timestamp,
-    /// Of whole numbers. Tables have it, and expressions within others; no query gives it back.
+    /// A list of whole numbers. Tables have such columns, and expressions use them; no query returns one.
     List,
-    /// Of a whole number and a text, likewise.
+    /// A struct of a whole number and a text, used as lists are.
     Struct,
 }
 
@@ -29,7 +29,7 @@ impl Kind {
         Self::Timestamp,
     ];
 
-    /// DuckDB and this engine put values of such kinds in different orders.
+    /// Whether the kind is nested: DuckDB and this engine sort such values differently.
     pub fn is_nested(self) -> bool {
         matches!(self, Self::List | Self::Struct)
     }
@@ -48,7 +48,7 @@ impl Kind {
         }
     }
 
-    /// The simplest value.
+    /// The simplest value of the kind.
     fn simplest(self) -> &'static str {
         match self {
             Self::Bool => "TRUE",
@@ -71,7 +71,7 @@ pub enum Part {
     Query(Box<Query>),
 }
 
-/// An expression: SQL with expressions and queries within.
+/// An expression: SQL text with nested expressions and queries.
 #[derive(Debug, Clone)]
 pub struct Expr {
     pub kind: Kind,
@@ -86,7 +86,7 @@ impl Expr {
         }
     }
 
-    /// `sql` with an expression for each `{}`.
+    /// The text `sql`, with an expression in place of each `{}`.
     pub fn of(kind: Kind, sql: &str, within: impl IntoIterator<Item = Self>) -> Self {
         let mut within = within.into_iter();
         let mut parts = Vec::new();
@@ -140,7 +140,7 @@ pub enum Relation {
 
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// How it is joined with those before it.
+    /// The join with the sources before it.
     pub join: &'static str,
     pub relation: Relation,
     pub alias: String,
@@ -153,19 +153,19 @@ pub struct Select {
     pub items: Vec<Expr>,
     pub from: Vec<Source>,
     pub filter: Option<Expr>,
-    /// What stands around the keys of the groups: `{}`, `ROLLUP ({})`, …
+    /// The SQL around the grouping keys: `{}`, `ROLLUP ({})`, …
     pub grouping: &'static str,
     pub groups: Vec<Expr>,
     pub is_aggregate: bool,
     pub having: Option<Expr>,
 }
 
-/// A query by a name.
+/// A CTE.
 #[derive(Debug, Clone)]
 pub struct With {
     pub name: String,
     pub query: Query,
-    /// What is made of its rows, and of those again, until there are no new ones.
+    /// The recursive step, repeated until it gives no new rows.
     pub step: Option<Select>,
 }
 
@@ -173,20 +173,20 @@ pub struct With {
 pub struct Query {
     pub with: Vec<With>,
     pub select: Select,
-    /// Set operations with further ones.
+    /// Set operations and their further SELECTs.
     pub rest: Vec<(&'static str, Select)>,
     pub end: End,
 }
 
-/// What stands behind the last SELECT of a query.
+/// The SQL after the last SELECT of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     Nothing,
-    /// The order of all columns by their places, and OFFSET and LIMIT.
+    /// ORDER BY all columns by position, with OFFSET and LIMIT.
     Order(Option<(u64, u64)>),
-    /// The same around a query that has none.
+    /// The same in an outer query around a query without ORDER BY.
     Around(Option<(u64, u64)>),
-    /// Around a query, the first row in the order of all columns for each value of so many first ones.
+    /// DISTINCT ON the first so many columns in an outer query, ordered by all columns.
     DistinctOn(usize),
 }
 
@@ -213,7 +213,7 @@ impl End {
 }
 
 impl Query {
-    /// Whether each row of its tables gives one of its own.
+    /// Whether each row of its FROM clause gives one row of its own.
     pub fn is_row_by_row(&self) -> bool {
         let select = &self.select;
         let items = || select.items.iter().map(Expr::to_string);
@@ -268,7 +268,7 @@ impl Query {
                 push(&|with| with.step = None);
             }
             for within in with.query.simpler() {
-                // A step has as many columns.
+                // The step must have as many columns as the query.
                 let same = within.select.items.len() == with.query.select.items.len();
                 if same || with.step.is_none() {
                     push(&|with| with.query = within.clone());
@@ -363,7 +363,7 @@ impl Select {
                 push(&|select| select.items[place] = item.clone());
             }
         }
-        // A key changes wherever it stands.
+        // A key is replaced everywhere in the query.
         for key in &self.groups {
             let text = key.to_string();
             for other in key.simpler() {

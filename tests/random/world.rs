@@ -1,4 +1,4 @@
-//! Tables of random columns and rows.
+//! Random tables with random rows.
 
 use rand::Rng;
 
@@ -8,11 +8,11 @@ use crate::tree::Kind;
 #[derive(Debug, Clone)]
 pub struct Table {
     pub name: String,
-    /// Of its columns `c0`, `c1`, …
+    /// The kinds of its columns `c0`, `c1`, …
     pub kinds: Vec<Kind>,
-    /// Whether `c0` is its primary key, a whole number.
+    /// Whether `c0` is the primary key, a whole number.
     pub has_key: bool,
-    /// Literals.
+    /// The rows, as SQL literals.
     pub rows: Vec<Vec<String>>,
 }
 
@@ -55,7 +55,7 @@ impl World {
         world
     }
 
-    /// A table that a query stands for.
+    /// Adds a table whose rows a CTE provides.
     pub fn add(&mut self, name: &str, kinds: Vec<Kind>) {
         self.tables.push(Table {
             name: name.to_string(),
@@ -83,7 +83,7 @@ impl World {
                 table.name,
                 columns.join(", ")
             ));
-            // Several statements, so that a durable table has several parts.
+            // Several INSERTs, so that a durable table has several fragments.
             for rows in table.rows.chunks(7) {
                 let rows: Vec<_> = rows
                     .iter()
@@ -99,7 +99,7 @@ impl World {
         statements
     }
 
-    /// With fewer rows.
+    /// Smaller worlds, each with fewer rows.
     pub fn simpler(&self) -> Vec<Self> {
         let mut simpler = Vec::new();
         for (place, table) in self.tables.iter().enumerate() {

@@ -26,7 +26,7 @@ impl Generator {
         let write = match self.pick(&[0, 0, 1, 2, 3]) {
             2 | 3 if table.has_key => self.upsert(&sight, name, &table.kinds),
             0 => {
-                // A key is not changed: this engine does not hold it to be unique.
+                // Keys are not updated: this engine does not enforce their uniqueness.
                 let first = usize::from(table.has_key);
                 let changed: Vec<usize> = (first..table.kinds.len())
                     .filter(|_| self.one_in(2))
@@ -61,7 +61,7 @@ impl Generator {
                     ..sight
                 };
                 let mut query = self.subquery(&nothing, &Wanted::Kinds(table.kinds.clone()), false);
-                // What comes after it is joined with itself.
+                // Few rows: later statements join the table with itself.
                 query.end = End::Order(Some((0, 20)));
                 Expr {
                     kind: Kind::Bool,
@@ -77,7 +77,7 @@ impl Generator {
         Statement::Write(name.clone(), write)
     }
 
-    /// An INSERT of the groups of a table, some of whose keys are there.
+    /// An INSERT of the distinct keys of a table, some of which exist already.
     fn upsert(&mut self, sight: &Sight, name: &str, kinds: &[Kind]) -> Expr {
         let from = self.pick(&sight.world.tables);
         let by = self.pick(&(0..from.kinds.len()).collect::<Vec<_>>());
@@ -131,7 +131,7 @@ impl Generator {
         Expr::of(Kind::Bool, &sql, within)
     }
 
-    /// A MERGE from the groups of a table, so that each row is matched once.
+    /// A MERGE whose source has one row for each key, so that each row is matched once.
     fn merge(&mut self, sight: &Sight, name: &str, kinds: &[Kind]) -> Expr {
         let key = self.pick(&(0..kinds.len()).collect::<Vec<_>>());
         let from = sight

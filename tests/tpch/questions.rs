@@ -1,5 +1,5 @@
-//! The tables of TPC-H at scale factor 0.01, and its 22 questions with DuckDB's answers. `scripts/tpch_oracle.py`
-//! checks these.
+//! The tables of TPC-H at scale factor 0.01, and its 22 queries with DuckDB's answers. `scripts/tpch_oracle.py` checks
+//! the answers.
 
 use futures::stream;
 use rhei_datafusion::DataFusionEngine;
@@ -27,7 +27,7 @@ const FILES: [(&str, &str); 22] = files!(
     "q17.sql" "q18.sql" "q19.sql" "q20.sql" "q21.sql" "q22.sql"
 );
 
-/// Makes the eight tables.
+/// Creates and fills the eight tables.
 pub async fn load(engine: &DataFusionEngine) {
     let region = RegionGenerator::new(SCALE_FACTOR, 1, 1);
     let nation = NationGenerator::new(SCALE_FACTOR, 1, 1);
@@ -55,7 +55,7 @@ async fn fill(engine: &DataFusionEngine, table: &str, rows: impl RecordBatchRead
         .unwrap_or_else(|e| panic!("{table}: {e}"));
 }
 
-/// Asks all questions; fails with every answer that is not the expected one.
+/// Runs all queries; fails with a list of all wrong answers.
 pub async fn ask(engine: &DataFusionEngine) {
     let mut wrong = Vec::new();
     for (name, text) in FILES {

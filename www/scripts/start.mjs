@@ -1,8 +1,9 @@
-// Builds what is missing of the engine and of the page, and serves the page on this machine.
+// Builds the missing parts of the engine and of the page, and serves the page on this machine.
 //
 //     npm start [-- --port 4173]
 //
-// Needs cargo, npm and clang. The engine is built for tests, in minutes; after `scripts/npm_package` it is the small and fast one.
+// Needs cargo, npm and clang. The engine is built for tests, which takes minutes; after `scripts/npm_package` the small
+// and fast release build is used.
 import { execFileSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";

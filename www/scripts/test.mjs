@@ -1,4 +1,4 @@
-// Builds the page on the engine that is in js/dist, and tries everything on it in Chromium.
+// Builds the page with the engine in js/dist, and runs its tests in Chromium.
 //
 //     npm test [-- --screenshots FOLDER]
 import { execFileSync } from "node:child_process";

@@ -3,11 +3,11 @@ import { type Choice, DRAWN, drawing, MARKS, type Mark, NONE } from "./plot.js";
 import type { Rows } from "./rows.js";
 import { counted, isNumber, isTime } from "./values.js";
 
-/** A chart of a result, chosen by the types of its columns, and by the reader. */
+/** A chart of a result; column types decide the first settings, and the reader can change them. */
 export class Chart {
   #parent = byId("chart");
   #rows: Rows | undefined;
-  /** What was chosen for the columns that were seen last; the same query, run again, is drawn in the same way. */
+  /** The settings for the columns of the last result; a repeated query is drawn with the same settings. */
   #choice: Choice | undefined;
   #names = "";
 
@@ -15,7 +15,7 @@ export class Chart {
     new ResizeObserver(() => this.#isSeen() && this.#draw()).observe(this.#parent);
   }
 
-  /** Rows of a new result. */
+  /** Shows the rows of a new result. */
   show(rows: Rows | undefined): void {
     this.#rows = rows;
     if (rows && names(rows) !== this.#names) {
@@ -25,7 +25,7 @@ export class Chart {
     this.redraw();
   }
 
-  /** More rows have arrived, or the chart is to be seen now. */
+  /** Draws again: more rows have arrived, or the chart has become visible. */
   redraw(): void {
     if (!this.#isSeen()) return;
     this.#parent.replaceChildren();
@@ -94,7 +94,7 @@ export class Chart {
 
 const names = (rows: Rows) => JSON.stringify(rows.columns.map(({ name, type }) => [name, type]));
 
-/** What to draw at first: a number over time, or over a text, or over another number. */
+/** The first settings: a number over time, or over text, or over another number. */
 function chosen(rows: Rows): Choice {
   const find = (test: (type: string) => boolean, not = -1) =>
     rows.columns.findIndex(({ type }, at) => at !== not && test(type));

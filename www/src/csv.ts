@@ -1,6 +1,6 @@
 import type { Rows } from "./rows.js";
 
-/** The rows that have arrived as a CSV file; NULL is an empty field, and a text is in quotes where it needs them. */
+/** The rows that have arrived, as a CSV file; NULL is an empty field, and text is quoted where necessary. */
 export function csvOf(rows: Rows): Blob {
   const line = (fields: string[]) => `${fields.join(",")}\r\n`;
   const parts = [line(rows.columns.map(({ name }) => field(name)))];

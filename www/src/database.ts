@@ -8,7 +8,7 @@ export interface Table {
   columns: { name: string; type: string; nullable: boolean }[];
 }
 
-/** The kinds of file that become tables, by how their names end. */
+/** The kinds of files that can be loaded as tables, by file name extension. */
 const LOADERS: [RegExp, "loadParquet" | "loadCsv" | "loadJson" | "loadArrow", object?][] = [
   [/\.parquet$/i, "loadParquet"],
   [/\.tsv$/i, "loadCsv", { delimiter: "\t" }],
@@ -19,7 +19,7 @@ const LOADERS: [RegExp, "loadParquet" | "loadCsv" | "loadJson" | "loadArrow", ob
 
 export const SAMPLE = "flights";
 
-/** The engine, with what the page asks of it. */
+/** The engine, with the operations that the page needs. */
 export class Database {
   #engine: Engine;
 
@@ -69,7 +69,7 @@ export class Database {
     await this.#engine.execute(`DROP ${table.isView ? "VIEW" : "TABLE"} ${quoted(table.name)}`);
   }
 
-  /** Makes a table of a file, with a name like the file's that no table has yet. */
+  /** Creates a table from a file, with an unused name that resembles the file's. */
   async load(file: File, signal: AbortSignal): Promise<{ table: string; rows: number }> {
     const loader = LOADERS.find(([pattern]) => pattern.test(file.name));
     if (!loader) {
@@ -83,7 +83,7 @@ export class Database {
     return { table, rows: await this.#engine[method](table, file, { ...options, signal }) };
   }
 
-  /** Loads three million flights of 2001 within the United States, from the data of Vega. */
+  /** Loads three million flights of 2001 within the United States, from Vega's data sets. */
   async loadSample(signal: AbortSignal): Promise<{ table: string; rows: number }> {
     return { table: SAMPLE, rows: await this.#engine.loadParquet(SAMPLE, new URL(flights, location.href), { signal }) };
   }
@@ -93,7 +93,7 @@ export class Database {
   }
 
   async #freeName(file: string): Promise<string> {
-    // A table's name has letters without accents, digits and `_`.
+    // A table's name has only letters without accents, digits and `_`.
     const plain = file
       .replace(/\.[^.]*$/, "")
       .normalize("NFKD")
@@ -109,7 +109,7 @@ export class Database {
   }
 }
 
-/** A name as SQL has it, in quotes only where it needs them. */
+/** A name for SQL, quoted only where necessary. */
 export function identifier(name: string): string {
   return /^[a-z_][a-z0-9_]*$/.test(name) ? name : quoted(name);
 }

@@ -7,7 +7,7 @@ export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
 
 type Properties<K extends keyof HTMLElementTagNameMap> = Partial<Omit<HTMLElementTagNameMap[K], "style" | "dataset">>;
 
-/** Makes an element. Text is text, whatever it looks like. */
+/** Creates an element. Text children are inserted as text, never as HTML. */
 export function element<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   properties: Properties<K> = {},
@@ -18,7 +18,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
-/** Runs work at most once for each frame of the page. */
+/** Runs `work` at most once per frame of the page. */
 export function oncePerFrame(work: () => void): () => void {
   let asked = false;
   return () => {

@@ -14,13 +14,13 @@ import { Compartment, EditorState, Prec } from "@codemirror/state";
 import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers, placeholder } from "@codemirror/view";
 import { classHighlighter } from "@lezer/highlight";
 
-/** A statement of the text, and where in the text it begins. */
+/** A statement of the text, and its start position. */
 export interface Statement {
   sql: string;
   at: number;
 }
 
-/** What may be completed: tables, each with its columns. */
+/** The names for completion: tables, each with its columns. */
 export type Names = Record<string, string[]>;
 
 export interface EditorEvents {
@@ -31,10 +31,10 @@ export interface EditorEvents {
   onChange(text: string): void;
 }
 
-/** How long a text may be parsed to find where its statements end, in milliseconds. */
+/** The maximum time for parsing a text into statements, in milliseconds. */
 const PARSE_MS = 2000;
 
-/** The editor of SQL. */
+/** The SQL editor. */
 export class Editor {
   #view: EditorView;
   #language = new Compartment();
@@ -51,7 +51,7 @@ export class Editor {
     ];
     const extensions = [
       Prec.highest(keymap.of(keys)),
-      // Tab takes a completion, and else goes on to the next part of the page.
+      // Tab accepts a completion if one is shown, else moves the focus on.
       keymap.of([{ key: "Tab", run: acceptCompletion }]),
       lineNumbers(),
       history(),
@@ -90,7 +90,7 @@ export class Editor {
     this.#view.focus();
   }
 
-  /** Writes text where the cursor is. */
+  /** Inserts text at the cursor. */
   insert(text: string): void {
     this.#view.dispatch(this.#view.state.replaceSelection(text));
     this.focus();
@@ -100,7 +100,7 @@ export class Editor {
     this.#view.dispatch({ effects: this.#language.reconfigure(language(names)) });
   }
 
-  /** The statements that are selected, or all. */
+  /** The selected statements, or all. */
   statements(): Statement[] {
     const { from, to, empty } = this.#view.state.selection.main;
     if (empty) return statementsOf(this.#view.state);
@@ -116,7 +116,7 @@ export class Editor {
     return at ? [at] : [];
   }
 
-  /** Marks where an error is, `line` and `column` being counted within the statement from 1. Without them no mark is left. */
+  /** Marks an error at `line` and `column` of the statement, both counted from 1. Without an error, removes all marks. */
   mark(error?: { statement: Statement; line: number; column: number; message: string }): void {
     const { state } = this.#view;
     if (!error) {

@@ -8,23 +8,23 @@ interface Item {
   row: number;
 }
 
-/** A cell of the grid whose value is to be seen whole. */
+/** A cell of the grid whose full value is shown. */
 export interface Cell {
   name: string;
   text: string;
 }
 
-/** How many rows are looked at to find how wide a column should be. */
+/** The number of rows that determine the width of a column. */
 const MEASURED = 100;
 const [NARROW, NUMBER, WIDE] = [60, 130, 420];
 const CHARACTER = 7.6;
 
-/** The rows of a result: as many as there are, of which those on the screen are drawn. */
+/** The grid of a result's rows; only the visible rows are drawn. */
 export class Grid {
   #parent: HTMLElement;
   #grid: SlickGrid<Item> | undefined;
   #onCell: (cell: Cell | undefined) => void;
-  /** The row and column to go to as soon as they are drawn: hidden rows are not. */
+  /** The row and column to activate once the grid is drawn: a hidden grid is not drawn. */
   #wanted: [number, number] | undefined;
 
   constructor(parent: HTMLElement, onCell: (cell: Cell | undefined) => void) {
@@ -60,7 +60,7 @@ export class Grid {
       headerRowHeight: 40,
     };
     const grid = new SlickGrid<Item>(host, data, columns(rows), options);
-    // Whoever comes by keyboard begins at the first cell.
+    // Keyboard focus starts at the first cell.
     host.addEventListener("focusin", () => {
       if (!grid.getActiveCell() && rows.length > 0) this.activate(0, 0);
     });
@@ -71,7 +71,7 @@ export class Grid {
     });
     grid.onKeyDown.subscribe((event, { row, cell }) => {
       const { key, ctrlKey, metaKey } = event.getNativeEvent<KeyboardEvent>();
-      // A text that is selected is copied by the browser itself.
+      // The browser itself copies selected text.
       if (key !== "c" || !(ctrlKey || metaKey) || cell === 0 || !getSelection()?.isCollapsed) return;
       void navigator.clipboard.writeText(rows.text(row, cell - 1));
     });
@@ -84,13 +84,13 @@ export class Grid {
     this.#grid?.render();
   }
 
-  /** Goes to a cell, both counted from 0. */
+  /** Activates a cell; row and column are counted from 0. */
   activate(row: number, column: number): void {
     this.#wanted = [row, column];
     this.#fit();
   }
 
-  /** Draws the rows for the room that they have now. */
+  /** Redraws the rows for the current size of the container. */
   #fit(): void {
     this.#grid?.resizeCanvas();
     if (this.#wanted) this.#grid?.setActiveCell(this.#wanted[0], this.#wanted[1] + 1);
@@ -133,7 +133,7 @@ function width(rows: Rows, column: number): number {
   for (let row = 0; row < Math.min(rows.length, MEASURED); row++) {
     longest = Math.max(longest, rows.text(row, column).length);
   }
-  // Later numbers are often longer than the first.
+  // Later numbers are often longer than the first ones.
   const least = isNumber(type) ? NUMBER : NARROW;
   return Math.min(Math.max(longest * CHARACTER + 20, least), WIDE);
 }

@@ -4,7 +4,7 @@ import { counted, duration } from "./values.js";
 
 export interface Entry {
   sql: string;
-  /** When it ran, in milliseconds since 1970. */
+  /** The start, in milliseconds since 1970. */
   at: number;
   ms: number;
   rows: number;
@@ -14,7 +14,7 @@ export interface Entry {
 const KEY = "rhei.history";
 const KEPT = 200;
 
-/** What was run in this browser, newest first. */
+/** The statements that were run in this browser, newest first. */
 export class History {
   #entries = remembered<Entry[]>(KEY, []);
   #dialog = byId<HTMLDialogElement>("history");
@@ -32,7 +32,7 @@ export class History {
       this.#dialog.showModal();
     });
     this.#filter.addEventListener("keydown", (event) => {
-      // Enter takes the first that is found, where the dialog would close without one.
+      // Enter picks the first entry found; by default it would close the dialog without a choice.
       if (event.key !== "Enter") return;
       event.preventDefault();
       this.#list.querySelector("button")?.click();

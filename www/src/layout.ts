@@ -5,7 +5,7 @@ const KEY = "rhei.editor-height";
 const LEAST = 60;
 const STEP = 20;
 
-/** The bar below the editor, which makes it higher or lower, by pointer and by arrow keys. */
+/** Sets up the bar below the editor, which changes the editor's height by pointer and by arrow keys. */
 export function splitter(bar: HTMLElement, above: HTMLElement): void {
   const set = (height: number) => {
     const most = above.parentElement!.clientHeight - 2 * LEAST;
@@ -34,7 +34,7 @@ export function splitter(bar: HTMLElement, above: HTMLElement): void {
   });
 }
 
-/** The tabs of the result. Arrow keys go from one to the other, as tabs do. */
+/** Sets up the tabs of the result. Arrow keys move between tabs, as usual for tabs. */
 export function tabs(onChart: () => void): void {
   const all = [...document.querySelectorAll<HTMLElement>("[role=tab]")];
   const select = (chosen: HTMLElement) => {

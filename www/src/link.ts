@@ -1,4 +1,4 @@
-/** What a link to the page carries, after its `#`, which no server is told. */
+/** The content of a link to the page, after its `#`, which browsers do not send to the server. */
 export interface Shared {
   sql: string;
   /** Whether the query needs the built-in sample. */

@@ -34,7 +34,7 @@ const message = byId("message");
 const status = byId("status");
 
 let database: Database;
-/** What stops what is running, where something is. */
+/** Stops the running work, where there is any. */
 let running: AbortController | undefined;
 let shown: Rows | undefined;
 
@@ -62,7 +62,7 @@ const tables = new Tables({
   },
 });
 
-/** Does one thing at a time, which Cancel stops, and tells what became of it. */
+/** Runs one piece of work at a time, which Cancel stops, and reports how it ended. */
 async function busy(work: (signal: AbortSignal) => Promise<void>): Promise<boolean> {
   running?.abort();
   const mine = new AbortController();
@@ -73,7 +73,7 @@ async function busy(work: (signal: AbortSignal) => Promise<void>): Promise<boole
     await work(mine.signal);
     return true;
   } catch (error) {
-    // A later one has taken the page over.
+    // If later work has taken over the page, its status must stay.
     if (running === mine) await failed(error as Error);
     return false;
   } finally {
@@ -109,7 +109,7 @@ function fail(error: Error | undefined): void {
   if (error) status.textContent = "Failed.";
 }
 
-/** Shows the tables and the memory as they are now. */
+/** Shows the current tables and the memory in use. */
 async function refresh(): Promise<void> {
   const all = await database.tables();
   tables.show(all);
@@ -147,7 +147,7 @@ async function runAll(statements: Statement[]): Promise<void> {
     if (statements.length > 1)
       status.textContent += ` · ${statements.length} statements in ${duration(performance.now() - begun)}`;
   });
-  // What is shown belongs to another, if this one was stopped by it.
+  // If later work has stopped this run, the page shows the later result.
   if (running && running.signal !== mine) return;
   grow();
   if (!message.hidden) mark(current);
@@ -161,14 +161,14 @@ async function runAll(statements: Statement[]): Promise<void> {
   });
 }
 
-/** Marks in the editor where the parser says that it lost its way. */
+/** Marks the position in the editor that a parser error reports. */
 function mark(statement: Statement): void {
   const found = /Line: (\d+), Column: (\d+)/.exec(message.textContent!);
   if (found)
     editor.mark({ statement, line: Number(found[1]), column: Number(found[2]), message: message.textContent! });
 }
 
-/** The reader is asked whether to read on. */
+/** Asks the reader whether to read the next page. */
 function nextPage(signal: AbortSignal): Promise<void> {
   moreButton.hidden = false;
   return new Promise((resolve) => {
@@ -207,7 +207,7 @@ function tell({ rows, firstMs, ms, state }: Outcome): void {
   status.textContent = `${words[state]}${found}${state === "done" ? "all after " : ""}${duration(ms)}`;
   if (state !== "done") return;
   chart.redraw();
-  // A plan is text of many lines: it is read in the pane of values.
+  // A query plan is text of many lines: show it in the pane of values.
   if (rows && length > 0 && length <= 10) {
     const at = rows.columns.findIndex((_, column) => rows.text(0, column).includes("\n"));
     if (at >= 0) grid.activate(0, at);
@@ -260,7 +260,7 @@ function download(): void {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-/** Files may be dropped anywhere. */
+/** Lets files be dropped anywhere on the page. */
 function drops(): void {
   const sign = byId("drop");
   const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;

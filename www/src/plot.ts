@@ -3,18 +3,18 @@ import type { Value } from "rhei-datafusion";
 import type { Rows } from "./rows.js";
 import { isNumber, isTime, textOf } from "./values.js";
 
-/** How many rows a chart shows at most. */
+/** The maximum number of rows in a chart. */
 export const DRAWN = 20_000;
-/** From how many names on they are written aslant, and from how many on not at all. */
+/** From this many names on, labels are rotated, and from this many on they are hidden. */
 const [ASLANT, NAMELESS] = [12, 80];
 
 export const MARKS = ["bar", "line", "dot", "histogram"] as const;
 export type Mark = (typeof MARKS)[number];
 
-/** In the place of a column: the number of rows as y, or no colors. */
+/** In place of a column: as y the number of rows, as color no colors. */
 export const NONE = -1;
 
-/** What is drawn: columns of a result by their position, and how. */
+/** The chart's settings: columns of a result by position, and the kind of mark. */
 export interface Choice {
   mark: Mark;
   x: number;
@@ -30,7 +30,7 @@ interface Point {
   color: Drawn;
 }
 
-/** Draws the first rows of a result, as large as its place. */
+/** Draws the first rows of a result at the size of its container. */
 export function drawing(rows: Rows, choice: Choice, place: HTMLElement): Element {
   const at = (row: number, column: number) =>
     column === NONE ? null : drawn(rows.value(row, column), rows.columns[column]!.type);
@@ -39,7 +39,7 @@ export function drawing(rows: Rows, choice: Choice, place: HTMLElement): Element
   });
   const label = (column: number) => rows.columns[column]?.name ?? "number of rows";
   const { type } = rows.columns[choice.x]!;
-  // Names stand in the order of the rows.
+  // Names keep the order of the rows.
   const names = isNumber(type) || isTime(type) ? undefined : [...new Set(points.map(({ x }) => x as string))];
   const isCount = choice.y === NONE || choice.mark === "histogram";
   return Plot.plot({
@@ -60,7 +60,7 @@ function scale(domain: string[]): Plot.ScaleOptions {
   return { type: "band", domain, ...aslant, ...(domain.length > NAMELESS ? { ticks: [] } : {}) };
 }
 
-/** How many rows there are with each name, or in each range of numbers or times. */
+/** A chart of the number of rows with each name, or in each range of numbers or times. */
 function counts(points: Point[], { color }: Choice, hasNames: boolean): Plot.Markish {
   const options = { x: "x", fill: shade(color), tip: true };
   return hasNames

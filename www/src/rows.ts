@@ -3,11 +3,11 @@ import { textOf } from "./values.js";
 
 export type Columns = NonNullable<ResultStream["columns"]>;
 
-/** The rows of a result that have arrived, as Arrow: a value is made only when it is looked at. */
+/** The rows of a result that have arrived, as Arrow batches: a value is decoded only when it is read. */
 export class Rows {
   readonly columns: Columns;
   #batches: Batch[] = [];
-  /** For each batch, how many rows there are up to its end. */
+  /** For each batch, the number of rows up to its end. */
   #ends: number[] = [];
   #bytes = 0;
   #last = 0;

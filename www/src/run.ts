@@ -2,10 +2,10 @@ import type { Database } from "./database.js";
 import type { Statement } from "./editor.js";
 import { Rows } from "./rows.js";
 
-/** After how many rows reading waits until it is told to go on. */
+/** The number of rows after which reading pauses until the reader continues. */
 const PAGE = 1_000_000;
 
-/** What has become of a statement so far. Times are counted from its start, in milliseconds. */
+/** The state of a statement so far. Times are in milliseconds since its start. */
 export interface Outcome {
   rows: Rows | undefined;
   firstMs: number | undefined;
@@ -14,15 +14,15 @@ export interface Outcome {
 }
 
 export interface RunEvents {
-  /** The columns are known: a result begins. */
+  /** The columns are known: the result starts. */
   onRows(rows: Rows): void;
   /** Rows have arrived, or the state has changed. */
   onProgress(outcome: Outcome): void;
-  /** Called where a page of rows is full; reading goes on when it resolves. */
+  /** Called when a page of rows is full; reading goes on once the promise resolves. */
   onFull(): Promise<void>;
 }
 
-/** Runs a statement and reads its rows as they are made. Fails with the engine's error. */
+/** Runs a statement and reads its rows as a stream. Rejects with the engine's error. */
 export async function run(
   database: Database,
   { sql }: Statement,
@@ -30,7 +30,7 @@ export async function run(
   events: RunEvents,
 ): Promise<Outcome> {
   const begun = performance.now();
-  // The time of the reader between two pages is not the engine's.
+  // The time that the reader takes between two pages is not counted.
   let waited = 0;
   const outcome: Outcome = { rows: undefined, firstMs: undefined, ms: 0, state: "running" };
   const tell = (state: Outcome["state"]) => {

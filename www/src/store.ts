@@ -1,4 +1,4 @@
-/** What the page remembers in this browser. Where it may not remember anything, it goes on without. */
+/** Reads a value that the page keeps in this browser's storage. Where storage is forbidden, the default is used. */
 export function remembered<T>(key: string, otherwise: T): T {
   try {
     const text = localStorage.getItem(key);

@@ -4,14 +4,14 @@ import { byId, element } from "./dom.js";
 import { counted } from "./values.js";
 
 export interface TableEvents {
-  /** A name was picked, to be written into the editor. */
+  /** A name was picked for the editor. */
   onName(name: string): void;
-  /** The first rows are asked for. */
+  /** The reader wants the first rows of a table. */
   onPreview(table: Table): void;
   onDrop(table: Table): void;
 }
 
-/** The tables and their columns, at the side. */
+/** The list of tables and their columns at the side. */
 export class Tables {
   #parent = byId("tables");
   #events: TableEvents;

@@ -9,7 +9,7 @@ const THEMES = {
 } as const;
 const ORDER = Object.keys(THEMES) as (keyof typeof THEMES)[];
 
-/** The button that goes through light, dark, and what the system has. */
+/** Sets up the button that cycles through light, dark and the system's theme. */
 export function themes(): void {
   const button = byId("theme");
   let at = Math.max(ORDER.indexOf(remembered(KEY, "system")), 0);

@@ -1,6 +1,6 @@
 import type { Value } from "rhei-datafusion";
 
-/** A value as text, as SQL would write it. Types are Arrow's, as the engine names them. */
+/** A value as text, as SQL would write it. `type` is the Arrow type as the engine names it. */
 export function textOf(value: Value, type: string): string {
   if (value === null) return "NULL";
   if (typeof value === "string") return value;
@@ -24,7 +24,7 @@ function date(value: Date, type: string): string {
   return type.includes(",") ? `${shown}Z` : shown;
 }
 
-/** What is known of the type of a part: dates within lists and structs are days if nothing says that they have a time. */
+/** The assumed type of a nested value: a Date is a day unless the type mentions a timestamp. */
 function inner(type: string, part: Value): string {
   return part instanceof Date && !type.includes("Timestamp") ? "Date" : "Timestamp";
 }
@@ -36,10 +36,10 @@ const grouped = new Intl.NumberFormat("en");
 
 export const count = (value: number | bigint) => grouped.format(value);
 
-/** A number of things: `1 row`, `1,000 rows`. */
+/** A number with its noun: `1 row`, `1,000 rows`. */
 export const counted = (value: number, thing: string) => `${count(value)} ${thing}${value === 1 ? "" : "s"}`;
 
-/** A size as people read it, in powers of 1,000. */
+/** A readable size, in powers of 1,000. */
 export function size(bytes: number): string {
   const units = ["B", "kB", "MB", "GB"];
   const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);

@@ -1,4 +1,4 @@
-// Everything that the playground does, in Chromium, as a reader would do it.
+// Tests everything that the playground does, in Chromium, as a reader would use it.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { openPage, serve } from "../../js/scripts/browser.mjs";
 const root = join(import.meta.dirname, "..");
 const data = (name) => join(root, "node_modules/vega-datasets/data", name);
 const LONG = "SELECT count(*) FROM range(100000) a, range(1000000) b WHERE a.value + b.value = -1";
-// Gives 40,000 rows at once, of which a stream has a batch, and then none for as long as LONG takes.
+// Returns 40,000 rows at once, of which a stream gets one batch, and then none for as long as LONG takes.
 const BEGINS = "SELECT a.value FROM range(100000) a, range(1000000) b WHERE a.value + 100000 * b.value < 40000";
 
 let server;
@@ -34,7 +34,7 @@ after(async () => {
   server?.close();
 });
 
-/** Opens the page afresh, with nothing remembered; every error on it fails the test. */
+/** Opens a new page with nothing stored; every error on the page fails the test. */
 async function fresh(hash = "") {
   const page = await context.newPage();
   page.setDefaultTimeout(Number(process.env.PATIENCE ?? 60_000));
@@ -49,7 +49,7 @@ async function fresh(hash = "") {
   return page;
 }
 
-/** A test on a page of its own. */
+/** A test on its own page. */
 function claim(name, work) {
   test(name, { timeout: 180_000 }, async () => {
     const page = await fresh();
@@ -65,12 +65,12 @@ async function write(page, sql) {
   await page.keyboard.insertText(sql);
 }
 
-/** Takes the line of status away, so that what is said from now on is new. */
+/** Clears the status line, so that the next status is a new one. */
 function silence(page) {
   return page.evaluate(() => document.querySelector("#status").replaceChildren());
 }
 
-/** Runs SQL, and waits until it is done. */
+/** Runs SQL and waits until it is done. */
 async function runs(page, sql) {
   await write(page, sql);
   await silence(page);
@@ -78,7 +78,7 @@ async function runs(page, sql) {
   await status(page, /^Done/);
 }
 
-/** Waits for a line of status; but for a result of which more is to come, the page has then nothing more to do. */
+/** Waits for a status line, and until the page is idle, except while a result is running or waits to be read on. */
 function status(page, pattern) {
   return page.waitForFunction(
     ([source, isIdle]) =>
@@ -88,7 +88,7 @@ function status(page, pattern) {
   );
 }
 
-/** Waits until an element has this text. */
+/** Waits until an element has exactly this text. */
 async function says(page, selector, text) {
   const isSaid = ([selector, text]) => document.querySelector(selector)?.textContent === text;
   await page
@@ -96,12 +96,12 @@ async function says(page, selector, text) {
     .catch(async () => assert.equal(await page.textContent(selector), text));
 }
 
-/** Waits until the element that has the focus is, or is within, one of these. */
+/** Waits until the focus is on an element that matches the selector, or inside one. */
 function focused(page, selector) {
   return page.waitForFunction((selector) => document.activeElement.closest(selector), selector);
 }
 
-/** Scrolls to the end of the grid, which grows from frame to frame, until a row with this number or a higher one is drawn. */
+/** Scrolls to the end of the grid, which grows frame by frame, until a row with this number or a higher one is drawn. */
 function scrolls(page, number) {
   return page.waitForFunction((number) => {
     const viewport = document.querySelector(".slick-viewport");
@@ -112,7 +112,7 @@ function scrolls(page, number) {
   }, number);
 }
 
-/** The cells of the grid that are drawn, row by row, without the row's number. */
+/** The drawn cells of the grid, row by row, without the row number. */
 function cells(page) {
   return page.$$eval(".grid .slick-row", (rows) =>
     rows
@@ -143,7 +143,7 @@ async function drop(page, name, bytes) {
     [name, Buffer.from(bytes).toString("base64")],
   );
   await page.dispatchEvent("#rows", "dragover", { dataTransfer: transfer });
-  // The page says that a file may be dropped.
+  // The page shows that a file may be dropped.
   await page.waitForSelector("#drop:visible");
   await page.dispatchEvent("#rows", "drop", { dataTransfer: transfer });
   await page.waitForSelector("#drop", { state: "hidden" });
@@ -179,7 +179,7 @@ claim("the editor highlights SQL, and completes tables and columns", async (page
   await says(page, ".tok-string", "'text'");
   await says(page, ".tok-number", "12");
   await page.keyboard.press("Control+Space");
-  // By pointer: keys choose from a list only when it has been seen for a while.
+  // With the pointer: a completion list takes keys only after it has been open for a while.
   await page.click(".cm-tooltip-autocomplete:not(.cm-tooltip-autocomplete-disabled) >> text=people");
   await says(page, ".cm-content", "SELECT 'text', 12 FROM people");
   await write(page, "SELECT people.sur");
@@ -326,7 +326,7 @@ claim("a query is cancelled by button and by Esc, and the engine goes on", async
     await cancel();
     await status(page, /^Cancelled\.$/);
     assert.ok(await page.isDisabled("#cancel"));
-    // The same in the midst of its work.
+    // The same while rows are arriving.
     await write(page, BEGINS);
     await page.keyboard.press("Control+Enter");
     await status(page, /^Running: /);
@@ -415,7 +415,7 @@ claim("nothing of a result, a name or an error is taken for HTML", async (page) 
   assert.match(await page.textContent("#message"), /<img/);
   await drop(page, `${html.replaceAll("/", "")}.png`, new Uint8Array([1]));
   await status(page, /^Failed/);
-  // What the page has asked for is told of in its order: a picture, had there been one, before this.
+  // Requests are reported in order: an image request would be reported before this one.
   await page.evaluate(async () => void (await fetch("nothing")));
   assert.deepEqual(pictures, []);
   assert.equal(await page.$$eval("img", (images) => images.length), 0);
@@ -472,7 +472,7 @@ claim("the page is used by keyboard alone", async (page) => {
   await write(page, "SELECT value AS n, 'x' AS text FROM range(1000)");
   await page.keyboard.press("Control+Enter");
   await status(page, /^Done: 1,000 rows/);
-  // From the editor, Tab goes on: to the bar below it, the tabs, and the grid.
+  // From the editor, Tab moves to the bar below it, the tabs, and the grid.
   await page.keyboard.press("Tab");
   await focused(page, "#splitter");
   const before = await page.$eval("#editor", (editor) => editor.offsetHeight);
@@ -538,13 +538,13 @@ claim("the page is light or dark, as the system or the reader has it", async (pa
   await page.waitForSelector("#chart svg");
   await shot(page, "dark-chart");
   await page.click("#theme");
-  // Light, whatever the system has, and it stays so.
+  // Light, whatever the system's theme, also after a reload.
   await back("rgb(255, 255, 255)");
   await page.reload();
   await page.waitForSelector("body.ready");
   await back("rgb(255, 255, 255)");
   await page.setViewportSize({ width: 420, height: 800 });
-  // Nothing is wider than a telephone.
+  // Nothing is wider than a phone's screen.
   await page.waitForFunction(() => innerWidth === 420 && document.documentElement.scrollWidth <= innerWidth);
   await shot(page, "narrow");
 });

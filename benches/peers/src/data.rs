@@ -1,8 +1,7 @@
-//! The rows that all engines get, as batches of either Arrow version.
+//! The rows for all engines, as batches of either Arrow version.
 //!
-//! The same call gives the same rows on every run and on both sides: columns are drawn from a seeded generator first
-//! and wrapped in each side's arrays then. `id` is unique and runs from 0; the order of the rows is the caller's
-//! choice.
+//! The same call gives the same rows on every run and on both sides: a seeded generator makes the columns, which are
+//! then wrapped in each side's arrays. `id` is unique and runs from 0; the caller chooses the order of the rows.
 
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -10,13 +9,13 @@ use rand::{Rng, SeedableRng};
 
 use crate::MILLION;
 
-/// The rows of a batch in a bulk load: DataFusion's own default.
+/// The number of rows of a batch in a bulk load: DataFusion's default.
 pub const BATCH_ROWS: usize = 8192;
 
-/// `grp` takes this many values.
+/// The number of distinct values of `grp`.
 pub const GROUPS: i32 = 100;
 
-/// What is asked of a table `t` of [`MILLION`] rows, each with the number of rows that it returns.
+/// Queries of a table `t` of [`MILLION`] rows, each with the number of rows that it returns.
 pub const QUERIES: [(&str, &str, usize); 5] = [
     ("sum", "SELECT sum(amount) FROM t", 1),
     (
@@ -44,8 +43,8 @@ pub enum Order {
     Shuffled,
 }
 
-/// The key that round `round` touches in a table of `rows` rows. Rounds below `rows` get different keys, far from each
-/// other.
+/// The key that round `round` reads or changes in a table of `rows` rows. Rounds below `rows` have distinct keys, far
+/// apart.
 pub fn key(round: usize, rows: usize) -> usize {
     // Coprime with every power of ten, so that the steps visit all keys before they repeat.
     const STRIDE: usize = 7_368_787;
@@ -106,7 +105,7 @@ side!(
     arrow_59, ::ours::arrow
 );
 
-/// A batch that has no Arrow version yet.
+/// A batch's values, not yet in the arrays of an Arrow version.
 struct Columns {
     id: Vec<i64>,
     grp: Vec<i32>,

@@ -1,8 +1,8 @@
 //! This engine, the published `rhei-datafusion` 2.0.0, DataFusion's `MemTable` and Vortex on its own, timed against
 //! each other in one run.
 //!
-//! Prints tables of medians, ratios and bars. It measures and leaves the judgement to its reader: a bar that is missed
-//! does not change the exit code, and a group of operations that fails is named below the table.
+//! Prints tables of medians, ratios and limits. It only measures: a missed limit does not change the exit code, and a
+//! group of operations that fails is named below the table.
 
 mod data;
 mod measure;
@@ -73,7 +73,7 @@ fn usage(problem: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// A statement that changes the row of one key.
+/// Makes the SQL that changes the row of one key.
 type Statement = fn(usize) -> String;
 
 const CHANGES: [(&str, Statement); 2] = [

@@ -1,7 +1,7 @@
-//! What an engine must offer to be measured, operations that time themselves, and interleaved rounds of them.
+//! The interface that a measured engine must implement, operations that time themselves, and interleaved rounds.
 //!
-//! Every operation checks its own result (rows changed, rows returned), so that nothing is timed that did nothing. How
-//! the figures are judged and shown is in [`crate::report`].
+//! Every operation checks its own result (rows changed, rows returned), so that no failed operation is timed.
+//! [`crate::report`] judges and prints the figures.
 
 use std::error::Error;
 use std::future::Future;
@@ -15,18 +15,18 @@ use rand::seq::SliceRandom;
 
 pub type Failure = Box<dyn Error + Send + Sync>;
 
-/// Something that answers SELECT.
+/// A system that answers SELECT.
 pub trait Queries {
     /// Runs a query to its last batch. Returns the number of rows.
     async fn drain(&self, sql: &str) -> Result<usize, Failure>;
 }
 
-/// Something that answers SELECT and takes changes.
+/// A system that answers SELECT and makes changes.
 pub trait Engine: Queries {
     type Batch;
     type Rows;
 
-    /// Makes table `name` with the columns of [`crate::data`], keyed by `id`.
+    /// Creates table `name` with the columns of [`crate::data`] and the key `id`.
     async fn create(&self, name: &str) -> Result<(), Failure>;
 
     /// Appends batches. Returns the number of rows.
@@ -35,7 +35,7 @@ pub trait Engine: Queries {
     /// Runs a statement for its effect. Returns the number of rows affected.
     async fn execute(&self, sql: &str) -> Result<u64, Failure>;
 
-    /// Starts a query and waits for its first batch. Returns the batch's rows and the stream it came from.
+    /// Starts a query and waits for its first batch. Returns the number of rows of the batch, and the stream.
     async fn first_batch(&self, sql: &str) -> Result<(usize, Self::Rows), Failure>;
 }
 
@@ -48,14 +48,14 @@ pub async fn filled<E: Engine>(engine: E, batches: &[E::Batch]) -> Result<E, Fai
     Ok(engine)
 }
 
-/// One contestant's part of a round: takes the round's number and returns the time it took.
+/// One contestant's part of a round: takes the round's number and returns the measured time.
 pub type Operation<'a> =
     Box<dyn FnMut(usize) -> LocalBoxFuture<'a, Result<Duration, Failure>> + 'a>;
 
-/// How often an operation runs.
+/// The number of rounds of an operation.
 #[derive(Debug, Clone, Copy)]
 pub struct Rounds {
-    /// Rounds before the clock counts.
+    /// Rounds that are not measured.
     pub warm_up: usize,
     pub samples: usize,
 }
@@ -64,7 +64,7 @@ pub const fn rounds(warm_up: usize, samples: usize) -> Rounds {
     Rounds { warm_up, samples }
 }
 
-/// The middle of many samples and how far they spread.
+/// The median of many samples and their spread.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
     pub median: Duration,
@@ -72,8 +72,8 @@ pub struct Timing {
     pub spread: Duration,
 }
 
-/// Runs all operations once in each round. Their order is drawn anew for each round (from a fixed seed), so that none
-/// always finds the caches as the same other one left them.
+/// Runs all operations once in each round. The order is random in each round (from a fixed seed), so that no operation
+/// always runs after the same other one, with the caches that the other one left.
 pub async fn interleave<const N: usize>(
     rounds: Rounds,
     mut operations: [Operation<'_>; N],
@@ -94,7 +94,7 @@ pub async fn interleave<const N: usize>(
 }
 
 impl Timing {
-    /// One figure that stands for itself.
+    /// A single figure without a spread.
     pub fn single(time: Duration) -> Self {
         Self {
             median: time,
@@ -118,7 +118,7 @@ impl Timing {
     }
 }
 
-/// Runs `sql` to its last batch, which must make `rows` rows in all.
+/// Runs `sql` to its last batch; the query must return `rows` rows in all.
 pub fn drain<'a, E: Queries>(engine: &'a E, sql: &'a str, rows: usize) -> Operation<'a> {
     Box::new(move |_| {
         async move {
@@ -130,7 +130,7 @@ pub fn drain<'a, E: Queries>(engine: &'a E, sql: &'a str, rows: usize) -> Operat
     })
 }
 
-/// Runs `sql` to its first batch; what is left of the stream is dropped off the clock.
+/// Runs `sql` to its first batch; dropping the rest of the stream is not timed.
 pub fn first_batch<'a, E: Engine>(engine: &'a E, sql: &'a str) -> Operation<'a> {
     Box::new(move |_| {
         async move {
@@ -145,7 +145,7 @@ pub fn first_batch<'a, E: Engine>(engine: &'a E, sql: &'a str) -> Operation<'a> 
     })
 }
 
-/// Runs the statement that `sql` makes for the round, which must change one row.
+/// Runs the statement that `sql` makes for the round; the statement must change one row.
 pub fn change_one<'a, E: Engine>(
     engine: &'a E,
     sql: impl Fn(usize) -> String + 'a,

@@ -18,14 +18,14 @@ const SINGLE: &str = "MemTable, 1 partition";
 const SPREAD: &str = "MemTable, 1 per core";
 const OURS: &str = "ours";
 
-/// A scan of ours may take this many times as long as one of a `MemTable`.
+/// A scan of this engine may take this many times as long as a scan of a `MemTable`.
 const SCAN_LIMIT: f64 = 1.02;
 /// The published engine must take at least this many times as long to change one row.
 const CHANGE_LIMIT: f64 = 20.0;
 /// A change of one row in ten times the rows may take this many times as long.
 const GROWTH_LIMIT: f64 = 1.3;
 
-/// How much of everything.
+/// The number of rounds and appends of each measurement.
 struct Effort {
     /// Queries over a million rows.
     scans: Rounds,
@@ -33,8 +33,8 @@ struct Effort {
     changes: Rounds,
     /// INSERT and small appends.
     inserts: Rounds,
-    /// Appends before the last measurement: the published engine copies its list of batches each time, so that the cost
-    /// of many appends grows with their square; it gets fewer.
+    /// Appends before the last measurement. The published engine makes fewer: it copies its list of batches each time,
+    /// so the cost of many appends grows with their square.
     appends_public: usize,
     appends_ours: usize,
 }
@@ -73,7 +73,7 @@ pub async fn measure(quick: bool) -> Report {
     report
 }
 
-/// Queries over a million rows: ours against `MemTable`s over the very same batches, the published engine for
+/// Queries over a million rows: this engine against `MemTable`s over the same batches, and the published engine for
 /// information.
 async fn scans(effort: &Effort, report: &mut Report) -> Result<(), Failure> {
     const FIRST_BATCH: &str = "SELECT * FROM t";
@@ -127,8 +127,8 @@ async fn scans(effort: &Effort, report: &mut Report) -> Result<(), Failure> {
     Ok(())
 }
 
-/// UPDATE and DELETE of one row by its key, in a million. In random order no fragment can be left out by its range of
-/// keys: what a change costs then is for information.
+/// UPDATE and DELETE of one row by its key, in a table of a million rows. With keys in random order no fragment can be
+/// pruned by its key range, so the time is for information only.
 async fn changes(effort: &Effort, report: &mut Report) -> Result<(), Failure> {
     for order in [Order::Ascending, Order::Shuffled] {
         let theirs = arrow_58::batches(MILLION, BATCH_ROWS, order);
@@ -156,7 +156,7 @@ async fn changes(effort: &Effort, report: &mut Report) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The same in ten times the rows, keys loaded in order: ours against itself.
+/// The same in ten times the rows, with keys loaded in order: this engine against itself.
 async fn growth(effort: &Effort, report: &mut Report) -> Result<(), Failure> {
     const MANY: usize = 10 * MILLION;
     let few_batches = arrow_59::batches(MILLION, BATCH_ROWS, Order::Ascending);
@@ -234,7 +234,8 @@ async fn inserts(effort: &Effort, report: &mut Report) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a ten-row append costs after very many of them: against its own start and against the published engine's.
+/// The time of a ten-row append after very many appends: compared with the engine's own start and with the published
+/// engine.
 async fn many_appends(effort: &Effort, report: &mut Report) -> Result<(), Failure> {
     progress("many appends");
     let ten_58 = arrow_58::batches(10, 10, Order::Ascending);
@@ -285,7 +286,7 @@ async fn many_appends(effort: &Effort, report: &mut Report) -> Result<(), Failur
     Ok(())
 }
 
-/// Appends `batches` `times` times and returns what one took in the mean, merges of small fragments and all.
+/// Appends `batches` `times` times and returns the mean time of an append, including merges of small fragments.
 async fn mean<E: Engine>(
     engine: &E,
     batches: &[E::Batch],

@@ -1,4 +1,4 @@
-//! This engine, and DataFusion's own `MemTable` of the same DataFusion as the yardstick for its scans in memory.
+//! This engine, and, as the yardstick for its in-memory scans, a `MemTable` of the same DataFusion version.
 
 use std::path::Path;
 use std::sync::Arc;

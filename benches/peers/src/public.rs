@@ -1,7 +1,7 @@
 //! The published engine, `rhei-datafusion` 2.0.0 on DataFusion 53 and Arrow 58.
 //!
-//! It tells statements apart by their first word, wants a column list after INSERT INTO, and understands conditions of
-//! `column = literal` joined by AND; all statements here keep to that.
+//! The published engine recognizes statements by their first word, requires a column list after INSERT INTO, and
+//! supports only conditions of `column = literal` joined by AND; all statements here follow these limits.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use crate::measure::{Engine, Failure, Queries};
 pub struct Public(pub DataFusionEngine);
 
 impl Public {
-    /// An engine whose tables are in a folder. It syncs nothing.
+    /// An engine whose tables are in a folder. The engine does not sync.
     pub fn stored(folder: &Path) -> Result<Self, Failure> {
         let url = folder.display().to_string();
         Ok(Self(DataFusionEngine::with_storage(StorageMode::Vortex {

@@ -1,11 +1,11 @@
-//! The table of results: medians, ratios, bars. It is Markdown, readable as it stands.
+//! The table of results: medians, ratios, limits, as readable Markdown.
 
 use std::fmt::{self, Write};
 use std::time::Duration;
 
 use crate::measure::{Failure, Timing};
 
-/// What was found of one contestant.
+/// One contestant's figure.
 #[derive(Debug, Clone, Copy)]
 pub enum Figure {
     Time(Timing),
@@ -14,7 +14,7 @@ pub enum Figure {
 }
 
 impl Figure {
-    /// In seconds, bytes or as it is.
+    /// The value in seconds or bytes, or the count.
     fn value(self) -> f64 {
         match self {
             Self::Time(timing) => timing.median.as_secs_f64(),
@@ -34,7 +34,7 @@ impl From<Timing> for Figure {
 pub struct Row {
     operation: String,
     figures: Vec<(&'static str, Figure)>,
-    /// None where the row is for information.
+    /// Empty where the row is for information.
     bars: Vec<Bar>,
 }
 
@@ -63,17 +63,17 @@ impl Row {
     }
 }
 
-/// A limit on a ratio or a figure, and what was found.
+/// A limit on a ratio or a figure, and the measured value.
 #[derive(Debug)]
 pub struct Bar {
     rule: String,
     found: String,
-    /// `None` where there is a ratio to show and no limit to it.
+    /// `None` where a ratio is shown without a limit.
     holds: Option<bool>,
 }
 
 impl Bar {
-    /// The ratio of ours to `other`, for information.
+    /// The ratio of this engine to `other`, for information.
     pub fn noted(name: &str, ours: Timing, other: Timing) -> Self {
         Self {
             rule: format!("ours / {name}"),
@@ -82,7 +82,7 @@ impl Bar {
         }
     }
 
-    /// Ours takes at most `limit` times as long as `other`, which the table calls `name`.
+    /// This engine takes at most `limit` times as long as `other`, which the table calls `name`.
     pub fn at_most(limit: f64, name: &str, ours: Timing, other: Timing) -> Self {
         let found = ratio(ours, other);
         Self {
@@ -106,7 +106,7 @@ impl Bar {
         }
     }
 
-    /// What ours takes beyond `other`, which the table calls `name`, is at most `limit`.
+    /// The time of this engine beyond the time of `other`, which the table calls `name`, is at most `limit`.
     pub fn at_most_beyond(limit: Duration, name: &str, ours: Timing, other: Timing) -> Self {
         let found = ours.median.saturating_sub(other.median);
         Self {
@@ -116,7 +116,7 @@ impl Bar {
         }
     }
 
-    /// What was found of `what` is not more than `limit`.
+    /// The figure named `what` is at most `limit`.
     pub fn no_more(what: &str, limit: Figure, found: Figure) -> Self {
         Self {
             rule: format!("{what} ≤ {}", show(limit)),
@@ -126,7 +126,7 @@ impl Bar {
     }
 }
 
-/// What was measured, on what.
+/// The results of a measurement, with a preface.
 #[derive(Debug, Default)]
 pub struct Report {
     preface: Vec<String>,
@@ -137,7 +137,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// A table without rows, under these lines.
+    /// An empty table below these lines.
     pub fn new(preface: Vec<String>, contestants: &'static [&'static str]) -> Self {
         Self {
             preface,
@@ -150,7 +150,7 @@ impl Report {
         self.rows.push(row);
     }
 
-    /// Notes a group of operations that could not be measured to its end.
+    /// Records the error of a group of operations that could not be measured to its end.
     pub fn close(&mut self, group: &str, outcome: Result<(), Failure>) {
         if let Err(failure) = outcome {
             self.failures.push(format!("FAILED: {group}: {failure}"));
@@ -163,7 +163,7 @@ impl Report {
         names.map(|name| name.to_string()).collect()
     }
 
-    /// A row of the table for each bar; only the first repeats the figures.
+    /// The lines of a row: one for each bar; only the first line has the figures.
     fn lines(&self, row: &Row) -> Vec<Vec<String>> {
         let figures = self.contestants.iter().map(|name| row.of(name));
         let figures = figures.map(|figure| figure.map_or_else(String::new, show));
@@ -240,7 +240,7 @@ fn show(figure: Figure) -> String {
     }
 }
 
-/// The median in a unit that suits it, and the spread in percent of it.
+/// The median in a suitable unit, and the spread in percent of the median.
 fn time(timing: Timing) -> String {
     let mut text = duration(timing.median);
     if !timing.spread.is_zero() {
@@ -262,7 +262,7 @@ fn duration(time: Duration) -> String {
     }
 }
 
-/// `1,000,000` for a million.
+/// Formats a million as `1,000,000`.
 pub fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! The two readers: a stream that is read little by little, and a task that asks for the totals.
+//! The two readers: a stream that is read in small steps, and a task that queries the totals.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,10 +12,10 @@ use crate::Failure;
 use crate::flights::Totals;
 use crate::report::integers;
 
-/// How long the asking reader rests between two questions, to leave the cores to the writer.
+/// The pause between two queries of the totals, which leaves the cores to the writer.
 const REST: Duration = Duration::from_millis(20);
 
-/// A stream over all flights that is read little by little.
+/// A stream over all flights that is read in small steps.
 pub struct OpenStream {
     batches: RecordBatchBoxStream,
     pub seen: Totals,
@@ -48,7 +48,7 @@ impl OpenStream {
     }
 }
 
-/// A task that asks for the totals until it is stopped.
+/// A task that queries the totals until it is stopped.
 pub struct Asking {
     stop: Arc<AtomicBool>,
     task: JoinHandle<Result<Vec<Totals>, Failure>>,
@@ -75,7 +75,7 @@ impl Asking {
     }
 }
 
-/// The answers that are no state between two statements, or one that was over already.
+/// The answers that match no state between two statements, or only a state before an earlier answer's.
 pub fn strangers(states: &[Totals], answers: &[Totals]) -> Vec<Totals> {
     let mut now = 0;
     let mut strangers = Vec::new();

@@ -1,4 +1,4 @@
-//! Staging tables: whole flights that a statement brings into the table `flights`.
+//! Staging tables: whole flights that a statement copies into the table `flights`.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// A flight made up from its key, at the time of the last one.
+    /// A flight whose values are computed from its key, at the time of the last flight.
     pub fn made_up(model: &Model, id: i64) -> Self {
         Self {
             id,
@@ -32,7 +32,8 @@ impl Staged {
     }
 }
 
-/// Makes a table of these flights. The model keeps no times, distances and destinations: those are made up.
+/// Creates a table of these flights. The model has no times, distances and destinations, so this function makes them
+/// up.
 pub async fn stage(
     engine: &DataFusionEngine,
     model: &Model,

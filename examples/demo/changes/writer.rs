@@ -1,4 +1,4 @@
-//! The statements that change the flights: each done in the engine by SQL and in the model by a loop, timed and
+//! The statements that change the flights: each runs in the engine as SQL and in the model as a loop, is timed and
 //! compared.
 
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use crate::Failure;
 use crate::flights::{Flight, Model, Totals, check};
 use crate::report::{Report, counted, integers, lasted};
 
-/// Single-row updates to take the mean time of.
+/// The number of single-row updates whose mean time is measured.
 const POINT_UPDATES: usize = 100;
 
-/// Does each statement in the engine and in the model.
+/// Runs each statement in the engine and in the model.
 pub struct Writer<'a> {
     engine: &'a DataFusionEngine,
     model: &'a mut Model,
@@ -38,7 +38,7 @@ impl<'a> Writer<'a> {
         self.states
     }
 
-    /// The evening of the busiest airport gets ten minutes later.
+    /// Adds ten minutes of delay to the evening flights of the busiest airport.
     pub async fn update(&mut self) -> Result<(), Failure> {
         let departures = self.model.departures();
         let busiest = (0..departures.len()).max_by_key(|place| departures[*place]);
@@ -68,7 +68,7 @@ impl<'a> Writer<'a> {
             .await
     }
 
-    /// Corrections: every 997th flight gets a delay anew, a tenth of these is cancelled, and some flights are new.
+    /// Corrections: every 997th flight gets a new delay, a tenth of these is cancelled, and some flights are new.
     pub async fn merge(&mut self) -> Result<(), Failure> {
         let next = self.model.next_id();
         let mut rows: Vec<Staged> = self
@@ -104,7 +104,7 @@ impl<'a> Writer<'a> {
             .await
     }
 
-    /// The flights from airports with hardly any.
+    /// Deletes the flights from airports with very few flights.
     pub async fn delete(&mut self) -> Result<(), Failure> {
         let departures = self.model.departures();
         let few = self.model.totals().rows / 5000 + 2;
@@ -136,7 +136,7 @@ impl<'a> Writer<'a> {
         .await
     }
 
-    /// Reports that come in late: for flights that are there, for some that were deleted, and for new ones.
+    /// Late reports: for existing flights, for some deleted flights, and for new ones.
     pub async fn upsert(&mut self) -> Result<(), Failure> {
         let next = self.model.next_id();
         let ids = (0..next).step_by(499).chain(next..next + next / 3000 + 1);
@@ -200,7 +200,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Half an hour goes from one flight to another, both statements at once; RETURNING shows where it went.
+    /// Moves half an hour of delay from one flight to another in one transaction; RETURNING shows the result.
     pub async fn transfer(&mut self) -> Result<(), Failure> {
         let (from, to) = self.two()?;
         self.delay_more(from, -30);
@@ -235,7 +235,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// The second statement fails, so the first has not happened either.
+    /// The second statement fails, so the first one has no effect either.
     pub async fn fail_halfway(&mut self) -> Result<(), Failure> {
         let (from, to) = self.two()?;
         let failed = self
@@ -271,7 +271,7 @@ impl<'a> Writer<'a> {
         check(self.engine, self.model, when, self.report).await
     }
 
-    /// Two flights that are there.
+    /// Two flights that exist.
     fn two(&self) -> Result<(i64, i64), Failure> {
         let mut ids = self.model.live().map(|(id, _)| id);
         match (ids.next(), ids.last()) {

@@ -38,7 +38,8 @@ pub(crate) async fn effect(run: &Run, alter: &ast::AlterTable) -> Result<Effect,
     })
 }
 
-/// What an ALTER TABLE changes, and a plan for each column that it makes NOT NULL: a row of it is one that must not be.
+/// The changes of an ALTER TABLE, and for each column that becomes NOT NULL a plan that finds a row with NULL in the
+/// column.
 fn change(
     run: &Run,
     alter: &ast::AlterTable,
@@ -83,7 +84,7 @@ fn change(
             ast::AlterTableOperation::AlterColumn { column_name, op } => {
                 let column = planner.normalize(column_name);
                 if edit.alter(run, &column, op)? {
-                    // As the column was called before this statement.
+                    // The plan reads the table as it is before this statement, so it needs the column's old name.
                     let before = edit.name_before(&column);
                     filled.extend(
                         before
@@ -121,7 +122,7 @@ fn change(
     Ok((ChangeSet { actions }, filled))
 }
 
-/// A row of the table in which a column is NULL, if there is one.
+/// Plans a query for one row of the table in which `column` is NULL.
 fn nulls(planner: &Planner, table: &str, column: &str) -> Result<LogicalPlan, DfOlapError> {
     let Some(provider) = planner.provider(table)? else {
         return Err(DfOlapError::TableNotFound(table.to_string()));
@@ -140,7 +141,8 @@ pub(crate) struct TableEdit<'a> {
     table: &'a Table,
     columns: Vec<snapshot::Column>,
     next: ColumnId,
-    /// True where a column has no value for a row that stands.
+    /// True if the change is valid only while no other statement adds rows: a new row could be NULL in a column that
+    /// becomes NOT NULL.
     needs_no_rows: bool,
 }
 
@@ -155,7 +157,7 @@ impl<'a> TableEdit<'a> {
         }
     }
 
-    /// The new definition, where something changed.
+    /// The new definition; `None` if nothing changed.
     pub fn changed(self) -> Option<TableDefinition> {
         if self.columns == self.table.definition.columns {
             return None;
@@ -258,7 +260,7 @@ impl<'a> TableEdit<'a> {
         Ok(())
     }
 
-    /// Changes one column; true where no row may be NULL there any more.
+    /// Changes one column. Returns true if the column becomes NOT NULL, so that its existing rows must be checked.
     fn alter(
         &mut self,
         run: &Run,
@@ -311,7 +313,7 @@ impl<'a> TableEdit<'a> {
         Ok(false)
     }
 
-    /// What a column of this name was called before; none where it was not there.
+    /// The name, before this statement, of the column that is now called `name`; `None` for a new column.
     fn name_before(&self, name: &str) -> Option<&str> {
         let id = self.columns[self.position(name)?].id;
         let before = self.table.definition.columns.iter();

@@ -9,7 +9,7 @@ use crate::fragment::ColumnId;
 use crate::snapshot::Column;
 use crate::sql::execution::Run;
 
-/// Names longer than this are refused: stores make file names of them.
+/// The most bytes in the name of a table, view or column.
 const MAX_NAME_BYTES: usize = 200;
 
 pub(crate) fn check_name(what: &str, name: &str) -> Result<(), DfOlapError> {
@@ -30,7 +30,7 @@ pub(crate) fn check_name(what: &str, name: &str) -> Result<(), DfOlapError> {
     )))
 }
 
-/// The ids of the key's columns; one that is not there is an error.
+/// The ids of the key's columns. An unknown or repeated column is an error.
 pub(crate) fn key_of(columns: &[Column], key: &[String]) -> Result<Vec<ColumnId>, DfOlapError> {
     let mut ids = Vec::new();
     for name in key {
@@ -55,7 +55,7 @@ pub(crate) fn plain_field(name: &str, data_type: &DataType, nullable: bool) -> F
     Field::new(name, data_type.clone(), nullable)
 }
 
-/// Types that a table cannot hold.
+/// Refuses types that a table cannot store.
 pub(crate) fn check_type(name: &str, data_type: &DataType) -> Result<(), DfOlapError> {
     match data_type {
         DataType::Null => Err(DfOlapError::Invalid(format!(
@@ -98,7 +98,7 @@ pub(crate) fn not_null(column: &ast::ColumnDef) -> bool {
         .any(|option| matches!(option.option, ast::ColumnOption::NotNull))
 }
 
-/// The value of a DEFAULT as a column holds it; one that does not fit is an error.
+/// The value of a DEFAULT, cast to the column's type. A value that cannot be cast is an error.
 pub(crate) fn constant(
     run: &Run,
     default: &ast::Expr,

@@ -82,7 +82,7 @@ fn define(
     create: &ast::CreateTable,
 ) -> Result<(TableDefinition, Option<LogicalPlan>), DfOlapError> {
     let key = key_names(planner, create)?;
-    // DataFusion's planner refuses, by name, every other option that CREATE TABLE can have.
+    // DataFusion's planner refuses every other option of CREATE TABLE with an error that names the option.
     let statement = Box::new(ast::Statement::CreateTable(create.clone()));
     let plan = planner.statement(DFStatement::Statement(statement))?;
     let LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(planned)) = plan else {

@@ -1,7 +1,7 @@
 //! CREATE, ALTER and DROP of tables and views.
 //!
-//! A table's shape is metadata: adding, dropping or renaming a column touches no row. What a column's DEFAULT was when
-//! it was added is kept with the column and stands for the rows that were there before.
+//! Columns are metadata: adding, dropping or renaming a column rewrites no rows. A new column keeps the value that its
+//! DEFAULT had when the column was added; scans return this value for older rows.
 
 pub(crate) mod alter;
 pub(crate) mod column;

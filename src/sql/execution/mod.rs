@@ -41,7 +41,7 @@ use crate::sql::planner::{Planner, StatementContext, normalize};
 use crate::sql::resources::interrupt::{Stop, interruptible};
 use crate::store::Store;
 
-/// All that running one statement takes.
+/// The session, context, timeout and cancellation of one running statement.
 #[derive(Clone)]
 pub(crate) struct Run {
     session: Session,
@@ -102,7 +102,7 @@ impl Run {
         &self.session.state
     }
 
-    /// Fails where it is time to stop.
+    /// Fails if the statement has timed out or is cancelled.
     pub fn check_stop(&self) -> Result<(), DfOlapError> {
         self.stop.check()
     }
@@ -132,7 +132,7 @@ impl Run {
         guard::check(plan, self.limits().plan_nodes, self.limits().writes)
     }
 
-    /// Optimizes and starts a plan that passes the guard.
+    /// Checks a plan against the guard, then optimizes and starts the plan.
     pub async fn stream(
         &self,
         plan: LogicalPlan,
@@ -140,7 +140,7 @@ impl Run {
         self.stream_by(plan, Self::optimize).await
     }
 
-    /// The same for a query, whose optimized plan is kept where it comes again.
+    /// Like [`Self::stream`], for a query: repeated queries take their optimized plan from the plan cache.
     pub async fn stream_query(
         &self,
         plan: LogicalPlan,
@@ -166,7 +166,7 @@ impl Run {
         .await
     }
 
-    /// Runs a plan whose one value is how many rows it wrote.
+    /// Runs a plan whose only output is the number of rows that it wrote.
     pub async fn counted(&self, plan: LogicalPlan) -> Result<u64, DfOlapError> {
         let rows: Vec<_> = self.stream(plan).await?.try_collect().await?;
         let counts = rows.iter().filter(|batch| batch.num_columns() > 0);
@@ -190,7 +190,7 @@ impl Run {
         let store = Arc::clone(&self.context.store);
         let named = given_back(&rows.schema());
         let schema = named.clone().unwrap_or_else(|| rows.schema());
-        // Keeps the files of earlier versions for as long as they are read.
+        // Holds the snapshots of earlier versions, so that their files stay while the stream reads them.
         let held: Vec<_> = self
             .context
             .past
@@ -224,7 +224,7 @@ impl Run {
         hide(clear_behind_nulls(copy_before_casts(plan)?)?)
     }
 
-    /// An optimized plan that asks, where it may take long, whether to go on.
+    /// Adds checks for timeout and cancellation to the expensive functions and window frames of an optimized plan.
     fn until_stopped(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
         let plan = over_any_frame(bound_frames(plan)?, &self.stop)?;
         in_pieces(plan, &self.stop)

@@ -1,5 +1,5 @@
-//! [`Session`]: what all statements of an engine share: DataFusion's configuration, functions, optimizer rules, memory
-//! pool, and the limits.
+//! [`Session`]: the state that all statements of an engine share: DataFusion's configuration, functions, optimizer
+//! rules and memory pool, and the limits.
 //!
 //! The session holds no tables: each statement brings its own snapshot (see [`crate::sql::planner`]).
 
@@ -47,11 +47,11 @@ pub(crate) struct Limits {
     pub plan_nodes: u64,
     /// The longest a statement may take, from the call to its last row.
     pub timeout: Option<Duration>,
-    /// `SET` and `RESET`.
+    /// Whether `SET` and `RESET` are allowed.
     pub settings: bool,
-    /// `FROM 'path'` and CREATE EXTERNAL TABLE.
+    /// Whether `FROM 'path'` and CREATE EXTERNAL TABLE are allowed.
     pub reads: bool,
-    /// COPY TO.
+    /// Whether COPY TO and INSERT INTO an external table are allowed.
     pub writes: bool,
 }
 
@@ -68,7 +68,7 @@ impl Default for Limits {
     }
 }
 
-/// An object-store registry that starts empty: DataFusion's own always knows `file://`.
+/// An object-store registry that starts empty: DataFusion's default registry always has `file://`.
 #[derive(Debug, Default)]
 pub(crate) struct ClosedRegistry {
     stores: RwLock<HashMap<String, Arc<dyn ObjectStore>>>,
@@ -103,8 +103,8 @@ impl ObjectStoreRegistry for ClosedRegistry {
 
 /// The part of an engine's session that never changes while a statement runs.
 ///
-/// The state has no clock: making a state for each statement would copy the names of all functions, twice. A statement
-/// brings its own time to what reads one (see [`Clocked`]).
+/// The state has no clock, because a new state per statement would copy the names of all functions twice. Code that
+/// reads the clock gets the statement's time from [`Clocked`] or [`with_clock`].
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
     pub state: Arc<SessionState>,
@@ -112,16 +112,17 @@ pub(crate) struct Session {
     pub task: Arc<TaskContext>,
     pub limits: Arc<Limits>,
     pub externals: Arc<Externals>,
-    /// Plans of queries that came before, for these functions and options.
+    /// The cache of optimized plans, valid for this state's functions and options.
     pub plans: Arc<Plans>,
 }
 
 impl Session {
     pub fn new(config: SessionConfig, runtime: Arc<RuntimeEnv>, limits: Limits) -> Self {
         let mut config = config.with_information_schema(true);
-        // A join by whole numbers that lie close together looks its rows up by place, which is faster than by hash.
-        // DataFusion asks for a key in every seventh place; one in fifty takes as much memory as a hash table of short
-        // rows, and 4 MiB are little.
+        // A hash join on dense integer keys can look up rows by array index (DataFusion's perfect hash join), which is
+        // faster than hashing. DataFusion requires a key density of 0.15 by default. At a density of 0.02 the array
+        // takes as much memory as a hash table of short rows. A key range below 2^20 needs no density: its array takes
+        // only 4 MiB.
         config
             .options_mut()
             .execution
@@ -149,7 +150,7 @@ impl Session {
         }
     }
 
-    /// Takes `state` for all statements that start from now on.
+    /// Uses `state` for all statements that start from now on, and empties the plan cache.
     pub fn set_state(&mut self, state: SessionState) {
         (self.state, self.task) = parts(state);
         self.plans = Arc::default();
@@ -158,7 +159,7 @@ impl Session {
 
 type PhysicalRule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 
-/// Puts our rules beside DataFusion's.
+/// Adds the engine's optimizer rules to DataFusion's, and replaces some of DataFusion's.
 fn add_rules(builder: &mut SessionStateBuilder) {
     // Join ordering runs after filter pushdown and before column pruning.
     let mut optimizer = Optimizer::new();
@@ -182,7 +183,7 @@ fn add_rules(builder: &mut SessionStateBuilder) {
     *builder.physical_optimizers() = Some(physical);
 }
 
-/// A state whose functions know its options, and what its plans are run with.
+/// A state whose functions see its options, and the task context that runs its plans.
 fn parts(mut state: SessionState) -> (Arc<SessionState>, Arc<TaskContext>) {
     let options = Arc::clone(state.config_options());
     state.execution_props_mut().config_options = Some(options);
@@ -190,7 +191,7 @@ fn parts(mut state: SessionState) -> (Arc<SessionState>, Arc<TaskContext>) {
     (Arc::new(state), Arc::new(task))
 }
 
-/// A session's state, read at one time: what DataFusion's optimizer asks for.
+/// A session's state with the start time of one statement, for DataFusion's optimizer.
 pub(crate) struct Clocked<'a> {
     state: &'a SessionState,
     now: DateTime<Utc>,
@@ -225,7 +226,7 @@ impl OptimizerConfig for Clocked<'_> {
     }
 }
 
-/// A copy of `state` whose `now()` is `now`, for what takes nothing less.
+/// A copy of `state` whose `now()` is `now`, for code that needs a whole [`SessionState`].
 pub(crate) fn with_clock(state: &SessionState, now: DateTime<Utc>) -> SessionState {
     let mut state = state.clone();
     state.mark_start_execution();

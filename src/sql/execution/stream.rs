@@ -16,7 +16,7 @@ use crate::runtime::on_own_stack;
 use crate::snapshot::Snapshot;
 use crate::sql::resources::interrupt::Stop;
 
-/// Runs `work` on a statement, whose text may be long.
+/// Runs `work`. If the statement's text is long, each poll runs on a separate stack with room to recurse.
 pub(crate) async fn with_room<T>(is_long: bool, work: impl Future<Output = T>) -> T {
     futures::pin_mut!(work);
     std::future::poll_fn(|cx| match is_long {
@@ -26,10 +26,10 @@ pub(crate) async fn with_room<T>(is_long: bool, work: impl Future<Output = T>) -
     .await
 }
 
-/// Runs a statement until it has to stop.
+/// Runs a statement until its end, timeout or cancellation.
 pub(crate) struct Limited {
     stop: Option<BoxFuture<'static, DfOlapError>>,
-    /// Whether the text is one whose tree may be deep: to copy and to end it takes some stack.
+    /// Whether the statement's tree may be deep: cloning and dropping a deep tree needs a large stack.
     is_long: bool,
 }
 
@@ -54,7 +54,7 @@ impl Limited {
         }
     }
 
-    /// Runs `work` to its end, or drops it where it stands when the time comes.
+    /// Runs `work` to its end, or drops `work` at timeout or cancellation.
     pub async fn run<T>(
         &mut self,
         work: impl Future<Output = Result<T, DfOlapError>>,
@@ -72,7 +72,7 @@ impl Limited {
     }
 }
 
-/// Rows of one snapshot, which lives as long as the stream does. After an error nothing follows.
+/// The rows of one statement. The stream keeps its snapshot alive, and ends after the first error.
 pub(crate) struct SnapshotStream {
     schema: SchemaRef,
     rows: Option<SendableRecordBatchStream>,

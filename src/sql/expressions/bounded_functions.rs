@@ -1,9 +1,9 @@
 //! Output size limits for functions that can produce values of any size from a few bytes of SQL.
 //!
-//! `repeat('x', 2000000000)` asks no memory pool: it allocates, and the process is gone. [`Bounded`] stands before such
-//! a function, works out from the arguments how much it would make for one batch, and refuses what is over the limit;
-//! constant folding goes through it too. A constant is one value until it stands beside rows: [`bound_constants`] puts
-//! a check there.
+//! `repeat('x', 2000000000)` allocates without a memory pool, and the process runs out of memory. [`Bounded`] wraps
+//! such a function, estimates from the arguments the output size for one batch, and refuses a call over the limit;
+//! constant folding calls the wrapper too. A constant is one value until it is expanded to the rows of a batch,
+//! which [`bound_constants`] checks.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -34,7 +34,7 @@ use super::rewrite::rewrite;
 use super::version::version;
 use crate::error::DfOlapError;
 
-/// Replaces the functions that need it, and puts a check before `||`.
+/// Wraps the functions that need a size limit, replaces `version`, and adds the planners for `||` and intervals.
 pub(crate) fn bound_functions(builder: &mut SessionStateBuilder) {
     let estimates: [(&str, Estimate); 13] = [
         ("repeat", repeated),
@@ -71,7 +71,7 @@ pub(crate) fn bound_functions(builder: &mut SessionStateBuilder) {
     }
 }
 
-/// A function behind a check of its size.
+/// A function with a check of its output size.
 #[derive(Debug)]
 struct Bounded {
     inner: Arc<ScalarUDF>,
@@ -134,7 +134,7 @@ impl ScalarUDFImpl for Bounded {
         self.inner.invoke_with_args(args)
     }
 
-    /// None: a rewrite to the function itself would leave the check behind.
+    /// Does nothing: the inner function would simplify to a call without the check.
     fn simplify(&self, args: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {
         Ok(ExprSimplifyResult::Original(args))
     }
@@ -185,15 +185,15 @@ impl ScalarUDFImpl for Bounded {
     }
 }
 
-/// A value this small is harmless even where it is spread over the rows of a batch.
+/// A value of at most this size is harmless even when it is expanded to the rows of a batch.
 const HARMLESS_BYTES: usize = 16 << 10;
 
-/// Puts a check around what is constant in an optimized plan and large, or of a size that is not known yet: one value
-/// of a megabyte is harmless until it is a column.
+/// Wraps constants of an optimized plan that are large, or whose size is not known yet, in a check: one value of a
+/// megabyte is harmless until it is expanded to a column.
 pub(crate) fn bound_constants(plan: LogicalPlan) -> Result<LogicalPlan> {
     rewrite(plan, is_constant_of_any_size, |expr, _| {
         expr.transform_down(|expr| {
-            // The separator has to stay a literal.
+            // The separator must stay a literal, so it is checked here.
             if let Expr::AggregateFunction(call) = &expr
                 && call.func.name() == "string_agg"
                 && let Some(Expr::Literal(value, _)) = call.params.args.get(1)
@@ -228,7 +228,7 @@ fn is_constant_of_any_size(expr: &Expr) -> bool {
     }
 }
 
-/// Refuses a value that is too large as often as there are rows.
+/// Refuses a value that is too large when it is repeated for each row.
 fn bounded(value: ColumnarValue, rows: usize) -> Result<ColumnarValue> {
     let bytes = match &value {
         ColumnarValue::Array(array) => array.get_buffer_memory_size() as u64,

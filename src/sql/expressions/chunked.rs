@@ -1,8 +1,8 @@
 //! Expensive functions, evaluated over a batch in chunks, so that a statement can be cancelled between two chunks.
 //!
-//! The cost of a distance between texts is the product of their lengths, that of a set of lists more than the sum of
-//! theirs, and a regular expression may be any. A batch of such rows takes as long as it takes; between its pieces the
-//! statement may stop.
+//! `levenshtein` costs the product of the text lengths, a set function of lists more than the sum of the list
+//! lengths, and a regular expression any amount. So the time per batch has no bound; the statement can stop between
+//! two chunks.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -21,8 +21,8 @@ use super::rewrite::rewrite;
 use crate::runtime::{self, TURN};
 use crate::sql::resources::interrupt::Stop;
 
-/// The functions whose cost is not that of their bytes. None is bounded in what it makes for a batch: a piece would
-/// have that bound for itself.
+/// The functions whose cost is not linear in the bytes of their arguments. None of them has an output size limit per
+/// batch: that limit would apply to each piece instead.
 const LONG: [&str; 12] = [
     "levenshtein",
     "regexp_count",
@@ -38,13 +38,13 @@ const LONG: [&str; 12] = [
     "array_union",
 ];
 
-/// The rows of the first piece; a piece that was quick is followed by one of twice as many.
+/// The rows of the first piece.
 const FIRST_ROWS: usize = 32;
-/// How long a piece takes that is neither quick nor slow.
+/// After a piece that takes less than `QUICK` the number of rows is doubled; after more than `SLOW` it is halved.
 const QUICK: Duration = Duration::from_millis(1);
 const SLOW: Duration = TURN;
 
-/// An optimized plan that calls such functions a piece of a batch at a time, until it is time to stop.
+/// Makes an optimized plan call these functions piece by piece, with a check of `stop` before each piece.
 pub(crate) fn in_pieces(plan: LogicalPlan, stop: &Arc<Stop>) -> Result<LogicalPlan> {
     if stop.is_never() {
         return Ok(plan);
@@ -161,7 +161,7 @@ mod tests {
 
     use super::*;
 
-    /// Calls a function of one whole number over the numbers below `rows`, in pieces.
+    /// Calls a function of one integer over the numbers below `rows`, in pieces.
     fn call(
         stop: &Arc<Stop>,
         rows: i64,

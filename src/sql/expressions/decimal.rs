@@ -1,9 +1,9 @@
 //! Fast decimal arithmetic in 64-bit integers, where the values show that it is exact.
 //!
-//! A DECIMAL has 128 bits, and DataFusion multiplies with a check of each product, which no processor does in one step
-//! and WebAssembly in dozens. Most values are small. So a look at both columns finds how many bits they take; where the
-//! results fit into 64 bits, none of them can overflow, and a plain loop makes them. Where they may not, DataFusion's
-//! operator is asked.
+//! A DECIMAL has 128 bits, and DataFusion checks each product for overflow, which takes several instructions on any
+//! processor and dozens in WebAssembly. Most values are small. So a pass over both columns finds how many bits their
+//! values take; if the results fit into 64 bits, none of them can overflow, and a plain loop computes them. Otherwise
+//! the caller falls back to DataFusion's operator.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use arrow::datatypes::{DataType, Decimal128Type};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{ColumnarValue, Operator};
 
-/// The bits of a word without its sign.
+/// The bits of an i64 without its sign.
 const WORD: u32 = 63;
 
-/// `left op right` as a column of type `made`, or nothing where DataFusion has to be asked.
+/// `left op right` as a column of type `made`; `None` if DataFusion has to evaluate it.
 pub(super) fn arithmetic(
     left: &ColumnarValue,
     op: Operator,
@@ -90,7 +90,7 @@ impl<'a> Operand<'a> {
         }
     }
 
-    /// How many bits the longest value takes, without its sign. Those behind a NULL count too.
+    /// How many bits the longest value takes, without its sign. Values in NULL slots count too.
     fn bits(&self) -> u32 {
         match self.values {
             Values::One(value) => bits(value),
@@ -116,7 +116,7 @@ fn bits(value: i128) -> u32 {
     i128::BITS - folded(value).leading_zeros()
 }
 
-/// A negative value with its bits turned, which takes as many.
+/// Inverts the bits of a negative value; the result takes as many bits.
 fn folded(value: i128) -> i128 {
     value ^ (value >> (i128::BITS - 1))
 }
@@ -126,7 +126,7 @@ fn factor(from: i8, to: i8) -> Option<i64> {
     10_i64.checked_pow(u32::try_from(to.checked_sub(from)?).ok()?)
 }
 
-/// The operands are known to fit into words, and so is what `work` makes of them. Two scalars are not for here.
+/// Applies `work` to each row. The operands and the results are known to fit into i64. `None` for two scalars.
 #[expect(clippy::cast_possible_truncation, reason = "they fit")]
 fn each(left: &Operand, right: &Operand, work: impl Fn(i64, i64) -> i64) -> Option<Vec<i128>> {
     let one = |value: i128| value as i64;
@@ -172,7 +172,7 @@ mod tests {
 
     use super::*;
 
-    /// Values of any length, some NULL, as an array or a scalar.
+    /// Values of any bit length, some of them NULL, as an array or a scalar.
     fn operand(random: &mut StdRng, rows: usize, bits: u32, scale: i8) -> ColumnarValue {
         let mut value = || {
             let value: i128 = random.random();

@@ -1,12 +1,12 @@
-//! Which expressions can fail at run time, and so must not be evaluated for rows that another condition excludes.
+//! Expressions that can fail at run time, and so must not be evaluated for rows that another condition excludes.
 
 use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::{Expr, Operator, when};
 use datafusion::prelude::lit;
 
-/// True for rows of which both conditions are; of others than those that fulfil the first, the second is not asked. The
-/// optimizer makes AND of a CASE of conditions, which asks it of all, and leaves one of numbers as it is.
+/// The conjunction of two conditions; a `second` that can fail is evaluated only for rows that satisfy `first`. The
+/// CASE returns numbers: the optimizer rewrites a CASE of booleans to AND, which evaluates `second` for all rows.
 pub(crate) fn and_then(first: Expr, second: Expr) -> Result<Expr> {
     if !second.exists(|part| Ok(!cannot_fail(part)))? {
         return Ok(first.and(second));

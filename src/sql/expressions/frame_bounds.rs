@@ -1,10 +1,11 @@
 //! Clamps LIMITs, window frame bounds, `nth_value` offsets and list positions that exceed 32 bits.
 //!
-//! DataFusion takes a LIMIT, a bound `n` of ROWS or GROUPS and the `n` of `nth_value(x, n)` for a `usize` without a
-//! look, which has 32 bits in a browser, and adds other numbers to it:
-//! `BETWEEN CURRENT ROW AND 9223372036854775807 FOLLOWING` wraps around or panics. It refuses positions in lists of
-//! more than 32 bits, where a slice up to such a one goes to the list's end. What is greater than any frame or list
-//! becomes a number that is, too, and that can be added to.
+//! DataFusion casts a LIMIT, a bound `n` of ROWS or GROUPS and the `n` of `nth_value(x, n)` to `usize`, which has 32
+//! bits in a browser, without a check, and adds other numbers to it:
+//! `BETWEEN CURRENT ROW AND 9223372036854775807 FOLLOWING` wraps around or panics. DataFusion refuses list positions
+//! of more than 32 bits, although a slice up to such a position simply ends at the list's end. A number greater than
+//! any frame or list becomes a smaller number that is still greater than any frame or list and leaves room for
+//! additions.
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result, ScalarValue};
@@ -12,13 +13,13 @@ use datafusion::logical_expr::{Expr, LogicalPlan, WindowFrameBound, WindowFrameU
 
 use super::rewrite::rewrite;
 
-/// No result and no frame has so many rows, and the number of any row can be added to it.
+/// More rows than any result or frame has; adding the number of any row does not overflow.
 const ROWS: u64 = (usize::MAX / 2) as u64;
-/// No list has so many values, no text so many characters.
+/// At least as many as any list has values or any text has characters.
 const VALUES: u64 = i32::MAX as u64;
 
-/// Functions that count or find values of a list or characters of a text, and which of their arguments say how many or
-/// where.
+/// Functions that count or find values of a list or characters of a text, and the indexes of those of their arguments
+/// that are counts or positions.
 const POSITIONS: [(&str, &[usize]); 8] = [
     ("array_element", &[1]),
     ("array_position", &[2]),
@@ -30,10 +31,10 @@ const POSITIONS: [(&str, &[usize]); 8] = [
     ("split_part", &[2]),
 ];
 
-/// A plan whose LIMITs and positions can be counted with, before it is optimized.
+/// Clamps the LIMITs and positions of a plan; runs before the optimizer.
 pub(crate) fn bound_positions(plan: LogicalPlan) -> Result<LogicalPlan> {
     let plan = replace(plan, with_positions)?;
-    // Where a LIMIT fits whatever it is there is nothing to look for.
+    // With a `usize` of 64 bits every LIMIT fits.
     if ROWS >= i64::MAX as u64 {
         return Ok(plan);
     }
@@ -49,13 +50,13 @@ pub(crate) fn bound_positions(plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(plan?.data)
 }
 
-/// An optimized plan whose frames can be counted with: DataFusion takes two calls for one that are equal, and does not
-/// run it.
+/// Clamps the frames of a plan. Runs after the optimizer: clamping may make two calls equal, and DataFusion merges
+/// equal calls into one and then cannot run the plan.
 pub(crate) fn bound_frames(plan: LogicalPlan) -> Result<LogicalPlan> {
     replace(plan, with_frame)
 }
 
-/// A plan with the parts of its expressions for which there is another.
+/// Replaces each part of an expression for which `other` returns a replacement.
 fn replace(plan: LogicalPlan, other: fn(&Expr) -> Option<Expr>) -> Result<LogicalPlan> {
     let wanted = |expr: &Expr| other(expr).is_some();
     rewrite(plan, wanted, |expr, _| {
@@ -68,8 +69,8 @@ fn replace(plan: LogicalPlan, other: fn(&Expr) -> Option<Expr>) -> Result<Logica
     })
 }
 
-/// A number of rows that DataFusion is given; one that is yet to be worked out, from constants, is that or the most
-/// there can be.
+/// Clamps a number of rows to `ROWS`. A constant expression that is not evaluated yet is wrapped in a CASE that
+/// clamps its value.
 fn at_most(rows: Expr) -> Result<Expr> {
     match lesser(&rows, ROWS) {
         Some(lesser) => Ok(lesser),
@@ -81,7 +82,7 @@ fn at_most(rows: Expr) -> Result<Expr> {
     }
 }
 
-/// A call with lesser positions that mean the same, where some are too great.
+/// The call with clamped positions, which has the same result; `None` if no position is too great.
 fn with_positions(expr: &Expr) -> Option<Expr> {
     let Expr::ScalarFunction(call) = expr else {
         return None;
@@ -99,7 +100,7 @@ fn with_positions(expr: &Expr) -> Option<Expr> {
     Some(Expr::ScalarFunction(call))
 }
 
-/// A call over a frame that means the same, where it has bounds that are too great.
+/// The call with a clamped frame, which has the same result; `None` if no bound is too great.
 fn with_frame(expr: &Expr) -> Option<Expr> {
     let Expr::WindowFunction(call) = expr else {
         return None;
@@ -137,7 +138,7 @@ fn lesser_bound(bound: &WindowFrameBound) -> Option<WindowFrameBound> {
     }
 }
 
-/// A literal of the same sign that is at most `most`, where this one is more.
+/// A literal of the same sign and the magnitude `most`, if the magnitude of `expr` is greater.
 fn lesser(expr: &Expr, most: u64) -> Option<Expr> {
     let most = most as i64;
     match expr {

@@ -1,9 +1,9 @@
 //! Interval arithmetic with the types of PostgreSQL and DuckDB.
 //!
-//! A date and an interval with a time of day are a timestamp: DataFusion has them be a date and forgets the time. A
-//! literal of whole days, months and years leaves a date what it is, which is DataFusion's way. An interval times a
-//! number, and divided by one, is an interval; DataFusion has neither. What lies between two timestamps, a duration
-//! here, is an interval there too.
+//! A date plus or minus an interval with a time of day is a timestamp, where DataFusion returns a date and drops the
+//! time. With a literal of whole days, months and years the result stays a date, as in DataFusion. An interval
+//! multiplied or divided by a number is an interval; DataFusion has neither. The difference of two timestamps, a
+//! Duration in DataFusion and an interval in PostgreSQL and DuckDB, can be multiplied and divided too.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 const NANOS_OF_DAY: i64 = 86_400_000_000_000;
 const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 
-/// Plans what has an interval and a date or a number.
+/// Plans operators between an interval and a date or a number.
 #[derive(Debug)]
 pub(crate) struct IntervalPlanner;
 
@@ -43,9 +43,9 @@ impl ExprPlanner for IntervalPlanner {
     }
 }
 
-/// A date beside an interval that may have a time of day is a timestamp.
+/// Casts a date to a timestamp if the other operand is an interval that may have a time of day.
 fn dated(mut expr: RawBinaryExpr, schema: &DFSchema) -> PlannerResult<RawBinaryExpr> {
-    // The right operand first: the left one may be a long chain.
+    // The type of the right operand first: the left operand may be a long chain.
     let (date, interval) = match (expr.right.get_type(schema), &expr.op) {
         (Ok(DataType::Interval(_)), _) => (&mut expr.left, &expr.right),
         (Ok(DataType::Date32 | DataType::Date64), BinaryOperator::Plus) => {
@@ -65,7 +65,7 @@ fn dated(mut expr: RawBinaryExpr, schema: &DFSchema) -> PlannerResult<RawBinaryE
     PlannerResult::Original(expr)
 }
 
-/// Whether an interval is known to have no time of day: one of literals, or a sum of such.
+/// Whether an interval is known to have no time of day: a literal, or a sum of literals, without one.
 fn is_of_days(interval: &Expr) -> bool {
     match interval {
         Expr::Negative(inner) => is_of_days(inner),
@@ -96,7 +96,7 @@ fn has_no_time(value: &ScalarValue) -> bool {
 /// An interval or a duration times a number or divided by one.
 fn scaled(expr: RawBinaryExpr, schema: &DFSchema) -> PlannerResult<RawBinaryExpr> {
     let is_interval = |expr: &Expr| {
-        // A product that is left is none, and may be a long chain.
+        // A product of an interval is planned as `Scaled`, so a `*` is none; it may be a long chain.
         let is_product = matches!(expr, Expr::BinaryExpr(made) if made.op == Operator::Multiply);
         let is_time = |of| matches!(of, DataType::Interval(_) | DataType::Duration(_));
         !is_product && expr.get_type(schema).is_ok_and(is_time)
@@ -121,7 +121,7 @@ fn scaled(expr: RawBinaryExpr, schema: &DFSchema) -> PlannerResult<RawBinaryExpr
     PlannerResult::Planned(ScalarUDF::new_from_impl(scaled).call(args))
 }
 
-/// An interval, its first argument, times its second, or divided by it.
+/// The interval in the first argument, multiplied or divided by the number in the second.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Scaled {
     divides: bool,
@@ -150,7 +150,7 @@ impl Scaled {
         }
     }
 
-    /// `value` by the number of a row: exactly where both are whole.
+    /// `value` multiplied by an integer, which is exact; `None` on overflow.
     fn whole(&self, value: IntervalMonthDayNano, by: i64) -> Option<IntervalMonthDayNano> {
         let narrow = i32::try_from(by);
         let days = |days: i32| match days {
@@ -162,7 +162,8 @@ impl Scaled {
         Some(IntervalMonthDayNano::new(months, days, nanoseconds))
     }
 
-    /// A part of a month is days of it, of which it has 30, and a part of a day is a time of 24 hours, in microseconds.
+    /// `value` multiplied or divided by a float. A fraction of a month becomes days, with 30 days to a month; a
+    /// fraction of a day becomes time, with 24 hours to a day, rounded to microseconds. `None` if out of range.
     fn parts(&self, value: IntervalMonthDayNano, by: f64) -> Option<IntervalMonthDayNano> {
         let scale = |part: f64| if self.divides { part / by } else { part * by };
         let months = scale(f64::from(value.months));
@@ -173,7 +174,7 @@ impl Scaled {
         let nanos = scale(value.nanoseconds as f64).round() + micros * 1_000.0;
         let (months, days) = (months.trunc(), days.trunc() + of_months.trunc());
         let fits = |value: f64| value.abs() <= f64::from(i32::MAX);
-        // The least f64 that is no i64 any more.
+        // 2^63, the least positive f64 that does not fit an i64.
         let is_known = fits(months) && fits(days) && nanos.abs() < 9_223_372_036_854_775_808.0;
         is_known.then(|| IntervalMonthDayNano::new(months as i32, days as i32, nanos as i64))
     }

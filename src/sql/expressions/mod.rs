@@ -1,5 +1,5 @@
-//! Expressions that DataFusion would evaluate wrongly, without bound, or draw wrong conclusions from; and functions of
-//! our own.
+//! Corrections of expressions that DataFusion evaluates wrongly or without a size limit, or from which its optimizer
+//! draws wrong conclusions; and our own functions.
 
 pub(crate) mod bounded_functions;
 pub(crate) mod chunked;

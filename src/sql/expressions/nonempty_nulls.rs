@@ -1,9 +1,10 @@
 //! Keeps functions from using the undefined values that an Arrow array has in its NULL slots.
 //!
-//! `date_trunc` cuts off that too: behind the NULL of `max(ts)` of no values lies the least number there is, which
-//! overflows, a panic where a build checks for it. So there is a 0 before it is called. And what is appended to the
-//! NULL of `nullif(list, other)` is appended to the list behind it, so such a list is made empty; and a field of a NULL
-//! struct is what lies behind it, so the fields are made NULL. This can go when DataFusion looks at values alone.
+//! `date_trunc` truncates the value in a NULL slot too. For a `max(ts)` of no values that value is the least i64, so
+//! the truncation overflows, and panics in a build with overflow checks. So NULL slots are set to 0 before the call.
+//! An element appended to the NULL of `nullif(list, other)` is appended to the list in the NULL slot, so such a list
+//! is made empty. A field of a NULL struct has the value in the NULL slot, so the fields are made NULL. This module
+//! can go when DataFusion ignores the values in NULL slots.
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use datafusion::logical_expr::{ColumnarValue, Expr, LogicalPlan};
 use super::passthrough::passed;
 use super::rewrite::rewrite;
 
-/// Clears what lies behind the NULLs that functions of an optimized plan are given which would work with it.
+/// Clears the NULL slots of the arguments of those functions of an optimized plan that read NULL slots.
 pub(crate) fn clear_behind_nulls(plan: LogicalPlan) -> Result<LogicalPlan> {
     rewrite(plan, looks_behind, |expr, _| {
         expr.transform_up(|expr| match expr {
@@ -43,7 +44,7 @@ fn looks_behind(expr: &Expr) -> bool {
     }
 }
 
-/// Whether a column is one that DataFusion unnests: of a struct it makes columns of its fields.
+/// Whether a column is the input of DataFusion's unnest, which turns the fields of a struct into columns.
 fn is_unnested(name: &str) -> bool {
     name.starts_with("__unnest_placeholder(")
 }
@@ -55,7 +56,7 @@ fn clear(expr: Expr) -> Expr {
     }
 }
 
-/// Whether a function works with what lies behind NULLs.
+/// Whether a function reads the values in NULL slots.
 fn reads(function: &str) -> bool {
     [
         "date_trunc",
@@ -110,7 +111,7 @@ fn emptied<Offset: ArrowNativeType>(
     Ok(take(array, &UInt64Array::from_iter(rows), None)?)
 }
 
-/// The fields of a struct that is NULL are NULL.
+/// Makes the fields of each NULL struct NULL.
 fn all_null(array: &ArrayRef, nulls: &NullBuffer) -> Result<ArrayRef> {
     let is_known = |column: &ArrayRef| {
         let known = column.nulls().is_some_and(|known| known.contains(nulls));

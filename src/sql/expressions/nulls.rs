@@ -1,16 +1,19 @@
-//! Expressions that DataFusion 55 simplifies to others, most of them because it forgets that a value may be NULL, said
-//! so that it does not.
+//! Rewrites expressions that DataFusion 55 simplifies wrongly, mostly because it ignores that a value may be NULL, so
+//! that the wrong simplification does not apply.
 //!
-//! - `n NOT IN (1) OR n NOT IN (2, 3)`: two lists of one operand are merged as if it were never NULL.
-//!   [`ValueOfEachRow`] keeps the operands apart.
-//! - `-(a | b)` becomes `-a & -b`, and `-a & a` 0, as if the minus were `~`. The same hides the operand.
-//! - `x IN (1, CASE WHEN a THEN 2 END)`: what is one value for no rows is taken for a constant, which a CASE is.
-//!   [`ValueOfEachRow`] is a value for each row.
-//! - `(SELECT 1 FROM t)` is never NULL for it, though t may be empty. [`maybe_null`] says so.
-//! - `x IS TRUE` is never NULL for it in a logical plan, and may be in a physical one, which it then refuses where it
-//!   compares the two. Where it is a value, and no condition, it is the comparison that DataFusion makes of it later
-//!   anyway.
-//! - `n ^ n` and `s ~ '.*'` become constants though they are NULL where the operand is; the same keeps them.
+//! - `n NOT IN (1) OR n NOT IN (2, 3)`: two lists of one operand are merged as if the operand were never NULL.
+//!   [`ValueOfEachRow`] makes the operands differ.
+//! - `-(a | b)` becomes `-a & -b`, and `-a & a` becomes 0, as if the minus were `~`. [`ValueOfEachRow`] hides the
+//!   operand.
+//! - `x IN (1, CASE WHEN a THEN 2 END)`: DataFusion evaluates the list for an empty batch and takes an expression
+//!   that succeeds with a scalar for a constant, as a CASE does. [`ValueOfEachRow`] returns an array of one value
+//!   per row.
+//! - `(SELECT 1 FROM t)` counts as not nullable, although t may be empty. [`maybe_null`] makes it nullable.
+//! - `x IS TRUE` is not nullable in a logical plan but may be in a physical one, and DataFusion refuses the plan
+//!   when it compares the two schemas. Where `x IS TRUE` is a value rather than a condition, it is replaced by the
+//!   comparison to which DataFusion's physical planner turns it anyway.
+//! - `n ^ n` and `s ~ '.*'` become constants, although they are NULL for a NULL operand. [`ValueOfEachRow`] hides the
+//!   right operand.
 
 use std::sync::Arc;
 
@@ -24,7 +27,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::prelude::lit;
 
-/// The same plan in words that DataFusion gets right.
+/// Rewrites a plan so that DataFusion's simplifications respect NULL.
 pub(crate) fn respect(plan: LogicalPlan) -> Result<LogicalPlan> {
     plan.transform_down_with_subqueries(|plan| {
         let names = NamePreserver::new(&plan);
@@ -41,8 +44,8 @@ pub(crate) fn respect(plan: LogicalPlan) -> Result<LogicalPlan> {
     .map(|transformed| transformed.data)
 }
 
-/// Hides operands from the simplifications that take them for never NULL; in what is no condition, `x IS TRUE` and its
-/// kin are comparisons.
+/// Hides operands from the simplifications that ignore NULL; outside conditions, `x IS TRUE` and similar predicates
+/// become comparisons.
 fn keep_apart(expr: Expr, is_condition: bool) -> Result<Transformed<Expr>> {
     let mut seen: Vec<Expr> = Vec::new();
     expr.transform_down(|expr| {
@@ -125,18 +128,18 @@ fn forgets_null(binary: &BinaryExpr) -> bool {
     }
 }
 
-/// `expr`, which is equal to no other that is hidden under another number. A constant is evaluated while planning
-/// unless it is called volatile.
+/// Hides `expr`, so that it differs from the same expression hidden under another number. A constant is folded by the
+/// optimizer unless `volatility` is volatile.
 fn hidden(expr: Expr, number: i64, volatility: Volatility) -> Expr {
     as_it_is(expr, number, volatility, false)
 }
 
-/// `expr`, which may be NULL, whatever DataFusion thinks.
+/// `expr`, made nullable.
 pub(crate) fn maybe_null(expr: Expr) -> Expr {
     as_it_is(expr, 0, Volatility::Volatile, true)
 }
 
-/// Whether an expression is one of [`maybe_null`].
+/// Whether an expression was made by [`maybe_null`].
 pub(crate) fn is_maybe_null(expr: &Expr) -> bool {
     let Expr::ScalarFunction(call) = expr else {
         return false;
@@ -153,11 +156,11 @@ fn as_it_is(expr: Expr, number: i64, volatility: Volatility, may_be_null: bool) 
     ScalarUDF::new_from_impl(hidden).call(vec![expr, lit(number)])
 }
 
-/// Its first argument, as a value for each row.
+/// An identity function that returns its first argument as an array of one value per row.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct ValueOfEachRow {
     signature: Signature,
-    /// Also where its argument never is.
+    /// Nullable even if the argument is not.
     may_be_null: bool,
 }
 

@@ -1,10 +1,10 @@
 //! Hides filter conditions from DataFusion's interval analysis, which draws wrong conclusions from casts.
 //!
-//! A filter of DataFusion works out which values its condition leaves to each column, by taking the inverse of casts
-//! and of arithmetic, and a column with one value left is a constant to it. But a cast has many inverses: by
-//! `CAST(ts AS DATE) = DATE '2024-01-01'` all of `ts` would be midnight, so that what is to be ordered by `ts` is not.
-//! And some inverses fail, so that there is no plan. Such conditions are hidden in a function of one operand before the
-//! plan is made ([`hide`]), and shown to sources, which draw no conclusions ([`shown`]).
+//! DataFusion's filter derives from its condition the interval of values of each column, by inverting casts and
+//! arithmetic, and takes a column with one possible value for a constant. But a cast is not invertible: from
+//! `CAST(ts AS DATE) = DATE '2024-01-01'` DataFusion concludes that each `ts` is midnight, and drops a sort by `ts`.
+//! And some inversions fail, so that planning fails. Such conditions are wrapped in a function of one operand before
+//! physical planning ([`hide`]), and unwrapped for sources, which do not use interval analysis ([`shown`]).
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -23,7 +23,7 @@ use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 
 use super::rewrite::rewrite;
 
-/// The plan with those conditions hidden that would be misread.
+/// Hides those filter conditions of a plan that interval analysis would misread.
 pub(crate) fn hide(plan: LogicalPlan) -> Result<LogicalPlan> {
     rewrite(plan, is_misread, |condition, node| {
         if !matches!(node, LogicalPlan::Filter(_)) {
@@ -44,7 +44,7 @@ pub(crate) fn hide(plan: LogicalPlan) -> Result<LogicalPlan> {
     })
 }
 
-/// Whether DataFusion would take the inverse of it.
+/// Whether DataFusion's interval analysis would invert `part` wrongly or fail on it.
 fn is_misread(part: &Expr) -> bool {
     match part {
         Expr::Cast(_) => true,
@@ -56,7 +56,7 @@ fn is_misread(part: &Expr) -> bool {
     }
 }
 
-/// A condition as it is, in a logical plan.
+/// Wraps a hidden condition in a logical plan.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Opaque {
     signature: Signature,
@@ -91,7 +91,7 @@ impl ScalarUDFImpl for Opaque {
     }
 }
 
-/// A condition of a physical plan as it was written, and whether it was hidden.
+/// The original condition of a physical plan, and whether it was hidden.
 pub(crate) fn shown(condition: &Arc<dyn PhysicalExpr>) -> (Arc<dyn PhysicalExpr>, bool) {
     let call = condition.downcast_ref::<ScalarFunctionExpr>();
     let call = call.filter(|call| call.fun().inner().downcast_ref::<Opaque>().is_some());
@@ -101,7 +101,7 @@ pub(crate) fn shown(condition: &Arc<dyn PhysicalExpr>) -> (Arc<dyn PhysicalExpr>
     }
 }
 
-/// The same in a physical plan: it is shown as what it is, and nothing is concluded from it.
+/// Wraps a hidden condition in a physical plan: EXPLAIN shows the condition itself, and interval analysis ignores it.
 #[derive(Debug, Eq)]
 pub(crate) struct OpaqueCondition(pub Arc<dyn PhysicalExpr>);
 

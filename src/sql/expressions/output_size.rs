@@ -1,7 +1,8 @@
 //! Estimates the output size of a function call for one batch from its arguments.
 //!
-//! Estimates are upper bounds that are near, and exact where a bound would refuse what is harmless. A constant argument
-//! is looked at once and never spread over the rows.
+//! Estimates are cheap and intended as upper bounds. Where that bound exceeds the limit, the estimates of `replace`
+//! and `regexp_replace` count the matches, so that harmless calls are not refused. A constant argument is read once
+//! and never expanded to one value per row.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,13 +16,13 @@ use regex::Regex;
 
 use crate::error::DfOlapError;
 
-/// The most that one function may make for one batch, in bytes.
+/// The maximum output size of one function call for one batch, in bytes.
 pub(crate) const MAX_MADE_BYTES: u64 = 256 << 20;
 
-/// The bytes that a call would make of its arguments for a batch of some rows.
+/// Estimates the output bytes of a call from its arguments and the number of rows.
 pub(crate) type Estimate = fn(&[ColumnarValue], usize) -> u64;
 
-/// Refuses a call that would make more than [`MAX_MADE_BYTES`].
+/// Refuses a call whose output would exceed [`MAX_MADE_BYTES`].
 pub(crate) fn refuse_over(function: &str, bytes: u64) -> Result<()> {
     if bytes <= MAX_MADE_BYTES {
         return Ok(());
@@ -32,7 +33,7 @@ pub(crate) fn refuse_over(function: &str, bytes: u64) -> Result<()> {
     .into())
 }
 
-/// One value for each row, or one for all of them.
+/// An argument: one value per row, or one constant for all rows.
 struct Arg {
     values: ArrayRef,
     is_constant: bool,
@@ -43,18 +44,18 @@ impl Arg {
         if self.is_constant { 0 } else { row }
     }
 
-    /// The bytes of a row's value.
+    /// The bytes of the value of a row.
     fn bytes(&self, row: usize) -> f64 {
         value_bytes(&self.values, self.row(row))
     }
 
-    /// The number in each row, 0 where there is none.
+    /// The number in each row, 0 for NULL or a value that is not a number.
     fn numbers(&self) -> impl Fn(usize) -> f64 {
         let numbers = self.places();
         move |row| numbers(row).unwrap_or(0.0)
     }
 
-    /// The number in each row, dates and times in nanoseconds.
+    /// The number in each row; dates and timestamps in nanoseconds.
     fn places(&self) -> impl Fn(usize) -> Option<f64> {
         let unit = nanoseconds(self.values.data_type());
         let plain = match self.values.data_type() {
@@ -86,7 +87,7 @@ impl Arg {
     }
 }
 
-/// The arguments, and for how many rows there is something to make: constants alone make one value.
+/// The arguments, and the number of output rows, which is one if all arguments are constants.
 fn args_of(args: &[ColumnarValue], rows: usize) -> Option<(Vec<Arg>, usize)> {
     let read = args
         .iter()
@@ -114,7 +115,7 @@ fn sum(rows: usize, bytes: impl Fn(usize) -> f64) -> u64 {
     (0..rows).map(bytes).sum::<f64>() as u64
 }
 
-/// All arguments, one after the other.
+/// The bytes of all arguments, concatenated.
 pub(crate) fn joined(args: &[ColumnarValue], rows: usize) -> u64 {
     let rows = match args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_))) {
         true => rows.min(1),
@@ -127,14 +128,14 @@ pub(crate) fn joined(args: &[ColumnarValue], rows: usize) -> u64 {
     bytes.fold(0, u64::saturating_add)
 }
 
-/// The same with the first argument between each two of the others.
+/// Like [`joined`], with the first argument as separator between the others.
 pub(crate) fn joined_with_separator(args: &[ColumnarValue], rows: usize) -> u64 {
     let times = args.len().saturating_sub(2) as u64;
     let separators = joined(&args[..args.len().min(1)], rows).saturating_mul(times);
     joined(args, rows).saturating_add(separators)
 }
 
-/// The first argument, as often as the second says.
+/// The bytes of the first argument, repeated as often as the second argument says.
 pub(crate) fn repeated(args: &[ColumnarValue], rows: usize) -> u64 {
     let Some((args, rows)) = args_of(args, rows) else {
         return 0;
@@ -146,7 +147,7 @@ pub(crate) fn repeated(args: &[ColumnarValue], rows: usize) -> u64 {
     sum(rows, |row| what.bytes(row).max(8.0) * times(row).max(0.0))
 }
 
-/// As long as the second argument says, in characters or items.
+/// The length in the second argument, in characters or items of four bytes each.
 pub(crate) fn padded(args: &[ColumnarValue], rows: usize) -> u64 {
     let Some((args, rows)) = args_of(args, rows) else {
         return 0;
@@ -157,7 +158,7 @@ pub(crate) fn padded(args: &[ColumnarValue], rows: usize) -> u64 {
     sum(rows, |row| length(row).max(0.0) * 4.0)
 }
 
-/// As many replacements as fit into the text, or exactly as many as there are where that would be too large.
+/// Assumes as many replacements as fit into the text; counts the actual matches if that estimate exceeds the limit.
 pub(crate) fn replaced(args: &[ColumnarValue], rows: usize) -> u64 {
     let Some((args, rows)) = args_of(args, rows) else {
         return 0;
@@ -186,7 +187,7 @@ pub(crate) fn replaced(args: &[ColumnarValue], rows: usize) -> u64 {
     })
 }
 
-/// The same for a regular expression, whose replacement may name what was matched.
+/// Like [`replaced`], for a regular expression, whose replacement may reference captured groups.
 pub(crate) fn regexp_replaced(args: &[ColumnarValue], rows: usize) -> u64 {
     let Some((args, rows)) = args_of(args, rows) else {
         return 0;
@@ -194,8 +195,8 @@ pub(crate) fn regexp_replaced(args: &[ColumnarValue], rows: usize) -> u64 {
     let [text, pattern, to, flags @ ..] = args.as_slice() else {
         return 0;
     };
-    // At most: a match at each place, and each byte of the replacement the name of a part, which repeats what was
-    // matched.
+    // The worst case: a match at each position, and each byte of the replacement a group reference, which repeats the
+    // match.
     let guess = sum(rows, |row| {
         let (text, to) = (text.bytes(row), to.bytes(row));
         text * (1.0 + to) + (text + 1.0) * to
@@ -208,7 +209,7 @@ pub(crate) fn regexp_replaced(args: &[ColumnarValue], rows: usize) -> u64 {
         return guess;
     };
     let flags = flags.first().and_then(Arg::texts);
-    // A group is a part of its match, and matches do not overlap.
+    // A group lies within its match, and matches do not overlap, so each group reference adds at most the whole text.
     let made = |text: f64, to: &str, found: f64| {
         let names = to.bytes().filter(|b| matches!(b, b'\\' | b'$')).count();
         text * (1.0 + names as f64) + found * to.len() as f64
@@ -230,7 +231,8 @@ pub(crate) fn regexp_replaced(args: &[ColumnarValue], rows: usize) -> u64 {
             .or_insert_with_key(|key| Regex::new(key).ok());
         let found = match regex {
             Some(regex) if flags.contains('g') => regex.find_iter(&text).count(),
-            // An invalid pattern is an error of the function itself.
+            // Without the flag `g` only the first match is replaced; an invalid pattern (`None`) is an error of the
+            // function itself.
             Some(_) => 1,
             None => 0,
         };
@@ -242,9 +244,9 @@ pub(crate) fn regexp_replaced(args: &[ColumnarValue], rows: usize) -> u64 {
     bytes as u64
 }
 
-/// The list in the first argument as text, the second between its items.
+/// The list in the first argument as text, with the second argument as separator.
 pub(crate) fn list_to_text(args: &[ColumnarValue], rows: usize) -> u64 {
-    // The widest plain item, a 256-bit number, as text.
+    // The longest primitive item as text: a 256-bit number.
     const ITEM_BYTES: f64 = 80.0;
     let Some((args, rows)) = args_of(args, rows) else {
         return 0;
@@ -274,7 +276,7 @@ pub(crate) fn ranged(args: &[ColumnarValue], rows: usize) -> u64 {
         Some(step) if step.values.data_type().is_numeric() => Box::new(step.places()),
         Some(step) => Box::new(|row| interval(&step.values, step.row(row))),
     };
-    // Of a NULL nothing is made; a step of 0 the function itself refuses.
+    // A NULL argument gives no items; the function itself refuses a step of 0.
     let length = |row| {
         let start = match &start {
             None => 0.0,
@@ -286,7 +288,7 @@ pub(crate) fn ranged(args: &[ColumnarValue], rows: usize) -> u64 {
     sum(rows, |row| length(row).unwrap_or(0.0).max(0.0) * 8.0)
 }
 
-/// The nanoseconds of an interval, its months as short as they may be.
+/// The nanoseconds of an interval, with the shortest months (28 days).
 fn interval(step: &ArrayRef, row: usize) -> Option<f64> {
     let of = |months: i32, days: i32, nanoseconds: f64| {
         (f64::from(months) * 28.0 + f64::from(days)) * DAY + nanoseconds
@@ -306,7 +308,7 @@ fn interval(step: &ArrayRef, row: usize) -> Option<f64> {
 /// The nanoseconds of a day.
 const DAY: f64 = 86_400e9;
 
-/// The nanoseconds of one unit of a date or time; 1 for what is none.
+/// The nanoseconds of one unit of a date or timestamp; 1 for other types.
 fn nanoseconds(of: &DataType) -> f64 {
     use arrow::datatypes::TimeUnit::{Microsecond, Millisecond, Second};
     match of {
@@ -332,7 +334,7 @@ fn list_length(array: &ArrayRef, row: usize) -> f64 {
     items as f64
 }
 
-/// The bytes of one value, about.
+/// The approximate bytes of one value.
 fn value_bytes(array: &ArrayRef, row: usize) -> f64 {
     if array.is_null(row) {
         return 0.0;
@@ -350,10 +352,10 @@ fn value_bytes(array: &ArrayRef, row: usize) -> f64 {
     bytes as f64
 }
 
-/// The bytes of all values of an array, each counted as often as it is shown: views and dictionaries show one value
-/// many times.
+/// The bytes of all values of an array. A value that several rows of a view or dictionary array share counts once per
+/// row.
 pub(crate) fn total_bytes(array: &ArrayRef) -> u64 {
-    // The lower half of a view is its value's length.
+    // The low 32 bits of a view are the length of its value.
     let shown = |views: &[u128]| views.iter().map(|view| u64::from(*view as u32)).sum();
     match array.data_type() {
         DataType::Utf8View => shown(array.as_string_view().views()),

@@ -1,10 +1,10 @@
 //! Checked operators: integer arithmetic, which DataFusion lets wrap around on overflow, and `||`, which it lets grow
 //! without bound.
 //!
-//! A checked operator is a function that evaluates DataFusion's own and shows itself as what it stands for. `||` is one
-//! from the start. Arithmetic becomes one late, because the optimizer knows the plain operators and not this: constants
-//! before the optimizer folds them, all else after it is done. A chain of operators (`a + b - c`) is one function of
-//! many operands, so that nothing recurses along it.
+//! A checked operator is a function that evaluates DataFusion's operator and is displayed like it. `||` is planned
+//! as a checked operator. Arithmetic is replaced later, because the optimizer knows the plain operators but not
+//! these functions: constants before the optimizer folds them, all other arithmetic after the optimizer. A chain of
+//! operators (`a + b - c`) is one function of many operands, so that nothing recurses along the chain.
 
 use std::sync::Arc;
 
@@ -31,7 +31,8 @@ use super::fallible::cannot_fail;
 use super::output_size::{joined, refuse_over};
 use super::rewrite::rewrite;
 
-/// Before the optimizer folds them: an arithmetic constant that does not fit is left to fail where it is used.
+/// Checks constant arithmetic before the optimizer folds it: a constant that overflows is not folded, and fails only
+/// where it is evaluated.
 pub(crate) fn check_constants(plan: LogicalPlan) -> Result<LogicalPlan> {
     let none = DFSchema::empty();
     rewrite(
@@ -41,7 +42,8 @@ pub(crate) fn check_constants(plan: LogicalPlan) -> Result<LogicalPlan> {
     )
 }
 
-/// After the optimizer: all arithmetic of whole numbers, and that of decimals, which has a shorter way of its own.
+/// Checks all integer arithmetic after the optimizer, and replaces decimal arithmetic, which has a fast path
+/// ([`decimal`]).
 pub(crate) fn check_plan(plan: LogicalPlan) -> Result<LogicalPlan> {
     rewrite(plan, is_arithmetic, |expr, plan| {
         let schema = merge_schema(&plan.inputs());
@@ -56,12 +58,12 @@ pub(crate) fn check_plan(plan: LogicalPlan) -> Result<LogicalPlan> {
     })
 }
 
-/// The same for an expression that stands alone, over the columns of `schema`.
+/// Like [`check_plan`], for a single expression over the columns of `schema`.
 pub(crate) fn check_expr(expr: Expr, schema: &DFSchema) -> Result<Expr> {
     check_all(expr, schema).map(|checked| checked.data)
 }
 
-/// The same for a condition.
+/// Like [`check_expr`], for a condition; its parts are evaluated in the order of [`in_turn`].
 pub(crate) fn check_condition(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let checked = check_all(expr, schema)?;
     Ok(match checked.transformed {
@@ -85,7 +87,7 @@ fn is_arithmetic(expr: &Expr) -> bool {
     }
 }
 
-/// True for what can be worked out without a row.
+/// Whether an expression can be evaluated without a row.
 fn is_constant(expr: &Expr) -> bool {
     let constant = |expr: &Expr| match expr {
         Expr::Literal(..)
@@ -131,10 +133,10 @@ fn check_one(
     })
 }
 
-/// The type of an operand. What has no type here (a column of an outer query) has none.
+/// The type of an operand; `None` if the type is not known here, as for a column of an outer query.
 fn made_of(expr: &Expr, schema: &DFSchema) -> Option<DataType> {
     match as_checked(expr) {
-        // Asked of a chain of operators, each would ask all those below it.
+        // `get_type` of nested operators would recurse into all operators below each of them.
         Some(Checked {
             made: Some(made), ..
         }) => Some(made.clone()),
@@ -146,7 +148,7 @@ fn is_decimal(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Decimal128(..))
 }
 
-/// `left op right`, all decimals, in one chain with what `left` is.
+/// `left op right` for decimals; extends the chain if `left` is one.
 fn decimals(
     left: Expr,
     op: Operator,
@@ -176,7 +178,7 @@ fn as_checked(expr: &Expr) -> Option<&Checked> {
     }
 }
 
-/// `left op right`, in one chain with what `left` is.
+/// `left op right`; extends the chain if `left` is one of the same type.
 fn chained(left: Expr, op: Operator, right: Expr, made: Option<DataType>) -> Expr {
     let longer = match as_checked(&left) {
         Some(Checked {
@@ -201,9 +203,9 @@ fn is_concat(ops: &[Operator]) -> bool {
     ops.contains(&Operator::StringConcat)
 }
 
-/// A condition whose parts are evaluated in turn, each for the rows of which those before are true: first what cannot
-/// fail, then what may, then what is checked. In `i < 1000 AND i * i < 5000` no row may fail for which the first part
-/// says no.
+/// A condition whose parts are evaluated in turn, each only for rows that satisfy the parts before: first the parts
+/// that cannot fail, then those that can, then those with checked integer arithmetic. In
+/// `i < 1000 AND i * i < 5000`, a row that the first part excludes must not overflow in the second.
 fn in_turn(condition: Expr) -> Expr {
     let is_checked = |part: &Expr| {
         as_checked(part)
@@ -235,7 +237,7 @@ fn in_turn(condition: Expr) -> Expr {
     nested.unwrap_or_else(|| lit(true))
 }
 
-/// Plans each `||` of texts as a checked one.
+/// Plans each `||` as a checked operator.
 #[derive(Debug)]
 pub(crate) struct ConcatPlanner;
 
@@ -258,16 +260,16 @@ enum Operation {
     /// From left to right: one operator between each two operands.
     Chain(Vec<Operator>),
     Negate,
-    /// The same between decimals, each operator with the type of what is made so far.
+    /// A chain between decimals, each operator with the type of its result.
     Decimals(Vec<(Operator, DataType)>),
 }
 
-/// Operators whose result fits, or there is an error.
+/// Operators that return an error if the result does not fit its type.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Checked {
     operation: Operation,
-    /// The type of arithmetic, which is that of all operands but for decimals; texts find theirs when the operands are
-    /// known.
+    /// The result type of arithmetic, which is also the type of all operands except for decimals. `None` for `||`,
+    /// whose type depends on its operands.
     made: Option<DataType>,
     signature: Signature,
 }
@@ -285,7 +287,7 @@ impl Checked {
         ScalarUDF::new_from_impl(self).call(args)
     }
 
-    /// The operators between their operands, as DataFusion shows its own.
+    /// The operators between their operands, as DataFusion displays its own operators.
     fn show(&self, args: &[Expr], operand: impl Fn(&Expr) -> String) -> String {
         match (&self.operation, args) {
             (Operation::Negate, [inner]) => format!("(- {})", operand(inner)),
@@ -400,7 +402,7 @@ impl ScalarUDFImpl for Checked {
     }
 }
 
-/// DataFusion's operator over values at hand.
+/// Evaluates DataFusion's operator over two values.
 fn evaluate(
     left: ColumnarValue,
     op: Operator,

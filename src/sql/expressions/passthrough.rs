@@ -1,4 +1,4 @@
-//! Identity functions that check or copy their argument; rewritten plans use them.
+//! Identity functions that check or copy their argument, for rewritten plans.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use datafusion::logical_expr::{
 /// The body of an identity function: its argument, and the number of rows.
 pub(super) type Pass = fn(ColumnarValue, usize) -> Result<ColumnarValue>;
 
-/// `expr`, handed on by `pass`. A name stands for one `pass`.
+/// `expr` as the argument of the identity function `pass`. Each `pass` needs its own `name`: equality compares names.
 pub(super) fn passed(expr: Expr, name: &'static str, pass: Pass) -> Expr {
     let signature = Signature::any(1, Volatility::Immutable);
     let passing = Passing {
@@ -24,7 +24,7 @@ pub(super) fn passed(expr: Expr, name: &'static str, pass: Pass) -> Expr {
     ScalarUDF::new_from_impl(passing).call(vec![expr])
 }
 
-/// Shows itself as its argument.
+/// An identity function that is displayed as its argument.
 #[derive(Debug)]
 struct Passing {
     name: &'static str,

@@ -5,9 +5,9 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-/// Hands those expressions of a plan that have a part which is `wanted` to `change`, with the node they stand in. What
-/// an expression gave its name to keeps that name. Subqueries are plans like any other; the filters that a scan was
-/// given are left alone: they stand above it too.
+/// Passes each expression of a plan with a `wanted` part to `change`, along with the node that contains the
+/// expression. Output columns keep their names. Subqueries are included; the pushed-down filters of a scan are not,
+/// because the filter above the scan repeats them.
 pub(crate) fn rewrite(
     plan: LogicalPlan,
     wanted: impl Fn(&Expr) -> bool,

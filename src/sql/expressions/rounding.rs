@@ -1,9 +1,9 @@
 //! Gives `round(x, 2)` and `trunc(x, 2)` of a decimal one type throughout planning.
 //!
-//! The digits that are asked for are those of the result's type, where they are a literal. DataFusion casts that
-//! literal to another type first, sees no literal while it works out the types around, and one again when it has
-//! evaluated the cast: then `CASE WHEN a THEN x ELSE round(x, 2) END` has a branch of another type than the whole. So
-//! it is of the right type from the start.
+//! If the number of digits is a literal, it is the scale of the result type. DataFusion's type coercion wraps that
+//! literal in a cast, so the types around the call are resolved without a literal; constant folding makes it a
+//! literal again, and then `CASE WHEN a THEN x ELSE round(x, 2) END` has a branch of another type than the CASE. So
+//! the literal gets the type that the function requires before planning continues.
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result, ScalarValue};
@@ -27,7 +27,7 @@ pub(crate) fn fix_digits(plan: LogicalPlan) -> Result<LogicalPlan> {
     })
 }
 
-/// The digits of a call, where they are a literal of another type than they have to be.
+/// The digits of a `round` or `trunc` call, if they are a literal of type Int64 instead of Int32.
 fn digits(expr: &Expr) -> Option<i32> {
     match expr {
         Expr::ScalarFunction(call) if ["round", "trunc"].contains(&call.name()) => {

@@ -1,7 +1,7 @@
 //! Works around arrow-cast, which casts sliced lists to fixed-size lists with the wrong rows.
 //!
-//! Of a slice of a list array, arrow-cast 59 takes the values from the start of what was sliced: other rows' values.
-//! Before such a cast a slice is copied. This can go when arrow casts slices right.
+//! For a slice of a list array, arrow-cast 59 reads the values from the start of the original array: other rows'
+//! values. So a slice is copied before such a cast. This module can go when arrow-cast handles slices correctly.
 
 use arrow::array::{Array, AsArray, UInt64Array};
 use arrow::compute::take;
@@ -13,7 +13,7 @@ use datafusion::logical_expr::{Cast, ColumnarValue, Expr, LogicalPlan, TryCast};
 use super::passthrough::passed;
 use super::rewrite::rewrite;
 
-/// Puts a copy before each cast of an optimized plan that needs one.
+/// Copies the operand of each cast of an optimized plan to a type that contains fixed-size lists.
 pub(crate) fn copy_before_casts(plan: LogicalPlan) -> Result<LogicalPlan> {
     rewrite(plan, to_fixed_size, |expr, _| {
         expr.transform_up(|expr| {
@@ -57,7 +57,7 @@ fn has_fixed_size(data_type: &DataType) -> bool {
     }
 }
 
-/// True where the values of a list array do not begin with those of its first row.
+/// Whether an array contains a list array whose first offset is not 0.
 fn begins_within(array: &dyn Array) -> bool {
     match array.data_type() {
         DataType::List(_) => {

@@ -1,4 +1,4 @@
-//! The time zone of a session: what TIMESTAMP WITH TIME ZONE is shown in, and what a text without a zone is read in.
+//! The time zone of a session, in which a TIMESTAMP WITH TIME ZONE is shown and a text without a zone is read.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use crate::error::DfOlapError;
 
 /// The setting that names the zone.
 pub(crate) const SETTING: &str = "datafusion.execution.time_zone";
-/// The zone of a session that was given none.
+/// The default zone of a session.
 const UTC: &str = "+00:00";
 
-/// Gives a session its time zone; `None` for UTC.
+/// Sets the time zone of a session; `None` for UTC.
 pub(crate) fn set_time_zone(
     state: &mut SessionState,
     zone: Option<&str>,
@@ -38,7 +38,7 @@ pub(crate) fn set_time_zone(
     Ok(())
 }
 
-/// Gives a session the time zone that it has where it is given none.
+/// Sets the default time zone of a session.
 pub(crate) fn keep_utc(state: &mut SessionState) {
     take(state, UTC);
 }
@@ -50,8 +50,9 @@ fn take(state: &mut SessionState, zone: &str) {
     tell_functions(state, &options);
 }
 
-/// Functions keep the zone of the options that they were made with. In UTC `to_timestamp` and its like answer without a
-/// zone, as in DataFusion's default configuration.
+/// Recreates the functions that depend on the zone, since a function keeps the zone of the options that it was
+/// created with. In UTC, `to_timestamp` and its variants return timestamps without a zone, as in DataFusion's
+/// default configuration.
 fn tell_functions(state: &mut SessionState, options: &ConfigOptions) {
     let zoneless = ConfigOptions::default();
     let is_utc = options.execution.time_zone.as_deref() == Some(UTC);
@@ -73,12 +74,12 @@ fn tell_functions(state: &mut SessionState, options: &ConfigOptions) {
         })
         .collect();
     for function in told {
-        // It takes the place of the one of its name, which cannot fail.
+        // Replaces the function of the same name; this cannot fail.
         let _ = state.register_udf(Arc::new(function));
     }
 }
 
-/// A function whose rows are of the type that it says: what `to_timestamp` makes of a column of texts has no zone.
+/// Gives the result of `to_timestamp` its declared type: for a column of texts, DataFusion's result has no zone.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct InZone {
     inner: Arc<ScalarUDF>,
@@ -104,7 +105,8 @@ impl ScalarUDFImpl for InZone {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let wanted = Arc::clone(&args.return_field);
-        // The function itself: around it, it is checked what it gives.
+        // Calls the implementation, since `ScalarUDF::invoke_with_args` checks the type of the result in debug
+        // builds.
         let made = self.inner.inner().invoke_with_args(args)?;
         match (made, wanted.data_type()) {
             (ColumnarValue::Array(array), DataType::Timestamp(_, Some(_)))

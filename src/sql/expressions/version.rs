@@ -6,7 +6,7 @@ use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-/// The function in the place of DataFusion's own.
+/// The function that replaces DataFusion's own.
 pub(super) fn version() -> ScalarUDF {
     ScalarUDF::new_from_impl(Version(Signature::exact(Vec::new(), Volatility::Immutable)))
 }

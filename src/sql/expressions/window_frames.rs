@@ -1,9 +1,9 @@
 //! Window frames whose start moves, for aggregates that cannot retract rows.
 //!
-//! DataFusion takes from an aggregate the rows that leave a frame, and refuses an aggregate that cannot give rows back:
-//! `bool_and`, `string_agg`, and any function of the program around that does not say how. Over such a frame it is
-//! worked out anew for each row here, from the rows of the frame, which takes as long as the frame is: each row asks
-//! whether to go on.
+//! DataFusion retracts the rows that leave a frame from an aggregate, and refuses an aggregate that cannot retract:
+//! `bool_and`, `string_agg`, and any user-defined aggregate without `retract_batch`. Here such an aggregate is
+//! computed anew for each row from all rows of its frame. The cost per row grows with the frame, so each row checks
+//! for a timeout or cancellation.
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
@@ -25,10 +25,10 @@ use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 use super::rewrite::rewrite;
 use crate::sql::resources::interrupt::Stop;
 
-/// How many pieces of a frame are kept before they become one.
+/// When a frame has more pieces than this, its pieces are concatenated.
 const PIECES: usize = 64;
 
-/// An optimized plan with aggregates that may stand over any frame, until it is time to stop.
+/// Lets all aggregates of an optimized plan run over any frame; `stop` ends a long evaluation.
 pub(crate) fn over_any_frame(plan: LogicalPlan, stop: &Arc<Stop>) -> Result<LogicalPlan> {
     rewrite(plan, slides, |expr, _| {
         expr.transform_up(|expr| match expr {
@@ -59,7 +59,7 @@ fn slides_call(function: &WindowFunctionDefinition, params: &WindowFunctionParam
         && !params.window_frame.is_ever_expanding()
 }
 
-/// An aggregate function, over a frame.
+/// An aggregate function over a frame whose start moves.
 #[derive(Debug)]
 struct Framed {
     function: Arc<AggregateUDF>,
@@ -214,9 +214,9 @@ impl Call {
 struct Frame {
     call: Call,
     stop: Arc<Stop>,
-    /// The first rows first.
+    /// The arguments in row order, one entry per batch that was added.
     pieces: VecDeque<Vec<ArrayRef>>,
-    /// How many rows of the first piece have left.
+    /// How many rows of the first piece were retracted.
     gone: usize,
 }
 
@@ -225,7 +225,7 @@ fn rows(piece: &[ArrayRef]) -> usize {
 }
 
 impl Frame {
-    /// The rows that are there, in pieces.
+    /// The rows that are still in the frame, in pieces.
     fn left(&self) -> impl Iterator<Item = Vec<ArrayRef>> {
         let gone = self.gone;
         let pieces = self.pieces.iter().enumerate();

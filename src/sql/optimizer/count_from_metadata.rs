@@ -11,8 +11,8 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 
-/// DataFusion's rule for aggregates by statistics, for counts alone. For others it believes too much: that a constant
-/// has one value where there is no row or where it is NULL, so that `count(DISTINCT c)` would be 1 and `sum(c)` 0.
+/// DataFusion's rule for aggregates by statistics, for counts only. For others the rule is wrong: it gives a constant
+/// one value even for no rows or a NULL, so that `count(DISTINCT c)` would be 1 and `sum(c)` 0.
 #[derive(Debug)]
 pub(crate) struct Counts;
 
@@ -30,8 +30,8 @@ impl PhysicalOptimizerRule for Counts {
             if !plan.downcast_ref::<AggregateExec>().is_some_and(is_count) {
                 return Ok(Transformed::no(plan));
             }
-            // It goes on to what lies below where it finds nothing. There it may take a count of a query within for one
-            // of a query around, and fail.
+            // Without an answer for this node, DataFusion's rule goes on to the node's inputs. There it may mistake
+            // an inner query's count for an outer query's, and fail.
             let known = AggregateStatistics::new().optimize(Arc::clone(&plan), config);
             Ok(match known {
                 Ok(known) if known.is::<ProjectionExec>() => Transformed::yes(known),
@@ -41,7 +41,7 @@ impl PhysicalOptimizerRule for Counts {
         .data()
     }
 
-    /// A count that is known is not nullable.
+    /// Off, since a count from metadata is a literal and not nullable.
     fn schema_check(&self) -> bool {
         false
     }
@@ -49,7 +49,8 @@ impl PhysicalOptimizerRule for Counts {
 
 fn is_count(aggregate: &AggregateExec) -> bool {
     let mut calls = aggregate.aggr_expr().iter();
-    // The rule looks for filters in one stage of two, and below it for the next stage.
+    // DataFusion's rule checks FILTER clauses in the partial stage only, and below a stage with one it searches for
+    // another.
     aggregate.group_expr().is_empty()
         && aggregate.filter_expr().iter().all(Option::is_none)
         && calls.all(|call| call.fun().name() == "count" && !call.is_distinct())

@@ -1,11 +1,10 @@
-//! Works around projection pushdown, which mistakes the columns of a filter that has a projection of its own.
+//! Works around projection pushdown, which confuses the columns of a filter that has a projection of its own.
 //!
-//! A filter of DataFusion may give some of its input's columns, in another order. Its rule that moves projections below
-//! filters compares the columns that the condition asks for, which are those of the input, with the columns that the
-//! projection asks for, which are those that the filter gives. Where a column of the one and a column of the other have
-//! one name and one place, the projection is moved with the places of the wrong columns. So before that rule runs such
-//! a filter gives all columns, and the projection above asks for those. This can go when DataFusion leaves such filters
-//! alone.
+//! A `FilterExec` may output some of its input's columns, in another order. DataFusion's rule that moves projections
+//! below filters compares the columns of the condition, which are input columns, with the columns of the projection,
+//! which are output columns of the filter. Where an input and an output column have the same name and index, the
+//! projection moves with the wrong indices. So before that rule runs, such a filter is changed to output all columns,
+//! and the projection above selects from them. Remove this workaround when DataFusion leaves such filters alone.
 
 use std::sync::Arc;
 
@@ -19,7 +18,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 
-/// DataFusion's rule, with no projection above a filter that has one.
+/// DataFusion's rule, run after all projections above filters with a projection are rewritten.
 #[derive(Debug)]
 pub(crate) struct Narrow(pub Arc<dyn PhysicalOptimizerRule + Send + Sync>);
 

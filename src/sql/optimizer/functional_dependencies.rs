@@ -1,10 +1,9 @@
 //! Works around wrong functional dependencies of aggregates over joins.
 //!
-//! DataFusion keeps in mind which columns of a plan determine which. A key of one side of a join is none of the join's
-//! rows, and yet it takes it for a key of their groups where it is among several keys: of
-//! `SELECT x, y FROM (SELECT DISTINCT x FROM a) JOIN b GROUP BY x, y` it thinks that there is one row for each x, and
-//! leaves out a DISTINCT x above, or a key y. It finds such columns by their names, so here the keys get other names in
-//! the aggregate.
+//! DataFusion tracks the functional dependencies of a plan. A key of one join input is not unique in the joined rows,
+//! yet DataFusion takes it for a key of the groups where it is one of several GROUP BY keys: for
+//! `SELECT x, y FROM (SELECT DISTINCT x FROM a) JOIN b GROUP BY x, y` it assumes one row for each x, and drops a
+//! DISTINCT x above, or the key y. It finds such columns by name, so here the keys get other names in the aggregate.
 
 use std::sync::Arc;
 
@@ -12,9 +11,9 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNodeRecu
 use datafusion::common::{Column, DFSchema, Dependency, Result};
 use datafusion::logical_expr::{Aggregate, Distinct, Expr, LogicalPlan, LogicalPlanBuilder};
 
-/// Gives the keys of aggregates names of their own, where one of them would be taken for a key by itself.
+/// Renames the keys of an aggregate where DataFusion would take some of them for a unique key.
 pub(crate) fn rename_false_keys(plan: LogicalPlan) -> Result<LogicalPlan> {
-    // One makes a key, another takes it for one.
+    // The error needs two such nodes: one makes a key, and another takes it for a key of its groups.
     let mut groups = 0;
     plan.apply_with_subqueries(|node| {
         let is_one = matches!(
@@ -32,7 +31,7 @@ pub(crate) fn rename_false_keys(plan: LogicalPlan) -> Result<LogicalPlan> {
     }
     plan.transform_up_with_subqueries(|node| {
         Ok(Transformed::yes(match node {
-            // An aggregate has keys, a DISTINCT has not, and becomes an aggregate later.
+            // DataFusion turns a DISTINCT into an aggregate later, and only an aggregate has keys, so convert it now.
             LogicalPlan::Distinct(Distinct::All(input)) if !input.schema().fields().is_empty() => {
                 let schema = Arc::clone(input.schema());
                 let columns = schema.columns().into_iter().map(Expr::Column).collect();
@@ -61,7 +60,7 @@ fn grouped(aggregate: Aggregate) -> Result<LogicalPlan> {
     renamed(input, group_expr, aggr_expr, &schema)
 }
 
-/// Whether some of several keys determine others of the rows that are grouped, but are not there once.
+/// Whether some, but not all, of the keys determine other columns of the input without being unique in the input.
 fn is_false_key(input: &DFSchema, keys: &[Expr]) -> bool {
     let dependencies = input.functional_dependencies();
     if dependencies.is_empty() || keys.iter().any(|key| matches!(key, Expr::GroupingSet(_))) {
@@ -80,7 +79,7 @@ fn is_false_key(input: &DFSchema, keys: &[Expr]) -> bool {
     })
 }
 
-/// An aggregate with other names for its keys, and a projection that gives them back theirs.
+/// An aggregate with other names for its keys, and a projection that restores their names.
 fn renamed(
     input: Arc<LogicalPlan>,
     keys: Vec<Expr>,

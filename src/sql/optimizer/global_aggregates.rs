@@ -1,8 +1,8 @@
-//! Keeps filters above aggregates without GROUP BY, which have a row even for no input.
+//! Keeps filters above aggregates without GROUP BY, which return a row even for an empty input.
 //!
-//! DataFusion pushes a condition below an aggregate where all its columns are keys, and all columns of
-//! `WHERE (SELECT …)` or `HAVING random() < 0`, which has none, are. Below, it leaves no rows, of which there is a
-//! total all the same.
+//! DataFusion pushes a condition below an aggregate where all the condition's columns are group keys. This holds for
+//! any condition without columns, such as `WHERE (SELECT …)` or `HAVING random() < 0`. Below the aggregate, such a
+//! condition drops all input rows, but the aggregate still returns its row.
 
 use datafusion::common::tree_node::Transformed;
 use datafusion::logical_expr::{Expr, LogicalPlan};
@@ -11,7 +11,7 @@ use datafusion::optimizer::push_down_filter::PushDownFilter;
 
 use super::wrapped_rule::put_around;
 
-/// DataFusion's rule leaves conditions on totals where they are.
+/// Makes DataFusion's filter pushdown skip conditions on aggregates that return a row for an empty input.
 pub(crate) fn keep_conditions_above(optimizer: &mut Optimizer) {
     put_around(
         optimizer,
@@ -23,7 +23,7 @@ pub(crate) fn keep_conditions_above(optimizer: &mut Optimizer) {
     );
 }
 
-/// Whether a plan is a filter, or several, of what an aggregate makes that has a row for no rows.
+/// Whether a plan is one or more filters on an aggregate that may return a row for an empty input.
 fn is_on_totals(plan: &LogicalPlan) -> bool {
     let mut below = plan;
     while let LogicalPlan::Filter(filter) = below {

@@ -1,5 +1,5 @@
-//! Rewrites of logical and physical plans: those that DataFusion's optimizer needs to be right, and those that make a
-//! plan faster.
+//! Rewrites of logical and physical plans: workarounds for wrong results and errors of DataFusion's optimizer, and
+//! optimizations.
 
 pub(crate) mod count_from_metadata;
 pub(crate) mod decorrelation;

@@ -1,8 +1,8 @@
 //! Works around joins that mix `=` and `IS NOT DISTINCT FROM` keys.
 //!
-//! DataFusion has one switch for all keys of a join, and rules that add keys to a join or take two joins for one
-//! without a look at it: `a JOIN b ON a.x IS NOT DISTINCT FROM b.x WHERE a.y = b.y` then finds rows where both `y` are
-//! NULL. So while its rules run, such keys are conditions, and only at their end keys again.
+//! In DataFusion one flag (`null_equality`) applies to all keys of a join, and some rules add keys or merge joins
+//! without checking it: `a JOIN b ON a.x IS NOT DISTINCT FROM b.x WHERE a.y = b.y` then matches rows where both `y`
+//! are NULL. So null-equal keys are conditions while DataFusion's rules run, and become keys again at the end.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use datafusion::optimizer::extract_equijoin_predicate::ExtractEquijoinPredicate;
 use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::{Optimizer, OptimizerConfig, OptimizerRule};
 
-/// Wraps the optimizer rules around which keys must be kept apart.
+/// Adds the rules that turn null-equal keys into conditions first and back into keys last.
 pub(crate) fn keep_null_keys_apart(optimizer: &mut Optimizer) {
     let rule = |name, rewrite| Arc::new(JoinRule { name, rewrite });
     for known in &mut optimizer.rules {
@@ -36,7 +36,7 @@ pub(super) fn is_not_distinct(left: Expr, right: Expr) -> Expr {
     ))
 }
 
-/// A rule that looks at joins alone.
+/// An optimizer rule that rewrites only joins.
 #[derive(Debug)]
 struct JoinRule {
     name: &'static str,
@@ -64,7 +64,7 @@ impl OptimizerRule for JoinRule {
     }
 }
 
-/// Makes conditions of keys that may be NULL.
+/// Turns null-equal keys into conditions.
 fn as_conditions(join: Join, _: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
     if join.null_equality != NullEquality::NullEqualsNull {
         return Ok(Transformed::no(LogicalPlan::Join(join)));
@@ -79,7 +79,7 @@ fn as_conditions(join: Join, _: &dyn OptimizerConfig) -> Result<Transformed<Logi
     })))
 }
 
-/// DataFusion's rule that makes keys of conditions, for keys that are not NULL.
+/// DataFusion's `ExtractEquijoinPredicate`, for `=` keys only.
 fn as_equal_keys(join: Join, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
     let plan = LogicalPlan::Join(join);
     let made = ExtractEquijoinPredicate::new().rewrite(plan.clone(), config)?;
@@ -89,7 +89,7 @@ fn as_equal_keys(join: Join, config: &dyn OptimizerConfig) -> Result<Transformed
     })
 }
 
-/// The same rule for all keys, when no other comes after it.
+/// DataFusion's `ExtractEquijoinPredicate` for all keys, run last.
 fn as_keys(join: Join, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
     ExtractEquijoinPredicate::new().rewrite(LogicalPlan::Join(join), config)
 }

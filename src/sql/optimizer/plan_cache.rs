@@ -1,11 +1,11 @@
 //! A cache of optimized plans.
 //!
-//! Over small tables planning a query takes as long as running it, and programs ask the same few again and again. What
-//! the optimizer makes of a plan is right for all rows, for it depends on that plan, on the schemas in it and on the
-//! session. So it is kept, without the tables, and is given those of the snapshot that the next statement reads. The
-//! order of its joins was chosen for tables of some size, so it is made anew where one has grown or shrunk much. Not
-//! kept is what a function makes that reads a clock or throws dice, and what reads anything but tables of a snapshot (a
-//! view, a file, a table as it was).
+//! Over small tables planning a query takes as long as running it, and programs repeat the same few queries. An
+//! optimized plan depends only on the input plan, its schemas and the session, so it is right for any rows. The cache
+//! keeps an optimized plan without its tables, and binds it to the tables of the next statement's snapshot. The join
+//! order was chosen for certain table sizes, so a plan is optimized again once a table has grown or shrunk much. Not
+//! cached are plans with a function that is not immutable (a clock, a random number), plans that read anything but
+//! tables of a snapshot (such as a file), and plans that read two past versions by `table_at`.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -23,26 +23,26 @@ use parking_lot::Mutex;
 
 use crate::sql::scan::provider::SnapshotTable;
 
-/// How many plans are kept.
+/// The capacity of the cache, in plans.
 const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
-/// How many plans are remembered to have come once; only what comes again is kept.
+/// How many hashes of plans are remembered; a plan is cached only when it is seen again.
 const SEEN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
-/// How many expressions a plan that is kept has at most.
+/// The largest number of expressions in a cached plan.
 const LARGEST: usize = 1000;
-/// The bytes of the longest literal in one.
+/// The largest size of a literal in a cached plan, in bytes.
 const LONGEST: usize = 4096;
 
-/// How many times the rows of a table a plan is still good for, more or fewer.
+/// A cached plan is reused while no table has grown or shrunk by this factor.
 const SIMILAR: u64 = 4;
 
 #[derive(Debug, Clone)]
 struct Kept {
     plan: LogicalPlan,
-    /// The rows of each table when it was made.
+    /// The rows of each table when the plan was made.
     rows: HashMap<TableReference, u64>,
 }
 
-/// The plans of one session: another has other functions and options.
+/// The plan cache of one session; another session has other functions and options.
 #[derive(Debug)]
 pub(crate) struct Plans {
     kept: Mutex<LruCache<LogicalPlan, Kept>>,
@@ -61,7 +61,7 @@ impl Default for Plans {
 }
 
 impl Plans {
-    /// The result of `optimize` for a plan, from the cache where it is there.
+    /// The result of `optimize` for a plan, from the cache where possible.
     pub fn optimized(
         &self,
         plan: LogicalPlan,
@@ -84,7 +84,7 @@ impl Plans {
             .is_some();
         let key = comes_again.then(|| plan.clone());
         let made = optimize(plan)?;
-        // Subqueries may have become tables of their own.
+        // The optimizer may have materialized a subquery as a table of its own, which cannot be cached.
         if let Some(key) = key
             && reads_tables_alone(&made)?
         {
@@ -120,7 +120,7 @@ fn is_same_table(one: &Arc<dyn TableSource>, other: &Arc<dyn TableSource>) -> bo
     same.flatten() == Some(true)
 }
 
-/// Whether each table has about as many rows as it had.
+/// Whether each table has about as many rows as when the plan was made.
 fn are_similar(then: &HashMap<TableReference, u64>, now: &HashMap<TableReference, u64>) -> bool {
     // Some rows more or less make no difference in a small table.
     let weight = |rows: Option<&u64>| rows.copied().unwrap_or_default().saturating_add(1000);
@@ -130,7 +130,7 @@ fn are_similar(then: &HashMap<TableReference, u64>, now: &HashMap<TableReference
     })
 }
 
-/// The tables that a plan reads, if what is made of it may be kept.
+/// The tables that a plan reads; `None` where its optimized plan must not be cached.
 fn tables_of(plan: &LogicalPlan) -> Result<Option<Sources>> {
     let (mut tables, mut expressions) = (Sources::new(), 0);
     let mut may_keep = true;
@@ -138,7 +138,7 @@ fn tables_of(plan: &LogicalPlan) -> Result<Option<Sources>> {
         may_keep &= match node {
             LogicalPlan::TableScan(scan) => {
                 let before = tables.insert(scan.table_name.clone(), Arc::clone(&scan.source));
-                // A table's older versions all have the name of the function that reads them.
+                // All past versions are scanned under one name, that of the function `table_at`.
                 let is_one = before.is_none_or(|before| is_same_table(&before, &scan.source));
                 is_one && with_table(&scan.source, |_| ()).is_some()
             }
@@ -182,7 +182,7 @@ fn go_on(is_wanted: bool) -> TreeNodeRecursion {
     }
 }
 
-/// Whether a part of an expression has the same value whenever it is asked, and is no burden to keep.
+/// Whether a part of an expression always has the same value and is small enough to keep.
 fn is_fixed(part: &Expr) -> bool {
     match part {
         Expr::ScalarFunction(call) => call.func.signature().volatility == Volatility::Immutable,
@@ -192,7 +192,7 @@ fn is_fixed(part: &Expr) -> bool {
     }
 }
 
-/// A plan that keeps no table, and with it no file and no memory, alive.
+/// A plan without its tables, so that the cache keeps no file and no memory alive.
 fn without_tables(plan: LogicalPlan) -> Result<LogicalPlan> {
     with_sources(plan, |_, source| {
         Arc::new(LogicalTableSource::new(source.schema()))

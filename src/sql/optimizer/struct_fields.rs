@@ -1,10 +1,10 @@
 //! Works around the pushdown of struct field access, which confuses columns of one name.
 //!
-//! DataFusion moves `s['a']` towards the scans by a rule that adds columns to projections on the way without a look at
-//! their names: below `c0 AS value` over a join with another `c0`, what it makes has one name twice, and the query is
-//! refused. Or it forgets the `c0` of one table where there is that of another: it compares what it made with what was
-//! there by names without tables. Such a part stays where it is. And conditions on what was moved name it without its
-//! table, where the rule that moves conditions looks for the whole name: they are given it.
+//! DataFusion moves `s['a']` towards the scans by a rule that adds columns to projections below without checking for
+//! equal names. Below `c0 AS value` over a join with another `c0`, the new projection has one name twice, and the
+//! query is refused. Or the rule loses the `c0` of one table, because it compares the old and the new columns by
+//! unqualified name. In both cases the projection stays unchanged here. In addition, conditions name a moved field
+//! without its qualifier, but `PushDownFilter` looks for the qualified name, so the qualifier is added first.
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, Result};
@@ -15,16 +15,16 @@ use datafusion::optimizer::{Optimizer, OptimizerConfig, OptimizerRule};
 
 use super::wrapped_rule::put_around;
 
-/// How the names of what DataFusion moves begin.
+/// The prefix of DataFusion's names for moved fields.
 const NAMED_BY_IT: &str = "__datafusion_extracted";
 
-/// Puts what is said above around DataFusion's rules.
+/// Wraps DataFusion's rules in the workarounds above.
 pub(crate) fn leave_where_names_meet(optimizer: &mut Optimizer) {
     put_around(optimizer, &PushDownLeafProjections::new(), unless_it_fails);
     put_around(optimizer, &PushDownFilter::new(), with_whole_names);
 }
 
-/// Conditions name columns of a projection as the projection does.
+/// Qualifies moved fields in a filter's condition as the projection below does.
 fn with_whole_names(
     rule: &dyn OptimizerRule,
     mut plan: LogicalPlan,
@@ -54,14 +54,14 @@ fn named_wholly(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     })
 }
 
-/// A plan stays as it was where the rule fails.
+/// Keeps the plan where the rule fails or loses a column.
 fn unless_it_fails(
     rule: &dyn OptimizerRule,
     plan: LogicalPlan,
     config: &dyn OptimizerConfig,
 ) -> Result<Transformed<LogicalPlan>> {
     match plan {
-        // The only nodes that it moves anything from, and cheap to keep beside: their expressions alone are copied.
+        // The rule rewrites only projections, and their clone is cheap: it copies only the expressions.
         LogicalPlan::Projection(_) => Ok(match rule.rewrite(plan.clone(), config) {
             Ok(moved) if !moved.transformed || has_all(moved.data.schema(), plan.schema()) => moved,
             _ => Transformed::no(plan),
@@ -70,8 +70,8 @@ fn unless_it_fails(
     }
 }
 
-/// Whether all columns of `known` are there; what DataFusion itself has named may be of another table, its name is
-/// there once.
+/// Whether `made` has all columns of `known`. Columns that DataFusion names itself may have another qualifier, since
+/// their names are unique.
 fn has_all(made: &DFSchema, known: &DFSchema) -> bool {
     known.iter().all(|(table, field)| match table {
         Some(table) if !field.name().starts_with(NAMED_BY_IT) => {

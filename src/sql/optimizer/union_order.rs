@@ -1,10 +1,10 @@
 //! Works around sorts below UNION ALL that do not satisfy the required order.
 //!
-//! DataFusion sorts the inputs of a UNION ALL and leaves out of each sort what orders nothing there: a column that is
-//! constant in that input, or another one again. What the union knows of the order of all its inputs may then be less
-//! than what was asked for: `SELECT k AS a, 1 AS b, k AS c FROM t UNION ALL SELECT max(x), max(y), max(x) FROM
-//! t` by `a, b, c`; and its last check refuses the plan. Such an input is sorted once more. This can go when
-//! DataFusion's unions know the orders that it gives them.
+//! DataFusion sorts the inputs of a UNION ALL and drops redundant keys from each sort: a column that is constant in
+//! that input, or equal to another key. The union's common order may then be weaker than the required one, as for
+//! `SELECT k AS a, 1 AS b, k AS c FROM t UNION ALL SELECT max(x), max(y), max(x) FROM t` ordered by `a, b, c`, and
+//! DataFusion's final check refuses the plan. Such an input is sorted once more here. Remove this rule when
+//! DataFusion's unions know the orders of their inputs.
 
 use std::sync::Arc;
 

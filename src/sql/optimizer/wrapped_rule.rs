@@ -8,11 +8,11 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::{Optimizer, OptimizerConfig, OptimizerRule};
 
-/// Rewrites a plan, by the rule or without it.
+/// Rewrites a plan, with or without the wrapped rule.
 pub(super) type Rewrite =
     fn(&dyn OptimizerRule, LogicalPlan, &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>>;
 
-/// Puts `rewrite` around the rule that has the name of `known`.
+/// Wraps the rule that has the name of `known` in `rewrite`.
 pub(super) fn put_around(optimizer: &mut Optimizer, known: &dyn OptimizerRule, rewrite: Rewrite) {
     for rule in &mut optimizer.rules {
         if rule.name() == known.name() {

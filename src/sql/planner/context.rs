@@ -14,8 +14,8 @@ use crate::store::Store;
 /// Tables that are in no snapshot, by name.
 pub(crate) type Externals = HashMap<String, Arc<dyn TableProvider>>;
 
-/// A table as it was, the arguments of [`TABLE_AT`](super::TABLE_AT) that ask for it, and the snapshot that keeps its
-/// files.
+/// An earlier version of a table, the arguments of the [`TABLE_AT`](super::TABLE_AT) call that reads it, and the
+/// snapshot that keeps the table's files.
 #[derive(Debug, Clone)]
 pub(crate) struct PastTable {
     pub arguments: [ScalarValue; 2],
@@ -23,21 +23,21 @@ pub(crate) struct PastTable {
     pub snapshot: Arc<Snapshot>,
 }
 
-/// One statement's snapshot, its time, its parameters, and the tables that it may read beside those of the snapshot.
+/// One statement's snapshot, time and parameters, and the tables outside of the snapshot that it may read.
 #[derive(Clone)]
 pub(crate) struct StatementContext {
     pub state: Arc<SessionState>,
     pub store: Arc<dyn Store>,
     pub snapshot: Arc<Snapshot>,
-    /// What `now()` is.
+    /// The value of `now()`.
     pub now: DateTime<Utc>,
     /// The values of `$1`, `$2` … or `$name`.
     pub params: Option<ParamValues>,
     /// External tables, and files that the statement names.
     pub externals: Externals,
-    /// Whether files were looked for under the names of tables.
+    /// Whether table names that look like paths were looked up as files.
     pub files_looked_for: bool,
-    /// Earlier versions of tables, that the statement asks for.
+    /// The earlier versions of tables that the statement reads.
     pub past: Vec<PastTable>,
     /// How many relations the statement may read.
     pub max_relations: u64,

@@ -1,8 +1,8 @@
 //! Results with duplicate column names.
 //!
-//! That is legal SQL, and DataFusion refuses it, since the columns of its plans are found by name. So where a query's
-//! list gives a name twice, the later columns get names of their own while the statement runs ([`planned_apart`]) and
-//! are given back theirs in the result ([`given_back`]).
+//! Duplicate names are legal SQL, but DataFusion refuses them, because it finds the columns of a plan by name. So if a
+//! query's SELECT list has a name twice, the later columns get unique names while the statement runs
+//! ([`planned_apart`]), and the result gets the original names back ([`given_back`]).
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::sql::syntax::ignored_names::{END, apart, name_unread};
 use crate::sql::syntax::named_casts::{NamedCasts, NamedKeys, has_keys_of_one_name};
 use crate::sql::syntax::selects::all_selects;
 
-/// Whether DataFusion says that a name is there twice.
+/// Whether an error of DataFusion is about a duplicate name.
 pub(super) fn is_about_names(error: &DataFusionError) -> bool {
     let text = error.message();
     text.contains("require unique expression names")
@@ -25,13 +25,12 @@ pub(super) fn is_about_names(error: &DataFusionError) -> bool {
         || text.contains("duplicate")
 }
 
-/// Whether a query has a list that could give a name twice; VALUES has none.
+/// Whether a query has a SELECT list, which could have a name twice; VALUES has none.
 pub(super) fn has_list(query: &Query) -> bool {
     !matches!(query.body.as_ref(), SetExpr::Values(_))
 }
 
-/// The plan of a query in which DataFusion finds a name twice; nothing where that cannot be helped. `plan` plans a
-/// query.
+/// Plans a query in which DataFusion finds a duplicate name; `None` if unique names do not help. `plan` plans a query.
 pub(super) fn planned_apart(
     query: &Query,
     plan: &dyn Fn(Query) -> Result<LogicalPlan>,
@@ -43,8 +42,8 @@ pub(super) fn planned_apart(
     })
 }
 
-/// The query with names that its result does not show: for columns that nobody reads by name, and for all casts, for
-/// two aggregates may be the same but for one.
+/// The query with added names that its result does not show: for columns whose names are not visible, and for all
+/// casts, because DataFusion gives two aggregates that differ only in a cast the same name.
 pub(super) fn with_names_within(
     query: &Query,
     plan: &dyn Fn(Query) -> Result<LogicalPlan>,
@@ -55,7 +54,8 @@ pub(super) fn with_names_within(
     named
 }
 
-/// Names the casts among the keys of groups of a query, where two keys would have one name. `plan` plans a query.
+/// Gives distinct names to the casts in a query's GROUP BY keys, if two keys would have the same name. `plan` plans a
+/// query.
 pub(super) fn name_keys(query: &mut Query, plan: &dyn Fn(Query) -> Result<LogicalPlan>) {
     if has_keys_of_one_name(query) {
         name_casts(query, false, plan);
@@ -89,7 +89,7 @@ pub(super) fn name_of(
     Ident::with_quote('"', named.unwrap_or_else(|| item.to_string()))
 }
 
-/// The rows of a SELECT of a query, in no order.
+/// A query of one SELECT of `query`, without ORDER BY and LIMIT.
 fn of_select(query: &Query, select: Select) -> Query {
     Query {
         body: Box::new(SetExpr::Select(Box::new(select))),
@@ -100,8 +100,8 @@ fn of_select(query: &Query, select: Select) -> Query {
     }
 }
 
-/// The query with names of their own for those columns of its lists that have the name of one before; nothing where
-/// that cannot be helped.
+/// The query with unique names for the columns of its SELECT lists that repeat an earlier name; `None` if no list
+/// changes.
 fn told_apart(query: &Query, plan: &dyn Fn(Query) -> Result<LogicalPlan>) -> Option<Query> {
     let mut changed = query.clone();
     let mut is_changed = false;
@@ -120,8 +120,9 @@ fn items_apart(
     select: &Select,
     plan: &dyn Fn(Select) -> Result<LogicalPlan>,
 ) -> Option<Vec<SelectItem>> {
-    // First all that may be called anything, to see what they are called. The clauses may need the aliases, and an
-    // aggregate has the name of one over a cast.
+    // Plans the list with placeholder names, to learn the original names. Replaces all aliases first; other clauses
+    // may need the aliases, so the next try keeps them. The last tries also name casts, because an aggregate over a
+    // cast has the name of the same aggregate without the cast.
     let tries = [(true, false), (false, false), (true, true), (false, true)];
     let (plan_of_all, casts) = tries.into_iter().find_map(|(all, casts)| {
         let tried = Select {
@@ -131,7 +132,7 @@ fn items_apart(
         plan(tried).ok().map(|plan| (plan, casts))
     })?;
     let exprs = list_of(&plan_of_all)?;
-    // Where columns stand for themselves, whatever their item is.
+    // The name of each column, and the index of its item in the list; `None` for a column of a wildcard.
     let mut names: Vec<(Name, Option<usize>)> = Vec::new();
     for ((qualifier, field), expr) in plan_of_all.schema().iter().zip(exprs) {
         let number = field
@@ -165,7 +166,7 @@ fn items_apart(
     let mut changed = false;
     for (at, (name, number)) in names.iter().enumerate() {
         let Some(number) = *number else { continue };
-        // A column that has to keep its name has it first.
+        // A column of a wildcard must keep its name, so it takes precedence.
         let mut others = names.iter().enumerate();
         let is_taken = others.any(|(other, (known, of))| {
             other != at && (other < at || of.is_none()) && clash(known, name)
@@ -191,7 +192,7 @@ fn items_apart(
     changed.then_some(items)
 }
 
-/// The items of a list with names of nobody's; where not `all`, an alias stays where it is the first of its name.
+/// The items of a list with placeholder names. Unless `all`, an alias stays if it is the first of its name.
 fn nameless(items: &[SelectItem], all: bool, casts: bool) -> Vec<SelectItem> {
     let mut aliases: Vec<&str> = Vec::new();
     let renamed = items.iter().enumerate().map(|(number, item)| {
@@ -217,7 +218,7 @@ fn nameless(items: &[SelectItem], all: bool, casts: bool) -> Vec<SelectItem> {
     renamed.collect()
 }
 
-/// The list of the query that a plan was made of.
+/// The expressions of the SELECT list that a plan was made from.
 fn list_of(plan: &LogicalPlan) -> Option<&[Expr]> {
     match plan {
         LogicalPlan::Projection(projection) => Some(&projection.expr),
@@ -230,7 +231,7 @@ fn list_of(plan: &LogicalPlan) -> Option<&[Expr]> {
     }
 }
 
-/// The schema of a result with the names that its columns were to have; nothing where they have them.
+/// The schema of a result with the original column names; `None` if no column was renamed.
 pub(crate) fn given_back(schema: &SchemaRef) -> Option<SchemaRef> {
     let has_end = |field: &Arc<Field>| field.name().contains(END);
     if !schema.fields().iter().any(has_end) {

@@ -7,8 +7,8 @@ use datafusion::sql::sqlparser::ast;
 
 use crate::error::DfOlapError;
 
-/// Says of a column that is neither grouped by nor aggregated why the key beside it does not stand for it. `with_key`
-/// is the name of a table, if it has one.
+/// Extends the error about a column that is neither grouped nor aggregated: explains why grouping by the primary key
+/// is not enough. `with_key` returns the name of a table that has a primary key.
 pub(super) fn about_keys(
     error: DataFusionError,
     query: &ast::Query,

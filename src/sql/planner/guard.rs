@@ -1,8 +1,8 @@
 //! The allow list of plan nodes, and a budget for their number, checked before the optimizer sees the plan; and the
 //! same budget on the parsed statement, because DataFusion's SQL planner copies a CTE or view as often as it is used.
 //!
-//! The match over DataFusion's plan nodes is exhaustive on purpose: a kind that a later version adds does not compile
-//! until someone has decided about it.
+//! The match over DataFusion's plan nodes is exhaustive on purpose: if a later version adds a kind of node, this does
+//! not compile until the new kind is allowed or refused.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -25,7 +25,7 @@ pub(crate) fn check(
         sizes: HashMap::new(),
     };
     let size = match plan {
-        // EXPLAIN shows such a plan and runs nothing of it.
+        // EXPLAIN shows such a plan without running it, so only its inputs are checked.
         LogicalPlan::Explain(explain)
             if matches!(
                 explain.plan.as_ref(),
@@ -63,10 +63,10 @@ fn too_deep(levels: usize) -> DfOlapError {
     ))
 }
 
-/// Refuses a statement whose relations, each CTE and view counted as often as it is used, are more than `max`, or whose
-/// queries stand in one another too deep.
+/// Refuses a statement that reads more than `max` relations (a CTE or view counts once per use), or whose queries are
+/// nested too deep.
 ///
-/// `view` gives the parsed text of a view.
+/// `view` returns the parsed query of a view.
 pub(crate) fn check_relations<S: ast::Visit>(
     statement: &S,
     max: u64,
@@ -92,17 +92,17 @@ pub(crate) fn check_relations<S: ast::Visit>(
     Ok(())
 }
 
-/// One pass over a statement that adds up relations by query.
+/// A visitor that adds up the relations of a statement, query by query.
 struct Relations<'a> {
     view: &'a dyn Fn(&ast::ObjectName) -> Option<ast::Query>,
-    /// Which queries are CTEs, by their place in the statement.
+    /// The names of CTEs, by the address of their query in the syntax tree.
     ctes: HashMap<*const ast::Query, String>,
     sizes: HashMap<String, Size>,
     /// The sizes of the queries that are being visited, the statement itself first.
     open: Vec<Size>,
 }
 
-/// How much there is, and how deep it stands in one another.
+/// A number of nodes, and how deep they are nested.
 #[derive(Debug, Clone, Copy, Default)]
 struct Size {
     nodes: u64,
@@ -115,13 +115,13 @@ impl Size {
         levels: 1,
     };
 
-    /// With something else beside it.
+    /// Adds a sibling.
     fn add(&mut self, other: Self) {
         self.nodes = self.nodes.saturating_add(other.nodes);
         self.levels = self.levels.max(other.levels);
     }
 
-    /// With something else below it.
+    /// Adds a child, one level deeper.
     fn add_below(&mut self, other: Self) {
         self.add(Self {
             levels: other.levels + 1,
@@ -176,7 +176,7 @@ impl ast::Visitor for Relations<'_> {
         let size = match self.sizes.get(&key) {
             Some(size) => *size,
             None => {
-                // A view that reads itself finds this, and is told of the circle when it is planned.
+                // A view that reads itself finds this entry; planning reports the cycle.
                 self.sizes.insert(key.clone(), Size::ONE);
                 let mut size = Size::ONE;
                 if let Some(text) = (self.view)(name) {
@@ -193,14 +193,14 @@ impl ast::Visitor for Relations<'_> {
     }
 }
 
-/// Counts each node as often as the plan uses it, but looks at it once: shared inputs make the count exponential.
+/// Counts each node as often as the plan uses it, but visits it once: with shared inputs the count can be exponential.
 struct Walk {
     may_write_files: bool,
     sizes: HashMap<*const LogicalPlan, Size>,
 }
 
 impl Walk {
-    /// The size of a plan that stands so many levels below the statement's.
+    /// The size of a plan that is `above` levels below the statement's plan.
     fn weigh(&mut self, plan: &LogicalPlan, above: usize) -> Result<Size, DfOlapError> {
         let place = std::ptr::from_ref(plan);
         if let Some(size) = self.sizes.get(&place) {
@@ -211,7 +211,7 @@ impl Walk {
         }
         let writes_files = match plan {
             LogicalPlan::Copy(_) => true,
-            // Into an external table; what writes tables of ours is never planned as one.
+            // INSERT into an external table. Writes to the engine's own tables never run as DML nodes.
             LogicalPlan::Dml(dml) => matches!(dml.op, WriteOp::Insert(_)),
             _ => false,
         };
@@ -250,7 +250,7 @@ impl Walk {
     }
 }
 
-/// A condition asks for one row at a time.
+/// Refuses window and aggregate functions in a condition, which is evaluated row by row.
 fn check_condition(condition: &Expr) -> Result<(), DfOlapError> {
     let mut refused = None;
     condition.apply(|part| {

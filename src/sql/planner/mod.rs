@@ -1,8 +1,8 @@
 //! [`Planner`]: plans one statement against one snapshot.
 //!
-//! [`Planner`] answers the questions of DataFusion's SQL planner. Two names mean something special to it, both out of a
-//! user's way: the catalog [`TARGET`] holds the same tables with their row addresses, and the table [`ROWS`] the rows
-//! that a statement just made, for RETURNING.
+//! [`Planner`] implements the [`ContextProvider`] of DataFusion's SQL planner. Two names, which plain SQL cannot
+//! spell, are reserved: the catalog [`TARGET`] holds the snapshot's tables with their row addresses, and the table
+//! [`ROWS`] the rows that a statement wrote or deleted, for RETURNING.
 
 pub(crate) mod catalog;
 mod context;
@@ -48,12 +48,12 @@ use crate::sql::scan::provider::SnapshotTable;
 use crate::sql::syntax::order_by_all::number_planned;
 use crate::sql::syntax::sql_text::view_query;
 
-/// The catalog whose tables show their row addresses. The control character keeps it out of reach of plain SQL.
+/// The catalog whose tables have a row address column. The control character keeps the name out of plain SQL.
 pub(crate) const TARGET: &str = "\u{1}target";
-/// The table of the rows that a statement made.
+/// The table of the rows that a statement wrote or deleted, for RETURNING.
 pub(crate) const ROWS: &str = "\u{1}rows";
 
-/// The function that reads a table as it was.
+/// The table function that reads an earlier version of a table.
 pub(crate) const TABLE_AT: &str = "table_at";
 
 /// Plans the parts of one statement.
@@ -77,7 +77,7 @@ impl Planner {
         }
     }
 
-    /// The table that a call of [`TABLE_AT`] with these arguments asks for.
+    /// The table that a call of [`TABLE_AT`] with these arguments reads.
     pub fn past(&self, arguments: &[Expr]) -> Result<Arc<dyn TableProvider>> {
         let values: Vec<_> = arguments.iter().filter_map(Expr::as_literal).collect();
         let asked = |past: &&PastTable| past.arguments.iter().eq(values.iter().copied());
@@ -119,7 +119,7 @@ impl Planner {
         }
     }
 
-    /// The bare name of a table of ours, whatever catalog and schema it was written with.
+    /// The bare name of a table. A qualified name must have the engine's own catalog and schema.
     pub fn table_name(&self, name: &ast::ObjectName) -> Result<String> {
         let parts = name
             .0
@@ -153,7 +153,7 @@ impl Planner {
         SqlToRel::new_with_options(self, ParserOptions::from(&self.options().sql_parser))
     }
 
-    /// A nameless column of a SQL type.
+    /// A field with an empty name and the Arrow type of a SQL type.
     pub fn field(&self, data_type: &ast::DataType) -> Result<FieldRef> {
         let column = ast::ColumnDef {
             name: ast::Ident::new(""),
@@ -197,14 +197,15 @@ impl Planner {
         })
     }
 
-    /// Keeps the digits of numbers, where DataFusion makes doubles of them.
+    /// Keeps all digits of number literals that DataFusion would round to doubles.
     fn keep_digits(&self, of: &mut impl VisitMut) {
         if !self.options().sql_parser.parse_float_as_decimal {
             let _ = of.visit(&mut KeepDigits);
         }
     }
 
-    /// Says a query in words that DataFusion takes as they are meant.
+    /// Rewrites the parts of a query that DataFusion would refuse or misread: long numbers, GROUP BY keys with one
+    /// name, ORDER BY ALL, and ORDER BY ordinals over groups.
     pub(super) fn reword(&self, query: &mut ast::Query, context: &PlannerContext) -> Result<()> {
         self.keep_digits(query);
         let plan = |query| self.plain(query, &mut context.clone());
@@ -225,7 +226,7 @@ impl Planner {
         with_deep_stack(|| sql.sql_statement_to_plan_with_context(query, context))
     }
 
-    /// Plans a statement that needs nothing of ours but names and parameters.
+    /// Plans a statement that DataFusion's planner supports, with the engine's tables and the statement's parameters.
     pub fn statement(&self, statement: DFStatement) -> Result<LogicalPlan> {
         if let DFStatement::Statement(inner) = &statement
             && let ast::Statement::Query(query) = inner.as_ref()
@@ -301,8 +302,8 @@ impl Planner {
         .and_then(|bound| with_deep_stack(|| meet_decimals_in(bound.data, schema)))
     }
 
-    /// Puts the parameters' values into a plan; one that was not given is an error that names it. Then literals are
-    /// what they meet.
+    /// Replaces the parameters in a plan by their values; a missing value is an error that names its parameter. Then
+    /// makes number literals that meet decimals exact.
     fn bind(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
         let plan = match &self.params {
             Some(values) => plan.replace_params_with_values(values)?,
@@ -316,7 +317,8 @@ impl Planner {
         match self.simplify(expr)?.unalias() {
             Expr::Literal(value, _) => Ok(value),
             other => {
-                // The simplifier leaves expressions that fail; evaluating one gives the better error.
+                // The simplifier leaves failing expressions as they are; evaluating such an expression gives the
+                // better error.
                 let schema = DFSchema::empty();
                 let tried = self
                     .context
@@ -336,14 +338,14 @@ impl Planner {
         }
     }
 
-    /// Evaluates what is constant in an expression without columns.
+    /// Folds the constants in an expression without columns.
     pub fn simplify(&self, expr: Expr) -> Result<Expr> {
         let schema = DFSchema::empty();
         let expr = check_expr(self.coerce(expr, &schema)?, &schema)?;
         self.simplifier().simplify(expr)
     }
 
-    /// Gives the operands in an expression over the columns of `schema` the types that their operators take.
+    /// Coerces the operands in an expression over the columns of `schema` to the types that their operators take.
     pub fn coerce(&self, expr: Expr, schema: &DFSchema) -> Result<Expr> {
         self.simplifier().coerce(expr, schema)
     }
@@ -371,7 +373,7 @@ impl Planner {
         )?)
     }
 
-    /// A table or view of the snapshot as DataFusion reads it.
+    /// The `TableProvider` of a table or view of the snapshot.
     pub fn provider(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         Ok(match self.context.snapshot.relation(name) {
             Some(Relation::Table(table)) => {
@@ -387,7 +389,7 @@ impl Planner {
     }
 }
 
-/// The parameters' types and values in one order: the planner turns `$name` into a place.
+/// The parameters' types and values in the same order, because DataFusion's planner replaces `$name` by its position.
 fn in_order(params: Option<&ParamValues>) -> (Vec<Option<FieldRef>>, Option<ParamValues>) {
     let field = |name: &str, value: &ScalarAndMetadata| {
         let data_type = value.value().data_type();
@@ -412,7 +414,7 @@ fn in_order(params: Option<&ParamValues>) -> (Vec<Option<FieldRef>>, Option<Para
     }
 }
 
-/// An identifier as SQL reads it: lower case where it is not quoted.
+/// An identifier in lower case, unless it is quoted or the option for that is off.
 pub(crate) fn normalize(options: &ConfigOptions, ident: &ast::Ident) -> String {
     if ident.quote_style.is_none() && options.sql_parser.enable_ident_normalization {
         ident.value.to_ascii_lowercase()
@@ -421,7 +423,7 @@ pub(crate) fn normalize(options: &ConfigOptions, ident: &ast::Ident) -> String {
     }
 }
 
-/// Where a planning error lists the columns there are, the row address is not one of them.
+/// Removes the row address and other internal columns from the valid columns that a planning error lists.
 pub(crate) fn hide_row_address(error: DataFusionError) -> DataFusionError {
     use datafusion::common::SchemaError;
     match error {

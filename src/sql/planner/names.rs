@@ -23,7 +23,7 @@ use super::{Planner, ROWS, TABLE_AT, TARGET};
 use crate::error::DfOlapError;
 use crate::sql::scan::provider::SnapshotTable;
 
-/// `FROM 'data.parquet'` and `FROM 's3://…'`: names that no table has but a file may.
+/// Whether a table name may be the path of a file: `FROM 'data.parquet'` or `FROM 's3://…'`.
 pub(crate) fn looks_like_a_file(name: &str) -> bool {
     name.contains(['/', '\\', '.', ':'])
 }

@@ -1,8 +1,8 @@
 //! `ORDER BY 1`: ordinals that refer to expressions over groups.
 //!
-//! DataFusion takes the place for a column of the name that the expression there has, and where there are groups it
-//! says that this is none of their keys, unless the expression is a key, is an aggregate, or has an alias. So it gets
-//! one here: its own name.
+//! DataFusion replaces an ordinal by a column with the name of the expression at that position. In a grouped query it
+//! then reports that the column is not a GROUP BY key, unless the expression is a key, is an aggregate, or has an
+//! alias. So the expression gets an alias here: its own name.
 
 use std::ops::ControlFlow;
 
@@ -16,7 +16,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::duplicate_columns::name_of;
 
-/// Names what stands at the places that queries over groups are ordered by. `plan` plans a query.
+/// Gives an alias to each expression that an ORDER BY ordinal of a grouped query refers to. `plan` plans a query.
 pub(super) fn name_places(
     query: &mut Query,
     state: &SessionState,
@@ -35,7 +35,7 @@ pub(super) fn name_places(
     }
 }
 
-/// Looks for a query that is ordered by the place of a column.
+/// Finds a query with an ordinal in its ORDER BY.
 struct Ordered;
 
 impl Visitor for Ordered {
@@ -49,7 +49,7 @@ impl Visitor for Ordered {
     }
 }
 
-/// The places of columns that a SELECT is ordered by, from 0 on.
+/// The ordinals in the ORDER BY of a SELECT, counted from 0.
 fn places(query: &Query) -> Vec<usize> {
     let Some(order_by) = &query.order_by else {
         return Vec::new();

@@ -14,11 +14,11 @@ use crate::snapshot::View;
 use crate::sql::syntax::parse::is_short;
 use crate::sql::syntax::sql_text::view_query;
 
-/// How many views may stand on one another: a cycle of views ends here.
+/// The most levels of nested views. A cycle of views fails at this limit.
 const MAX_VIEW_DEPTH: usize = 32;
 
 impl Planner {
-    /// Plans a view that is to be created, so that what is wrong with it is told now.
+    /// Plans a new view, so that CREATE VIEW reports the view's errors.
     pub fn check_view(&self, name: &str, view: &View, max_nodes: u64) -> Result<(), DfOlapError> {
         if let Some(query) = view_query(view) {
             self.check_relations(&query)?;

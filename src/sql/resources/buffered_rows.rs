@@ -15,7 +15,7 @@ use crate::error::DfOlapError;
 pub(crate) struct BufferedRows {
     pub batches: Vec<RecordBatch>,
     reservation: MemoryReservation,
-    /// Where the buffers stand that were counted: slices and views share them.
+    /// The addresses of the buffers already counted: slices and views share buffers.
     counted: HashSet<usize>,
 }
 

@@ -1,8 +1,8 @@
-//! [`PacedExec`]: an operator that yields to other tasks after some milliseconds, for targets with one thread.
+//! [`PacedExec`]: an operator that yields to other tasks after some milliseconds.
 //!
-//! DataFusion's sources pause after so many batches, and not after so much time: a call that wants to stop a query
-//! would be heard late, and a page would stand still. A nested loop join compares a batch of its probe side to all rows
-//! of the other without a pause, so it gets that batch in small pieces.
+//! DataFusion's sources yield after a number of batches, not after a time: a cancellation would be noticed late, and a
+//! page in the browser would freeze. On a target with one thread, the probe side of a nested loop join also arrives in
+//! small pieces, because the join compares a probe batch to all build rows without yielding.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -22,7 +22,7 @@ use crate::runtime::{self, Instant, TURN};
 #[derive(Debug)]
 pub(super) struct PacedExec {
     input: Arc<dyn ExecutionPlan>,
-    /// The rows of a piece; whole batches without.
+    /// The rows of a piece; `None` for whole batches.
     rows: Option<usize>,
 }
 
@@ -106,7 +106,7 @@ impl ExecutionPlan for PacedExec {
     }
 }
 
-/// The same for a loop that is no plan.
+/// Like [`PacedExec`], for a loop outside of a plan.
 pub(crate) struct Pace {
     paused: Instant,
 }
@@ -118,7 +118,7 @@ impl Pace {
         }
     }
 
-    /// Pauses where it is time, and there is one thread for all.
+    /// Yields if [`TURN`] has passed, on targets with one thread.
     pub async fn keep(&mut self) {
         if runtime::SINGLE_THREADED && runtime::now().duration_since(self.paused) >= TURN {
             pause().await;
@@ -127,7 +127,7 @@ impl Pace {
     }
 }
 
-/// Lets whoever polls do something else first.
+/// Yields once to the executor.
 async fn pause() {
     let mut is_over = false;
     future::poll_fn(|cx| {

@@ -1,8 +1,9 @@
-//! Timeout and cancellation of running plans: [`Stop`] is the condition, [`interruptible`] adds checks of it to a plan.
+//! Timeout and cancellation of running plans: [`Stop`] is the condition, [`interruptible`] adds checks of it to a
+//! plan.
 //!
-//! DataFusion's sources give other tasks their turn; where there is one thread for all, after some milliseconds. A join
-//! may not ask its sources for a long time, so behind each operator that makes many rows of few stands one that yields,
-//! and the condition of a nested loop join asks by itself whether to go on.
+//! DataFusion's sources yield after some batches, and [`PacedExec`] after some milliseconds. A join may not poll its
+//! sources for a long time, so each operator that multiplies rows is wrapped in an operator that yields, and the
+//! condition of a nested loop join checks by itself whether to stop.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -35,7 +36,7 @@ use super::cooperative::PacedExec;
 use crate::error::DfOlapError;
 use crate::runtime::{self, Instant};
 
-/// When a statement has to stop, whatever it is doing.
+/// The timeout and cancellation of a statement.
 #[derive(Debug)]
 pub(crate) struct Stop {
     deadline: Option<(Instant, Duration)>,
@@ -50,7 +51,7 @@ impl Stop {
         }
     }
 
-    /// The error to stop with, where it is time.
+    /// Fails if the statement has timed out or is cancelled.
     pub fn check(&self) -> Result<(), DfOlapError> {
         if let Some((begun, timeout)) = self.deadline
             && runtime::now().duration_since(begun) >= timeout
@@ -63,12 +64,12 @@ impl Stop {
         }
     }
 
-    /// True where nothing will ever stop the statement.
+    /// True if the statement has neither a timeout nor a cancellation token.
     pub fn is_never(&self) -> bool {
         self.deadline.is_none() && self.cancel.is_none()
     }
 
-    /// Completes when it is time.
+    /// Completes with the error at timeout or cancellation.
     pub async fn wait(self: Arc<Self>) -> DfOlapError {
         let late = async {
             match self.deadline {
@@ -93,7 +94,7 @@ impl Stop {
     }
 }
 
-/// The same plan, which can be stopped wherever it may spend long.
+/// The plan with added yields and checks, so that it stops soon after its timeout or cancellation.
 pub(crate) fn interruptible(
     plan: Arc<dyn ExecutionPlan>,
     stop: &Arc<Stop>,
@@ -115,7 +116,7 @@ pub(crate) fn interruptible(
     .map(|transformed| transformed.data)
 }
 
-/// Whether an operator may hand out batch after batch of rows that it holds.
+/// Whether an operator may return many batches of buffered rows without polling its input.
 fn holds_rows(plan: &Arc<dyn ExecutionPlan>) -> bool {
     plan.downcast_ref::<SortExec>().is_some()
         || plan.downcast_ref::<SortPreservingMergeExec>().is_some()
@@ -124,7 +125,7 @@ fn holds_rows(plan: &Arc<dyn ExecutionPlan>) -> bool {
         || plan.downcast_ref::<BoundedWindowAggExec>().is_some()
 }
 
-/// Whether an operator may make many rows of one.
+/// Whether an operator may return many rows for one input row.
 fn multiplies_rows(plan: &Arc<dyn ExecutionPlan>) -> bool {
     plan.downcast_ref::<CrossJoinExec>().is_some()
         || plan.downcast_ref::<NestedLoopJoinExec>().is_some()
@@ -134,7 +135,7 @@ fn multiplies_rows(plan: &Arc<dyn ExecutionPlan>) -> bool {
         || plan.downcast_ref::<UnnestExec>().is_some()
 }
 
-/// The same where others have no thread of their own: with pauses in the middle of a nested loop join.
+/// On targets with one thread: splits the probe side of a nested loop join into small batches and yields between them.
 fn paced(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     const PROBE_ROWS: usize = 32;
     let join = plan.downcast_ref::<NestedLoopJoinExec>();
@@ -167,7 +168,7 @@ fn with_question(
     Ok(Some(Arc::new(join)))
 }
 
-/// A condition that first asks whether to go on.
+/// A join condition that first checks for timeout and cancellation.
 #[derive(Debug)]
 struct Asked {
     inner: Arc<dyn PhysicalExpr>,

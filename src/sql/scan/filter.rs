@@ -1,8 +1,8 @@
 //! Evaluates filter conditions on a stored batch.
 //!
-//! Rows that are out stay where they are: a condition reads the columns that it needs, of the rows that are left, and
-//! the columns that come out are gathered at the end (*late materialization*; Abadi et al., "Materialization Strategies
-//! in a Column-Oriented DBMS"). A condition that may fail is not asked about a row that is out.
+//! Filtered rows are not removed at once: a condition reads only the columns that it needs, of the remaining rows, and
+//! the output columns are gathered at the end (*late materialization*; Abadi et al., "Materialization Strategies in a
+//! Column-Oriented DBMS"). A condition that may fail is never evaluated on a filtered row.
 
 use std::sync::Arc;
 
@@ -23,12 +23,12 @@ use datafusion::physical_expr_common::physical_expr::snapshot_physical_expr;
 
 use super::read::with_dead_rows;
 
-/// How many rows of a larger batch a condition that is only a help is tried on first.
+/// The rows of a large batch on which a runtime filter is tried first.
 const TRIED_ROWS: usize = 1024;
-/// It is used where it keeps no more than one row of so many.
+/// A runtime filter is applied if it keeps at most one of this many tried rows.
 const WORTH: usize = 2;
 
-/// All columns of a stored batch, by their place in the table.
+/// Reads a column of a stored batch by its index in the table.
 pub(super) type Stored<'a> = &'a dyn Fn(usize) -> Result<ArrayRef>;
 
 /// A condition, and the columns of the table that it reads.
@@ -41,7 +41,7 @@ struct Condition {
 }
 
 impl Condition {
-    /// Of an expression over all columns of a table.
+    /// Makes a condition of an expression over all columns of a table.
     fn new(expr: &Arc<dyn PhysicalExpr>, table: &Schema) -> Result<Self> {
         let mut reads: Vec<usize> = collect_columns(expr).iter().map(Column::index).collect();
         reads.sort_unstable();
@@ -64,7 +64,7 @@ impl Condition {
         })
     }
 
-    /// True for each row of a batch of what is read for which the condition is true.
+    /// For each row of the given columns, whether the condition is true; NULL counts as false.
     fn holds(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<BooleanArray> {
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
@@ -85,7 +85,8 @@ fn compares(operator: &Operator) -> bool {
     )
 }
 
-/// Whether an expression may be an error for some row: all but what compares columns and constants.
+/// Whether an expression may fail for some row. Only columns, constants, comparisons, IN, LIKE, IS NULL, AND, OR and
+/// NOT are known not to fail.
 fn may_fail(expr: &Arc<dyn PhysicalExpr>) -> bool {
     let mut may_fail = false;
     let visited = expr.apply(|part| {
@@ -108,7 +109,7 @@ fn may_fail(expr: &Arc<dyn PhysicalExpr>) -> bool {
     may_fail || visited.is_err()
 }
 
-/// A condition that comes to be while the query runs, and may change.
+/// A runtime filter: a condition that arises while the query runs, and may change.
 struct Runtime {
     filter: Arc<dyn PhysicalExpr>,
     tracking: DynamicFilterTracking,
@@ -124,7 +125,8 @@ pub(super) struct ScanFilter {
 }
 
 impl ScanFilter {
-    /// `exact` are the query's own, `runtime` no more than a help; both speak of the columns of `table`.
+    /// `exact` are the query's own conditions; `runtime` are optional filters that only save work. Both refer to the
+    /// columns of `table`.
     pub fn new(
         exact: &[Arc<dyn PhysicalExpr>],
         runtime: &[Arc<dyn PhysicalExpr>],
@@ -144,13 +146,13 @@ impl ScanFilter {
         })
     }
 
-    /// The columns that all conditions speak of.
+    /// The schema that all conditions refer to.
     pub fn table(&self) -> &SchemaRef {
         &self.table
     }
 
-    /// Takes what the runtime filters are now. Where one has changed, all that they ask for, in terms of the table's
-    /// columns.
+    /// Takes the current state of the runtime filters. If a filter has changed, returns the conjunction of all runtime
+    /// filters, over the table's columns.
     pub fn refresh(&mut self) -> Result<Option<Arc<dyn PhysicalExpr>>> {
         let is_new = std::mem::take(&mut self.is_new);
         let mut has_changed = false;
@@ -203,7 +205,8 @@ fn is_true(expr: &Arc<dyn PhysicalExpr>) -> bool {
     literal.is_some_and(|literal| literal.value() == &ScalarValue::Boolean(Some(true)))
 }
 
-/// What of a join's filter to ask for each row: where its keys can be looked up, their range says nothing more.
+/// The part of a join's runtime filter to evaluate per row: if the filter looks up keys, the range of the keys adds
+/// nothing.
 fn telling(filter: &Arc<dyn PhysicalExpr>) -> Arc<dyn PhysicalExpr> {
     let is_range = |part: &&Arc<dyn PhysicalExpr>| {
         let binary = part.downcast_ref::<BinaryExpr>();
@@ -215,18 +218,18 @@ fn telling(filter: &Arc<dyn PhysicalExpr>) -> Arc<dyn PhysicalExpr> {
     conjunction(asked.into_iter().cloned())
 }
 
-/// Which rows of a stored batch are left.
+/// The remaining rows of a stored batch.
 pub(super) struct Rows {
-    /// Positions in the batch; all without.
+    /// Positions in the batch; `None` for all rows.
     chosen: Option<UInt32Array>,
-    /// Which of them are left; all without.
+    /// Which of the chosen rows remain; `None` for all.
     mask: Option<BooleanArray>,
-    /// How many are chosen.
+    /// The number of chosen rows.
     count: usize,
 }
 
 impl Rows {
-    /// The rows of a batch of `count` that are alive.
+    /// The live rows of a batch of `count` rows.
     pub fn alive(count: usize, live: Option<BooleanArray>) -> Self {
         Self {
             chosen: None,
@@ -235,14 +238,14 @@ impl Rows {
         }
     }
 
-    /// How many are left.
+    /// The number of remaining rows.
     pub fn len(&self) -> usize {
         self.mask
             .as_ref()
             .map_or(self.count, BooleanArray::true_count)
     }
 
-    /// Chooses what is left.
+    /// Makes the remaining rows the chosen rows.
     fn settle(&mut self) -> Result<()> {
         let Some(mask) = self.mask.take() else {
             return Ok(());
@@ -259,7 +262,7 @@ impl Rows {
         Ok(())
     }
 
-    /// The columns that a condition reads, of the rows from `start` on that are chosen.
+    /// The columns that a condition reads, for `rows` chosen rows from `start` on.
     fn columns(
         &self,
         condition: &Condition,
@@ -279,7 +282,7 @@ impl Rows {
         columns.collect()
     }
 
-    /// How many of [`TRIED_ROWS`] rows a condition keeps; 0 of a small batch, which need not be tried.
+    /// How many of [`TRIED_ROWS`] rows a condition keeps; 0 for a small batch, which is not tried.
     fn tried(&self, condition: &Condition, stored: Stored<'_>) -> Result<usize> {
         if self.count <= 2 * TRIED_ROWS {
             return Ok(0);
@@ -307,7 +310,7 @@ impl Rows {
         Ok(())
     }
 
-    /// A way to gather the rows of any column.
+    /// Gathers the remaining rows of any column.
     pub fn gatherer(mut self) -> Result<Gatherer> {
         if self.chosen.is_some() {
             self.settle()?;

@@ -1,8 +1,8 @@
 //! [`SnapshotTable`]: the `TableProvider` of a table in a snapshot.
 //!
-//! Read only: its INSERT, UPDATE, DELETE and MERGE hooks stay DataFusion's refusals, because what DataFusion hands to
-//! them loses conditions. Writing goes through [`crate::sql::write`]. The primary key is not shown to
-//! the optimizer as a constraint: it is identity, not a promise that no two rows share it.
+//! Read only: the INSERT, UPDATE, DELETE and MERGE hooks keep DataFusion's default refusal, because DataFusion loses
+//! conditions when it calls them. Writing goes through [`crate::sql::write`]. The primary key is not exposed to the
+//! optimizer as a constraint: the key identifies rows, but nothing guarantees that no two rows share it.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ impl SnapshotTable {
         }
     }
 
-    /// The same with the row address as last column, for statements that write.
+    /// Like [`Self::new`], with the row address as last column, for statements that write.
     pub fn with_addresses(table: Arc<Table>, store: Arc<dyn Store>) -> Self {
         Self {
             schema: with_row_address(&table.definition.schema),
@@ -49,7 +49,7 @@ impl SnapshotTable {
         }
     }
 
-    /// Whether both are one table in one version.
+    /// Whether both are the same table in the same version.
     pub fn is_same_as(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.table, &other.table) && self.schema == other.schema
     }
@@ -65,7 +65,8 @@ impl SnapshotTable {
         Some(column_statistics(&fragments, column))
     }
 
-    /// Some columns of some rows from all over the table, deleted ones among them; `None` where they are not in memory.
+    /// A sample of rows across the table, deleted rows included, with the given columns; `None` if a fragment is not
+    /// in memory.
     pub fn sample<'a>(&self, columns: impl IntoIterator<Item = &'a str>) -> Option<RecordBatch> {
         const ROWS: usize = 4096;
         const PIECES: usize = 64;

@@ -16,7 +16,7 @@ use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use crate::fragment::{ColumnId, ValueRange};
 use crate::snapshot::Table;
 
-/// Which fragments may hold a row for which `predicate` is true; all where that cannot be told.
+/// The indices of the fragments that may hold a row for which `predicate` is true; all fragments if that is unknown.
 pub(crate) fn prune(
     table: &Table,
     schema: &SchemaRef,
@@ -45,8 +45,8 @@ pub(crate) fn prune(
     }
 }
 
-/// Whether each cast in a condition keeps the order of values, so that a range has a range: it is not so for a time of
-/// day, for whether a number is 0, or between texts and others.
+/// Whether each cast in a condition preserves the order of values, so that a cast range is still a range. Casts to a
+/// time of day or to a boolean, and between text and other types, do not.
 fn keeps_order(condition: &Arc<dyn PhysicalExpr>, schema: &SchemaRef) -> bool {
     let is_moment = |data_type: &DataType| {
         matches!(
@@ -76,8 +76,8 @@ fn keeps_order(condition: &Arc<dyn PhysicalExpr>, schema: &SchemaRef) -> bool {
     keeps && visited.is_ok()
 }
 
-/// The fragments' value ranges, in the form that pruning asks for. Ranges count deleted rows too, so they can only be
-/// wide.
+/// The fragments' value ranges, as DataFusion's [`PruningStatistics`]. The ranges include deleted rows, so they may be
+/// too wide but never too narrow.
 struct FragmentRanges<'a>(&'a Table);
 
 impl FragmentRanges<'_> {

@@ -11,10 +11,10 @@ use datafusion::common::Result;
 use crate::fragment::LiveFragment;
 use crate::snapshot::{Table, TableDefinition, row_address};
 
-/// The name of the column that names a row within one snapshot.
+/// The name of the row address column, which identifies a row within one snapshot.
 pub(crate) const ROW_ADDRESS: &str = "__row_address";
 
-/// A batch as it is stored, in the columns of its table, dead rows included.
+/// A stored batch in the columns of its table, deleted rows included.
 pub(crate) struct StoredBatch<'a> {
     pub batch: RecordBatch,
     live: &'a LiveFragment,
@@ -23,7 +23,7 @@ pub(crate) struct StoredBatch<'a> {
 }
 
 impl StoredBatch<'_> {
-    /// True for each row that is alive; `None` where all are.
+    /// True for each live row; `None` if all rows are live.
     pub fn live_rows(&self) -> Option<BooleanArray> {
         self.live.live_rows(self.start, self.batch.num_rows())
     }
@@ -61,14 +61,16 @@ pub(crate) fn stored_batches<'a>(
     })
 }
 
-/// The schema of stored rows: one that died may have a NULL where a column takes none since.
+/// The schema of stored rows, with all columns nullable: a deleted row may hold a NULL in a column that became NOT
+/// NULL later.
 pub(super) fn with_dead_rows(schema: &Schema) -> Schema {
     let fields = schema.fields().iter();
     let fields = fields.map(|field| Arc::new(field.as_ref().clone().with_nullable(true)));
     Schema::new(fields.collect::<Vec<_>>())
 }
 
-/// A column of the table as a fragment has it, or as rows have it that are older than the column.
+/// A column of the table from a batch of a fragment. A fragment older than the column gives the column's initial
+/// value, or NULL.
 pub(super) fn stored_column(
     live: &LiveFragment,
     definition: &TableDefinition,

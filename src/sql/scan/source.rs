@@ -29,7 +29,7 @@ use super::statistics::column_statistics;
 use super::stream::{FragmentStream, Partition};
 use crate::snapshot::Table;
 
-/// Some fragments of one table, some of its columns, in some partitions.
+/// A scan of some fragments and columns of one table, in partitions.
 #[derive(Debug, Clone)]
 pub(crate) struct FragmentSource {
     table: Arc<Table>,
@@ -37,23 +37,23 @@ pub(crate) struct FragmentSource {
     partitions: Vec<Vec<usize>>,
     /// Columns by index; the index past the last one is the row address.
     projection: Vec<usize>,
-    /// The schema of what comes out.
+    /// The output schema.
     schema: SchemaRef,
-    /// The most rows that come out.
+    /// The most rows that each partition returns.
     fetch: Option<usize>,
-    /// Conditions that each row that comes out fulfils, over all columns of the table and the row address.
+    /// The query's conditions, which all output rows fulfil, over all columns of the table and the row address.
     exact: Vec<Arc<dyn PhysicalExpr>>,
-    /// Filters that come to be while the query runs, over the same, as far as they help.
+    /// Runtime filters over the same columns, applied only where they save work.
     runtime: Vec<Arc<dyn PhysicalExpr>>,
     metrics: ExecutionPlanMetricsSet,
-    /// Of all partitions and each column, worked out when first asked for.
+    /// The statistics of each projected column over all partitions, computed at first use.
     columns: OnceLock<Vec<ColumnStatistics>>,
 }
 
 impl FragmentSource {
-    /// Reads the fragments at `places`, spread over at most `target_partitions` partitions, contiguous each.
+    /// Scans the fragments at `places`, split into at most `target_partitions` contiguous partitions.
     ///
-    /// `schema` is that of the columns `projection`.
+    /// `schema` is the schema of the columns in `projection`.
     pub fn plan(
         table: Arc<Table>,
         places: &[usize],
@@ -75,7 +75,7 @@ impl FragmentSource {
         })
     }
 
-    /// The same expression over all columns of the table.
+    /// Rewrites an expression over the projection to an expression over all columns of the table.
     fn over_table(&self, expr: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
         expr.transform_down(|expr| {
             let column = expr.downcast_ref::<Column>();
@@ -120,16 +120,16 @@ impl FragmentSource {
     }
 }
 
-/// What of a column's statistics DataFusion is told. It casts bounds as if casts kept the order of values and never
-/// failed: the least text would be that of the least number, and a plan fail over a number that no row of the query
-/// has.
+/// The column statistics that DataFusion gets: without bounds. DataFusion casts bounds as if casts preserved the order
+/// of values and never failed: the least text would be that of the least number, and a plan could fail on a number
+/// that no row of the query has.
 fn without_bounds(mut column: ColumnStatistics) -> ColumnStatistics {
     column.min_value = Precision::Absent;
     column.max_value = Precision::Absent;
     column
 }
 
-/// Cuts a list of fragments into runs of about equal rows. A small table stays in one.
+/// Splits a list of fragments into runs of about equal row counts. A small table stays in one run.
 fn spread(table: &Table, places: &[usize], target_partitions: usize) -> Vec<Vec<usize>> {
     const MIN_ROWS: u64 = 1 << 16;
     let total: u64 = places.iter().map(|p| table.fragments[*p].rows()).sum();
@@ -224,7 +224,7 @@ impl DataSource for FragmentSource {
         };
         statistics.total_byte_size = estimated_bytes(&self.schema, rows);
         statistics.column_statistics = self.column_statistics().to_vec();
-        // Some of the rows: the whole table's values are bounds.
+        // Only some of the rows are returned, so the statistics of all rows are only bounds.
         let has_filters = !self.exact.is_empty() || !self.runtime.is_empty();
         if partition.is_some() || self.fetch.is_some() || has_filters {
             statistics = statistics.to_inexact();
@@ -248,7 +248,7 @@ impl DataSource for FragmentSource {
         filters: Vec<Arc<dyn PhysicalExpr>>,
         _: &ConfigOptions,
     ) -> Result<FilterPushdownPropagation<Arc<dyn DataSource>>> {
-        // A limit counts the rows before a filter that came later.
+        // The limit counts rows before a filter that is added later, so the filter must stay above the scan.
         if self.fetch.is_some() {
             let refused = vec![PushedDown::No; filters.len()];
             return Ok(FilterPushdownPropagation::with_parent_pushdown_result(

@@ -6,13 +6,12 @@ use datafusion::common::{ColumnStatistics, ScalarValue};
 use crate::fragment::LiveFragment;
 use crate::snapshot::Column;
 
-/// The most fragments whose ranges are put together; past it planning would take longer than it saves.
+/// The most fragments whose ranges are merged; for more, planning would cost more time than it saves.
 const MAX_FRAGMENTS: usize = 256;
 
-/// The range and the NULLs of one column in some fragments, as far as that is cheap to know.
+/// The value range and NULL count of one column over some fragments; unknown if not cheap to compute.
 ///
-/// Exact where no row is deleted, for then the values of the fragments are those of the table. The range is for
-/// estimates alone.
+/// Exact if no row is deleted, because a fragment's range includes deleted rows. The range is for estimates only.
 pub(super) fn column_statistics(fragments: &[&LiveFragment], column: &Column) -> ColumnStatistics {
     let unknown = ColumnStatistics::new_unknown();
     let data_type = column.field.data_type();

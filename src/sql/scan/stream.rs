@@ -20,9 +20,9 @@ use super::read::{addresses, stored_column};
 use crate::runtime;
 use crate::snapshot::Table;
 
-/// How many rows are read before the runtime filters are looked at again, and how many times at most fragments are left
-/// out by what they have become: a TopK over many small fragments changes its filter with each.
+/// The rows to read before the runtime filters are checked for changes again.
 const LOOK_ROWS: usize = 1024;
+/// How many times a partition prunes at most: a TopK over many small fragments changes its filter with each fragment.
 const MOST_PRUNED: usize = 16;
 
 /// The input of one partition.
@@ -34,9 +34,9 @@ pub(super) struct Partition {
     pub projection: Vec<usize>,
     pub schema: SchemaRef,
     pub filter: Option<ScanFilter>,
-    /// The most rows that come out.
+    /// The most rows that the partition returns.
     pub fetch: Option<usize>,
-    /// Small batches are put together to this many rows.
+    /// Small batches are coalesced to this many rows.
     pub gathered_rows: Option<usize>,
 }
 
@@ -47,13 +47,13 @@ pub(super) struct FragmentStream {
     /// The position in the fragment at which the next batch starts.
     position: u32,
     left: usize,
-    /// The fragments that may hold a row that the runtime filters want; all without.
+    /// The fragments that may hold a row that passes the runtime filters; `None` for all.
     wanted: Option<Vec<usize>>,
-    /// The current state of the runtime filters.
+    /// The newest state of the runtime filters, until it is used for pruning.
     newer: Option<Arc<dyn PhysicalExpr>>,
-    /// The first fragment before which that may be looked at.
+    /// The first fragment at which pruning may run again.
     prune_at: usize,
-    /// Rows that were read since the runtime filters were looked at.
+    /// The rows read since the last check of the runtime filters.
     unseen: usize,
     small: Option<BatchCoalescer>,
     metrics: BaselineMetrics,
@@ -62,7 +62,7 @@ pub(super) struct FragmentStream {
 /// The result of one step of reading.
 enum Step {
     Batch(RecordBatch),
-    /// Of this batch nothing is left.
+    /// No rows: none of the batch remains, or the fragment is at its end or pruned.
     Nothing,
     End,
 }
@@ -125,7 +125,7 @@ impl FragmentStream {
         })
     }
 
-    /// Takes what the runtime filters have come to be, and leaves out fragments that they do not want.
+    /// Takes the current state of the runtime filters, and prunes fragments by this state.
     fn refresh(&mut self) -> Result<()> {
         let partition = &mut self.partition;
         let Some(filter) = &mut partition.filter else {
@@ -176,7 +176,7 @@ impl FragmentStream {
         )?)
     }
 
-    /// The next batch that comes out; `None` in `Ok` where others should have a turn first.
+    /// The next output batch; `Ok(None)` if the task should yield first.
     fn next_batch(&mut self) -> Option<Result<Option<RecordBatch>>> {
         let begun = runtime::now();
         loop {

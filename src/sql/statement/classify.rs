@@ -9,7 +9,7 @@ use crate::error::{DfOlapError, unsupported};
 use crate::sql::execution::session::Limits;
 use crate::sql::syntax::parse::{TextLimits, parse_statements};
 
-/// Reads a text of one statement.
+/// Parses a text of one statement.
 pub(crate) fn parse_one(sql: &str, limits: &Limits) -> Result<Statement, DfOlapError> {
     let mut statements = parse(sql, limits)?;
     match (statements.pop(), statements.is_empty()) {
@@ -21,7 +21,7 @@ pub(crate) fn parse_one(sql: &str, limits: &Limits) -> Result<Statement, DfOlapE
     }
 }
 
-/// Reads a text of any number of statements.
+/// Parses a text of any number of statements.
 pub(crate) fn parse(sql: &str, limits: &Limits) -> Result<Vec<Statement>, DfOlapError> {
     parse_statements(sql, &limits.text)?
         .into_iter()
@@ -83,7 +83,7 @@ fn classify_sql(statement: ast::Statement) -> Result<Statement, DfOlapError> {
         }
         S::Drop { object_type, .. } => return Err(unsupported(&format!("DROP {object_type}"))),
         S::ShowTables { .. } if statement.to_string() == "SHOW TABLES" => {
-            // The views of information_schema are not what is asked for.
+            // Leaves out the views of information_schema itself.
             let text = "SELECT * FROM information_schema.tables WHERE table_schema <> 'information_schema'";
             let query = parse_statements(text, &TextLimits::default())?.pop_front();
             return query.map_or_else(
@@ -144,7 +144,7 @@ fn classify_sql(statement: ast::Statement) -> Result<Statement, DfOlapError> {
     })
 }
 
-/// A query is a write where its body is one: `WITH … INSERT`.
+/// Classifies a query, which is a write if its body is a write: `WITH … INSERT`.
 fn classify_query(mut query: Box<ast::Query>) -> Result<Statement, DfOlapError> {
     use ast::SetExpr;
     let body = match query.body.as_mut() {

@@ -9,7 +9,7 @@ use datafusion::logical_expr::{Analyze, Explain, LogicalPlan, PlanType, ToString
 
 use crate::error::unsupported;
 
-/// The plan that shows `plan`, or runs and shows it.
+/// The plan of EXPLAIN or EXPLAIN ANALYZE for `plan`.
 pub(super) fn explain(
     options: &ExplainStatementOptions,
     plan: LogicalPlan,

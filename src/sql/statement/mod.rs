@@ -1,4 +1,4 @@
-//! [`Statement`]: what a parsed statement is, and its dispatch to the room that executes it.
+//! [`Statement`]: the kinds of parsed statements, and their dispatch to the modules that execute them.
 
 mod classify;
 mod explain;
@@ -25,7 +25,7 @@ use crate::sql::write::{delete, insert, merge, update};
 /// One statement.
 #[derive(Debug, Clone)]
 pub(crate) enum Statement {
-    /// Whatever only reads.
+    /// A statement that changes no table of the engine: a SELECT, SHOW, COPY TO.
     Query(Box<DFStatement>),
     Explain(ExplainStatementOptions, Box<Statement>),
     Write(Write),
@@ -47,7 +47,7 @@ pub(crate) enum Statement {
     Setting(Box<DFStatement>),
 }
 
-/// A statement that makes a change set. `with` are the CTEs that stood before it.
+/// A statement that makes a change set. The [`ast::With`] has the CTEs before the statement.
 #[derive(Debug, Clone)]
 pub(crate) enum Write {
     Insert(Option<ast::With>, Box<ast::Insert>),
@@ -95,7 +95,7 @@ impl Run {
         }
     }
 
-    /// Works out what a statement changes, and changes nothing.
+    /// Computes the changes of a statement without committing them.
     pub async fn effect(&self, write: &Write) -> Result<Effect, DfOlapError> {
         let effect = match write {
             Write::Insert(with, insert) => insert::effect(self, with, insert).await,
@@ -113,7 +113,7 @@ impl Run {
 }
 
 impl Write {
-    /// The name of the table or view that is written, near enough to keep writers of one table apart from others.
+    /// The name of the written table or view, approximate: used to queue the writers of one table, and in messages.
     pub fn target(&self) -> String {
         let factor = |factor: &ast::TableFactor| match factor {
             ast::TableFactor::Table { name, .. } => name.to_string(),
@@ -153,7 +153,7 @@ impl Write {
             .to_ascii_lowercase()
     }
 
-    /// True where the rows affected are what the statement is about.
+    /// True if the number of affected rows is meaningful.
     pub fn counts(&self) -> bool {
         !matches!(self, Self::Ddl(_))
     }

@@ -14,12 +14,12 @@ use crate::sql::planner::hide_row_address;
 pub(crate) struct Prepared {
     types: Vec<FieldRef>,
     pub statement: Statement,
-    /// Whether its text is not a short one.
+    /// Whether the statement's text is long, so that its tree may be deep.
     pub is_long: bool,
 }
 
 impl Prepared {
-    /// Keeps `statement`; names in it that do not exist are told now.
+    /// Prepares `statement`. Unknown tables and columns are reported now.
     pub fn new(
         run: &Run,
         types: Vec<ast::DataType>,
@@ -42,7 +42,7 @@ impl Prepared {
                 .map(|_| ()),
             _ => Ok(()),
         };
-        // Types that are not known before EXECUTE are no error yet; names are.
+        // Types may be unknown before EXECUTE, so only unknown tables and columns are errors now.
         match planned.map_err(|error| DfOlapError::from(hide_row_address(error))) {
             Err(error @ DfOlapError::TableNotFound(_)) => return Err(error),
             Err(error) if error.is_unknown_column() => return Err(error),

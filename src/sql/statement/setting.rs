@@ -18,7 +18,7 @@ pub(crate) struct Setting {
 }
 
 impl Run {
-    /// Reads a `SET` or `RESET` and refuses what is not allowed.
+    /// Plans a `SET` or `RESET`, and refuses settings that may not change.
     pub fn setting(&self, statement: DFStatement) -> Result<Setting, DfOlapError> {
         if !self.limits().settings {
             return Err(DfOlapError::Denied(
@@ -40,7 +40,7 @@ impl Run {
         let Some((_, why)) = REFUSED.iter().find(|(of, _)| setting.name.starts_with(of)) else {
             return Ok(setting);
         };
-        // Setting an option to its current value is allowed.
+        // Setting an option to its current value is allowed; RESET keeps that value.
         let known = self.state().config_options().entries();
         let known = known.into_iter().find(|entry| entry.key == setting.name);
         let value = known.and_then(|entry| entry.value);
@@ -59,7 +59,7 @@ impl Run {
     }
 }
 
-/// Settings by the start of their names that would have no effect, or a wrong one, and why.
+/// Prefixes of settings whose change would have no effect or a wrong effect, each with the reason.
 const REFUSED: [(&str, &str); 6] = [
     ("datafusion.runtime.", "the builder sets it"),
     (

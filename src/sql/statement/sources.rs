@@ -1,6 +1,7 @@
-//! External tables and files, where the builder allows them: `FROM 'path'`, CREATE EXTERNAL TABLE, INSERT INTO one.
+//! External tables and files, where the builder allows them: `FROM 'path'`, CREATE EXTERNAL TABLE, INSERT INTO an
+//! external table.
 //!
-//! Neither is part of a snapshot: an external table belongs to the engine's session and is gone with it.
+//! Neither is part of a snapshot: an external table belongs to the engine's session and ends with the session.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -23,7 +24,7 @@ use crate::sql::execution::Run;
 use crate::sql::planner::TABLE_AT;
 use crate::sql::planner::names::looks_like_a_file;
 
-/// A table that CREATE EXTERNAL TABLE made, and whether one of its name may be replaced.
+/// A table made by CREATE EXTERNAL TABLE, and how to treat an existing table of the same name.
 pub(crate) struct Created {
     pub name: String,
     pub table: Arc<dyn TableProvider>,
@@ -32,14 +33,14 @@ pub(crate) struct Created {
 }
 
 impl Run {
-    /// Opens what a statement reads that is in no current table: files, and tables as they were.
+    /// Opens the files and the earlier versions of tables that a statement reads.
     pub async fn open(&mut self, statement: &Statement) -> Result<(), DfOlapError> {
         let mut names = Names::default();
         names.statement(statement);
         self.open_named(names).await
     }
 
-    /// The same for a statement that writes.
+    /// Like [`Self::open`], for a statement that writes.
     pub async fn open_for(&mut self, write: &Write) -> Result<(), DfOlapError> {
         let mut names = Names::default();
         names.write(write);
@@ -68,7 +69,7 @@ impl Run {
                 Ok(first) => first.is_none(),
                 Err(error) => is_not_found(error),
             };
-            // It may be the name of a table that the statement makes.
+            // The name may be that of a table that the statement creates.
             if is_missing {
                 continue;
             }
@@ -129,7 +130,7 @@ impl Run {
 
     /// The plan of an INSERT into an external table; `None` for any other statement.
     ///
-    /// DataFusion adds files to the table's folder. No version of the database knows of it.
+    /// DataFusion adds files to the table's folder. These files are part of no version of the database.
     pub fn external_insert(&self, write: &Write) -> Result<Option<LogicalPlan>, DfOlapError> {
         if !self.inserts_into_external(write) {
             return Ok(None);
@@ -168,7 +169,7 @@ impl Run {
         self.context.snapshot.relation(name).is_none() && self.context.externals.contains_key(name)
     }
 
-    /// The external tables that a DROP TABLE names; an error where it names others beside them.
+    /// The external tables that a DROP TABLE names; an error if the DROP TABLE names other tables too.
     pub fn dropped_externals(&self, write: &Write) -> Result<Vec<String>, DfOlapError> {
         let Write::Ddl(statement) = write else {
             return Ok(Vec::new());
@@ -195,7 +196,7 @@ impl Run {
     }
 }
 
-/// Whether a store says that what it was asked for is not there.
+/// Whether an error says that an object store does not have the requested object.
 fn is_not_found(error: &DataFusionError) -> bool {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = cause {
@@ -207,12 +208,12 @@ fn is_not_found(error: &DataFusionError) -> bool {
     false
 }
 
-/// The external names that a statement refers to.
+/// The table names and [`TABLE_AT`] calls of a statement.
 #[derive(Default)]
 struct Names {
-    /// The names that it uses as tables, as they are written.
+    /// Unqualified table names, as written.
     tables: BTreeSet<String>,
-    /// Its calls of [`TABLE_AT`].
+    /// Calls of [`TABLE_AT`].
     past: Vec<ast::TableFunctionArgs>,
 }
 

@@ -13,7 +13,7 @@ use crate::sql::planner::{PastTable, TABLE_AT};
 use crate::upkeep::At;
 
 impl Run {
-    /// Reads the state that a call of [`TABLE_AT`] asks for, so that it is there when the statement is planned.
+    /// Loads the snapshot that a call of [`TABLE_AT`] reads, so that planning finds the table.
     pub async fn open_past(&mut self, call: &ast::TableFunctionArgs) -> Result<(), DfOlapError> {
         let wrong = || {
             DfOlapError::Invalid(format!(

@@ -1,9 +1,9 @@
 //! Rewrites syntax of PostgreSQL and DuckDB to equivalent syntax that DataFusion's planner supports.
 //!
-//! `FROM t` without a list, `SEMI JOIN` and `ANTI JOIN` without a side, `LIKE … ESCAPE` with any character,
-//! `INTERVAL (x) DAY` of an expression, `//`, `(s).field`, `GROUP BY ()` and HAVING that makes a group by itself, and
-//! lists of outer columns: DataFusion reads what stands in `[a, b]` as if no query stood around, but not what a
-//! function is given.
+//! `FROM t` without a SELECT list, `SEMI JOIN` and `ANTI JOIN` without a side, `LIKE … ESCAPE` with any character,
+//! `INTERVAL (x) DAY` of an expression, `//`, `(s).field`, `GROUP BY ()`, HAVING without GROUP BY and aggregates, and
+//! lists of outer columns: DataFusion does not resolve outer columns in `[a, b]`, but does in the arguments of
+//! `make_array`.
 
 use std::ops::ControlFlow;
 
@@ -18,7 +18,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 use super::dialect::EngineDialect;
 use super::selects::selects;
 
-/// Rewrites what is spelled in another way.
+/// Rewrites such syntax in a statement.
 pub(crate) struct Spelling;
 
 impl VisitorMut for Spelling {
@@ -57,7 +57,7 @@ impl VisitorMut for Spelling {
                 *expr = call(Ident::new("make_array"), std::mem::take(&mut list.elem));
             }
             Expr::BinaryOp { op, .. } if *op == BinaryOperator::DuckIntegerDivide => {
-                // Whole numbers divided are a whole number anyway.
+                // `/` of two integers is an integer already.
                 *op = BinaryOperator::Divide;
             }
             Expr::Interval(interval) => {
@@ -71,7 +71,7 @@ impl VisitorMut for Spelling {
     }
 }
 
-/// A semi or anti join keeps rows of the table to its left, and a query without a list has all columns, as in DuckDB.
+/// A semi or anti join keeps rows of its left table, and a query without a SELECT list has all columns, as in DuckDB.
 fn select(select: &mut Select) {
     if select.flavor == SelectFlavor::FromFirstNoSelect {
         select.flavor = SelectFlavor::Standard;
@@ -84,7 +84,8 @@ fn select(select: &mut Select) {
     }
 }
 
-/// Whether all rows are one group, of which no aggregate function speaks.
+/// Whether all rows are one group although DataFusion would not see that: `GROUP BY ()`, or HAVING without GROUP BY
+/// and without any function call.
 fn has_one_group(select: &Select) -> bool {
     match &select.group_by {
         GroupByExpr::Expressions(keys, more) if keys.is_empty() && more.is_empty() => {
@@ -101,7 +102,7 @@ fn has_one_group(select: &Select) -> bool {
     }
 }
 
-/// Looks for the call of a function.
+/// Looks for a function call.
 struct Calls;
 
 impl Visitor for Calls {
@@ -136,7 +137,7 @@ fn joins(table: &mut TableWithJoins) {
     }
 }
 
-/// `(s)['a']` for `(s).a`; what follows the name of a table or column is left to the planner.
+/// Rewrites `(s).a` to `(s)['a']`; the planner resolves fields that directly follow the name of a table or column.
 fn fields_by_text(root: &Expr, chain: &mut [AccessExpr]) {
     let is_field = |access: &AccessExpr| matches!(access, AccessExpr::Dot(Expr::Identifier(_)));
     let names = match root {
@@ -163,7 +164,7 @@ fn text_of(value: &ValueWithSpan) -> Option<&str> {
     }
 }
 
-/// A pattern whose escapes are backslashes, which is all that Arrow knows.
+/// The pattern with backslashes as escapes, the only escape character that Arrow supports.
 fn with_backslashes(pattern: &Expr, escape: Option<char>) -> Option<Expr> {
     if let Expr::Value(ValueWithSpan {
         value: Value::SingleQuotedString(text),
@@ -203,7 +204,7 @@ fn with_backslashes(pattern: &Expr, escape: Option<char>) -> Option<Expr> {
     parsed(&text, "__pattern", pattern)
 }
 
-/// `CAST(x || ' DAY' AS INTERVAL)` for `INTERVAL (x) DAY`.
+/// Rewrites `INTERVAL (x) DAY` to `CAST(x || ' DAY' AS INTERVAL)`.
 fn as_text(interval: &Interval) -> Option<Expr> {
     let is_worked_out = matches!(
         interval.value.as_ref(),
@@ -221,7 +222,7 @@ fn as_text(interval: &Interval) -> Option<Expr> {
     parsed(&text, "__value", &interval.value)
 }
 
-/// The call of a function.
+/// A call of the function `name`.
 pub(crate) fn call(name: Ident, args: Vec<Expr>) -> Expr {
     let args = args.into_iter().map(FunctionArgExpr::Expr);
     Expr::Function(Function {
@@ -240,7 +241,7 @@ pub(crate) fn call(name: Ident, args: Vec<Expr>) -> Expr {
     })
 }
 
-/// An expression with `name` in it, and `value` in its place.
+/// Parses `text` as an expression and replaces the identifier `name` in it with `value`.
 fn parsed(text: &str, name: &str, value: &Expr) -> Option<Expr> {
     struct Put<'a>(&'a str, &'a Expr);
     impl VisitorMut for Put<'_> {

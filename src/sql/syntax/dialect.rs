@@ -1,8 +1,8 @@
-//! The dialect of SQL: sqlparser's generic one, with PostgreSQL's precedence of operators.
+//! The SQL dialect: sqlparser's generic dialect with PostgreSQL's operator precedence.
 //!
-//! The generic dialect reads `a IS DISTINCT FROM b OR c` as `a IS DISTINCT FROM (b OR c)`, binds `||` more tightly than
-//! `+`, and `=` as tightly as `BETWEEN`. What is here can go when sqlparser lets a dialect choose its features and its
-//! precedences apart, and the right operand of its `IS DISTINCT FROM` ends where it should.
+//! The generic dialect reads `a IS DISTINCT FROM b OR c` as `a IS DISTINCT FROM (b OR c)`, binds `||` more tightly
+//! than `+`, and `=` as tightly as `BETWEEN`. This module can go when sqlparser lets a dialect choose its features
+//! and its precedences separately, and parses the right operand of `IS DISTINCT FROM` correctly.
 
 use std::any::TypeId;
 
@@ -16,7 +16,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 #[derive(Debug)]
 pub(crate) struct EngineDialect;
 
-/// The generic dialect's own answers to what it supports.
+/// Delegates feature flags to the generic dialect.
 macro_rules! generic {
     ($($feature:ident)*) => {
         $(fn $feature(&self) -> bool {
@@ -26,7 +26,7 @@ macro_rules! generic {
 }
 
 impl Dialect for EngineDialect {
-    // The parser asks of some syntax whether the dialect is the generic one.
+    // For some syntax, the parser checks whether the dialect is the generic one.
     fn dialect(&self) -> TypeId {
         TypeId::of::<GenericDialect>()
     }
@@ -47,9 +47,9 @@ impl Dialect for EngineDialect {
     fn prec_value(&self, prec: Precedence) -> u8 {
         let postgres = PostgreSqlDialect {};
         match prec {
-            // DataFusion's `^` is PostgreSQL's `#`, exclusive or, and no power.
+            // DataFusion's `^` is PostgreSQL's `#`, exclusive or, not power.
             Precedence::Caret => postgres.prec_value(Precedence::PgOther),
-            // In `[from:to]` and `{key: value}` it ends an operand.
+            // In `[from:to]` and `{key: value}` the colon ends an operand.
             Precedence::Colon => postgres.prec_value(Precedence::Between),
             prec => postgres.prec_value(prec),
         }
@@ -62,7 +62,7 @@ impl Dialect for EngineDialect {
         }
     }
 
-    // `IS [NOT] DISTINCT FROM`, whose right operand ends before what binds less tightly.
+    // `IS [NOT] DISTINCT FROM`, whose right operand ends before an operator that binds less tightly, and `IN` lists.
     fn parse_infix(
         &self,
         parser: &mut Parser,
@@ -89,7 +89,7 @@ impl Dialect for EngineDialect {
         true
     }
 
-    /// `1_000`, which would be a 1 that is called `_000`.
+    /// `1_000`, which would otherwise be the number 1 with the alias `_000`.
     fn supports_numeric_literal_underscores(&self) -> bool {
         true
     }
@@ -98,7 +98,7 @@ impl Dialect for EngineDialect {
         true
     }
 
-    /// `NOT EXISTS (…) IN (…)` is the contrary of `EXISTS (…) IN (…)`, as NOT binds less tightly.
+    /// `NOT EXISTS (…) IN (…)` negates `EXISTS (…) IN (…)`, because NOT binds less tightly than IN.
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
         if !parser.parse_keywords(&[Keyword::NOT, Keyword::EXISTS]) {
             return None;
@@ -189,8 +189,8 @@ impl Dialect for EngineDialect {
     }
 }
 
-/// `x IN ((SELECT …), y)`, whose first value the parser takes for the subquery of `x IN (SELECT …)`. What stands behind
-/// that value tells: trying both would double at each level of nesting.
+/// `x IN ((SELECT …), y)`, whose first value the parser takes for the subquery of `x IN (SELECT …)`. The token after
+/// that value decides between the two; trying both would double the work at each level of nesting.
 fn in_list(parser: &mut Parser, left: &Expr) -> Option<Result<Expr, ParserError>> {
     let not = usize::from(parser.peek_keyword(Keyword::NOT));
     let follows =
@@ -217,8 +217,7 @@ fn in_list(parser: &mut Parser, left: &Expr) -> Option<Result<Expr, ParserError>
     Some(list())
 }
 
-/// Whether what the second parenthesis that follows encloses is a value among others, and not all or part of a
-/// subquery.
+/// Whether the second opening parenthesis ahead encloses a value of a list, and not all or part of a subquery.
 fn is_value(parser: &Parser) -> bool {
     use Keyword::{EXCEPT, FETCH, INTERSECT, LIMIT, MINUS, OFFSET, ORDER, UNION};
     let mut open = 0_usize;
@@ -253,7 +252,7 @@ mod tests {
 
     use super::*;
 
-    /// PostgreSQL's table, the tightest first.
+    /// PostgreSQL's precedence table, the tightest operators first.
     const INFIX: [(u8, &[&str]); 7] = [
         (10, &["*", "/", "%"]),
         (9, &["+", "-"]),
@@ -291,7 +290,7 @@ mod tests {
     ];
     const PREFIX: [(u8, &str); 3] = [(11, "-"), (11, "+"), (4, "NOT")];
 
-    /// An expression with all its parentheses, and no others.
+    /// The expression with parentheses around each operation, and no others.
     fn grouped(text: &str) -> String {
         struct Group;
         impl VisitorMut for Group {
@@ -315,7 +314,8 @@ mod tests {
         expr.to_string()
     }
 
-    /// Every infix operator as text between its operands, its middle one within.
+    /// Every infix operator: its rank, the text between its operands (with the middle operand, if any), and the text
+    /// after them.
     fn infix() -> Vec<(u8, String, String)> {
         let of_table = INFIX
             .iter()
@@ -349,7 +349,7 @@ mod tests {
                     true => format!("(a {op} b{end}) {other} c{other_end}"),
                     false => format!("a {op} (b {other} c{other_end}){end}"),
                 };
-                // What has an end of its own after a looser operator is another text.
+                // Before a tighter operator, ESCAPE would stand in another place than in `meant`.
                 if end.is_empty() || rank >= other_rank {
                     same(format!("a {op} b{end} {other} c{other_end}"), meant);
                 }

@@ -1,14 +1,14 @@
 //! Works around the parser, which misreads keys of ROLLUP, CUBE and GROUPING SETS that begin with a parenthesis:
 //! `ROLLUP ((a)[2])`.
 //!
-//! The parser reads each key of ROLLUP, CUBE and GROUPING SETS that begins with a parenthesis as a list of keys, so the
-//! whole key gets one around it. It leaves out the parentheses around a single key where it writes one, so the text of
-//! a view needs that too.
+//! The parser reads each key of ROLLUP, CUBE and GROUPING SETS that begins with a parenthesis as a list of keys, so
+//! the whole key is enclosed in another pair of parentheses. sqlparser's `Display` omits the parentheses around a
+//! single key, so the stored text of a view needs the same fix.
 
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-/// Puts such keys in parentheses.
+/// Encloses such keys in parentheses.
 pub(super) fn enclose(tokens: &mut Vec<TokenWithSpan>) {
     let mut inserted = Vec::new();
     for at in 0..tokens.len() {
@@ -16,7 +16,7 @@ pub(super) fn enclose(tokens: &mut Vec<TokenWithSpan>) {
             enclose_keys(tokens, at, &mut inserted);
         }
     }
-    // From the last on, so that the places of the others stay.
+    // From the last to the first, so that the remaining positions stay valid.
     inserted.sort_by_key(|(place, _)| *place);
     for (place, token) in inserted.iter().rev() {
         let span = tokens[*place].span;
@@ -29,7 +29,7 @@ fn is_space(token: &TokenWithSpan) -> bool {
     matches!(token.token, Token::Whitespace(_))
 }
 
-/// Whether what comes next is the list of ROLLUP, CUBE or GROUPING SETS.
+/// Whether the tokens before a parenthesis end with ROLLUP, CUBE or GROUPING SETS.
 fn begins_sets(before: &[TokenWithSpan]) -> bool {
     let mut words = before.iter().rev().filter(|token| !is_space(token));
     let mut keyword = || match &words.next()?.token {
@@ -43,13 +43,13 @@ fn begins_sets(before: &[TokenWithSpan]) -> bool {
     }
 }
 
-/// Notes where to enclose keys of the list that begins at `open`.
+/// Records where to insert parentheses in the list that begins at `open`.
 fn enclose_keys(tokens: &[TokenWithSpan], open: usize, inserted: &mut Vec<(usize, Token)>) {
     let mut depth = 0;
     let mut key = None;
-    // Where the parenthesis at the key's start is closed.
+    // The position that closes the parenthesis at the key's start.
     let mut closed = None;
-    // Behind the key's last token.
+    // The position after the key's last token.
     let mut end = open + 1;
     for (at, token) in tokens.iter().enumerate().skip(open) {
         let is_end = depth == 1 && matches!(token.token, Token::Comma | Token::RParen);

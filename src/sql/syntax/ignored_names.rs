@@ -1,8 +1,8 @@
 //! SELECT lists whose column names are not visible, and which may have duplicates.
 //!
-//! The columns of a set operation are called as those of its first query; those of a derived table or a CTE with a list
-//! of names, as that list says; those of EXISTS are not read at all. DataFusion wants different names in each list, so
-//! there they get some.
+//! A set operation takes its column names from its first query; a derived table or a CTE with a list of column names
+//! takes them from that list; EXISTS reads no columns. DataFusion requires distinct names in each SELECT list, so the
+//! columns of such lists get unique aliases.
 
 use std::ops::ControlFlow;
 
@@ -12,22 +12,22 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::selects::all_selects;
 
-/// Ends what a column is called in the result; a number follows.
+/// Separates the name that a column has in the result from a number that makes the name unique.
 pub(crate) const END: char = '\u{1}';
 
-/// A name of its own for a column that is called like another one.
+/// A unique name for a column that has the same name as another column.
 pub(crate) fn apart(name: &str, number: usize) -> Ident {
     Ident::with_quote('"', format!("{name}{END}{number}"))
 }
 
-/// Names the columns of such lists of a query.
+/// Gives the columns of such lists of a query unique names.
 pub(crate) fn name_unread(query: &mut Query) {
     let _ = query.visit(&mut IgnoredNames);
 }
 
 struct IgnoredNames;
 
-/// Names the columns of a body, which are those of its first query.
+/// Names the columns of the first SELECT of a body, which determines the column names of the body.
 fn name(body: &mut SetExpr) {
     let Some(select) = all_selects(body).into_iter().next() else {
         return;
@@ -45,7 +45,7 @@ fn name(body: &mut SetExpr) {
     }
 }
 
-/// Names the columns of all queries of a set operation but the first.
+/// Names the columns of all queries of a set operation except the first.
 fn name_after_first(body: &mut SetExpr) {
     let mut open = vec![(body, true)];
     while let Some((body, is_first)) = open.pop() {

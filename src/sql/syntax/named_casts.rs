@@ -1,8 +1,9 @@
 //! Gives casts distinct column names.
 //!
-//! DataFusion names a cast as what is cast: two keys of `GROUP BY x, CAST(x AS DATE)` have one name then, and so have
-//! `min(x)` and `min(CAST(x AS TEXT))`. It refuses both, for it finds the columns of an aggregate by name. Within a
-//! CASE whose condition names the type, a cast has a name of its own, and the optimizer takes the CASE away.
+//! DataFusion gives a cast the name of its operand: the two keys of `GROUP BY x, CAST(x AS DATE)` have the same
+//! name, and so have `min(x)` and `min(CAST(x AS TEXT))`. DataFusion refuses both, because it resolves the columns
+//! of an aggregate by name. Inside a CASE whose condition names the type, a cast has a distinct name; the optimizer
+//! removes the CASE.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -15,11 +16,11 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::selects::selects;
 
-/// Gives the casts of an expression names, but not those of subqueries in it.
+/// Gives the casts of an expression distinct names, except in its subqueries.
 #[derive(Default)]
 pub(crate) struct NamedCasts {
     pub found: bool,
-    /// How many subqueries the expression at hand stands in.
+    /// How many subqueries enclose the current expression.
     within: usize,
 }
 
@@ -62,11 +63,11 @@ impl VisitorMut for NamedCasts {
     }
 }
 
-/// Names the casts of SELECTs of a query, at any depth.
+/// Gives the casts in the SELECTs of a query distinct names, at any depth.
 pub(crate) struct NamedKeys<'a> {
-    /// What an item of a list that has no alias is called.
+    /// The column name of a SELECT item without an alias.
     pub name: &'a dyn Fn(&Select, &SelectItem) -> Ident,
-    /// Of all, and not only of those with two keys of one name.
+    /// Whether to change all SELECTs, and not only those with two group keys of one name.
     pub all: bool,
 }
 
@@ -101,7 +102,7 @@ impl NamedKeys<'_> {
     }
 }
 
-/// Whether a query has a SELECT with keys of one name, at any depth.
+/// Whether a query has a SELECT with two group keys of one name, at any depth.
 pub(crate) fn has_keys_of_one_name(query: &Query) -> bool {
     use datafusion::sql::sqlparser::ast::{Visit, Visitor};
     struct Look;
@@ -118,7 +119,7 @@ pub(crate) fn has_keys_of_one_name(query: &Query) -> bool {
     query.visit(&mut Look).is_break()
 }
 
-/// Whether two keys are the same but for casts and the tables of columns.
+/// Whether two group keys differ only in casts, parentheses and the table names of columns.
 fn would_be_one(select: &Select) -> bool {
     let items = || {
         let items = select.projection.iter();
@@ -171,7 +172,7 @@ fn would_be_one(select: &Select) -> bool {
     bare.found && names.len() < texts.len()
 }
 
-/// Takes casts, parentheses and the tables of columns away.
+/// Removes casts, parentheses and the table names of columns.
 #[derive(Default)]
 struct Bare {
     found: bool,
@@ -210,7 +211,7 @@ impl VisitorMut for NamedKeys<'_> {
                 let _ = keys.visit(&mut NamedCasts::default());
             }
         } else {
-            // A query in parentheses is visited by itself.
+            // A query in parentheses has its own visit.
             for select in selects(&mut query.body) {
                 self.select(select);
             }

@@ -1,7 +1,7 @@
 //! Rewrites `ORDER BY ALL` to the ordinals of all columns.
 //!
-//! DataFusion puts the names of the columns in its place, as if they had been written without quotes, and nothing above
-//! a set operation.
+//! DataFusion expands `ORDER BY ALL` to the column names as if they were unquoted, and to nothing above a set
+//! operation.
 
 use std::ops::ControlFlow;
 
@@ -18,7 +18,7 @@ fn is_asked(query: &Query) -> bool {
     order_by.is_some_and(|order_by| matches!(order_by.kind, OrderByKind::All(_)))
 }
 
-/// Numbers the columns of a query, where the text says how many they are; within another query it has to.
+/// Replaces `ORDER BY ALL` if the number of columns follows from the text. Refuses it within another query otherwise.
 pub(super) fn number(query: &mut Query, is_within: bool) -> ControlFlow<DfOlapError> {
     if !is_asked(query) {
         return ControlFlow::Continue(());
@@ -36,7 +36,7 @@ pub(super) fn number(query: &mut Query, is_within: bool) -> ControlFlow<DfOlapEr
     ControlFlow::Continue(())
 }
 
-/// The same where a plan says it.
+/// Replaces `ORDER BY ALL` with the number of columns of the query's plan.
 pub(crate) fn number_planned(
     query: &mut Query,
     plan: impl FnOnce(Query) -> Result<LogicalPlan>,

@@ -1,5 +1,5 @@
-//! Numbers the positional parameters: sqlparser keeps each `?` as it is, and DataFusion takes all of them for the
-//! first.
+//! Numbers the positional parameters: sqlparser leaves each `?` unnumbered, and DataFusion takes every `?` for the
+//! first parameter.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -9,18 +9,18 @@ use datafusion::sql::sqlparser::tokenizer::Location;
 
 use crate::error::DfOlapError;
 
-/// The parameters that a visit of all statements of a text finds.
+/// The parameters of a text, collected by a visit of all its statements.
 #[derive(Default)]
 pub(super) struct Found {
-    /// Where each `?` stands.
+    /// The position of each `?`.
     places: BTreeSet<Location>,
-    /// Any other parameter.
+    /// A parameter of another form, if there is one.
     named: Option<String>,
 }
 
 impl Found {
-    /// What names each `?` in a further visit `$1`, `$2`, … in the order of the text; `None` where there is none. A
-    /// text that has `$1` or `$name` too is refused.
+    /// A visitor that renames each `?` to `$1`, `$2`, … in the order of the text; `None` if there is no `?`. A text
+    /// that also has `$1` or `$name` is refused.
     pub fn numbered(self) -> Result<Option<Numbered>, DfOlapError> {
         match self.named {
             _ if self.places.is_empty() => Ok(None),
@@ -47,7 +47,7 @@ impl VisitorMut for Found {
     }
 }
 
-/// Where each `?` stands, in the order of the text.
+/// The position of each `?`, in the order of the text.
 pub(super) struct Numbered(Vec<Location>);
 
 impl VisitorMut for Numbered {

@@ -1,7 +1,7 @@
 //! The parser, with limits on length, nesting and chains that are checked before anything recursive sees the text.
 //!
-//! The parser, the planner and even the destructor of a parsed statement recurse as deep as an expression is nested or
-//! a chain of operators is long, so both are measured on the tokens, in one pass without recursion.
+//! The parser, the planner and even the destructor of a parsed statement recurse to the depth of nested expressions
+//! and along chains of operators, so both are measured on the tokens, in one pass without recursion.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -23,11 +23,12 @@ use crate::error::DfOlapError;
 /// Bounds on a statement's text.
 #[derive(Debug, Clone)]
 pub(crate) struct TextLimits {
-    /// The longest text, in bytes.
+    /// The maximum length of a text, in bytes.
     pub text_bytes: usize,
-    /// The most operators, postfixes or joined parts between two commas or clauses.
+    /// The maximum number of operators and postfixes between two commas or clauses, and of joined tables or combined
+    /// queries.
     pub chain: usize,
-    /// The deepest nesting of parentheses and brackets, and of what the parser nests itself.
+    /// The maximum nesting of parentheses and brackets, and of the parser's own recursion.
     pub depth: usize,
 }
 
@@ -41,8 +42,7 @@ impl Default for TextLimits {
     }
 }
 
-/// Whether a text is one for whose tree any stack will do: it is not long, and little in it stands in parentheses in
-/// parentheses.
+/// Whether the statement's tree is shallow enough for any stack: the text is short and has few levels of parentheses.
 pub(crate) fn is_short(sql: &str) -> bool {
     const BYTES: usize = 4096;
     const DEPTH: usize = 8;
@@ -61,7 +61,7 @@ pub(crate) fn is_short(sql: &str) -> bool {
     deepest <= DEPTH
 }
 
-/// All statements of a text.
+/// Parses all statements of a text.
 pub(crate) fn parse_statements(
     sql: &str,
     limits: &TextLimits,
@@ -93,7 +93,7 @@ pub(crate) fn parse_statements(
     Ok(statements)
 }
 
-/// Leads a visitor through what is SQL in a statement.
+/// Applies a visitor to the sqlparser nodes of a statement.
 fn visit<V: VisitorMut>(statement: &mut DFStatement, visitor: &mut V) -> ControlFlow<V::Break> {
     match statement {
         DFStatement::Statement(statement) => statement.visit(visitor),
@@ -106,7 +106,7 @@ fn visit<V: VisitorMut>(statement: &mut DFStatement, visitor: &mut V) -> Control
     }
 }
 
-/// The tokens of a text that keeps to the limits.
+/// Tokenizes a text and checks it against the limits.
 fn tokens(sql: &str, limits: &TextLimits) -> Result<Vec<TokenWithSpan>, DfOlapError> {
     if sql.len() > limits.text_bytes {
         return Err(DfOlapError::ResourcesExhausted(format!(
@@ -124,7 +124,7 @@ fn tokens(sql: &str, limits: &TextLimits) -> Result<Vec<TokenWithSpan>, DfOlapEr
         let Some(level) = open.last_mut() else { break };
         match &token.token {
             Token::LParen | Token::LBracket | Token::LBrace => {
-                // A call, subscript or group is one more link of the chain it stands in.
+                // A call, subscript or group is one more link of the surrounding chain.
                 level.operators += 1;
                 open.push(Level::default());
             }
@@ -168,9 +168,9 @@ fn tokens(sql: &str, limits: &TextLimits) -> Result<Vec<TokenWithSpan>, DfOlapEr
 /// Counters for one level of parentheses.
 #[derive(Default)]
 struct Level {
-    /// Links of the expression at hand.
+    /// Links of the current expression.
     operators: usize,
-    /// Tables and queries joined or united.
+    /// Joined tables and queries combined by set operations.
     clauses: usize,
     in_from: bool,
 }

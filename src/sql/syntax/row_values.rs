@@ -1,7 +1,8 @@
 //! Rewrites `(a, b) IN (SELECT …)`, which DataFusion does not plan, to `EXISTS`.
 //!
-//! True for a row whose columns are all equal, else NULL where NULLs may have made one equal, else false. What may be
-//! NULL is asked of each side on its own, so that each time one side of the comparison has few rows.
+//! The result is TRUE if a row of the subquery equals the values, else NULL if a row could equal them but for NULLs,
+//! else FALSE. NULLs in the subquery's columns and NULLs in the values have an `EXISTS` each, so that each
+//! comparison has few rows on one side.
 
 use std::ops::ControlFlow;
 
@@ -47,8 +48,8 @@ fn row(expr: &Expr) -> Option<&[Expr]> {
     }
 }
 
-/// The names that stand for the subquery's columns and for the values, until these are put in. No column of the query
-/// around it has the first ones: they are looked up first.
+/// Names for the subquery's columns, or placeholders for the values. The names of the columns must not occur in the
+/// outer query, because they are resolved before outer columns.
 fn names(kind: char, count: usize) -> Vec<String> {
     (1..=count).map(|n| format!("__row_{kind}{n}")).collect()
 }

@@ -2,12 +2,12 @@
 
 use datafusion::sql::sqlparser::ast::{Select, SetExpr};
 
-/// The SELECTs of a body and of its set operations, as they are written. A query in parentheses is left out.
+/// The SELECTs of a body and of its set operations, in the order of the text, except those in parentheses.
 pub(super) fn selects(body: &mut SetExpr) -> Vec<&mut Select> {
     found(body, false)
 }
 
-/// The same, with those of queries in parentheses.
+/// Like [`selects`], including those in parentheses.
 pub(crate) fn all_selects(body: &mut SetExpr) -> Vec<&mut Select> {
     found(body, true)
 }

@@ -9,8 +9,8 @@ use datafusion::sql::sqlparser::ast::{self, VisitMut, VisitorMut};
 use super::parse::{TextLimits, parse_statements};
 use crate::snapshot::View;
 
-/// A text that is parsed to `node` again. The parser's own way of writing takes two quotes in a string for one that is
-/// escaped already, and two minus signs make a comment.
+/// SQL text that parses to `node` again. sqlparser's `Display` takes two quotes in a string for one escaped quote,
+/// and writes two nested minus signs without a space, which starts a comment.
 pub(crate) fn text(node: &(impl VisitMut + Display + Clone)) -> String {
     struct Escape;
     impl VisitorMut for Escape {
@@ -38,7 +38,7 @@ pub(crate) fn text(node: &(impl VisitMut + Display + Clone)) -> String {
     escaped.to_string()
 }
 
-/// The query of a view, parsed.
+/// The parsed query of a view.
 pub(crate) fn view_query(view: &View) -> Option<ast::Query> {
     let mut statements = parse_statements(&view.query, &TextLimits::default()).ok()?;
     match statements.pop_front()? {

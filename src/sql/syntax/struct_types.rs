@@ -1,14 +1,14 @@
 //! Rewrites DuckDB's struct types, `STRUCT(a INT, b TEXT)`, to the dialect's: `STRUCT<a INT, b TEXT>`.
 //!
-//! The parser asks whether the dialect is DuckDB's before it reads the one, and has the other for all. As calls of the
-//! function `struct` have no two words beside each other, a type is told from a call by its first field.
+//! The parser reads the first form only in the DuckDB dialect, and the second form in the generic one. A call of the
+//! function `struct` does not begin with two words side by side, so the first field distinguishes a type from a call.
 
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-/// Writes such types in the words of the dialect.
+/// Replaces the parentheses of such types with angle brackets.
 pub(super) fn respell(tokens: &mut [TokenWithSpan]) {
-    // Of each parenthesis that is open whether it is that of a type.
+    // For each open parenthesis, whether it encloses the fields of a type.
     let mut open = Vec::new();
     for at in 0..tokens.len() {
         match tokens[at].token {
@@ -40,7 +40,7 @@ fn is_type(tokens: &[TokenWithSpan], at: usize) -> bool {
     let (Token::Word(name), Token::Word(data_type)) = (&name.token, &data_type.token) else {
         return false;
     };
-    // `struct(x IS NULL)`, `struct(NOT x)`, `struct(x AS y)`, …
+    // Two words in a call: `struct(x IS NULL)`, `struct(NOT x)`, `struct(x AS y)`, …
     const IN_EXPRESSIONS: [Keyword; 16] = [
         Keyword::AND,
         Keyword::AS,

@@ -1,5 +1,5 @@
 //! Refuses clauses that the parser accepts and DataFusion's planner silently ignores, or moves them to where the
-//! planner sees them. Each can be removed when DataFusion plans or refuses it.
+//! planner sees them. Each check can be removed when DataFusion plans or refuses the clause.
 
 use std::ops::ControlFlow;
 
@@ -11,10 +11,10 @@ use datafusion::sql::sqlparser::ast::{
 use super::order_by_all::number;
 use crate::error::DfOlapError;
 
-/// Looks at all of a statement; stops with an error at what is refused.
+/// Visits a whole statement and stops with an error at the first refused clause.
 #[derive(Default)]
 pub(super) struct Unplanned {
-    /// How many queries stand around what is looked at.
+    /// How many queries enclose the current node.
     queries: usize,
 }
 
@@ -123,8 +123,9 @@ impl VisitorMut for Unplanned {
     }
 }
 
-/// Of a recursive CTE that is a UNION the planner sees the UNION alone. Where it does not read itself, it is put in
-/// parentheses, which the planner plans as a whole.
+/// If the body of a recursive CTE is a UNION, the planner ignores the clauses around the UNION. A CTE with such
+/// clauses that does not reference itself is put in parentheses, so that the planner sees the whole query; one that
+/// does is refused.
 fn whole_recursive_cte(cte: &mut Cte) -> ControlFlow<DfOlapError> {
     let query = cte.query.as_mut();
     let SetExpr::SetOperation {
@@ -163,7 +164,7 @@ fn whole_recursive_cte(cte: &mut Cte) -> ControlFlow<DfOlapError> {
     ControlFlow::Continue(())
 }
 
-/// True where a relation is named `name`, in upper or lower case.
+/// Whether `body` references a relation called `name`, ignoring case.
 fn reads(body: &SetExpr, name: &str) -> bool {
     struct Named<'a>(&'a str);
     impl Visitor for Named<'_> {

@@ -14,7 +14,7 @@ use crate::sql::execution::{Effect, Run};
 use crate::sql::planner::Planner;
 use crate::sql::scan::ROW_ADDRESS;
 
-/// The first of the table's columns, behind the row address.
+/// The index of the table's first column in the plan's output, after the row address.
 const COLUMNS: usize = 1;
 
 pub(crate) async fn effect(
@@ -31,14 +31,14 @@ pub(crate) async fn effect(
         ));
     }
     let WritePlan { plan, target } = plan(&run.planner(), with, statement)?;
-    // The rows of RETURNING, which are new to nobody else.
+    // `new` holds the deleted rows, for RETURNING.
     let RowChanges {
         mut dead,
         new: mut old,
     } = RowChanges::new(run);
     for_each_batch(run, plan, |batch| {
         let addresses = batch.column(0).as_primitive::<UInt64Type>();
-        // USING may match a row more than once; it dies once.
+        // USING may match a row more than once; the row is deleted and returned once.
         let first: BooleanArray = addresses
             .values()
             .iter()

@@ -1,7 +1,7 @@
 //! INSERT: plans the source to the table's columns with their defaults, and resolves conflicts of keys.
 //!
-//! The primary key is the identity that ON CONFLICT, INSERT OR REPLACE and INSERT OR IGNORE go by. A plain INSERT does
-//! not look at it.
+//! ON CONFLICT, INSERT OR REPLACE and INSERT OR IGNORE find conflicts by the primary key. A plain INSERT does not
+//! check the key.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -26,14 +26,14 @@ use crate::sql::planner::literals::meet_decimals;
 use crate::sql::resources::buffered_rows::BufferedRows;
 use crate::sql::syntax::selects::all_selects;
 
-/// The literals of a text that is a plain INSERT of them; `None` where it takes the parser.
+/// The literals of a plain INSERT, read from its text; `None` if the text needs the general parser.
 pub(crate) fn read_literals(sql: &str, session: &Session) -> Option<Literals> {
     let options = &session.state.config_options().sql_parser;
     let is_allowed = sql.len() <= session.limits.text.text_bytes;
     is_allowed.then(|| insert_text::read(sql, options.enable_ident_normalization))?
 }
 
-/// The effect of an INSERT of literals; `None` where it takes a plan.
+/// The effect of an INSERT of literals; `None` if the INSERT needs a plan.
 pub(crate) async fn effect_of_literals(
     run: &Run,
     literals: &Literals,
@@ -145,7 +145,7 @@ fn refuse_unsupported(insert: &ast::Insert) -> Result<(), DfOlapError> {
     refuse("columns after PARTITION", !insert.after_columns.is_empty())
 }
 
-/// The table's columns that the source gives, in its order: those of the list, or all.
+/// The indices of the table's columns that the source gives, in its order: the listed columns, or all.
 fn listed_columns(planner: &Planner, target: &Target, insert: &ast::Insert) -> Result<Vec<usize>> {
     let definition = &target.table.definition;
     if insert.columns.is_empty() && insert.source.is_some() {
@@ -173,7 +173,7 @@ fn listed_columns(planner: &Planner, target: &Target, insert: &ast::Insert) -> R
     Ok(listed)
 }
 
-/// The plan of a source whose columns are to become those of `fields`.
+/// Plans a source whose columns become the columns of `fields`.
 fn plan_source(
     planner: &Planner,
     with: &Option<ast::With>,
@@ -197,7 +197,7 @@ fn plan_source(
                 );
             }
         }
-        // NULLs are looked for when the rows are there, in words that name the table's column.
+        // All columns are nullable here: NOT NULL is checked on the rows, with an error that names the table's column.
         let nullable = fields
             .iter()
             .map(|f| f.as_ref().clone().with_nullable(true));
@@ -207,7 +207,7 @@ fn plan_source(
     planner.query_in(source, &mut context)
 }
 
-/// Casts the columns of `source` to the `listed` ones of the table, and gives the others their DEFAULT.
+/// Casts the columns of `source` to the `listed` columns of the table, and gives the other columns their DEFAULT.
 fn project_to_columns(
     planner: &Planner,
     source: LogicalPlan,
@@ -236,7 +236,7 @@ fn project_to_columns(
     meet_decimals(LogicalPlanBuilder::from(source).project(exprs)?.build()?)
 }
 
-/// CTEs that stood before INSERT come before those of its source.
+/// Puts the CTEs before INSERT in front of the CTEs of its source.
 fn hoist(source: &mut ast::Query, with: &Option<ast::With>) {
     let Some(outer) = with else { return };
     match &mut source.with {
@@ -250,8 +250,8 @@ fn hoist(source: &mut ast::Query, with: &Option<ast::With>) {
     }
 }
 
-/// Names the literals of a SELECT, and the second of two equal expressions: DataFusion refuses `SELECT 1, 1`, whose
-/// names no one asks for here.
+/// Gives aliases to the literals of a SELECT, and to repeated expressions: DataFusion refuses `SELECT 1, 1`, and an
+/// INSERT ignores these names.
 fn tell_apart(body: &mut ast::SetExpr) {
     for select in all_selects(body) {
         let mut seen = HashSet::new();

@@ -1,8 +1,8 @@
-//! MERGE: the source joined to the target with its row addresses, each WHEN clause an arm.
+//! MERGE: the source joined to the target with its row addresses; each WHEN clause is an arm.
 //!
-//! The join keeps unmatched rows of the side that a clause asks for. A first projection decides the arm of each row, a
-//! filter drops rows that no arm takes, and a second one gives the values of that arm; so the value of an arm is worked
-//! out only for the rows that take it.
+//! The join keeps the unmatched rows of a side if a clause needs them. A first projection decides the arm of each row,
+//! a filter drops rows without an arm, and a second projection computes the values of the arm. So the values of an arm
+//! are computed only for the rows of that arm.
 
 use std::sync::Arc;
 
@@ -28,13 +28,13 @@ use crate::sql::planner::Planner;
 use crate::sql::planner::literals::meet_decimals;
 use crate::sql::scan::ROW_ADDRESS;
 
-/// Marks the rows of the joined source.
+/// The column that is TRUE in each row of the source, and NULL in a null-extended row.
 const SOURCE_ROW: &str = "\u{1}source_row";
-/// The number of the clause that takes a row.
+/// The column with the number of the clause that applies to a row.
 const ARM: &str = "\u{1}arm";
-/// Where that number stands, behind the row address.
+/// The index of the arm in the plan's output, after the row address.
 const ARM_COLUMN: usize = 1;
-/// The first of the table's columns, behind both.
+/// The index of the table's first column in the plan's output, after the row address and the arm.
 const COLUMNS: usize = 2;
 
 pub(crate) async fn effect(
@@ -96,7 +96,7 @@ pub(crate) fn plan(
     };
     let mut context = context(planner, with)?;
 
-    // Which arm takes a row, and the new value of each column by arm.
+    // The condition of each arm, and the new values of each column by arm.
     let mut choice = Vec::new();
     let mut values = vec![Vec::new(); target.table.definition.columns.len()];
     for (number, clause) in (0i32..).zip(&merge.clauses) {
@@ -218,7 +218,7 @@ fn joined(
     planner.query(select(with, vec![everything], vec![from], None)?)
 }
 
-/// A context in which the clauses see the CTEs that stood before MERGE.
+/// A context in which the clauses see the CTEs before MERGE.
 fn context(planner: &Planner, with: &Option<ast::With>) -> Result<PlannerContext> {
     let mut context = planner.planner_context();
     let Some(with) = with else {
@@ -249,7 +249,8 @@ impl Arms<'_> {
         Expr::Column(Column::new(Some(alias), name))
     }
 
-    /// Whether a clause is of the kind that a row calls for, and its AND holds.
+    /// Whether a clause applies to a row: the row is matched or unmatched as the clause's kind requires, and the
+    /// clause's AND condition is true.
     fn condition(&self, clause: &ast::MergeClause, context: &mut PlannerContext) -> Result<Expr> {
         let (qualifier, field) = self
             .schema
@@ -272,7 +273,7 @@ impl Arms<'_> {
         }
     }
 
-    /// The columns that a clause gives a value, by index; an INSERT gives one to each.
+    /// The new values of a clause, by column index; an INSERT has a value for each column.
     fn values(
         &self,
         clause: &ast::MergeClause,
@@ -370,7 +371,7 @@ impl Arms<'_> {
             .cast_to(data_type, &self.schema)
     }
 
-    /// Plans an expression of a clause over the rows that it has: those of both sides, or of one.
+    /// Plans an expression of a clause over the columns that the clause can see: those of both sides, or of one side.
     fn expr(
         &self,
         expr: ast::Expr,

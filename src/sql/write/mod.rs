@@ -1,9 +1,9 @@
 //! INSERT, UPDATE, DELETE, MERGE and TRUNCATE: from rows to change sets. Nothing here commits.
 //!
-//! Each is a SELECT over its target with row addresses ([`WritePlan`]), whose rows say which rows go and which come
-//! ([`RowChanges`]). DataFusion's own hooks hand over the plain filters of a DELETE and lose the rest:
-//! `WHERE id IN (SELECT …)` arrives as no filter at all, which means every row. So a statement is rewritten, as parsed.
-//! All that a SELECT can say in FROM and WHERE then works, with DataFusion's semantics.
+//! Each statement becomes a SELECT over its target with row addresses ([`WritePlan`]), whose rows give the deleted and
+//! the new rows ([`RowChanges`]). DataFusion's own hooks pass on only the plain filters of a DELETE: `WHERE id IN
+//! (SELECT …)` arrives as no filter at all, which means every row. So the engine rewrites the parsed statement.
+//! Everything that a SELECT supports in FROM and WHERE then works, with DataFusion's semantics.
 
 pub(crate) mod delete;
 pub(crate) mod fast_path;
@@ -37,11 +37,11 @@ pub(crate) struct WritePlan {
     pub target: Target,
 }
 
-/// What a statement does to the rows of its target.
+/// The deleted and new rows of a statement.
 pub(crate) struct RowChanges {
-    /// The addresses of the rows that go.
+    /// The addresses of the deleted rows.
     pub dead: RoaringTreemap,
-    /// The rows that come, in the table's shape.
+    /// The new rows, in the table's schema.
     pub new: BufferedRows,
 }
 
@@ -53,7 +53,7 @@ impl RowChanges {
         }
     }
 
-    /// The actions that make these changes, the new rows written.
+    /// Writes the new rows, and returns the actions of these changes.
     pub async fn into_actions(self, run: &Run, table: &Table) -> Result<Vec<Action>, DfOlapError> {
         let mut actions = deletions(table, &self.dead);
         actions.extend(append(run, table, self.new).await?);
@@ -74,7 +74,7 @@ pub(crate) async fn for_each_batch(
     Ok(())
 }
 
-/// The action that adds rows to a table; none where there are no rows.
+/// Writes rows, and returns the action that appends them to a table; `None` if there are no rows.
 pub(crate) async fn append(
     run: &Run,
     table: &Table,
@@ -92,7 +92,7 @@ pub(crate) async fn append(
     }))
 }
 
-/// The rows of RETURNING, where a statement has it: its expressions over the rows that the statement made or removed.
+/// The rows of RETURNING, if the statement has it: its expressions over the rows that the statement wrote or deleted.
 async fn returning(
     run: &Run,
     target: &Target,
@@ -120,7 +120,7 @@ async fn returning(
     Ok(Some(returned.batches))
 }
 
-/// The expressions that a plan gives, and the plan that they are worked out of.
+/// Splits a plan into its output expressions and the plan below them.
 fn worked_out(plan: LogicalPlan) -> (Vec<Expr>, LogicalPlan) {
     match plan {
         LogicalPlan::Projection(projection) => {

@@ -11,8 +11,8 @@ use arrow::util::display::FormatOptions;
 use crate::error::DfOlapError;
 use crate::snapshot::{Column, TableDefinition};
 
-/// Gives planned rows, which stand in the table's order and types, the table's schema; a NULL where none may be is an
-/// error.
+/// Gives planned columns, in the table's order, the table's schema, and casts where a type differs. A NULL in a NOT
+/// NULL column is an error.
 pub(crate) fn shape(
     table: &str,
     definition: &TableDefinition,
@@ -65,12 +65,12 @@ fn checked_cast(table: &str, column: &Column, array: &ArrayRef) -> Result<ArrayR
     })
 }
 
-/// Gives a caller's batch the shape of a table: columns found by name in any order, missing ones NULL where that is
-/// allowed, another encoding of the same values (a dictionary, a view, a wider offset) cast.
+/// Gives a caller's batch the schema of a table: finds columns by name in any order, fills missing columns with NULL
+/// where that is allowed, and casts another encoding of the same values (a dictionary, a view, a wider offset).
 ///
 /// # Errors
-/// [`DfOlapError::SchemaMismatch`] for a column that the table has not, lacks, or has in another type; `Invalid` for a
-/// NULL where none may be.
+/// [`DfOlapError::SchemaMismatch`] for a column that the table does not have, that the data lacks, or that has another
+/// type; `Invalid` for a NULL in a NOT NULL column.
 pub(crate) fn conform(
     table: &str,
     definition: &TableDefinition,
@@ -127,7 +127,7 @@ pub(crate) fn conform(
     shape(table, definition, &columns, batch.num_rows())
 }
 
-/// True where the two types hold the same values in another encoding.
+/// True if the two types hold the same values in another encoding.
 fn same_values(found: &DataType, expected: &DataType) -> bool {
     fn plain(data_type: &DataType) -> DataType {
         match data_type {

@@ -17,7 +17,7 @@ use crate::snapshot::{Table, TableDefinition};
 use crate::sql::planner::{Planner, TARGET};
 use crate::sql::syntax::dialect::EngineDialect;
 
-/// The table that a statement writes, under the name that the statement calls it.
+/// The table that a statement writes, and the alias that the statement gives it.
 pub(crate) struct Target {
     pub name: String,
     pub table: Arc<Table>,
@@ -90,14 +90,14 @@ impl Target {
         columns.map(|column| self.item(column.field.name()))
     }
 
-    /// The rows of a batch in the table's shape: its columns stand from the one at `first` on.
+    /// The rows of a batch in the table's schema; the table's columns begin at index `first`.
     pub fn rows(&self, batch: &RecordBatch, first: usize) -> Result<RecordBatch, DfOlapError> {
         let definition = &self.table.definition;
         let columns = &batch.columns()[first..first + definition.columns.len()];
         shape(&self.name, definition, columns, batch.num_rows())
     }
 
-    /// Notes the rows of a batch, addressed by its first column, as taken; a row that was taken before is an error.
+    /// Adds the row addresses in a batch's first column to `taken`; an address that is already there is an error.
     pub fn claim(
         &self,
         taken: &mut RoaringTreemap,
@@ -177,7 +177,7 @@ fn assigned_column(planner: &Planner, target: &Target, name: &ast::ObjectName) -
     Ok(column)
 }
 
-/// Fails in the words that DataFusion uses where the table has no such column.
+/// Fails with DataFusion's own error if the table has no such column.
 pub(crate) fn known_column(definition: &TableDefinition, name: &str) -> Result<()> {
     if definition.column(name).is_some() {
         return Ok(());
@@ -188,13 +188,13 @@ pub(crate) fn known_column(definition: &TableDefinition, name: &str) -> Result<(
     ))
 }
 
-/// True for the keyword DEFAULT where a value stands.
+/// True for the keyword DEFAULT in place of a value.
 pub(crate) fn default_keyword(value: &ast::Expr) -> bool {
     matches!(value, ast::Expr::Identifier(ident)
         if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default"))
 }
 
-/// The DEFAULT of a column as SQL; NULL where it has none.
+/// The DEFAULT of a column as SQL; NULL if the column has none.
 pub(crate) fn default_expr(definition: &TableDefinition, column: &str) -> Result<ast::Expr> {
     match definition.column(column).and_then(|c| c.default.as_deref()) {
         Some(text) => Ok(Parser::new(&EngineDialect)
@@ -208,7 +208,7 @@ pub(crate) fn quoted(name: &str) -> ast::Ident {
     ast::Ident::with_quote('"', name)
 }
 
-/// A SELECT with everything that a SELECT may have left out.
+/// A minimal SELECT, the template for others: all optional clauses are empty.
 static TEMPLATE: LazyLock<Box<ast::Select>> = LazyLock::new(|| {
     let parsed = Parser::parse_sql(&EngineDialect, "SELECT a FROM b");
     match parsed.ok().and_then(|mut all| all.pop()) {

@@ -15,7 +15,7 @@ use crate::sql::planner::Planner;
 use crate::sql::planner::literals::meet_decimals;
 use crate::sql::scan::ROW_ADDRESS;
 
-/// The first of the table's columns, behind the row address.
+/// The index of the table's first column in the plan's output, after the row address.
 const COLUMNS: usize = 1;
 
 pub(crate) async fn effect(
@@ -93,8 +93,9 @@ pub(crate) fn plan(
     })
 }
 
-/// Casts the columns of `plan` behind the row address to those of the table; what cannot be cast is an error when it is
-/// met. What the plan itself works out is cast where it is: a literal is then cast as what it was written as.
+/// Casts the columns of `plan` after the row address to the table's types; a value that cannot be cast is an error at
+/// run time. The expressions of the plan's own projection are cast in place, so that a literal is cast from the type
+/// in which it is written.
 fn cast_to_columns(plan: LogicalPlan, definition: &TableDefinition) -> Result<LogicalPlan> {
     let names = plan.schema().columns();
     let (exprs, input) = worked_out(plan);

@@ -90,7 +90,7 @@ pub(crate) fn on_conflict(
     }
 }
 
-/// ON CONFLICT may name the primary key, all of it, or nothing.
+/// ON CONFLICT may name all columns of the primary key, or none.
 fn check_conflict_target(
     planner: &Planner,
     target: &Target,
@@ -127,7 +127,7 @@ fn check_conflict_target(
     }
 }
 
-/// Joins new rows to the rows that hold their keys, and decides.
+/// Joins new rows to the existing rows with the same keys, and resolves the conflicts.
 pub(crate) async fn resolve(
     run: &Run,
     target: &Target,
@@ -167,17 +167,17 @@ pub(crate) async fn resolve(
     })
     .await?;
     if matches!(on_conflict, OnConflict::Replace) {
-        // Each new row once, however many rows hold its key.
+        // Add each new row once, however many existing rows have its key.
         changes.new.push(source)?;
     }
     Ok(changes)
 }
 
-/// Where the columns of [`plan_conflicts`] stand, behind the row address.
+/// The indices of the output columns of [`plan_conflicts`], after the row address.
 struct Columns {
-    /// The first of the row that was to be inserted.
+    /// The first column of the row to insert.
     inserted: usize,
-    /// The first of the row as DO UPDATE makes it.
+    /// The first column of the row that DO UPDATE makes.
     updated: usize,
     /// Whether DO UPDATE applies.
     applies: usize,
@@ -194,7 +194,7 @@ impl Columns {
     }
 }
 
-/// Leaves one row for each key: the first where conflicts are ignored, the last where they replace; else two are an
+/// Keeps one row per key: the first row for DO NOTHING, the last row for REPLACE. For DO UPDATE a duplicate key is an
 /// error.
 fn unique_by_key(
     target: &Target,
@@ -300,7 +300,7 @@ fn plan_conflicts(
                 Some(value) => {
                     let value = planner.expr(value, &schema, &mut context)?;
                     let value = value.cast_to(data_type, &schema)?;
-                    // No row fails over a value that it is not given.
+                    // A value that may fail is computed only for the rows that DO UPDATE changes.
                     match value.exists(|part| Ok(!cannot_fail(part)))? {
                         true => when(applies.clone(), value)
                             .otherwise(lit(ScalarValue::try_from(data_type)?))?,
@@ -316,7 +316,7 @@ fn plan_conflicts(
     LogicalPlanBuilder::from(joined).project(exprs)?.build()
 }
 
-/// The same condition; of NULL alone it is not known that it is one.
+/// Checks that a condition is BOOLEAN. A bare NULL has no type yet, and becomes a NULL of type BOOLEAN.
 fn as_condition(what: &str, condition: Expr, schema: &DFSchema) -> Result<Expr> {
     match condition.get_type(schema)? {
         DataType::Boolean => Ok(condition),
@@ -325,7 +325,7 @@ fn as_condition(what: &str, condition: Expr, schema: &DFSchema) -> Result<Expr> 
     }
 }
 
-/// In DO UPDATE a column's name alone means the row that stands, not the one that was to be inserted.
+/// Qualifies the bare column names in DO UPDATE: they refer to the existing row, not to the row to insert.
 fn qualify(expr: &mut ast::Expr, planner: &Planner, target: &Target) {
     struct Qualify<'a> {
         planner: &'a Planner,

@@ -1,4 +1,4 @@
-//! A simulated disk for tests: it forgets what was not synced when it loses power, and may be full.
+//! A simulated disk for tests: a power loss may discard data that was not synced, and the disk may be full.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -15,13 +15,13 @@ struct File {
     synced: bool,
 }
 
-/// A disk that keeps in a cache what was not synced, and loses power before or after one of its operations.
+/// A disk that caches unsynced data, and loses power before or after a chosen operation.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct SimulatedDisk {
     state: Arc<Mutex<State>>,
 }
 
-/// A file by its number.
+/// An open file: its disk, and its index in [`State::files`].
 #[derive(Debug)]
 struct Handle(SimulatedDisk, usize);
 
@@ -43,7 +43,7 @@ impl NewFile for Handle {
     }
 }
 
-/// A directory entry: a file by its number, or a folder.
+/// Directory entries by path: the index of a file, or `None` for a folder.
 type Names = BTreeMap<PathBuf, Option<usize>>;
 
 #[derive(Debug, Default, Clone)]
@@ -54,17 +54,17 @@ struct State {
     /// Names as they were when their folder was last synced.
     kept: Names,
     operations: usize,
-    /// The power goes at this operation, and whether that is still done.
+    /// The operation at which the power fails, and whether that operation is still done.
     power_goes: Option<(usize, bool)>,
     is_off: bool,
     failing_sync: bool,
-    /// The next rename is done, and yet an error is told.
+    /// The next rename is done but returns an error.
     lying_rename: bool,
-    /// The holder of the next sync of a folder.
+    /// The barrier at which the next sync of a folder waits.
     held_sync: Option<Arc<Barrier>>,
-    /// From this operation on there is no room for another byte or name.
+    /// From this operation on the disk is full: it accepts no more bytes or names.
     full_from: Option<usize>,
-    /// How often there was none.
+    /// How many operations failed because the disk was full.
     refused: usize,
 }
 
@@ -85,16 +85,16 @@ impl State {
     }
 }
 
-/// More changed names than this are not combined in every way.
+/// Up to this many changed names, all combinations are tried.
 const COMBINED: usize = 5;
 
 impl SimulatedDisk {
-    /// The power goes at an operation, counted from 1, before or after it is done.
+    /// Makes the power fail at an operation, counted from 1: after the operation if `done`, otherwise before it.
     pub fn lose_power(&self, at: usize, done: bool) {
         self.state.lock().power_goes = Some((at, done));
     }
 
-    /// The power is back; what programs saw is still there.
+    /// Restores the power without a loss of data: unsynced data is still there.
     pub fn switch_on(&self) {
         let mut state = self.state.lock();
         state.is_off = false;
@@ -113,24 +113,24 @@ impl SimulatedDisk {
         self.state.lock().lying_rename = true;
     }
 
-    /// The next sync of a folder waits at the barrier twice: when it begins, and before anything is done.
+    /// The next sync of a folder waits at the barrier twice: when it begins, and before it takes effect.
     pub fn hold_the_next_sync_of_a_folder(&self) -> Arc<Barrier> {
         let held = Arc::new(Barrier::new(2));
         self.state.lock().held_sync = Some(Arc::clone(&held));
         held
     }
 
-    /// There is no room from an operation on, or there is again.
+    /// Makes the disk full from operation `from` on; `None` gives it room again.
     pub fn fill(&self, from: Option<usize>) {
         self.state.lock().full_from = from;
     }
 
-    /// How often there was no room.
+    /// How many operations failed because the disk was full.
     pub fn refused(&self) -> usize {
         self.state.lock().refused
     }
 
-    /// A disk of its own with the same contents.
+    /// An independent copy of the disk.
     pub fn fork(&self) -> Self {
         let mut state = self.state.lock().clone();
         state.operations = 0;
@@ -158,9 +158,9 @@ impl SimulatedDisk {
         }
     }
 
-    /// Every disk that may be found afterwards: each change of a name since the last sync of its folder was kept or
-    /// not, and bytes that were not synced are all there, zeros, half there, or not at all. Of very many changes: none,
-    /// all, each alone, and all but each.
+    /// Every state of the disk that a power loss may leave: each change of a name since the last sync of its folder
+    /// is kept or lost, and unsynced bytes are all there, zeros, half there, or missing. Of more than [`COMBINED`]
+    /// changes, only these combinations: none, all, each alone, and all but one.
     pub fn after_power_loss(&self) -> Vec<Arc<Self>> {
         let state = self.state.lock().clone();
         let all = state.names.keys().chain(state.kept.keys());

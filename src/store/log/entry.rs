@@ -13,7 +13,8 @@
 //! .   8  XXH3-64 of all bytes before
 //! ```
 //!
-//! Nothing in an object is believed before its checksum, and no length before it was held against the object's own.
+//! Only the magic and the format are read before the checksum is verified, and the length is checked against the size
+//! of the object before it is used.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use uuid::Uuid;
@@ -28,7 +29,7 @@ const MAGIC: &[u8; 4] = b"RHEI";
 const HEADER_BYTES: usize = 48;
 const CHECKSUM_BYTES: usize = 8;
 
-/// The identity of a commit: one for the whole chain of attempts to make it.
+/// The identity of a commit, the same in all attempts to store it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CommitId(pub Uuid);
 

@@ -1,12 +1,12 @@
 //! A log on a local disk: an object is on stable storage before it has its name.
 //!
-//! A name is given in four steps: write a file under a name that no one reads, sync it, rename it (which fails where
-//! the name is taken), sync the folder. After a loss of power at any point the name is absent, or all of its bytes are
-//! there. A sync that failed is final: after it nothing that was written can be believed, and a second sync may succeed
-//! without having written anything; so a file whose sync failed is dropped, and a folder whose sync failed takes no
-//! more names until the log is opened again.
+//! An object is created in four steps: write a temporary file, sync it, rename it (which fails if the name is taken),
+//! sync the folder. After a power loss at any point the name is absent, or all of its bytes are there. A failed sync
+//! is final: the written data may be lost, and a second sync may succeed without writing anything. So a file whose
+//! sync failed is removed, and after a failed sync of the folder no more objects are created until the log is opened
+//! again.
 //!
-//! The steps are those of [`Files`], so that tests can stand in for a disk that loses power.
+//! The steps use [`Files`], so that tests can substitute a disk that loses power.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -35,12 +35,12 @@ struct Shared {
     folder: PathBuf,
     synced: bool,
     spares: Spares,
-    /// A sync of the folder failed: names given since may be lost.
+    /// True after a failed sync of the folder: recent names may be lost.
     failed: AtomicBool,
 }
 
 impl LocalMedium {
-    /// A log in `folder`, which is there. Without `synced` nothing is synced: a loss of power may take the last
+    /// A log in `folder`, which must exist. Without `synced` nothing is synced: a power loss may lose the last
     /// commits, or leave a log that cannot be read.
     pub fn new(files: Arc<dyn Files>, folder: PathBuf, synced: bool) -> Self {
         Self {
@@ -87,7 +87,7 @@ impl Shared {
         let created = match self.write_whole(&path, bytes) {
             Ok(()) => Created::New,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Created::Exists,
-            // An error may come after the name was given; only the folder tells.
+            // A rename may take effect and still return an error; only the folder shows whether it did.
             Err(error) => match self.files.exists(&path) {
                 Ok(false) => return Err(unnamed_yet(error)),
                 Ok(true) => Created::Exists,
@@ -99,8 +99,8 @@ impl Shared {
                 }
             },
         };
-        // A taken name may be that of an earlier try of ours whose folder is still being synced, and it is read as if
-        // it were there for good: so it is made to be.
+        // The folder is synced for a taken name too: the name may come from our own earlier attempt, whose sync of
+        // the folder still runs, and a caller that finds the entry treats it as durable.
         if self.synced {
             let synced = self.files.sync_folder(&self.folder);
             if synced.is_err() {
@@ -123,7 +123,7 @@ impl Shared {
     fn write_whole(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         if let Some(spare) = self.spares.take() {
             match self.files.finish(spare, path, bytes, self.synced) {
-                // It lay there for so long that vacuum took it for one that a crash left.
+                // The spare was so old that vacuum removed it as a left-over of a crash.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 done => return done,
             }
@@ -138,12 +138,12 @@ impl Medium for LocalMedium {
         if self.shared.spares.are_due() {
             let shared = Arc::clone(&self.shared);
             runtime::spawn(async move {
-                // Without them a commit takes a little longer.
+                // Without spares a commit only takes a little longer.
                 let _ = blocking(move || shared.spares.fill()).await;
             });
         }
         if !self.shared.synced {
-            // Nothing here waits for the disk, and a thread of its own costs more.
+            // Unsynced writes do not wait for the disk, and a blocking thread would cost more.
             return self.shared.create(name, &bytes);
         }
         let (shared, name) = (Arc::clone(&self.shared), name.to_string());
@@ -157,7 +157,7 @@ impl Medium for LocalMedium {
     }
 
     async fn read(&self, name: &str) -> object_store::Result<Option<Bytes>> {
-        // Most reads ask for an entry that is not there yet.
+        // Most reads look for an entry that does not exist yet; for those this check needs no blocking thread.
         let path = self.shared.folder.join(name);
         if !self.shared.files.exists(&path).map_err(generic)? {
             return Ok(None);

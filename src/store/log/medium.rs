@@ -1,4 +1,4 @@
-//! [`Medium`]: where the objects of a log are stored; and its implementation on an object store.
+//! [`Medium`]: the storage of the objects of a log; and its implementation on an object store.
 
 use std::fmt::Debug;
 #[cfg(feature = "cloud-storage")]
@@ -18,9 +18,9 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Created {
-    /// The name is ours, and its bytes are on stable storage.
+    /// This call created the object, and its bytes are on stable storage.
     New,
-    /// The medium says that the name is taken. It may be by this very call, or by no one.
+    /// The medium reports that the name is taken. This very call may have taken it, or the name may in fact be free.
     Exists,
 }
 
@@ -28,16 +28,16 @@ pub(crate) enum Created {
 #[derive(Debug)]
 pub(crate) struct CreateError {
     pub error: object_store::Error,
-    /// True where the name was not given and will not be: nothing is on its way.
+    /// True if the object was not created and never will be: no request is in flight.
     pub is_final: bool,
 }
 
-/// A flat set of named objects. The narrow seam under the log: real media, and those of tests that lose answers or
+/// A flat set of named objects, the interface below the log. Tests implement it with media that lose responses or
 /// power.
 #[async_trait]
 pub(crate) trait Medium: Debug + Send + Sync {
-    /// Gives `bytes` the name `name` if nothing has it. Whoever sees the name sees all bytes, after a loss of power
-    /// too. An error that is not final says nothing about what happened.
+    /// Creates the object `name` if the name is free. A reader that sees the name sees all bytes, also after a power
+    /// loss. After an error that is not final, the object may or may not exist.
     async fn create(&self, name: &str, bytes: Bytes) -> Result<Created, CreateError>;
 
     /// The bytes of an object; `None` where there is none.
@@ -46,19 +46,20 @@ pub(crate) trait Medium: Debug + Send + Sync {
     /// All names after `after`, in any order.
     async fn list(&self, after: Option<&str>) -> object_store::Result<Vec<String>>;
 
-    /// Gives `bytes` the name `name`, whatever had it. For hints, which no one believes.
+    /// Creates or overwrites the object `name`. For hints, which readers do not rely on.
     async fn replace(&self, name: &str, bytes: Bytes) -> object_store::Result<()>;
 
     /// Removes an object, if it is there.
     async fn remove(&self, name: &str) -> object_store::Result<()>;
 
-    /// What a crash before `time` left, which has no name that a reader would ask for.
+    /// The names of temporary objects that a crash before a time left behind; no reader opens such objects.
     async fn left_over(&self, _before: SystemTime) -> object_store::Result<Vec<String>> {
         Ok(Vec::new())
     }
 }
 
-/// Objects below a prefix of an object store. The store must not retry by itself: every doubt belongs to the log.
+/// Objects below a prefix of an object store. The store must not retry by itself: the log handles every unknown
+/// outcome.
 #[derive(Debug)]
 #[cfg(feature = "cloud-storage")]
 pub(crate) struct ObjectMedium {
@@ -132,7 +133,7 @@ impl Medium for ObjectMedium {
     }
 }
 
-/// True where the store understood and refused, so that another try is of no use.
+/// True if the store refused the request, so that a retry is of no use.
 pub(crate) fn is_refusal(error: &object_store::Error) -> bool {
     use object_store::Error as E;
     matches!(

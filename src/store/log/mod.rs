@@ -1,5 +1,5 @@
-//! The commit log: numbered entries, each created only where there is none. Bytes and a medium; what an entry says is
-//! the business of the store above.
+//! The commit log: numbered entries, each created only if its number is free. The log handles bytes on a medium; the
+//! store above interprets the body of an entry.
 //!
 //! # What is assumed of the medium
 //! - A1 `create` gives a name to exactly one caller. A medium of which that is not true is refused when a log is made.
@@ -17,14 +17,14 @@
 //! - L4 The head is found by what is there (a listing, then asking for one number after the other); the hint only says
 //!   where to begin to look.
 //!
-//! # How a doubt is settled
-//! A put whose answer was lost may still be on its way, so that not finding the entry proves nothing. The same bytes
-//! are put again into the same number until someone has it; then it is read, and the id in it says whose it is. Past
-//! the deadline an entry that says nothing is put there under another id (the fence): if it gets the number, the commit
-//! never will.
+//! # How an unknown outcome is settled
+//! A put whose response was lost may still arrive, so a missing entry proves nothing. The same bytes are put again
+//! under the same number until the number is taken; then the entry is read, and its id tells whose entry it is. After
+//! the deadline an empty entry with another id (the fence) is put under the number: if the fence gets the number, the
+//! commit never will.
 //!
 //! # What a crash leaves
-//! Before the entry is named: nothing, or a file under a name that no one reads. After: the whole entry.
+//! Before the entry is named: nothing, or a temporary file that no reader opens. After: the whole entry.
 
 mod entry;
 mod local;
@@ -53,7 +53,7 @@ use crate::error::DfOlapError;
 use crate::runtime;
 use crate::store::settings::Patience;
 
-/// How an append ended.
+/// The outcome of an append.
 #[derive(Debug)]
 #[must_use]
 pub(crate) enum Appended {
@@ -88,7 +88,7 @@ fn object_name(kind: Kind, version: u64) -> String {
     }
 }
 
-/// What a name in the log's folder is; `None` for what is none of ours.
+/// The version and kind of the object with this name; `None` for any other name in the log's folder.
 fn parse_name(name: &str) -> Option<(u64, Kind)> {
     let (number, extension) = name.split_once('.')?;
     let kind = match extension {
@@ -135,7 +135,7 @@ impl Log {
         Entry::decode(&shown, kind, version, &bytes).map(Some)
     }
 
-    /// Asks for what changes nothing, again and again for as long as there is hope and time.
+    /// Retries a request that is safe to repeat, until it succeeds, is refused, or the deadline passes.
     async fn with_retries<T, F>(&self, ask: impl Fn() -> F) -> Result<T, DfOlapError>
     where
         F: Future<Output = object_store::Result<T>>,
@@ -159,7 +159,7 @@ impl Log {
         }
     }
 
-    /// Creates the entry of its version, if that has none. Its id tells it from all others, however often it is tried.
+    /// Creates the entry if its version is free. The entry's id identifies it across retries.
     pub async fn append(&self, entry: &Entry) -> Result<Appended, DfOlapError> {
         match self.claim(entry).await {
             Claim::Won => Ok(Appended::Won),
@@ -169,8 +169,8 @@ impl Log {
         }
     }
 
-    /// Whose the version is that a commit of unknown outcome was to have: `Some(true)` its own, `Some(false)` another's
-    /// or a fence's, `None` where the medium still cannot be reached.
+    /// Settles a commit of unknown outcome: `Some(true)` if the commit has its version, `Some(false)` if another
+    /// entry or a fence has the version, `None` if the medium still cannot be reached.
     pub async fn settle(&self, version: u64, id: CommitId) -> Option<bool> {
         match self.claim(&fence_of(version)).await {
             Claim::Won => Some(false),
@@ -179,8 +179,8 @@ impl Log {
         }
     }
 
-    /// Fails where the medium gives the name of an entry of ours a second time: no log can stand on it. What it was
-    /// given for a first time is then taken back.
+    /// Fails if the medium creates an existing entry a second time: the log needs conditional writes. The entry is
+    /// then removed.
     pub async fn check_creation(&self, entry: &Entry) -> Result<(), DfOlapError> {
         let name = entry_name(entry.version);
         // The entry exists, so repeating this create is safe.
@@ -201,7 +201,7 @@ impl Log {
         }
     }
 
-    /// Fails where one name is given to more than one of many who ask for it at once.
+    /// Fails if more than one of many concurrent requests creates the same object.
     pub async fn check_race(&self) -> Result<(), DfOlapError> {
         const RACERS: usize = 32;
         let name = format!(".check-{}", CommitId::fresh());
@@ -218,7 +218,7 @@ impl Log {
                 Some(Err(failed)) if failed.is_final => {
                     return Err(self.to_engine_error(failed.error));
                 }
-                // A doubtful answer takes no part in the count.
+                // An unknown outcome is not counted.
                 Some(Ok(Created::Exists) | Err(_)) | None => {}
             }
         }
@@ -244,7 +244,7 @@ impl Log {
         }
     }
 
-    /// Tries to give an entry its number until someone has it.
+    /// Retries creating an entry until its number is taken, by this entry or by another.
     async fn claim(&self, entry: &Entry) -> Claim {
         let name = entry_name(entry.version);
         let bytes = entry.encode();
@@ -258,7 +258,7 @@ impl Log {
                 Some(Ok(Created::Exists)) => match self.entry(entry.version).await {
                     Ok(Some(found)) if found.id == entry.id => return Claim::Won,
                     Ok(Some(other)) => return Claim::Lost(other),
-                    // Said to be there and is not: it may be on its way. Put it there again.
+                    // `Exists`, but not found: an earlier put may still arrive. Put the entry again.
                     Ok(None) => DfOlapError::Unavailable(format!(
                         "{} says that {name} is there and then that it is not",
                         self.name
@@ -284,7 +284,7 @@ impl Log {
         }
     }
 
-    /// The answer, if it comes in time.
+    /// The response, or `None` after a timeout.
     async fn with_timeout<T>(&self, asked: impl Future<Output = T>) -> Option<T> {
         let late = runtime::sleep(self.patience.answer);
         futures::pin_mut!(asked, late);
@@ -294,10 +294,10 @@ impl Log {
         }
     }
 
-    /// An error of the medium, with what to do.
+    /// An error of the medium as an engine error, with advice to the user.
     fn to_engine_error(&self, error: object_store::Error) -> DfOlapError {
         use object_store::Error as E;
-        // A listing has no better way to say so.
+        // A listing reports a missing bucket only in the text of its error.
         let no_bucket = |error: &E| error.to_string().contains("NoSuchBucket");
         match error {
             E::Unauthenticated { .. } | E::PermissionDenied { .. } => DfOlapError::Denied(format!(
@@ -330,17 +330,17 @@ impl Log {
     }
 }
 
-/// Whose a number is.
+/// The result of claiming a number for an entry.
 enum Claim {
     Won,
     Lost(Entry),
     /// The entry was not created and will not be.
     Never(DfOlapError),
-    /// It may have been, or may yet be.
+    /// The entry may have been created, or may yet be.
     Doubtful(DfOlapError),
 }
 
-/// An entry that says nothing and keeps its number from another.
+/// An empty entry that takes a number so that no other entry can.
 fn fence_of(version: u64) -> Entry {
     Entry {
         kind: Kind::Entry,

@@ -1,4 +1,4 @@
-//! Finding the head of a log, reading earlier entries, and trimming what checkpoints cover.
+//! Finds the head of a log, reads earlier entries, and removes entries that checkpoints cover.
 
 use std::ops::RangeInclusive;
 use std::time::SystemTime;
@@ -9,22 +9,23 @@ use futures::{StreamExt, TryStreamExt};
 use super::{Created, Entry, HINT, Kind, Log, checkpoint_name, entry_name, parse_name};
 use crate::error::DfOlapError;
 
-/// Where a reader begins.
+/// The objects from which a reader builds the newest state.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    /// The newest checkpoint, where there is one; otherwise the entries begin with the first.
+    /// The newest checkpoint; without a checkpoint, `entries` starts with the first entry of the log.
     pub checkpoint: Option<Entry>,
-    /// All entries after it.
+    /// All entries after the checkpoint.
     pub entries: Vec<Entry>,
 }
 
 impl Log {
-    /// The newest state that the log tells of; `None` where there is no log.
+    /// The newest checkpoint and all later entries; `None` if there is no log.
     pub async fn open(&self) -> Result<Option<Opened>, DfOlapError> {
         let hinted = self.hint().await?;
         let mut found = Found::default();
         if let Some(version) = hinted {
-            // Names of one version: its checkpoint, then its entry.
+            // In the order of names, a version's checkpoint comes before its entry, so this lists later versions
+            // only.
             found.add(self.list(Some(&entry_name(version))).await?);
             found.checkpoint = found.checkpoint.or(Some(version));
         }
@@ -57,7 +58,7 @@ impl Log {
         })
     }
 
-    /// The entries of versions that are there.
+    /// The entries of a range of versions, all of which must exist.
     pub async fn entries(&self, versions: RangeInclusive<u64>) -> Result<Vec<Entry>, DfOlapError> {
         let reads = versions.map(|version| self.must(version, Kind::Entry));
         let reads = futures::stream::iter(reads).buffered(READS_AT_ONCE);
@@ -74,21 +75,21 @@ impl Log {
         Ok(found.collect())
     }
 
-    /// The names of what is there of versions before this one.
+    /// The names of the objects of all versions before this one.
     pub async fn before(&self, version: u64) -> Result<Vec<String>, DfOlapError> {
         let mut names = self.list(None).await?;
         names.retain(|name| parse_name(name).is_some_and(|(at, _)| at < version));
         Ok(names)
     }
 
-    /// Removes objects that a crash before `time` left behind.
+    /// The names of objects that a crash before the time `before` left behind.
     pub async fn left_over(&self, before: SystemTime) -> Result<Vec<String>, DfOlapError> {
         self.with_retries(|| self.medium.left_over(before)).await
     }
 
     /// Removes objects that no reader needs.
     pub async fn remove(&self, mut names: Vec<String>) -> Result<(), DfOlapError> {
-        // The oldest last: what is left of a removal that was cut short has no gap that a reader could fall into.
+        // The oldest last: an interrupted removal leaves the oldest objects without a gap between them.
         names.sort_unstable();
         for name in names.iter().rev() {
             self.with_retries(|| self.medium.remove(name)).await?;
@@ -96,7 +97,7 @@ impl Log {
         Ok(())
     }
 
-    /// All entries from a version on, each asked for by its number.
+    /// All entries from a version on, read one number after the other until a number is free.
     pub async fn entries_from(&self, mut version: u64) -> Result<Vec<Entry>, DfOlapError> {
         let mut entries = Vec::new();
         while let Some(entry) = self.entry(version).await? {
@@ -106,12 +107,12 @@ impl Log {
         Ok(entries)
     }
 
-    /// Keeps the state of a version, so that readers need not begin before it.
+    /// Stores a checkpoint and points the hint to it, so that readers can start from it.
     pub async fn keep(&self, checkpoint: &Entry) -> Result<(), DfOlapError> {
         let name = checkpoint_name(checkpoint.version);
         let created = self.medium.create(&name, checkpoint.encode());
         match self.with_timeout(created).await {
-            // Two of one version say the same.
+            // Two checkpoints of one version have the same content.
             Some(Ok(Created::New | Created::Exists)) => {}
             Some(Err(failed)) => return Err(self.to_engine_error(failed.error)),
             None => return Err(self.no_answer()),
@@ -123,7 +124,7 @@ impl Log {
         }
     }
 
-    /// The object of a version that has one.
+    /// The object of a version; an error if the object is missing.
     pub async fn must(&self, version: u64, kind: Kind) -> Result<Entry, DfOlapError> {
         self.read(version, kind).await?.ok_or_else(|| {
             DfOlapError::Corrupt(format!("{} is missing", self.name_of(kind, version)))
@@ -140,10 +141,10 @@ impl Log {
     }
 }
 
-/// How many entries are asked for at once.
+/// How many entries are read concurrently.
 const READS_AT_ONCE: usize = 16;
 
-/// The newest names of a listing.
+/// The versions of the newest checkpoint and entry in a listing.
 #[derive(Debug, Default)]
 struct Found {
     checkpoint: Option<u64>,

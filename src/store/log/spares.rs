@@ -1,7 +1,7 @@
 //! Preallocated files for the next entries of a busy local log.
 //!
-//! To make a file takes a file system longer than to write a small one and to name it. So a log that is written to
-//! often begins some at a time, in the background, and who commits finds one.
+//! Creating a file takes a file system longer than writing and renaming a small one. So a busy log creates several
+//! files at a time in the background, and a commit takes one of them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use crate::store::disk::{Files, Unnamed};
 
-/// How many are begun at a time, and after how many commits: a program that commits less has none.
+/// How many files are created at a time, and after how many commits: a program with fewer commits has no spares.
 const SPARES: usize = 16;
 
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Spares {
         self.ready.lock().pop()
     }
 
-    /// True once after so many were taken.
+    /// True once after every [`SPARES`] calls of [`take`](Self::take).
     pub fn are_due(&self) -> bool {
         let due = |taken: u64| taken.checked_sub(SPARES as u64);
         let taken = self
@@ -46,7 +46,7 @@ impl Spares {
         taken.is_ok()
     }
 
-    /// Begins as many as are missing. Blocks.
+    /// Creates the missing spares. Blocks.
     pub fn fill(&self) {
         while self.ready.lock().len() < SPARES {
             // An error is ignored here: the next commit meets it and reports it.
@@ -61,7 +61,7 @@ impl Spares {
 impl Drop for Spares {
     fn drop(&mut self) {
         for spare in self.ready.get_mut().drain(..) {
-            // Should this fail, vacuum finds it.
+            // If this fails, vacuum removes the file later.
             let _ = self.files.remove(&spare.path);
         }
     }

@@ -21,11 +21,12 @@ use crate::error::DfOlapError;
 use crate::fragment::{Checksums, DataFile, Fragment, FragmentId};
 use crate::snapshot::TableDefinition;
 
-/// The chunk size of reads.
+/// The chunk size of reads, in blocks.
 const READ_BLOCKS: u64 = 32;
 
 impl Database {
-    /// The folder of a table by its name, if it is there and was not taken over, and its files as fragments.
+    /// The folder with the name of a table, and its files as fragments, if the folder has files and is not adopted
+    /// yet.
     pub async fn adoptable(
         &self,
         name: &str,
@@ -108,7 +109,7 @@ impl Database {
         Ok(sums)
     }
 
-    /// Where the columns of a table stand in a file, which must have them in the same types.
+    /// The indices of a table's columns in a file, which must have all of the columns with the same types.
     fn columns(
         &self,
         shown: &str,

@@ -1,7 +1,8 @@
 //! Compaction: merges small fragments into one file, drops deleted rows, and moves inlined rows out of the log.
 //!
-//! Rows are read in order and written again, and one commit puts the new fragments where the old ones stood. Who
-//! deletes rows meanwhile is not in the way: what died since is dead in the new fragments too. Nothing is removed here.
+//! Rows are read in order and written again, and one commit replaces the old fragments with the new ones in place.
+//! Concurrent deletes do not conflict: rows deleted meanwhile are deleted in the new fragments too. Compaction
+//! removes no files; vacuum does.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -20,21 +21,21 @@ use crate::snapshot::{Snapshot, Table};
 use crate::store::CommitOutcome;
 use crate::upkeep::{Compaction, CompactionProgress, OnProgress};
 
-/// Fewer live rows than this make a fragment small.
+/// A fragment with fewer live rows than this is small.
 const SMALL_ROWS: u64 = FILE_ROWS as u64 / 4;
-/// Fewer dead rows than this never make a file worth writing again without being asked to.
+/// With fewer deleted rows than this, automatic compaction does not rewrite a file because of its deleted rows.
 const WORN_ROWS: u64 = 1024;
 
-/// When a run of fragments is worth writing again.
+/// When a run of fragments is worth rewriting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
-    /// It has become many small ones, or much in memory.
+    /// The run has many fragments, many rows in the log, or many deleted rows.
     Due,
-    /// There is anything to put together, to leave out or to write to a file.
+    /// The run has anything to merge, to drop or to move to a file.
     Possible,
 }
 
-/// Rows that were written, and who is told.
+/// The count of written rows, and the callback that is told.
 struct Progress<'a> {
     tell: OnProgress<'a>,
     rows_done: u64,
@@ -136,7 +137,7 @@ impl Database {
         tables.any(|table| self.next_run(table, 0, When::Due).is_some())
     }
 
-    /// Writes the rows of some neighbours again; false where others rewrote them meanwhile.
+    /// Rewrites a run of adjacent fragments; false if a conflicting change was committed meanwhile.
     async fn rewrite(
         self: &Arc<Self>,
         snapshot: &Arc<Snapshot>,
@@ -184,7 +185,7 @@ impl Database {
 }
 
 impl Database {
-    /// The next neighbours in a table's list, from a place on, that are worth writing again.
+    /// The next run of adjacent fragments in a table's list, from index `start` on, that is worth rewriting.
     fn next_run(&self, table: &Table, mut start: usize, when: When) -> Option<Range<usize>> {
         let fragments = &table.fragments;
         while start < fragments.len() {
@@ -206,7 +207,8 @@ impl Database {
     }
 }
 
-/// Dead rows of a fragment in a file; those in memory are left out by the commits that leave many.
+/// Deleted rows of a fragment in a file; zero for a fragment in memory, which commits rewrite when most of its rows
+/// are deleted.
 fn dead_in_file(live: &LiveFragment) -> u64 {
     match (live.fragment.file(), &live.deleted) {
         (Some(_), Some(deleted)) => deleted.len(),
@@ -214,7 +216,7 @@ fn dead_in_file(live: &LiveFragment) -> u64 {
     }
 }
 
-/// True where so many of all rows are dead that they are worth leaving out.
+/// True if enough of all rows are deleted for a rewrite to be worth it.
 fn is_worn(dead: u64, all: u64, policy: &CompactionPolicy) -> bool {
     dead >= WORN_ROWS && dead * 100 > all * u64::from(policy.deleted_percent)
 }

@@ -1,4 +1,4 @@
-//! [`Database`]: the state of a durable database as the log has it, and the only place that appends to the log.
+//! [`Database`]: the state of a durable database, replayed from the log, and the only code that appends to the log.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -38,48 +38,49 @@ pub(super) struct Database {
     waiting: Mutex<Vec<Waiting>>,
     /// The version at which the next checkpoint is due.
     next_checkpoint: AtomicU64,
-    /// A checkpoint waits to be made by a task that may need this thread.
+    /// True while a spawned task that may need the current thread has yet to make a checkpoint.
     checkpoint_waits: AtomicBool,
     /// True while a task compacts in the background.
     pub compacting: AtomicBool,
-    /// Snapshots that someone may be reading.
+    /// Snapshots that readers may hold.
     live: Mutex<Vec<Weak<Snapshot>>>,
-    /// When the log was last asked for what others did.
+    /// When the log was last read for commits of other processes.
     looked: Mutex<Instant>,
 }
 
-/// The state of the log that is known to this engine.
+/// The state of the database at one version.
 pub(super) struct State {
     pub database: Uuid,
     pub snapshot: Arc<Snapshot>,
-    /// When its version was committed.
+    /// When the version was committed, in microseconds since 1970.
     pub time_us: i64,
 }
 
 #[derive(Default)]
 struct Turn {
-    /// A commit that may have taken a version or not.
+    /// The version and the id of a commit whose outcome is unknown.
     unsettled: Option<(u64, CommitId)>,
     /// The outcomes of settled commits.
     settled: HashMap<CommitId, Option<Version>>,
 }
 
-/// A change that wants to be committed.
+/// A change that waits to be committed.
 struct Waiting {
     base: Arc<Snapshot>,
     change: ChangeSet,
     answer: oneshot::Sender<Result<CommitOutcome, DfOlapError>>,
 }
 
-/// After how many entries a checkpoint is made of a small state; of a large one it is made in proportion less often.
+/// How many entries lie between two checkpoints of a small state; a larger state has proportionally fewer
+/// checkpoints.
 const CHECKPOINT_EVERY: u64 = 16;
 const SMALL_CHECKPOINT_BYTES: u64 = 1 << 20;
 const MAX_CHECKPOINT_EVERY: u64 = 1024;
 
-/// More than this is not put into one entry for the changes of several writers.
+/// The most bytes of several writers' changes that share one entry.
 const MAX_TOGETHER_BYTES: u64 = 8 << 20;
 
-/// How many of those who wait, the first of them in any case, fit into one entry.
+/// How many of the waiting changes fit into one entry; at least the first, whatever its size.
 fn together(waiting: &[Waiting]) -> usize {
     let mut bytes = 0;
     let fit = waiting.iter().take_while(|waiting| {
@@ -120,7 +121,7 @@ impl Database {
         ))
     }
 
-    /// Takes over what the log says, and begins it where there is none.
+    /// Replays the log, or creates the log if there is none.
     pub async fn open(&self) -> Result<(), DfOlapError> {
         let Some(opened) = self.log.open().await? else {
             return self.begin().await;
@@ -171,7 +172,7 @@ impl Database {
         Ok(())
     }
 
-    /// The state after an entry that follows `state`; the first entry follows none.
+    /// The state after an entry is replayed on `state`; for the first entry `state` is `None`.
     pub fn after(&self, state: Option<&State>, entry: &Entry) -> Result<State, DfOlapError> {
         let damaged = |error| self.damaged(Kind::Entry, entry.version, error);
         match state {
@@ -188,7 +189,8 @@ impl Database {
         }
     }
 
-    /// The version that a commit became; `None` where it never did and never will.
+    /// The version of a commit; `None` if the commit was never stored and never will be. The log is searched back to
+    /// the oldest retained version only.
     pub async fn outcome(&self, id: CommitId) -> Result<Option<Version>, DfOlapError> {
         {
             let mut turn = self.turn.lock().await;
@@ -208,12 +210,12 @@ impl Database {
         Ok(None)
     }
 
-    /// True where the log was not asked for what others did for so long.
+    /// True if the log was last read for commits of other processes at least `time` ago.
     pub fn looked_before(&self, time: Duration) -> bool {
         runtime::now().duration_since(*self.looked.lock()) >= time
     }
 
-    /// Takes over what other processes committed.
+    /// Replays the commits of other processes.
     pub async fn refresh(&self) -> Result<(), DfOlapError> {
         *self.looked.lock() = runtime::now();
         let next = self.current.load().snapshot.version.0 + 1;
@@ -224,7 +226,7 @@ impl Database {
         self.catch_up().await
     }
 
-    /// The same for who has the turn.
+    /// [`refresh`](Self::refresh) for a caller that holds `turn`.
     async fn catch_up(&self) -> Result<(), DfOlapError> {
         loop {
             let state = self.current.load_full();
@@ -242,14 +244,14 @@ impl Database {
         self.current.store(Arc::new(state));
     }
 
-    /// Notes that someone may read a snapshot, for as long as it is held.
+    /// Registers a snapshot as one that readers may hold, until the last of its references is dropped.
     pub fn note_live(&self, snapshot: &Arc<Snapshot>) {
         let mut live = self.live.lock();
         live.retain(|other| other.strong_count() > 0);
         live.push(Arc::downgrade(snapshot));
     }
 
-    /// The oldest version that someone in this process may be reading.
+    /// The oldest version that a reader in this process may hold.
     pub fn oldest_live(&self) -> Version {
         let live = self.live.lock();
         let held = live.iter().filter_map(Weak::upgrade);
@@ -272,7 +274,8 @@ impl Database {
             change,
             answer,
         });
-        // A commit that need not wait is done inline; any other goes on in a task, even if the caller is dropped.
+        // A commit that need not wait is done inline; any other commit goes on in a task, even if the caller is
+        // dropped.
         let mut task = Box::pin(Arc::clone(self).commit_waiting());
         if task.as_mut().now_or_never().is_none() {
             runtime::spawn(task);
@@ -283,7 +286,8 @@ impl Database {
             }
             return outcome;
         }
-        // The task went with its runtime. What it had begun is in doubt until it is settled.
+        // The task was dropped with its runtime. Its commit, if begun, has an unknown outcome until the commit is
+        // settled.
         match self.turn.lock().await.unsettled {
             Some((version, CommitId(id))) => Err(DfOlapError::CommitUnknown { id, version }),
             None => Err(DfOlapError::Join(format!(
@@ -293,8 +297,8 @@ impl Database {
         }
     }
 
-    /// Commits the changes that wait, as many as one entry may hold: those that are left have a task each. Finds
-    /// nothing to do where another task was quicker.
+    /// Commits as many waiting changes as fit into one entry; each change that is left has a task of its own. Does
+    /// nothing if other tasks have already taken all changes.
     async fn commit_waiting(self: Arc<Self>) {
         let mut turn = self.turn.lock().await;
         let mut waiting: Vec<Waiting> = {
@@ -315,7 +319,7 @@ impl Database {
         }
     }
 
-    /// Commits `waiting`, from which those are taken and answered whose change cannot be made any more.
+    /// Commits `waiting`. Changes that conflict are answered and removed from `waiting`.
     async fn commit_together(
         self: &Arc<Self>,
         turn: &mut Turn,
@@ -354,7 +358,7 @@ impl Database {
                 kind: Kind::Entry,
                 version: version.0,
                 id,
-                // Times rise with versions, whatever the clock says.
+                // Times increase with versions, even if the clock goes back.
                 time_us: chrono::Utc::now().timestamp_micros().max(state.time_us + 1),
                 body: body.map_err(|Damage(error)| DfOlapError::Other(error))?,
             };
@@ -374,8 +378,8 @@ impl Database {
                 Ok(Appended::Lost(other)) => {
                     turn.unsettled = None;
                     self.publish(self.after(Some(&state), &other)?);
-                    // Mostly it was one entry; then the next number is tried at once, or another would be quicker
-                    // again.
+                    // Usually one entry was missed, so retry at once; after a second loss, read the log to its end
+                    // first.
                     if is_behind {
                         self.catch_up().await?;
                     }
@@ -390,7 +394,7 @@ impl Database {
         }
     }
 
-    /// Finds out what became of a commit that may have taken a version, and takes over what the log says.
+    /// Settles the commit of unknown outcome, if there is one, and replays the new entries of the log.
     async fn settle(&self, turn: &mut Turn) -> Result<(), DfOlapError> {
         let Some((version, id)) = turn.unsettled else {
             return Ok(());
@@ -407,7 +411,7 @@ impl Database {
         self.catch_up().await
     }
 
-    /// Keeps the state of the version of `entry` where that is due, in the background.
+    /// Makes a checkpoint of the version of `entry` in the background, if a checkpoint is due.
     fn make_checkpoint(self: &Arc<Self>, entry: &Entry) {
         if entry.version < self.next_checkpoint.load(Ordering::Relaxed) {
             return;
@@ -433,13 +437,13 @@ impl Database {
                 shared.log.keep(&checkpoint).await
             };
             if let Err(error) = kept.await {
-                // The entries are all there; only opening takes longer.
+                // No entry is lost; without the checkpoint only opening takes longer.
                 tracing::warn!(database = shared.name, version, %error, "no checkpoint was made");
             }
         });
     }
 
-    /// Notes that there is a checkpoint of so many bytes.
+    /// Schedules the next checkpoint after a checkpoint of this size.
     fn checkpointed(&self, version: u64, bytes: u64) {
         let times = (bytes / SMALL_CHECKPOINT_BYTES).max(1);
         let every = (CHECKPOINT_EVERY * times).min(MAX_CHECKPOINT_EVERY);

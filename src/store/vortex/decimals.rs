@@ -1,8 +1,8 @@
-//! Zeroes decimals in NULL slots before they are written to a file.
+//! Zeroes decimals that do not fit their precision, as in NULL slots, before they are written to a file.
 //!
-//! An arrow array has a value for each row, also where that is NULL, and there it may be any: what was worked out
-//! before the NULL was known. Vortex 0.90 narrows decimals to as few bytes as their precision takes, and panics at a
-//! value that does not fit, whether there is a row for it or not. So such values become zero.
+//! An Arrow array has a value in each slot, also in a NULL slot, where the value is arbitrary: for example a result
+//! that was computed before the NULL was known. Vortex 0.90 narrows decimals to the fewest bytes that their precision
+//! needs, and panics at a value that does not fit, also in a NULL slot. So such values become zero.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Decimal128Type, Decimal256Type, DecimalType};
 use arrow::error::ArrowError;
 
-/// The batch without values of decimals that do not fit their type.
+/// The batch, with zero for each decimal that does not fit its precision.
 pub(super) fn fitting(batch: RecordBatch) -> Result<RecordBatch, ArrowError> {
     let schema = batch.schema();
     if !schema

@@ -1,8 +1,8 @@
-//! Filter pushdown into Vortex scans: which expressions they evaluate; and the row index.
+//! Filter pushdown into Vortex scans: which expressions are pushed down; and the row index.
 //!
-//! Only what means the same there and in DataFusion is handed over: comparisons, AND, OR, NOT, IS NULL, IN and LIKE
-//! over columns and constants. Arithmetic, casts and functions stay in DataFusion, and so does every comparison of
-//! floats, whose NaN and negative zero have no agreed place.
+//! Only expressions that mean the same in Vortex and in DataFusion are pushed down: comparisons, AND, OR, NOT, IS
+//! NULL, IN and LIKE over columns and literals. Arithmetic, casts and functions stay in DataFusion, and so does every
+//! comparison of floats, because the order of NaN and negative zero may differ.
 
 use std::sync::{Arc, LazyLock};
 
@@ -26,10 +26,10 @@ use vortex_datafusion::convert::{
     DefaultExpressionConverter, ExpressionConverter, ProcessedProjection,
 };
 
-/// The name of a row's position among what a scan yields.
+/// The name of the column with the rows' positions in the output of a scan.
 pub(super) const ROW_INDEX: &str = "\u{1}row_index";
 
-/// The position of a row in its file, where a Vortex scan evaluates it.
+/// The position of a row in its file, an expression that only a Vortex scan can evaluate.
 pub(super) fn row_index() -> Arc<dyn PhysicalExpr> {
     static FUNCTION: LazyLock<Arc<ScalarUDF>> =
         LazyLock::new(|| Arc::new(ScalarUDF::from(RowIndex::default())));
@@ -48,7 +48,7 @@ struct RowIndex(Signature);
 
 impl Default for RowIndex {
     fn default() -> Self {
-        // Volatile, so that no one takes it for a constant.
+        // Volatile, so that the optimizer does not fold the function to a constant.
         Self(Signature::nullary(Volatility::Volatile))
     }
 }

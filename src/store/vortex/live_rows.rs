@@ -1,4 +1,4 @@
-//! Reads the live rows of fragments, in order and in the table's current schema, for compaction.
+//! Reads the live rows of fragments, in order and in the table's current schema, for compaction and point lookups.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -26,13 +26,13 @@ use crate::error::DfOlapError;
 use crate::fragment::{ColumnId, DataFile, LiveFragment};
 use crate::snapshot::TableDefinition;
 
-/// How many parts of a file are looked through at once.
+/// How many splits of a file are scanned concurrently.
 const SPLITS_AT_ONCE: usize = 4;
 
 /// Optional parts of a read.
 #[derive(Default)]
 pub(super) struct Extra {
-    /// With the rows between which all are that it may be true for.
+    /// A filter, and a range of rows outside of which the filter is never true.
     pub filter: Option<(BoundExpression, Range<u64>)>,
     /// The rows' positions as a last column.
     pub positions: bool,
@@ -105,7 +105,7 @@ impl Scans {
         opened.layout_reader().map_err(failed)
     }
 
-    /// The columns `there` of a file's live rows, and what else is asked for.
+    /// The columns `there` of a file's live rows, with the optional parts of `extra`.
     pub(super) fn file_rows(
         &self,
         definition: &TableDefinition,
@@ -169,7 +169,7 @@ impl Scans {
             let batches = scan.map(in_arrow).into_stream().map_err(&failed)?;
             return Ok(batches.map_err(failed).boxed());
         };
-        // A few rows in one place: read here, without tasks of their own.
+        // A lookup reads few rows in one range, so it spawns no tasks.
         let scan = scan.with_filter(filter).with_row_range(range).map(in_arrow);
         let parts = scan.prepare().and_then(|scan| scan.execute(None));
         let batches = stream::iter(parts.map_err(&failed)?).buffered(SPLITS_AT_ONCE);
@@ -178,7 +178,7 @@ impl Scans {
     }
 }
 
-/// True for a type that a scan yields when it is asked to; others are cast afterwards.
+/// True if a scan can produce the type directly; other types are cast afterwards.
 fn is_read_as(data_type: &DataType) -> bool {
     !matches!(
         data_type,
@@ -186,7 +186,7 @@ fn is_read_as(data_type: &DataType) -> bool {
     )
 }
 
-/// A batch with the columns `there` as one of the table's.
+/// A batch with the columns `there`, converted to the table's schema.
 pub(super) fn in_shape(
     definition: &TableDefinition,
     there: &[ColumnId],

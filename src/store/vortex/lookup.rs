@@ -20,12 +20,12 @@ use crate::error::DfOlapError;
 use crate::snapshot::Table;
 use crate::store::Found;
 
-/// More rows than this are not looked up.
+/// A lookup that finds more rows than this gives up.
 const MAX_FOUND: usize = 1 << 16;
 
 impl Scans {
-    /// The live rows of a file for which a condition may be true, with their positions; `None` where no part of the
-    /// condition can be looked up, or they are many.
+    /// The live rows of a file for which a condition may be true, with their positions; `None` if no conjunct of the
+    /// condition can be pushed down, or if the rows are more than `MAX_FOUND`.
     pub async fn find(
         &self,
         table: &Table,
@@ -92,7 +92,8 @@ fn bound(expr: Expression, reader: &LayoutReaderRef) -> VortexResult<BoundExpres
     expr.bind(reader.dtype())?.optimize_recursive()
 }
 
-/// The rows of a file between which all are for which all of `parts` may be true, by the statistics of its zones.
+/// The smallest range of rows outside of which the statistics of the file's zones rule out some of `parts`; `None` if
+/// all rows are ruled out.
 async fn possible(
     reader: &LayoutReaderRef,
     parts: &[Expression],

@@ -1,9 +1,9 @@
 //! The durable store: immutable Vortex files and a commit log, in a folder or below a prefix of an object store.
 //!
-//! # What lies where
-//! - `_log/`: the entries and checkpoints of [`crate::store::log`]. An entry is one commit of the whole database; what
-//!   it says stands in [`format`].
-//! - `<table's id>/<fragment's id>.vortex`: rows that were too many to ride inside an entry.
+//! # Layout
+//! - `_log/`: the entries and checkpoints of [`crate::store::log`]. An entry is one commit of the whole database;
+//!   [`format`] defines its body.
+//! - `<table's id>/<fragment's id>.vortex`: rows that were too many to be inlined in an entry.
 //!
 //! # What is guaranteed
 //! - V1 A snapshot is what the entries up to its version say, and nothing else: no folder is listed to find data.

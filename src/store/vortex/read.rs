@@ -25,7 +25,7 @@ use super::files::DataFiles;
 use crate::error::DfOlapError;
 use crate::fragment::{DataFile, Fragment, FragmentId};
 
-/// Recent errors of reading files: errors that come out of a plan carry only their text.
+/// Recent errors of reading files, kept because an error from a plan carries only their text.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Failures(Arc<Mutex<VecDeque<DfOlapError>>>);
 
@@ -40,7 +40,7 @@ impl Failures {
         failures.push_back(error.duplicate());
     }
 
-    /// The failure that an error tells of.
+    /// The recent failure whose text is part of the text of `error`; without such a failure, `error` itself.
     pub fn original_error(&self, error: DfOlapError) -> DfOlapError {
         let failures = self.0.lock();
         if failures.is_empty() {
@@ -115,11 +115,11 @@ pub(super) struct CheckedFile {
     fragment: Arc<Fragment>,
     failures: Failures,
     uri: Arc<str>,
-    /// A few rows are read, and what lies between their bytes is not worth reading too.
+    /// Few rows are read, so reads are coalesced over small gaps only.
     is_sparse: bool,
 }
 
-/// Bytes between two reads of a few rows that are read too.
+/// The largest gap, in bytes, over which two sparse reads are coalesced.
 const SPARSE_GAP_BYTES: u64 = 16 << 10;
 
 impl CheckedFile {
@@ -161,7 +161,7 @@ impl CheckedFile {
         let first = range.start / block_bytes;
         let last = (range.end - 1) / block_bytes;
         let blocks = first as usize..=last as usize;
-        // A checksum that held on a local disk is not checked again; data from a network is checked each time.
+        // On a local disk a block is verified only once; data from a network is verified on every read.
         if self.files.is_local()
             && blocks
                 .into_iter()
@@ -181,7 +181,7 @@ impl CheckedFile {
         })
     }
 
-    /// Holds every block against its checksum, also those that were looked at before.
+    /// Verifies the checksum of every block, also of blocks that were verified before.
     pub async fn check_all(&self) -> Result<(), DfOlapError> {
         let file = self.file()?;
         let block_bytes = u64::from(file.checksums.block_bytes());
@@ -200,7 +200,7 @@ impl CheckedFile {
         Ok(())
     }
 
-    /// Holds the blocks from `first` on against their checksums.
+    /// Verifies the checksums of the blocks from `first` on.
     fn check(&self, file: &DataFile, first: usize, bytes: &[u8]) -> Result<(), DfOlapError> {
         let blocks = bytes.chunks(file.checksums.block_bytes() as usize);
         for (block, bytes) in (first..).zip(blocks) {

@@ -1,10 +1,10 @@
-//! Fragments that lie in files as a DataFusion plan: `DataSourceExec`s with a `VortexSource` over exactly the files
-//! that a snapshot names.
+//! Plans scans of fragments in files: `DataSourceExec`s with a `VortexSource` over exactly the files that a snapshot
+//! references.
 //!
-//! Files of one shape (the same columns under the same names) share a scan. Its projection turns the names that the
-//! files have into those of the table, fills in columns that are younger than the files, and makes row addresses.
-//! Deletion vectors go along with the files, as selections; so positions are those in the file, whatever is dead or
-//! filtered.
+//! Files of one shape (the same columns under the same names) share a scan. The scan's projection renames the files'
+//! columns to the table's, fills in columns that are younger than the files, and computes row addresses. Deletion
+//! vectors are passed with the files, as selections, so a row's position is its position in the file, whatever rows
+//! are deleted or filtered out.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,7 +37,8 @@ use crate::fragment::{ColumnId, LiveFragment};
 use crate::snapshot::{TableDefinition, row_address};
 use crate::store::FileScan;
 
-/// Where the place of a file in its table's list stands in row addresses.
+/// The name of the partition column with the row address of a file's first row, made from the file's index in its
+/// table.
 const BASE: &str = "\u{1}base";
 
 pub(super) struct Scans {
@@ -48,7 +49,7 @@ pub(super) struct Scans {
     pub opened: OpenedFiles,
 }
 
-/// The columns of some files, and the names they have there.
+/// The columns of some files, and the names of the columns in the files.
 pub(super) type FileColumns = (Arc<[ColumnId]>, Arc<[String]>);
 
 impl Scans {
@@ -126,7 +127,7 @@ impl Scans {
         Ok(DataSourceExec::from_data_source(config))
     }
 
-    /// The files in runs of about equal rows, in order.
+    /// The files in order, in runs of equally many files.
     fn file_groups(
         &self,
         scan: &FileScan<'_>,
@@ -148,12 +149,12 @@ impl Scans {
     }
 }
 
-/// The columns of a table as files of one shape have them.
+/// The columns of a table in files of one shape.
 pub(super) struct Stored<'a> {
     definition: &'a TableDefinition,
-    /// Those that the table still has, under the names they have in the files.
+    /// The columns that the table still has, under their names in the files.
     pub schema: SchemaRef,
-    /// Where each of them stands there.
+    /// The index of each column in `schema`.
     places: BTreeMap<ColumnId, usize>,
 }
 
@@ -174,14 +175,14 @@ impl<'a> Stored<'a> {
         }
     }
 
-    /// Their ids, in the order of the schema.
+    /// The ids of the columns, in the order of `schema`.
     pub fn columns(&self) -> Vec<ColumnId> {
         let mut columns: Vec<_> = self.places.iter().collect();
         columns.sort_unstable_by_key(|(_, place)| **place);
         columns.into_iter().map(|(id, _)| *id).collect()
     }
 
-    /// An expression over the table's columns as one over those of the files; `None` where they lack one.
+    /// Rewrites an expression over the table's columns to the files' columns; `None` if the files lack a column.
     pub fn in_file(&self, expr: &Arc<dyn PhysicalExpr>) -> Option<Arc<dyn PhysicalExpr>> {
         let mut lacks = false;
         let column = |expr: Arc<dyn PhysicalExpr>| {
@@ -236,7 +237,7 @@ impl<'a> Stored<'a> {
             .map_or(("", 0), |file| (file.path.as_str(), file.size_bytes));
         let mut file = PartitionedFile::new_from_meta(ObjectMeta {
             location: path.into(),
-            // A name is given once, so that its age says nothing.
+            // A file is never overwritten, so its age does not matter.
             last_modified: chrono::DateTime::UNIX_EPOCH,
             size,
             e_tag: None,
@@ -253,7 +254,8 @@ impl<'a> Stored<'a> {
         Ok(file.with_statistics(Arc::new(self.statistics(live))))
     }
 
-    /// What is known of a file before it is opened: of all its rows, dead ones included, as the ranges are.
+    /// The statistics of a file that are known before it is opened: over all rows, deleted rows included, like the
+    /// ranges.
     fn statistics(&self, live: &LiveFragment) -> Statistics {
         let mut columns = vec![ColumnStatistics::new_unknown(); self.schema.fields().len()];
         for (id, place) in &self.places {
@@ -272,7 +274,7 @@ impl<'a> Stored<'a> {
     }
 }
 
-/// All rows but these.
+/// A selection of all rows except the deleted ones.
 pub(super) fn without(deleted: &RoaringBitmap) -> Selection {
     Selection::ExcludeRoaring(RoaringTreemap::from_bitmaps([(0, deleted.clone())]))
 }

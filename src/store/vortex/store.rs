@@ -1,4 +1,4 @@
-//! [`VortexStore`]: the durable store as the engine sees it, on a disk or in a bucket.
+//! [`VortexStore`]: the [`Store`] of a durable database, on a disk or in a bucket.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,12 +44,12 @@ use crate::upkeep::{
 };
 
 const LOG_FOLDER: &str = "_log";
-/// A part of a data file may take so many times as long as an entry of the log.
+/// The timeout of a request for a data file, as a multiple of the timeout of a request of the log.
 #[cfg(feature = "cloud-storage")]
 const TIMES_FOR_A_PART: u32 = 6;
 
-/// Opens the database at `location`. `stores` are the object stores that the caller made known, under the URLs of their
-/// buckets.
+/// Opens the database at `location`. `stores` are the object stores that the caller registered, with the URLs of
+/// their buckets.
 ///
 /// # Errors
 /// Where the location or a setting cannot be used.
@@ -61,7 +61,7 @@ pub(crate) fn open(
 ) -> Result<Arc<dyn Store>, DfOlapError> {
     match location {
         VortexLocation::Local { base_path } => {
-            // Folders need no client.
+            // A folder needs no object store.
             let _ = stores;
             Ok(Arc::new(VortexStore::local(base_path, settings, runtime)?))
         }
@@ -73,7 +73,7 @@ pub(crate) fn open(
     }
 }
 
-/// The store that was made known under the bucket of a URL.
+/// The registered object store of the bucket of a URL.
 #[cfg(feature = "cloud-storage")]
 fn known_store(stores: &[(Url, Arc<dyn ObjectStore>)], url: &str) -> Option<Arc<dyn ObjectStore>> {
     let url = Url::parse(url).ok()?;
@@ -98,10 +98,10 @@ impl std::fmt::Debug for VortexStore {
 }
 
 impl VortexStore {
-    /// A store in a folder, which is made if it is not there.
+    /// A store in a folder, which is created if it does not exist.
     ///
     /// # Errors
-    /// Where the folder cannot be made or written to.
+    /// Where the folder cannot be created or written to.
     pub fn local(
         folder: &Path,
         settings: &VortexSettings,
@@ -111,7 +111,7 @@ impl VortexStore {
         Ok(Self::on_files(Arc::new(Disk), folder, settings, runtime))
     }
 
-    /// The same in a folder that is there, with one in it for the log.
+    /// A store in an existing folder that has a folder for the log.
     pub fn on_files(
         files: Arc<dyn Files>,
         folder: &Path,
@@ -129,7 +129,8 @@ impl VortexStore {
         Self::new(name, log, files, settings, runtime)
     }
 
-    /// A store in an S3 bucket. `known` is the caller's own client of it, where there is one.
+    /// A store in an S3 bucket. `known` is the object store that the caller registered for the bucket, if there is
+    /// one.
     ///
     /// # Errors
     /// Where the URL or a setting cannot be used.
@@ -175,7 +176,7 @@ impl VortexStore {
         runtime: &RuntimeEnv,
     ) -> Self {
         let session = VortexSession::default().with_tokio();
-        // DataFusion asks for a store by the URL of a scan; the reader of its files asks no one but us.
+        // DataFusion looks up an object store by the URL of a scan, but `CheckedReaders` reads the files without it.
         let url = ObjectStoreUrl::parse(format!("rhei-files://{}", Uuid::new_v4()))
             .unwrap_or_else(|_| ObjectStoreUrl::local_filesystem());
         let nothing = Arc::new(object_store::memory::InMemory::new());
@@ -201,7 +202,7 @@ impl VortexStore {
     }
 }
 
-/// Makes the folders of a database and sees whether it can be written to.
+/// Creates the folders of a database, and checks that the log's folder can be written to.
 fn prepare_folder(folder: &Path, synced: bool) -> Result<(), DfOlapError> {
     let unusable = |what: &str, error: std::io::Error| {
         DfOlapError::StorageConfig(format!("{what} {}: {error}", folder.display()))

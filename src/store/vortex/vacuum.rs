@@ -17,11 +17,11 @@ use crate::store::CommitOutcome;
 use crate::store::log::Kind;
 use crate::upkeep::{Vacuum, VacuumOptions};
 
-/// A file that no version is known to have named may be one of a write that goes on: so old it must be to be removed.
-/// For as long entries are kept that a checkpoint covers, so that a very late one cannot take the number of one that
-/// was removed.
+/// A file that no known version references may belong to a running write, so only files older than this are deleted.
+/// Log entries that a checkpoint covers are kept for as long, so that a very late put cannot take the number of a
+/// removed entry.
 const UNKNOWN_FOR: Duration = Duration::from_secs(24 * 3600);
-/// Removals at once.
+/// How many files are removed concurrently.
 const AT_ONCE: usize = 16;
 
 impl Database {
@@ -62,7 +62,7 @@ impl Database {
                 return Err(DfOlapError::Other("forgetting versions conflicts".into()));
             }
             if self.oldest_live() < kept {
-                // Someone began to read an older version just now. What is left is found again.
+                // A reader has just opened an older version. A later vacuum deletes the files.
                 return Ok(Vacuum::default());
             }
         }
@@ -77,7 +77,7 @@ impl Database {
         Ok(done)
     }
 
-    /// The files that were ever named since the oldest version, and those that versions from `kept` on name.
+    /// The files that any version since the oldest references, and the files that versions from `kept` on reference.
     async fn files_named(
         &self,
         now: &Snapshot,
@@ -107,7 +107,8 @@ impl Database {
         Ok((known, named))
     }
 
-    /// The newest checkpoint that covers all before `kept` and is old enough for them to go.
+    /// The newest checkpoint at or before `kept` that is old enough for the objects of earlier versions to be
+    /// removed.
     async fn covered_since(
         &self,
         kept: Version,

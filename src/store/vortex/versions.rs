@@ -14,7 +14,7 @@ use crate::store::log::{Entry, Kind};
 use crate::upkeep::{At, VersionEntry};
 
 impl Database {
-    /// The versions that can be asked for, oldest first.
+    /// The retained versions, oldest first.
     pub async fn versions(&self) -> Result<Vec<VersionEntry>, DfOlapError> {
         let now = self.snapshot();
         let entries = self.log.entries(now.oldest.0..=now.version.0).await?;
@@ -57,7 +57,7 @@ impl Database {
         }
         let snapshot = self.state_of(version).await?.snapshot;
         self.note_live(&snapshot);
-        // A vacuum that did not see it may have begun meanwhile.
+        // A vacuum that did not see this snapshot as live may have expired its version meanwhile.
         match version < self.snapshot().oldest {
             true => Err(DfOlapError::Conflict(format!(
                 "version {version} was let go of while it was read"
@@ -66,7 +66,8 @@ impl Database {
         }
     }
 
-    /// The newest version that was there at a moment; `None` where the oldest is younger. Times rise with versions.
+    /// The newest version that was committed at or before a time; `None` if the oldest retained version is younger. A
+    /// binary search, because times increase with versions.
     pub async fn newest_at(
         &self,
         now: &Snapshot,
@@ -109,7 +110,7 @@ impl Database {
     }
 }
 
-/// The fragments of a snapshot that lie in files, by the names of these.
+/// The fragments of a snapshot that are stored in files, with the paths of their files.
 pub(super) fn fragments_of(
     snapshot: &Snapshot,
 ) -> impl Iterator<Item = (String, Arc<Fragment>)> + '_ {

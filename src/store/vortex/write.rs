@@ -38,9 +38,9 @@ const INLINE_ROWS: usize = 1024;
 const INLINE_BYTES: usize = 1 << 20;
 /// The most rows of a file.
 pub(super) const FILE_ROWS: usize = 1 << 20;
-/// The most files of one write that are not done yet.
+/// The most files of one write that are in progress.
 const FILES_AT_ONCE: usize = 2;
-/// The bytes that one checksum speaks for.
+/// The bytes that one checksum covers.
 pub(super) const BLOCK_BYTES: u32 = 256 << 10;
 
 type Rows<'a> = BoxStream<'a, Result<RecordBatch, DfOlapError>>;
@@ -52,7 +52,7 @@ pub(super) struct Writer<'a> {
     pub folder: String,
 }
 
-/// Fails, naming the column, where a file cannot hold a table's rows.
+/// Fails, naming the column, if a Vortex file cannot store the type of a column.
 pub(super) fn check_types(
     session: &VortexSession,
     definition: &TableDefinition,
@@ -100,7 +100,7 @@ impl Writer<'_> {
             .await
     }
 
-    /// All rows into files. The end of one is written while the next has begun.
+    /// Writes all rows to files. The end of one file is written while the next file is begun.
     pub async fn write_files(
         &self,
         definition: &TableDefinition,
@@ -186,7 +186,8 @@ impl Writer<'_> {
         ))
     }
 
-    /// Hands the rows of one file to its writer, and an error too, so that it does not take it for the end.
+    /// Sends the rows of one file to its writer, and an error too, so that the writer does not take the error for the
+    /// end of the rows.
     async fn feed(
         &self,
         schema: &SchemaRef,
@@ -209,7 +210,7 @@ impl Writer<'_> {
                 Ok(array) => (Ok(array), None),
                 Err(error) => (Err(io::Error::other(error.to_string()).into()), Some(error)),
             };
-            // Where no one receives any more, writing failed and says why.
+            // If the receiver is gone, the writer has failed and reports its error.
             let is_gone = writer.send(told).await.is_err();
             if let Some(error) = error {
                 return Err(error);
@@ -227,12 +228,12 @@ impl Writer<'_> {
 struct Writers<'a> {
     running: FuturesOrdered<BoxFuture<'a, Result<Fragment, DfOlapError>>>,
     written: Vec<Arc<Fragment>>,
-    /// The first error: nothing more is begun, and what runs is brought to an end.
+    /// The first error: no more files are begun, and running writes are completed.
     failed: Option<DfOlapError>,
 }
 
 impl Writers<'_> {
-    /// Does some work, and meanwhile writes.
+    /// Polls `work`, and meanwhile drives the running writes.
     async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
         futures::pin_mut!(work);
         while !self.running.is_empty() {
@@ -298,8 +299,8 @@ impl RowReader<'_> {
     }
 }
 
-/// The ranges of the fields of `schema`, which stand at `columns` of a file, by the file's own statistics, where they
-/// are exact and of a type whose order means the same everywhere.
+/// The value ranges of the fields of `schema`, which are the columns `columns` of a file, by the file's statistics.
+/// Only exact statistics are used, and only of types that every engine orders in the same way.
 pub(super) fn ranges(
     footer: &Footer,
     columns: &[usize],
@@ -345,7 +346,7 @@ fn bound(value: Scalar, data_type: &DataType) -> Option<ScalarValue> {
     (!value.is_null()).then_some(value)
 }
 
-/// Sends what is written to an upload, and works out the checksum of each block.
+/// Forwards the written bytes to an upload, and computes the checksum of each block.
 struct HashingSink {
     upload: Upload,
     /// The original error of the upload, which the Vortex writer does not preserve.

@@ -1,5 +1,5 @@
-//! A durable store under faults, enumerated: every kind of change, at every call to the store, with every kind of
-//! fault. A change is there once or not at all, and whoever asked knows which.
+//! A durable store under every fault: every kind of change, at every call to the store, with every kind of fault. A
+//! change is made once or not at all, and the caller learns which.
 
 pub mod store;
 
@@ -36,10 +36,10 @@ const CHANGES: [&str; 14] = [
 ];
 const COMPACTION: &str = "compaction";
 const VACUUM: &str = "vacuum";
-/// The first table of a database that is not there yet.
+/// The first table of a new database.
 const BIRTH: &str = "CREATE TABLE first (a INT)";
 
-/// An engine that waits for an answer as long as a test may take.
+/// An engine whose answer timeout is the longest time that a test may take.
 fn engine(store: Arc<dyn ObjectStore>) -> DataFusionEngine {
     engine_that_waits(store, HANG)
 }
@@ -69,7 +69,7 @@ async fn change(engine: &DataFusionEngine, sql: &str) -> Result<(), DfOlapError>
     }
 }
 
-/// A database whose next commits make a checkpoint.
+/// A database of at least `commits` commits; after 15, the next commit makes a checkpoint.
 async fn database(commits: usize) -> InMemory {
     let store = Arc::new(InMemory::new());
     let engine = engine(Arc::clone(&store) as _);
@@ -89,7 +89,7 @@ async fn database(commits: usize) -> InMemory {
     store.fork()
 }
 
-/// Everything that is in a database.
+/// All tables with all their rows.
 async fn contents(engine: &DataFusionEngine) -> Vec<String> {
     let mut all = Vec::new();
     for name in engine.tables().await.unwrap() {
@@ -107,7 +107,7 @@ async fn contents(engine: &DataFusionEngine) -> Vec<String> {
     all
 }
 
-/// What a database is before and after each change.
+/// A database's contents before and after a change.
 struct Case {
     sql: &'static str,
     store: InMemory,
@@ -137,12 +137,12 @@ async fn cases() -> Vec<Case> {
 }
 
 impl Case {
-    /// What is in a database now.
+    /// The current contents of a database.
     async fn found(&self, store: &InMemory) -> Vec<String> {
         contents(&engine(Arc::new(store.fork()))).await
     }
 
-    /// Stops the program at a call. False where there are fewer.
+    /// Stops the program at call number `at`. False where the change makes fewer calls.
     async fn crash(&self, at: usize, fault: Fault) -> bool {
         let store = FaultyStore::new(self.store.fork(), at, fault);
         let engine = engine(Arc::clone(&store) as _);
@@ -170,12 +170,11 @@ impl Case {
         store.met()
     }
 
-    /// Lets one call go wrong. False where there are fewer.
+    /// Injects a fault into call number `at`. False where the change makes fewer calls.
     async fn fault(&self, at: usize, fault: Fault) -> bool {
         let store = FaultyStore::new(self.store.fork(), at, fault);
         let place = format!("{}: {fault:?} at call {at}", self.sql);
-        // The engine's own threads have a clock that goes on: only who waits for what never comes is not to wait for
-        // long.
+        // The clock of the engine's own threads is not paused, so the timeout is short where an answer never comes.
         let is_silent = matches!(fault, Fault::Late | Fault::Silence | Fault::SilenceAfter);
         let timeout = if is_silent { SILENCE } else { HANG };
         let engine = engine_that_waits(Arc::clone(&store) as _, timeout);
@@ -199,11 +198,11 @@ impl Case {
     }
 }
 
-/// How long an answer may take where some never come.
+/// The answer timeout where some answers never come.
 const SILENCE: Duration = Duration::from_millis(100);
 
-/// Waits until the background has nothing more to do: longer than for any answer that is late, on a clock that moves
-/// only while nothing works.
+/// Waits until the background work is done: longer than any late answer takes, on a clock that advances only while no
+/// task works.
 async fn quiet(store: &FaultyStore) {
     let mut calls = usize::MAX;
     while store.calls() != calls && !store.has_crashed() {
@@ -212,8 +211,8 @@ async fn quiet(store: &FaultyStore) {
     }
 }
 
-/// On a paused clock: once all work is done, it moves to the next moment that someone waits for. So a healthy answer is
-/// never late, however slow the machine is, and to wait for what is late or never comes takes no time.
+/// For a paused clock, which jumps to the next timer once all work is done: a healthy answer is never late, however
+/// slow the machine is, and waiting for a late or missing answer takes no time.
 async fn enumerate(faults: &[Fault], crash: bool) {
     let cases = cases().await;
     let all = cases
@@ -262,7 +261,7 @@ async fn a_read_that_is_cut_short_or_wrong_is_an_error_and_never_a_wrong_row() {
     enumerate(&[Fault::Short, Fault::Flipped], false).await;
 }
 
-/// Storage is lost for longer than a commit waits, at any call, with and without an effect of what was asked.
+/// Storage fails for longer than a commit waits, from any call on; the calls take effect or not.
 /// Proves V4.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_became_of_a_commit_in_doubt_is_told_once_storage_is_back() {

@@ -1,4 +1,4 @@
-//! An object store in memory that fails, lies or stops at one of its calls.
+//! An object store in memory that fails, returns wrong answers or stops at one of its calls.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,41 +18,41 @@ use rhei_datafusion::object_store::{
 };
 use tokio::sync::watch;
 
-/// What goes wrong.
+/// The kind of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// An error, and nothing was done.
+    /// An error; the call has no effect.
     Before,
-    /// An error, and yet it was done.
+    /// An error, although the call took effect.
     After,
-    /// "It is there already", and nothing was done.
+    /// "It is there already"; the call has no effect.
     Refused,
-    /// "It is there already", because it was done just now.
+    /// "It is there already", because this very call created it.
     RefusedAfter,
-    /// An error, and it is done some time later.
+    /// An error; the call takes effect some time later.
     Late,
-    /// No answer, ever, and nothing was done.
+    /// No answer, ever; the call has no effect.
     Silence,
-    /// No answer, ever, and yet it was done.
+    /// No answer, ever, although the call took effect.
     SilenceAfter,
-    /// Half of what was read, as if that were all.
+    /// A read returns the first half as if that were all.
     Short,
-    /// What was read, with one bit flipped.
+    /// A read returns the data with one bit flipped.
     Flipped,
-    /// From here on nothing is reached, until it is again.
+    /// All calls fail from here on, until `mend`.
     Outage,
-    /// The same, but what is asked is done.
+    /// The same, but the calls take effect.
     OutageAfter,
-    /// The program ends before the call has an effect.
+    /// The program ends before the call takes effect.
     Crash,
-    /// The program ends when the call has had its effect.
+    /// The program ends after the call has taken effect.
     CrashAfter,
 }
 
-/// How much later what is late is done.
+/// The delay of `Fault::Late`.
 const LATE: Duration = Duration::from_millis(30);
 
-/// Nothing to spoil: what is no read is as it was.
+/// For calls that are not reads: leaves the answer as it is.
 fn whole<T: Send + 'static>(answer: T, _: Fault) -> BoxFuture<'static, Result<T>> {
     std::future::ready(Ok(answer)).boxed()
 }
@@ -128,7 +128,7 @@ impl FaultyStore {
         })
     }
 
-    /// How many calls there were.
+    /// The number of calls so far.
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
     }
@@ -137,13 +137,13 @@ impl FaultyStore {
         *self.crashed.borrow()
     }
 
-    /// Completes when it has.
+    /// Completes once the store has crashed.
     pub async fn crash(&self) {
         let mut crashed = self.crashed.subscribe();
         crashed.wait_for(|has_crashed| *has_crashed).await.unwrap();
     }
 
-    /// What was asked for since the last call, and of which object.
+    /// The requests since the last call, with their objects.
     pub fn take_asked(&self) -> Vec<(Asked, String)> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
@@ -329,11 +329,11 @@ impl ObjectStore for FaultyStore {
     }
 }
 
-/// A store that does not keep two writers from creating one object.
+/// A store that lets two writers create the same object.
 #[derive(Debug)]
 pub struct CarelessStore {
     inner: InMemory,
-    /// It looks whether the object is there, and then gives way: so only those who come at once are all let through.
+    /// Whether PUT checks first that the object does not exist, and then yields: only concurrent creates succeed.
     looks_first: bool,
 }
 

@@ -1,4 +1,4 @@
-//! An object store that counts what is asked of it.
+//! An object store that counts its requests.
 
 use std::fmt;
 use std::ops::Range;
@@ -16,12 +16,12 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 
-/// Requests by their kind; those for parts of a large object count as PUT, as S3 bills them.
+/// Requests by kind; the requests for parts of a multipart upload count as PUT, as S3 bills them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Requests {
     pub put: u64,
     pub get: u64,
-    /// Those of `get` that went to data files.
+    /// The requests of `get` for data files.
     pub get_data: u64,
     pub head: u64,
     pub list: u64,
@@ -42,7 +42,7 @@ fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
-/// A store in memory, without delay, that counts.
+/// A store in memory, without delay, that counts requests.
 #[derive(Debug, Default)]
 pub struct CountingStore {
     inner: InMemory,
@@ -50,7 +50,7 @@ pub struct CountingStore {
 }
 
 impl CountingStore {
-    /// What was asked since the last call.
+    /// The requests since the last call.
     pub fn take(&self) -> Requests {
         let take = |counter: &AtomicU64| counter.swap(0, Ordering::Relaxed);
         Requests {
@@ -149,7 +149,7 @@ impl ObjectStore for CountingStore {
     }
 }
 
-/// Counts the parts of an upload and its end.
+/// Counts the parts of an upload and its completion.
 #[derive(Debug)]
 struct CountingUpload {
     inner: Box<dyn MultipartUpload>,

@@ -1,4 +1,5 @@
-//! Bulk loads: ours against the Vortex writer on its own, from memory for their time, as a stream for their memory.
+//! Bulk loads: this engine against the plain Vortex writer; the time of loads from memory, and the memory of loads from
+//! a stream.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -24,10 +25,10 @@ use crate::report::{Bar, Figure, Report, Row, grouped};
 
 pub const LINEITEM: &str = "lineitem";
 const FLIGHTS: &str = "flights";
-/// The time that goes with a rate of 95 % of the writer's, 1 / 0.95.
+/// The time limit for a rate of 95 % of the writer's, 1 / 0.95.
 const RATE_LIMIT: f64 = 1.052;
 const MEMORY_LIMIT: Figure = Figure::Bytes(1 << 30);
-/// The command of the child that loads once and tells its peak memory.
+/// The command of the child process that loads once and reports its peak memory.
 pub const LOAD_ONCE: &str = "load-once";
 const RAW: &str = "raw";
 const OURS: &str = "ours";
@@ -134,7 +135,7 @@ impl Data {
     }
 }
 
-/// Loads a data set into a folder that is empty. Returns the time, without what makes the table, and the rows.
+/// Loads a data set into an empty folder. Returns the time, without that of creating the table, and the number of rows.
 async fn load(
     contestant: &str,
     folder: &Path,
@@ -161,7 +162,7 @@ async fn load(
     Ok((started.elapsed(), rows as usize))
 }
 
-/// The peak memory of a process that loads the data set as a stream and does nothing else.
+/// The peak memory of a process that only loads the data set as a stream.
 fn memory(name: &str, report: &mut Report) -> Result<(), Failure> {
     let [raw, ours] = [RAW, OURS].map(|contestant| -> Result<Figure, Failure> {
         let program = std::env::current_exe()?;
@@ -183,7 +184,7 @@ fn memory(name: &str, report: &mut Report) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the child does: loads and prints its peak memory in bytes.
+/// The child process: loads and prints its peak memory in bytes.
 pub async fn load_once(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     let mut argument = || args.next().and_then(|text| text.into_string().ok());
     let (Some(contestant), Some(name)) = (argument(), argument()) else {
@@ -209,7 +210,7 @@ pub async fn load_once(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// The most memory that this process ever had, as the system counts it.
+/// The peak memory of this process, as the system reports it.
 fn peak_memory_bytes() -> Result<u64, Failure> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let mut lines = status.lines();

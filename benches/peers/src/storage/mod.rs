@@ -1,5 +1,5 @@
-//! Durable tables: this engine with and without syncing, the published one (it syncs nothing), and on their own the
-//! parts that both stand on: a sync of a file and its folder, the Vortex writer, DataFusion's listing of Vortex files.
+//! Durable tables: this engine with and without syncing, the published engine (which does not sync), and the parts that
+//! both are built on, alone: a sync of a file and its folder, the Vortex writer, DataFusion's listing of Vortex files.
 
 mod counting;
 mod loads;
@@ -26,23 +26,23 @@ const UNSYNCED: &str = "ours, not synced";
 const SYNCED: &str = "ours, synced";
 const CONTESTANTS: [&str; 4] = [PUBLIC, YARDSTICK, UNSYNCED, SYNCED];
 
-/// The published engine must take at least this many times as long for a ten-row append, where neither syncs …
+/// The published engine must take at least this many times as long for a ten-row append, where neither engine syncs …
 const APPEND_LIMIT: f64 = 40.0;
-/// … and where ours alone does.
+/// … and where only this engine syncs.
 const SYNCED_APPEND_LIMIT: f64 = 5.0;
-/// What a synced append may take beyond one sync of a file and one of a folder.
+/// The maximum time of a synced append beyond the time of one file sync and one folder sync.
 const BEYOND_SYNCS: Duration = Duration::from_micros(300);
 /// The published engine must take at least this many times as long to change one row.
 const CHANGE_LIMIT: f64 = 100.0;
 /// A change of one row in ten times the rows may take this many times as long.
 const GROWTH_LIMIT: f64 = 1.3;
 
-/// How much of everything.
+/// The number of rounds and commits of each measurement.
 struct Effort {
     appends: Rounds,
-    /// UPDATE and DELETE of one row, where the published engine writes a million rows each time …
+    /// UPDATE and DELETE of one row, together with the published engine, which rewrites a million rows each time …
     changes: Rounds,
-    /// … and where it takes no part.
+    /// … and without the published engine.
     growth: Rounds,
     scans: Rounds,
     loads: Rounds,
@@ -110,7 +110,7 @@ pub async fn measure(quick: bool, only: Option<&str>) -> Vec<Report> {
 async fn appends(effort: &Effort, report: &mut Report) -> Result<(), Failure> {
     let ten_58 = arrow_58::batches(10, 10, Order::Ascending);
     let ten_59 = arrow_59::batches(10, 10, Order::Ascending);
-    // All are removed at the end: some file systems are slow to make files where many were removed a moment ago.
+    // Both folders are removed at the end: some file systems create files slowly just after many files were removed.
     let folders = [tempfile::tempdir()?, tempfile::tempdir()?];
     for (rows, folder) in [0, MILLION].into_iter().zip(&folders) {
         progress("ten-row appends");
@@ -162,7 +162,7 @@ async fn appends(effort: &Effort, report: &mut Report) -> Result<(), Failure> {
     Ok(())
 }
 
-/// UPDATE and DELETE of one row by its key, in a million.
+/// UPDATE and DELETE of one row by its key, in a table of a million rows.
 async fn changes(effort: &Effort, report: &mut Report) -> Result<(), Failure> {
     let theirs = arrow_58::batches(MILLION, BATCH_ROWS, Order::Ascending);
     let batches = arrow_59::batches(MILLION, BATCH_ROWS, Order::Ascending);
@@ -193,7 +193,7 @@ async fn changes(effort: &Effort, report: &mut Report) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The same in ten times the rows: ours against itself.
+/// The same in ten times the rows: this engine against itself.
 async fn growth(effort: &Effort, report: &mut Report) -> Result<(), Failure> {
     const MANY: usize = 10 * MILLION;
     let few_batches = arrow_59::batches(MILLION, BATCH_ROWS, Order::Ascending);

@@ -1,4 +1,4 @@
-//! What this engine asks of an object store, operation by operation. Nothing is timed: the store is in memory.
+//! The requests of this engine to an object store, operation by operation. Nothing is timed: the store is in memory.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::report::{Bar, Figure, Report, Row, grouped};
 use crate::{MILLION, progress};
 
 const KINDS: [&str; 6] = ["PUT", "GET", "of data files", "HEAD", "LIST", "DELETE"];
-/// The most objects that opening a database reads, whatever its age.
+/// The maximum number of objects that opening a database reads, however many commits it has.
 const OPENING_LIMIT: u64 = 20;
 
 pub async fn count(commits: usize) -> Report {
@@ -37,14 +37,14 @@ fn open(store: &Arc<CountingStore>) -> Result<Ours, Failure> {
     Ok(Ours(builder.build()?))
 }
 
-/// The limit of a row: what it may ask for, by kind.
+/// The limits of a row, by kind of request.
 type Limit = fn(&Requests) -> Vec<Bar>;
 
 fn no_limit(_: &Requests) -> Vec<Bar> {
     Vec::new()
 }
 
-/// One PUT and no LIST.
+/// At most one PUT and no LIST.
 fn small_commit(found: &Requests) -> Vec<Bar> {
     vec![at_most("PUT", 1, found.put), at_most("LIST", 0, found.list)]
 }
@@ -194,7 +194,7 @@ async fn statements(report: &mut Report) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Opening a database of many commits and asking its first question.
+/// Opens a database of many commits and runs its first query.
 async fn opening(commits: usize, report: &mut Report) -> Result<(), Failure> {
     progress("commits to open");
     let store = Arc::new(CountingStore::default());

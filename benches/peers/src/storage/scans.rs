@@ -1,4 +1,4 @@
-//! Queries on files: ours against a plain `ListingTable` over the very same files.
+//! Queries on files: this engine against a plain `ListingTable` over the same files.
 
 use ::ours::{Durability, OlapEngine};
 
@@ -13,9 +13,9 @@ use crate::report::{Bar, Report, Row, grouped};
 use crate::{MILLION, progress};
 
 const LISTING: &str = "ListingTable";
-/// A scan may take this many times as long as one of the listing …
+/// A scan may take this many times as long as a scan of the listing …
 const SCAN_LIMIT: f64 = 1.05;
-/// … and where one row in a hundred was deleted.
+/// … and this many times where one row in a hundred was deleted.
 const DELETED_LIMIT: f64 = 1.15;
 
 pub async fn measure(rounds: Rounds, report: &mut Report) -> Result<(), Failure> {
@@ -68,7 +68,7 @@ async fn million(rounds: Rounds, report: &mut Report) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Three of TPC-H's queries that read `lineitem` alone, at scale factor 1.
+/// Three TPC-H queries that read only `lineitem`, at scale factor 1.
 async fn tpch(rounds: Rounds, report: &mut Report) -> Result<(), Failure> {
     progress("lineitem");
     let folder = tempfile::tempdir()?;

@@ -1,4 +1,4 @@
-//! What durable engines stand on, on its own.
+//! The parts that durable engines are built on, alone.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -24,10 +24,10 @@ use vortex_datafusion::VortexFormat;
 
 use crate::measure::{Failure, Operation, Queries};
 
-/// About what a commit of ten rows writes.
+/// About the size of what a commit of ten rows writes.
 const SMALL_BYTES: usize = 2048;
 
-/// Writes a small new file and syncs it and its folder: what nothing durable can do without.
+/// Writes a small new file and syncs it and its folder: the minimum for a durable commit.
 pub fn sync_pair(folder: &Path) -> Operation<'_> {
     Box::new(move |round| {
         let path = folder.join(format!("synced-{round}"));
@@ -47,7 +47,7 @@ pub fn session() -> VortexSession {
     VortexSession::default().with_tokio()
 }
 
-/// Writes batches to one file with the Vortex writer as it is. Returns the rows.
+/// Writes batches to one file with the plain Vortex writer. Returns the number of rows.
 pub async fn write_raw(
     path: &Path,
     schema: &SchemaRef,
@@ -80,7 +80,7 @@ pub async fn write_raw(
 pub struct Listing(SessionContext);
 
 impl Listing {
-    /// The table `name` over the one folder with data files in a database of this engine.
+    /// The table `name` over the data files of a database of this engine, which must have a single table.
     pub fn of_database(name: &str, database: &Path, schema: &SchemaRef) -> Result<Self, Failure> {
         let mut folders = Vec::new();
         for entry in fs::read_dir(database)? {

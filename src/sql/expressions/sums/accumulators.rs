@@ -1,4 +1,4 @@
-//! The accumulators of the checked `sum`: plain, grouped and DISTINCT. All add up in 128 bits.
+//! The accumulators of the checked `sum`: plain, grouped and DISTINCT. All of these accumulate in 128 bits.
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
@@ -14,10 +14,10 @@ use datafusion_functions_aggregate_common::aggregate::groups_accumulator::nulls:
 
 use crate::error::DfOlapError;
 
-/// The type of a sum that is not at its end.
+/// The type of a partial sum.
 pub(super) const WIDE: DataType = DataType::Decimal128(DECIMAL128_MAX_PRECISION, 0);
 
-/// A type whose values add up in 128 bits.
+/// A type whose sums are accumulated in 128 bits.
 pub(super) trait Summed:
     ArrowPrimitiveType<Native: Into<i128> + TryFrom<i128>> + Debug + Send + Sync
 {
@@ -104,7 +104,7 @@ impl<T: Summed> Made<T> {
     }
 }
 
-/// Adds what is not NULL in `values`; true where even 128 bits are too few.
+/// Adds the non-NULL `values`; true if the sum overflows 128 bits.
 fn add<T: Summed>(sum: &mut i128, values: &PrimitiveArray<T>) -> bool {
     let slice = |from: usize, to: usize| sum_of(&values.values()[from..to]);
     let mut overflown = false;
@@ -124,7 +124,8 @@ fn add<T: Summed>(sum: &mut i128, values: &PrimitiveArray<T>) -> bool {
     overflown
 }
 
-/// The sum of some numbers, and whether it is too large. Numbers of 64 bits are added by halves, which takes no carry.
+/// The sum of `values`, and whether it overflows 128 bits. Numbers of up to 64 bits are added as two 32-bit halves,
+/// which needs no carry.
 fn sum_of<N: Copy + Into<i128>>(values: &[N]) -> (i128, bool) {
     const HALVES: usize = 1 << 31;
     let mut sum = 0i128;
@@ -153,11 +154,11 @@ fn number(values: &dyn Array) -> u64 {
     (values.len() - values.null_count()) as u64
 }
 
-/// One sum, also of the rows of a frame that moves.
+/// One sum; supports retraction for sliding window frames.
 #[derive(Debug)]
 struct Total<T> {
     sum: i128,
-    /// How many were added.
+    /// The number of non-NULL values in the sum.
     values: u64,
     made: Made<T>,
 }
@@ -307,10 +308,10 @@ impl<T: Summed> GroupsAccumulator for Totals<T> {
     }
 }
 
-/// The sum of different values, also of the rows of a frame that moves.
+/// The sum of distinct values; supports retraction for sliding window frames.
 #[derive(Debug)]
 struct Distinct<T> {
-    /// How often there is each value.
+    /// How often each value occurs.
     counts: HashMap<i128, u64>,
     made: Made<T>,
 }

@@ -24,7 +24,7 @@ use datafusion::logical_expr::{
 
 use accumulators::{WIDE, distinct, is_wide, total, totals};
 
-/// Puts it in the place of DataFusion's.
+/// Replaces DataFusion's `sum` with the checked one.
 pub(crate) fn check_sums(builder: &mut SessionStateBuilder) {
     let functions = builder.aggregate_functions().iter_mut().flatten();
     for function in functions.filter(|function| function.name() == "sum") {
@@ -32,8 +32,8 @@ pub(crate) fn check_sums(builder: &mut SessionStateBuilder) {
     }
 }
 
-/// Calls a generic function with the Arrow type of a sum that is kept in 128 bits; what else there is goes to
-/// DataFusion's.
+/// Calls a generic function with the Arrow type of a sum that is kept in 128 bits; other types take `$otherwise`,
+/// which calls DataFusion's `sum`.
 macro_rules! wide {
     ($data_type:expr, $make:ident($($arg:expr),*), $otherwise:expr) => {
         match $data_type {
@@ -51,8 +51,8 @@ macro_rules! wide {
     };
 }
 
-/// It does not turn `sum(x + 1)` into `sum(x) + count(x)`, as DataFusion's does: the first may fit where `sum(x)` does
-/// not.
+/// The checked `sum`. Unlike DataFusion's, it does not simplify `sum(x + 1)` to `sum(x) + count(x)`, because
+/// `sum(x)` may overflow where `sum(x + 1)` fits.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct CheckedSum(Sum);
 

@@ -1,9 +1,10 @@
 //! Decorrelation: subqueries that DataFusion refuses or gets wrong, rewritten as joins.
 //!
 //! DataFusion joins correlated subqueries where it can lift their conditions (see [`stock`]). All others become joins
-//! here, before its analyzer sees them: the subquery is made for all values that it asks for at once (see [`push`]) and
-//! joined with the query around it by them. `EXISTS` then is whether there is a row, `IN` and `ANY` are made of
-//! `EXISTS` with its three values, and a value of which there are two is an error when a row asks for it.
+//! here, before its analyzer runs: the subquery is computed for all values of its outer columns at once (see
+//! [`push`]) and joined with the outer query on these columns. `EXISTS` becomes a check for a joined row, `IN` and
+//! `ANY` are built from `EXISTS` with three-valued logic, and a scalar subquery with two rows is an error when an
+//! outer row reads its value.
 
 mod once;
 mod one_row;
@@ -31,7 +32,7 @@ use values::Around;
 
 use crate::sql::expressions::nulls::maybe_null;
 
-/// Makes joins of the subqueries of a plan that DataFusion does not.
+/// Rewrites as joins the subqueries of a plan that DataFusion does not handle correctly.
 pub(crate) fn unnest(
     plan: LogicalPlan,
     optimize: &dyn Fn(LogicalPlan) -> Result<LogicalPlan>,
@@ -52,7 +53,7 @@ pub(crate) fn unnest(
                 depth: Cell::default(),
                 once: Once { optimize },
             };
-            // A value that may be NULL is one for all nodes above.
+            // A value that became nullable is nullable in all nodes above.
             let plan = unnest.plan(plan)?;
             let plan = plan.transform_up(|node| Ok(Transformed::yes(node.recompute_schema()?)));
             plan.data()
@@ -61,8 +62,8 @@ pub(crate) fn unnest(
     }
 }
 
-/// `(SELECT max(outer.x) FROM t)`: where an aggregate asks for outer columns alone, it is one of the query that has
-/// them.
+/// `(SELECT max(outer.x) FROM t)`: an aggregate over outer columns alone belongs to the query that has these columns,
+/// which is not supported.
 fn refuse_outer(aggregate: &Aggregate) -> Result<()> {
     for expr in &aggregate.aggr_expr {
         if expr.contains_outer() && !expr.any_column_refs() {
@@ -75,8 +76,8 @@ fn refuse_outer(aggregate: &Aggregate) -> Result<()> {
     Ok(())
 }
 
-/// The plan of one value, which is NULL where there is no row: DataFusion takes it for never NULL where a row's is not,
-/// at the latest when it has evaluated what is constant in it.
+/// A scalar subquery's plan with a nullable value, since the value is NULL for no rows. DataFusion takes the value
+/// for non-nullable where the column is, at the latest after constant folding.
 fn may_be_null(plan: LogicalPlan) -> Result<LogicalPlan> {
     let (qualifier, field) = plan.schema().qualified_field(0);
     if has_one_row(&plan) {
@@ -88,7 +89,7 @@ fn may_be_null(plan: LogicalPlan) -> Result<LogicalPlan> {
     LogicalPlanBuilder::from(plan).project([named])?.build()
 }
 
-/// Whether a plan has a row, whatever its tables hold.
+/// Whether a plan always has a row, whatever its tables hold.
 fn has_one_row(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.is_empty(),
@@ -109,7 +110,7 @@ fn stop_if(found: bool) -> TreeNodeRecursion {
 
 struct Unnest<'a> {
     names: Names,
-    /// How many subqueries the plan at hand stands in.
+    /// How many subqueries enclose the current plan.
     depth: Cell<usize>,
     once: Once<'a>,
 }
@@ -136,7 +137,7 @@ impl Unnest<'_> {
         if !found {
             return Ok(Transformed::no(node));
         }
-        // From the innermost out.
+        // Innermost subqueries first.
         let node = node
             .map_expressions(|expr| {
                 expr.transform_up(|part| match subquery_of(&part) {
@@ -179,7 +180,7 @@ impl Unnest<'_> {
             let conjunct = if_true(conjunct);
             let stock = self.is_stock(&conjunct, &schema)?;
             found |= !stock;
-            // Volatile conjuncts are evaluated last, since the rows before them are read twice.
+            // Volatile conjuncts are evaluated last, since the rows below the joins are read twice.
             match stock && !conjunct.is_volatile() {
                 true => kept.push(conjunct),
                 false => made.push(conjunct),
@@ -193,7 +194,7 @@ impl Unnest<'_> {
                 Arc::new(input),
             )?));
         }
-        // Fewer rows to join.
+        // Filter first, so that fewer rows are joined.
         if let Some(kept) = conjunction(kept) {
             input = LogicalPlanBuilder::from(input).filter(kept)?.build()?;
         }
@@ -209,7 +210,7 @@ impl Unnest<'_> {
             .build()
     }
 
-    /// Whether DataFusion does all that this condition asks for.
+    /// Whether DataFusion handles all subqueries of this condition correctly.
     fn is_stock(&self, conjunct: &Expr, schema: &DFSchema) -> Result<bool> {
         let mut stock = true;
         let mut conditions = false;
@@ -222,11 +223,11 @@ impl Unnest<'_> {
             }
             Ok(stop_if(!stock))
         })?;
-        // Two of its rules would have to share one condition.
+        // Where EXISTS or IN meets a scalar subquery, two DataFusion rules would have to rewrite one condition.
         Ok(stock && (!conditions || stock::joins_condition(conjunct, schema)?))
     }
 
-    /// A node that gives each row something.
+    /// Joins the subqueries in the expressions of a projection, aggregate, window, DISTINCT ON or sort.
     fn expressions(&self, node: LogicalPlan) -> Result<LogicalPlan> {
         let before = Arc::clone(node.schema());
         let inputs = node.inputs();
@@ -285,7 +286,7 @@ impl Unnest<'_> {
         let own = schema.fields().len();
         let wider = around.plan.schema().fields().len() - own;
         let made = node.with_new_exprs(exprs, vec![around.plan])?;
-        // Windows and sorts hand on what was joined to their input, which stands behind the input's own columns.
+        // Windows and sorts also output the columns joined to their input, which follow the input's own columns.
         let handed = match made {
             LogicalPlan::Aggregate(_) => 0,
             _ => wider,
@@ -338,7 +339,7 @@ impl Unnest<'_> {
                 .build()?;
             return self.filter(Filter::try_new(condition, Arc::new(both))?);
         }
-        // Each subquery belongs to the side whose columns it asks for.
+        // Each subquery is joined with the side whose columns the subquery refers to.
         let mut sides = [&join.left, &join.right].map(|side| Around::new(side.as_ref().clone()));
         let mut made = Vec::new();
         for condition in conditions {
@@ -375,13 +376,14 @@ impl Unnest<'_> {
             .build()
     }
 
-    /// A join with what stands behind LATERAL.
+    /// A join with a LATERAL subquery.
     fn lateral(&self, join: &Join) -> Result<Option<LogicalPlan>> {
         let asked: Vec<_> = references(&join.right)?
             .into_iter()
             .filter(|asked| has(join.left.schema(), asked))
             .collect();
-        // Where nothing stands around, there is nothing else that could be asked.
+        // At the top level, a reference in the right side can only be LATERAL; in a subquery, a `Subquery` node marks
+        // LATERAL.
         let is_marked = |node: &LogicalPlan| Ok(matches!(node, LogicalPlan::Subquery(_)));
         let is_lateral = self.depth.get() == 0 || join.right.exists(is_marked)?;
         if asked.is_empty() || !is_lateral {
@@ -401,11 +403,11 @@ impl Unnest<'_> {
         let joined = LogicalPlanBuilder::from(around.plan)
             .join_on(pushed.plan, join.join_type, conditions)?
             .build()?;
-        // Its condition may have subqueries of its own.
+        // The join's condition may have subqueries of its own.
         let joined = LogicalPlanBuilder::from(self.node(joined)?.data)
             .project(columns(&join.schema.columns()).collect::<Vec<_>>())?
             .build()?;
-        // References that remain belong to tables to the left of both.
+        // The remaining references are to tables further left in FROM.
         Ok(Some(match references(&joined)?.is_empty() {
             true => joined,
             false => LogicalPlan::Subquery(subquery(joined)?),
@@ -413,8 +415,8 @@ impl Unnest<'_> {
     }
 }
 
-/// A condition that is true for the same rows. Where only that counts, `EXISTS` says as much as a CASE that tells NULL
-/// from false.
+/// A simpler condition that is true for the same rows: a filter need not tell NULL from false, so a three-valued CASE
+/// is reduced to its first WHEN.
 fn if_true(condition: Expr) -> Expr {
     let Expr::Case(case) = &condition else {
         return condition;

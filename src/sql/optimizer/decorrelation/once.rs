@@ -1,8 +1,8 @@
 //! Materializes a subplan that is read twice and is not deterministic, so that both readers get the same rows.
 //!
-//! The domain of a subquery is read from the query around it, which is read once more to be joined. Most queries have
-//! the same rows each time ([`repeats`]). Those of the others (of `random()`, of a LIMIT without a full order) are made
-//! by who comes first, and kept for the other.
+//! The domain of a subquery is read from the outer query, which is read a second time by the join with the subquery.
+//! Most queries have the same rows each time ([`repeats`]). The rows of the others (with `random()`, or a LIMIT
+//! without a full order) are materialized by the first reader and kept for the second.
 
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ pub(super) fn repeats(plan: &LogicalPlan) -> Result<bool> {
                 node.apply_expressions(|expr| {
                     expr.apply(|part| {
                         repeats &= match part {
-                            // The sum of doubles is another in another order.
+                            // A sum of floats depends on the order of its rows.
                             Expr::AggregateFunction(call) => {
                                 ANY_ORDER.contains(&call.func.name())
                                     && !(call.func.name() == "sum"
@@ -90,13 +90,13 @@ fn is_floating(args: &[Expr], inputs: &[&LogicalPlan]) -> bool {
     types.any(|data_type| data_type.is_none_or(|data_type| DataType::is_floating(&data_type)))
 }
 
-/// Makes plans whose rows are made once.
+/// Builds plans whose rows are computed only once.
 pub(super) struct Once<'a> {
     pub optimize: &'a dyn Fn(LogicalPlan) -> Result<LogicalPlan>,
 }
 
 impl Once<'_> {
-    /// The same rows, made when they are first asked for. Copies of what comes back share them.
+    /// A plan of the same rows, computed at the first read. All copies of the returned plan share the rows.
     pub fn of(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
         if !references(&plan)?.is_empty() {
             return not_impl_err!(
@@ -116,7 +116,7 @@ impl Once<'_> {
         let plan = LogicalPlanBuilder::from(plan)
             .project(numbered.collect::<Vec<_>>())?
             .build()?;
-        // The types are known when they were brought together where they meet.
+        // Column types are final only after type coercion, which `optimize` includes.
         let plan = (self.optimize)(plan)?;
         let table = OnceTable {
             schema: Arc::clone(plan.schema().inner()),
@@ -162,7 +162,7 @@ struct OnceTable {
     schema: SchemaRef,
     /// Optimized.
     plan: LogicalPlan,
-    /// The same for all that read the rows.
+    /// The physical plan, shared by all readers of the rows.
     physical: OnceCell<Arc<dyn ExecutionPlan>>,
     rows: Rows,
 }
@@ -242,7 +242,7 @@ impl ExecutionPlan for OnceExec {
         &self.properties
     }
 
-    /// None that is shown: the plan of the rows was optimized when it was made, which cannot be done twice.
+    /// Hides the input from the optimizer: the input is already optimized and must not be optimized twice.
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
         Vec::new()
     }
@@ -267,7 +267,7 @@ impl ExecutionPlan for OnceExec {
         let made = async move {
             let make = || async {
                 let mut gathered = BufferedRows::new(context.runtime_env().as_ref());
-                // The reader that began to materialize them may have been cancelled.
+                // An earlier reader may have been cancelled while it computed the rows.
                 let input = reset_plan_states(Arc::clone(&input))?;
                 let mut batches = input.execute(0, Arc::clone(&context))?;
                 while let Some(batch) = batches.try_next().await? {

@@ -13,7 +13,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::prelude::lit;
 
-/// `value`, of which there were `rows`; more than one is an error that names the subquery.
+/// `value`, the value of a subquery with `rows` rows; more than one row is an error that names the subquery.
 pub(super) fn one_row(value: Expr, rows: Expr, subquery: String) -> Expr {
     ScalarUDF::new_from_impl(OneRow {
         subquery,
@@ -34,7 +34,7 @@ pub(super) fn any_of(value: Expr) -> Expr {
     ))
 }
 
-/// The plan of the one value of a plan that asks for nothing outside; where it has more, the error names it.
+/// The one-row plan of an uncorrelated scalar subquery; if the subquery has more rows, an error names it.
 pub(super) fn one_value(plan: LogicalPlan) -> Result<LogicalPlan> {
     let shown = shown(&plan);
     let (qualifier, field) = plan.schema().qualified_field(0);
@@ -50,8 +50,8 @@ pub(super) fn one_value(plan: LogicalPlan) -> Result<LogicalPlan> {
         .build()
 }
 
-/// The plan of which [`one_value`] made this one. It has the same value each time where that has: of more rows there is
-/// an error.
+/// The input of a plan made by [`one_value`], `None` for any other plan. The value repeats whenever the input's rows
+/// do, despite the LIMIT: more than one row is an error.
 pub(super) fn of_one_value(plan: &LogicalPlan) -> Option<&LogicalPlan> {
     let LogicalPlan::Projection(projection) = plan else {
         return None;
@@ -68,7 +68,7 @@ pub(super) fn of_one_value(plan: &LogicalPlan) -> Option<&LogicalPlan> {
     }
 }
 
-/// A subquery as an error names it.
+/// The description of a subquery in an error message.
 pub(super) fn shown(plan: &LogicalPlan) -> String {
     let mut tables: Vec<String> = Vec::new();
     let walked = plan.apply(|node| {
@@ -84,7 +84,7 @@ pub(super) fn shown(plan: &LogicalPlan) -> String {
     }
 }
 
-/// Whether an expression is one of [`one_row`].
+/// Whether an expression is a call made by [`one_row`].
 fn is_one_row(expr: &Expr) -> bool {
     matches!(expr, Expr::ScalarFunction(call) if call.func.inner().is::<OneRow>())
 }

@@ -11,11 +11,11 @@ use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, Subquery
 
 use super::stop_if;
 
-/// A column of a query around this one.
+/// A column of an outer query.
 pub(super) type Reference = (FieldRef, Column);
 
-/// The columns of queries around `plan` that it asks for, each once. What a subquery asks the query for that it stands
-/// in is none of them.
+/// The outer columns that `plan` refers to, each once. A nested subquery's references to columns of `plan` itself are
+/// not included.
 pub(super) fn references(plan: &LogicalPlan) -> Result<Vec<Reference>> {
     let mut found = Vec::new();
     plan.apply(|node| {
@@ -39,7 +39,7 @@ pub(super) fn references(plan: &LogicalPlan) -> Result<Vec<Reference>> {
     Ok(found)
 }
 
-/// The same of an expression over the columns of `around`.
+/// The outer columns that an expression over the columns of `around` refers to.
 pub(super) fn references_of(expr: &Expr, around: &DFSchema) -> Result<Vec<Reference>> {
     let mut found = Vec::new();
     collect(expr, around, &mut found)?;
@@ -68,7 +68,7 @@ fn add(more: impl IntoIterator<Item = Reference>, found: &mut Vec<Reference>) {
     }
 }
 
-/// Whether subqueries stand in one another within a plan, so many deep.
+/// Whether a plan has subqueries nested at least `deep` levels.
 pub(super) fn is_nested(plan: &LogicalPlan, deep: usize) -> Result<bool> {
     if deep == 0 {
         return Ok(true);
@@ -88,12 +88,12 @@ pub(super) fn is_nested(plan: &LogicalPlan, deep: usize) -> Result<bool> {
     Ok(nested)
 }
 
-/// Whether a schema has the column that is asked for.
+/// Whether a schema has the referenced column.
 pub(super) fn has(schema: &DFSchema, (_, column): &Reference) -> bool {
     schema.maybe_index_of_column(column).is_some()
 }
 
-/// The subquery of an expression that is one.
+/// The subquery of a subquery expression.
 pub(super) fn subquery_of(expr: &Expr) -> Option<&Subquery> {
     match expr {
         Expr::ScalarSubquery(subquery)
@@ -120,7 +120,7 @@ pub(super) fn subquery(plan: LogicalPlan) -> Result<Subquery> {
     })
 }
 
-/// The expression with each column of `schema` asked for from outside.
+/// Turns the columns of an expression, all of `schema`, into outer references.
 pub(super) fn asked_from_outside(expr: Expr, schema: &DFSchema) -> Result<Expr> {
     expr.transform_up(|part| {
         let Expr::Column(column) = part else {
@@ -136,7 +136,7 @@ pub(super) fn asked_from_outside(expr: Expr, schema: &DFSchema) -> Result<Expr> 
     .data()
 }
 
-/// The expression with another subquery.
+/// The expression with its subquery replaced.
 pub(super) fn with_subquery(expr: Expr, subquery: Subquery) -> Expr {
     match expr {
         Expr::ScalarSubquery(_) => Expr::ScalarSubquery(subquery),
@@ -165,12 +165,12 @@ pub(super) fn equality(expr: &Expr) -> Option<(&Expr, &Expr)> {
     }
 }
 
-/// Whether two values of type `from` are equal in type `to` only where they are in their own.
+/// Whether values of type `from` that are equal after a cast to `to` are also equal before the cast.
 pub(super) fn is_same_in(from: &DataType, to: &DataType) -> bool {
     from == to || from.is_integer() && to.is_integer() || from.is_string() && to.is_string()
 }
 
-/// A plan with other names for some of the columns that it asks the queries around it for.
+/// Renames outer columns that a plan refers to, by pairs of the old and the new column.
 pub(super) fn renamed(plan: LogicalPlan, names: &[(Column, Column)]) -> Result<LogicalPlan> {
     if names.is_empty() {
         return Ok(plan);
@@ -180,7 +180,7 @@ pub(super) fn renamed(plan: LogicalPlan, names: &[(Column, Column)]) -> Result<L
         node.map_expressions(|expr| {
             expr.transform_up(|part| {
                 if let Some(inner) = subquery_of(&part) {
-                    // Columns that the node's input has are no outer columns.
+                    // A column of the node's own input is no outer column.
                     let mut further = names.to_vec();
                     further.retain(|(old, _)| around.maybe_index_of_column(old).is_none());
                     let plan = renamed(inner.subquery.as_ref().clone(), &further)?;

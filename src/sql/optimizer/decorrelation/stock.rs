@@ -1,11 +1,11 @@
 //! The correlated subqueries that DataFusion decorrelates correctly, and that are left to it.
 //!
-//! It lifts conditions on outer columns out of a subquery, hands the columns in them up to its top, and makes the
-//! conditions those of a join. That is right where nothing on the way looks at more than one row (a window, a limit, an
-//! aggregate of an aggregate), where no third value is lost (a mark column says true or false, never NULL), where a key
-//! of groups is equal to one outer value only, and where each column that is handed up is found by its bare name, which
-//! is all that DataFusion looks at. And its checks of a plan look at a subquery twice, by itself and in the plan
-//! around, so that one within another doubles their time.
+//! DataFusion lifts conditions on outer columns out of a subquery, passes the columns in them up to the subquery's
+//! top, and turns the conditions into join conditions. The result is right only where no node on the way looks at
+//! more than one row (a window, a limit, an aggregate of an aggregate), where no NULL is lost (a mark column is true
+//! or false, never NULL), where a group key is equal to one outer value only, and where the bare name of each lifted
+//! column is unique, since DataFusion looks only at the bare name. In addition, DataFusion's plan checks visit a
+//! subquery twice, by itself and in the outer plan, so each level of nesting doubles their time.
 
 use std::collections::BTreeSet;
 
@@ -19,25 +19,27 @@ use super::references::{
     equality, has, has_subquery, is_nested, is_same_in, references, references_of,
 };
 
-/// How deep subqueries stand in one another that are left to DataFusion.
+/// A subquery that contains this many nested levels of subqueries is not left to DataFusion.
 const DEEP: usize = 3;
-/// The same of IN, of which a join of ours would look at the subquery more than twice.
+/// The same limit for IN, where reaching the limit is an error: the join built here would read an IN subquery more
+/// than twice.
 const DEEPEST_IN: usize = 12;
 
-/// Whether DataFusion joins `subquery`, whose one value is used in a projection or a filter over the columns of
+/// Whether DataFusion correctly joins `subquery`, a scalar subquery in a projection or a filter over the columns of
 /// `outer`.
 pub(super) fn joins_scalar(subquery: &Subquery, outer: &DFSchema) -> Result<bool> {
     Ok(is_by_itself(subquery)?
         || !is_nested(&subquery.subquery, DEEP)? && joins(subquery, outer, Part::Value)?)
 }
 
-/// Whether DataFusion runs `subquery`, whose one value is used anywhere, before all else.
+/// Whether DataFusion evaluates the scalar `subquery`, wherever it is used, before the main query: it is
+/// uncorrelated.
 pub(super) fn is_by_itself(subquery: &Subquery) -> Result<bool> {
     let plan = subquery.subquery.as_ref();
     Ok(references(plan)?.is_empty() && !is_nested(plan, DEEP)?)
 }
 
-/// Whether DataFusion makes this conjunct of a filter over the columns of `outer` one of a join.
+/// Whether DataFusion correctly turns this conjunct of a filter over the columns of `outer` into a join.
 pub(super) fn joins_condition(conjunct: &Expr, outer: &DFSchema) -> Result<bool> {
     match conjunct {
         Expr::Not(inner) => match inner.as_ref() {
@@ -51,7 +53,7 @@ pub(super) fn joins_condition(conjunct: &Expr, outer: &DFSchema) -> Result<bool>
             right,
         }) => {
             let plain = |side: &Expr| match side {
-                // A mark column may be NOT false, but never NOT NULL.
+                // A mark column is false where IN is NULL, so its negation would be true instead of NULL.
                 Expr::InSubquery(inside) if inside.negated => Ok(false),
                 Expr::Not(inner) if matches!(inner.as_ref(), Expr::InSubquery(_)) => Ok(false),
                 side => joins_condition(side, outer),
@@ -76,8 +78,8 @@ fn joins_in(inside: &InSubquery, negated: bool, outer: &DFSchema) -> Result<bool
         );
     }
     if negated {
-        // Whether there is a NULL is asked of all rows, not of those that belong to the outer one, and only of a
-        // column.
+        // DataFusion's anti join checks all rows of the subquery for NULL, not only the correlated ones, and needs a
+        // plain column as its key.
         let asked = references(&inside.subquery.subquery)?;
         return Ok(asked.is_empty() && matches!(inside.expr.as_ref(), Expr::Column(_)));
     }
@@ -89,7 +91,7 @@ fn joins_in(inside: &InSubquery, negated: bool, outer: &DFSchema) -> Result<bool
 enum Part {
     /// Its rows.
     Rows,
-    /// Its rows, grouped by the columns that are handed up.
+    /// Its rows, grouped by the lifted columns.
     Groups,
     /// Its one value.
     Value,
@@ -98,7 +100,8 @@ enum Part {
 fn joins(subquery: &Subquery, outer: &DFSchema, part: Part) -> Result<bool> {
     let plan = subquery.subquery.as_ref();
     let asked = references(plan)?;
-    // A column of the query around the one next to it is not found, one that is inside too is taken for that.
+    // DataFusion does not find a column of an outer query beyond the next one, and takes an outer column that is also
+    // inside for the inner one.
     let mut inside = false;
     plan.apply(|node| {
         inside |= asked.iter().any(|asked| has(node.schema(), asked));
@@ -113,7 +116,7 @@ fn joins(subquery: &Subquery, outer: &DFSchema, part: Part) -> Result<bool> {
     Ok(lifted(plan, part)?.is_some())
 }
 
-/// Whether an expression of this node itself asks for an outer column.
+/// Whether an expression of this node itself refers to an outer column.
 fn asks(node: &LogicalPlan) -> Result<bool> {
     let around = merge_schema(&node.inputs());
     for expr in node.expressions() {
@@ -124,8 +127,8 @@ fn asks(node: &LogicalPlan) -> Result<bool> {
     Ok(false)
 }
 
-/// The columns inside a plan that conditions on outer columns look at, by their names at its top, where these
-/// conditions can be lifted to it.
+/// The inner columns of the conditions on outer columns, by their names at the plan's top; `None` where these
+/// conditions cannot be lifted to the top.
 fn lifted(plan: &LogicalPlan, part: Part) -> Result<Option<BTreeSet<Column>>> {
     if part != Part::Value && references(plan)?.is_empty() {
         return Ok(Some(BTreeSet::new()));

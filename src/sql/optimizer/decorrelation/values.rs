@@ -21,13 +21,13 @@ use super::references::{
 };
 use super::stock;
 
-/// A query while its subqueries are joined with it.
+/// An outer query while its subqueries are joined with it.
 pub(super) struct Around {
-    /// The query, with the columns of what was joined behind its own.
+    /// The query, with the joined columns after its own.
     pub plan: LogicalPlan,
-    /// The same without what was joined, but with what is asked for.
+    /// The plan that domains are read from: the query without the joined columns where possible.
     base: LogicalPlan,
-    /// Rewritten subqueries, for reuse where the same one occurs again.
+    /// Rewritten subquery expressions, for reuse where the same expression occurs again.
     made: Vec<(Expr, Expr)>,
 }
 
@@ -40,14 +40,14 @@ impl Around {
         }
     }
 
-    /// Joins a plan that has at most one row for each of the query's.
+    /// Joins a plan that has at most one row for each row of the query.
     fn join(&mut self, plan: LogicalPlan, keys: Vec<Expr>) -> Result<()> {
         let builder = LogicalPlanBuilder::from(std::mem::take(&mut self.plan));
         self.plan = builder.join_on(plan, JoinType::Left, keys)?.build()?;
         Ok(())
     }
 
-    /// `value` as a column that nothing else is called, or a literal.
+    /// `value` as a column with a unique name, or the literal itself.
     fn column(&mut self, unnest: &Unnest, value: Expr) -> Result<Expr> {
         if matches!(value, Expr::Literal(..)) {
             return Ok(value);
@@ -71,7 +71,7 @@ impl Around {
         Ok(Expr::Column(Column::new_unqualified(name)))
     }
 
-    /// The distinct values of what is asked for.
+    /// The distinct values of the outer columns `asked`.
     fn domain(&mut self, unnest: &Unnest, asked: &[Reference]) -> Result<LogicalPlan> {
         let has_all = asked.iter().all(|asked| has(self.base.schema(), asked));
         if !has_all || !repeats(&self.base)? {
@@ -87,8 +87,8 @@ impl Around {
 }
 
 impl Unnest<'_> {
-    /// An expression over the columns of a query without subqueries but for those that DataFusion works out; what the
-    /// others are is joined with the query.
+    /// Replaces the subqueries in an expression by columns that are joined with the query; a subquery that DataFusion
+    /// evaluates by itself stays.
     pub(super) fn expression(&self, around: &mut Around, expr: Expr) -> Result<Expr> {
         let expr = expr.transform_up(|part| {
             if subquery_of(&part).is_none() {
@@ -116,8 +116,8 @@ impl Unnest<'_> {
         expr.data()
     }
 
-    /// The plan of a subquery with columns of its own for what it asks the query around it for, and the conditions that
-    /// these are equal to those of that.
+    /// The subquery's plan with its own copies of the outer columns `asked`, and the join conditions that equate the
+    /// copies with the outer query's columns.
     pub(super) fn pushed(
         &self,
         around: &mut Around,
@@ -202,7 +202,7 @@ impl Unnest<'_> {
         }
     }
 
-    /// The value of a subquery that asks for nothing outside and has one row at most.
+    /// The value of an uncorrelated subquery that has at most one row.
     fn by_itself(&self, around: &mut Around, inner: Subquery) -> Result<Expr> {
         if stock::is_by_itself(&inner)? {
             return Ok(Expr::ScalarSubquery(inner));
@@ -319,8 +319,8 @@ impl Unnest<'_> {
     }
 }
 
-/// Whether a plan that needs no domain says all: where it has to have rows, not where it has one for those that are
-/// absent; and what that one is made of has to be in the query next to it.
+/// Whether a plan without a domain is complete. Missing rows that `absent` describes are allowed only where the
+/// caller needs no rows, and `absent` may use only columns of the next outer query.
 fn is_complete(pushed: &Pushed, asked: &[Reference], as_rows: bool) -> Result<bool> {
     let Some(absent) = &pushed.absent else {
         return Ok(true);
@@ -339,7 +339,7 @@ fn is_complete(pushed: &Pushed, asked: &[Reference], as_rows: bool) -> Result<bo
     Ok(true)
 }
 
-/// `wanted` where it was `found`, else NULL where it is `unknown`, else the contrary.
+/// `wanted` where `found` is true, else NULL where `unknown` is true, else the negation of `wanted`.
 fn three_valued(found: Expr, wanted: bool, unknown: Option<Expr>) -> Expr {
     let mut cases = vec![(Box::new(found), Box::new(lit(wanted)))];
     if let Some(unknown) = unknown {
@@ -361,7 +361,7 @@ fn asked_of(inner: &LogicalPlan, input: &LogicalPlan) -> Result<Vec<Reference>> 
         .collect())
 }
 
-/// A plan that has rows exactly if `plan` has rows.
+/// A simpler plan that has rows exactly if `plan` has rows; `None` for LIMIT 0, which has no rows.
 fn stripped(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     Ok(match plan {
         LogicalPlan::Projection(projection) => stripped(&projection.input)?,
@@ -383,7 +383,7 @@ fn is_literal(expr: &Expr, value: bool) -> bool {
     matches!(expr, Expr::Literal(ScalarValue::Boolean(Some(found)), _) if *found == value)
 }
 
-/// An expression of a subquery's plan in the query around it.
+/// Turns a subquery's references to the outer columns `asked` into columns of the outer query.
 fn over_outer(expr: Expr, asked: &[Reference]) -> Result<Expr> {
     expr.transform_up(|part| match part {
         Expr::OuterReferenceColumn(_, column)

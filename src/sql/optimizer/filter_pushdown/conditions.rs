@@ -17,7 +17,7 @@ use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 use super::runtime::{Answered, Filters, push_into_source, remap_columns};
 use crate::sql::expressions::opaque::{OpaqueCondition, shown};
 
-/// Before partitions and orders are made sure of: a scan with its conditions is a scan.
+/// Runs before partitioning and ordering are enforced, so that these rules see a filtered scan as a plain scan.
 #[derive(Debug)]
 pub(crate) struct ScanConditions;
 
@@ -48,8 +48,8 @@ impl PhysicalOptimizerRule for ScanConditions {
     }
 }
 
-/// The input of a filter with as much of its condition as the sources apply, and what is left of the filter above it;
-/// `None` where the filter stays as it is.
+/// Pushes the conjuncts that the sources apply into the filter's input, and keeps the others in a filter above;
+/// `None` where nothing changes.
 fn push_into_input(
     filter: &FilterExec,
     config: &ConfigOptions,
@@ -90,7 +90,8 @@ fn push_into_input(
     Ok(Some(Arc::new(ProjectionExec::try_new(columns, input)?)))
 }
 
-/// A scan, or the scans of one table's files and rows in memory, with conditions; and which of these each row fulfils.
+/// A scan, or a union of scans of one table's files and rows in memory, with `conditions`; and for each condition,
+/// whether the sources apply it to every row.
 fn offered(
     plan: &Arc<dyn ExecutionPlan>,
     conditions: &Filters,
@@ -105,7 +106,7 @@ fn offered(
     let mut applied = vec![true; conditions.len()];
     let mut children = Vec::new();
     for child in plan.children() {
-        // Each input has names of its own.
+        // Each input of a union has its own column names.
         let here = (0..child.schema().fields().len()).map(|place| (place, place));
         let here = here.collect();
         let conditions = conditions

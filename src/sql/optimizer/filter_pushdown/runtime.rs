@@ -28,13 +28,12 @@ use datafusion::physical_plan::{
 };
 
 pub(super) type Filters = Vec<Arc<dyn PhysicalExpr>>;
-/// A plan with filters, and something of each.
+/// A plan with filters, and a flag for each filter: taken by a source, or applied to each row.
 pub(super) type Answered = (Arc<dyn ExecutionPlan>, Vec<bool>);
-/// Where the columns that a node hands on stand in what one of its children makes.
+/// Maps a node's output columns to the columns of one of its children.
 pub(super) type Places = HashMap<usize, usize>;
 
-/// The last rule of the physical optimizer but the check: any change of the plan after it would cut a filter from its
-/// source.
+/// Runs last, except for the plan check: a later change of the plan would disconnect a filter from its source.
 #[derive(Debug)]
 pub(crate) struct RuntimeFilters;
 
@@ -56,8 +55,9 @@ impl PhysicalOptimizerRule for RuntimeFilters {
     }
 }
 
-/// The plan with `filters`, which speak of its columns, and with all that its nodes make; and which of `filters` a
-/// source took. `is_uneven` says whether what stands above may leave some of its partitions unread and read others.
+/// Pushes `filters`, which are over the plan's columns, and the filters that the plan's nodes produce into the
+/// sources; also returns which of `filters` a source took. `is_uneven`: the nodes above may read some partitions of
+/// the plan and skip others.
 fn routed(
     plan: Arc<dyn ExecutionPlan>,
     filters: &Filters,
@@ -106,13 +106,13 @@ fn routed(
     Ok((plan, is_taken))
 }
 
-/// The source with filters, if it has a use for them, and which of them it applies to each row.
+/// The source with filters, if it can use them, and which of the filters it applies to each row.
 pub(super) fn push_into_source(
     source: &DataSourceExec,
     filters: &Filters,
     config: &ConfigOptions,
 ) -> Result<Option<Answered>> {
-    // A limit counts the rows before a filter that came later.
+    // The source's limit counts unfiltered rows, so a filter from above the limit must not run before it.
     if filters.is_empty() || source.fetch().is_some() {
         return Ok(None);
     }
@@ -130,9 +130,10 @@ pub(super) fn push_into_source(
     }))
 }
 
-/// The filter that a node makes for one of its children, and which.
+/// The index of the child that a node produces a filter for, and the filter.
 ///
-/// Its keys are plain columns: anything else may fail for a row that the plan drops between the source and the node.
+/// Only for keys that are plain columns: other expressions may fail for a row that the plan drops between the source
+/// and the node.
 fn filter_of(
     plan: &Arc<dyn ExecutionPlan>,
     is_uneven: bool,
@@ -161,8 +162,8 @@ fn filter_of(
     is_plain.then_some((child, filter))
 }
 
-/// Whether a join knows, before it reads a row of its probe side, all that its build side holds: the conditions under
-/// which `HashJoinExec` fills a filter. Where all partitions have one build side, none goes on before all were begun.
+/// Whether a join knows its whole build side before it reads a probe row; `HashJoinExec` fills a filter only then.
+/// Where all partitions share one build side, each waits until all have started, so none may be skipped.
 fn is_whole(join: &HashJoinExec, is_uneven: bool) -> bool {
     let is_together = match join.partition_mode() {
         PartitionMode::CollectLeft => {
@@ -180,9 +181,9 @@ fn is_whole(join: &HashJoinExec, is_uneven: bool) -> bool {
     is_together && !join.null_aware
 }
 
-/// Whether what a filter says of a join's keys is what the join finds: their least and greatest values are known, and
-/// equal keys have equal bits. It is not so for floats, for a join takes `-0.0` for `0.0`, nor for lists and structs,
-/// which may hold floats and NULLs and are put in different orders by DataFusion's parts.
+/// Whether a filter on a join's keys agrees with the join: the keys have a clear minimum and maximum, and equal keys
+/// have equal bits. Not so for floats, since a join treats `-0.0` as equal to `0.0`, nor for lists and structs, which
+/// may hold floats and NULLs and which DataFusion orders in different ways.
 fn have_clear_order(join: &HashJoinExec) -> bool {
     fn is_clear(data_type: &DataType) -> bool {
         match data_type {
@@ -203,7 +204,7 @@ fn have_clear_order(join: &HashJoinExec) -> bool {
     })
 }
 
-/// Whether some partitions of a child may be read and others never begun.
+/// Whether some partitions of a child may be read and others never started.
 fn is_read_unevenly(plan: &Arc<dyn ExecutionPlan>, child: usize, is_uneven: bool) -> bool {
     let reads_all = plan.downcast_ref::<CoalescePartitionsExec>().is_some()
         || plan.downcast_ref::<RepartitionExec>().is_some()
@@ -217,7 +218,7 @@ fn is_read_unevenly(plan: &Arc<dyn ExecutionPlan>, child: usize, is_uneven: bool
     match plan.downcast_ref::<HashJoinExec>() {
         _ if reads_all => false,
         _ if goes_on_with_each => is_uneven,
-        // A partition whose build side is empty does without its probe side.
+        // A partition with an empty build side does not read its probe side.
         Some(join) if *join.partition_mode() == PartitionMode::CollectLeft => {
             child == 1 && is_uneven
         }
@@ -240,7 +241,7 @@ fn with_filter(
     Ok(Arc::new(with))
 }
 
-/// A filter over the columns of a child; `None` where it reads one that the child does not have.
+/// Rewrites a filter to the columns of a child; `None` where the filter reads a column that the child does not have.
 pub(super) fn remap_columns(
     filter: &Arc<dyn PhysicalExpr>,
     places: &Places,
@@ -264,8 +265,8 @@ pub(super) fn remap_columns(
     Ok(is_there.then_some(moved))
 }
 
-/// The columns of a node that are those of one of its children, for each row that it hands on. Nothing of a node that
-/// is not known, and of one that needs all rows of its input.
+/// Maps the output columns of a node that pass through unchanged from a child. Empty for an unknown node, and for a
+/// node that needs all rows of its input.
 fn places(plan: &Arc<dyn ExecutionPlan>, child: usize) -> Places {
     let all = || {
         let count = plan.schema().fields().len();
@@ -279,7 +280,7 @@ fn places(plan: &Arc<dyn ExecutionPlan>, child: usize) -> Places {
         || plan.downcast_ref::<UnionExec>().is_some()
         || plan.downcast_ref::<SortExec>().is_some();
     if is_plain {
-        // Of what is cut off at a number of rows, none may be missing.
+        // With a fetch limit, a row dropped below would let another row through.
         return if plan.fetch().is_none() {
             all()
         } else {

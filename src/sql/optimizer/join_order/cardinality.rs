@@ -34,7 +34,7 @@ impl Estimate {
     }
 }
 
-/// `None` where nothing is known of a table that is read.
+/// The estimated rows of a plan; `None` where a table has no statistics or a node is not known.
 pub(super) fn estimate(plan: &LogicalPlan) -> Option<Estimate> {
     Some(match plan {
         LogicalPlan::TableScan(scan) => scanned(scan, &[])?,
@@ -108,7 +108,7 @@ fn at_most(input: Estimate, fetch: Option<usize>) -> Estimate {
 
 fn scanned(scan: &TableScan, conditions: &[&Expr]) -> Option<Estimate> {
     let all_rows = table_rows(scan)?;
-    // A condition may stand in the scan and above it.
+    // The same condition may be both in the scan and in the filter above.
     let all: HashSet<&Expr> = conditions.iter().copied().chain(&scan.filters).collect();
     let rows = match all.is_empty() {
         true => all_rows,
@@ -131,7 +131,7 @@ fn table_rows(scan: &TableScan) -> Option<f64> {
     Some(rows as f64)
 }
 
-/// The share of a table's rows that pass all `conditions`, by a sample.
+/// The share of a table's rows that pass all `conditions`, estimated from a sample.
 fn sampled_share(scan: &TableScan, conditions: &HashSet<&Expr>) -> Option<f64> {
     let provider = source_as_provider(&scan.source).ok()?;
     let read: HashSet<&str> = conditions
@@ -144,7 +144,7 @@ fn sampled_share(scan: &TableScan, conditions: &HashSet<&Expr>) -> Option<f64> {
         DFSchema::try_from_qualified_schema(scan.table_name.clone(), &sample.schema()).ok()?;
     let condition = conjunction(conditions.iter().map(|condition| (*condition).clone()))?;
     let passing = passing(&condition, &schema, &sample)? as f64;
-    // None of the sample is not none of the table.
+    // No matching row in the sample does not mean no matching row in the table.
     Some(passing.max(0.5) / sample.num_rows() as f64)
 }
 
@@ -157,7 +157,7 @@ fn passing(condition: &Expr, schema: &DFSchema, sample: &RecordBatch) -> Option<
     Some(as_boolean_array(&kept).ok()?.true_count())
 }
 
-/// How many values a column of `plan` has before any condition.
+/// The number of distinct values of a column of `plan`, before any condition.
 pub(super) fn distinct(plan: &LogicalPlan, column: &Column) -> Option<f64> {
     match plan {
         LogicalPlan::TableScan(scan) => {
@@ -194,7 +194,7 @@ pub(super) fn distinct(plan: &LogicalPlan, column: &Column) -> Option<f64> {
     }
 }
 
-/// How many whole numbers lie in a column's range.
+/// The number of integers in a column's range.
 fn range_width(column: &ColumnStatistics) -> Option<f64> {
     let (min, max) = (column.min_value.get_value()?, column.max_value.get_value()?);
     let whole = |value: &ScalarValue| {
@@ -208,8 +208,8 @@ fn range_width(column: &ColumnStatistics) -> Option<f64> {
     Some(whole(max)? as f64 - whole(min)? as f64 + 1.0)
 }
 
-/// By a sample, with the estimator of Haas and Stokes ("Estimating the Number of Classes in a Finite Population") that
-/// PostgreSQL uses too.
+/// The number of distinct values by a sample, with the estimator of Haas and Stokes ("Estimating the Number of
+/// Classes in a Finite Population"), which PostgreSQL uses too.
 fn sampled_distinct(table: &SnapshotTable, column: &str) -> Option<f64> {
     let sample = table.sample([column])?;
     let values = Arc::clone(sample.column(0));

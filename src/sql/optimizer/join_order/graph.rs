@@ -1,4 +1,4 @@
-//! The join graph: a tree of joins as relations and conditions, and back to a tree in another order.
+//! The join graph: takes a tree of joins apart into relations and conditions, and builds a tree in another order.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use super::search::{Classes, Edge, MAX_RELATIONS, Problem, Relation, Role, Set, 
 /// An input of the join graph.
 pub(super) struct Input {
     pub plan: Arc<LogicalPlan>,
-    /// Where its rows only decide about others': the semi or anti join whose right side it is.
+    /// For an input that only filters other inputs: the semi or anti join that it belongs to.
     filters: Option<Filtering>,
 }
 
-/// A semi or anti join without its left side.
+/// A semi or anti join without the side whose rows are kept.
 struct Filtering {
-    /// The left side's expressions, and those of the input.
+    /// The keys: an expression of the kept side, and one of the input.
     on: Vec<(Expr, Expr)>,
     filter: Option<Expr>,
     is_anti: bool,
@@ -47,14 +47,14 @@ impl Condition {
 pub(super) struct Graph {
     pub inputs: Vec<Input>,
     conditions: Vec<Condition>,
-    /// The order in which they were written.
+    /// The join order as written in the query.
     pub written: Tree,
-    /// Columns that are equal in what has been put together.
+    /// Columns known to be equal in the part that is built so far.
     equal: Classes<Expr>,
 }
 
 impl Graph {
-    /// Takes a tree of at least two joins apart; `None` of anything else.
+    /// Takes a tree of at least two joins apart; `None` for any other plan.
     pub fn of(plan: &Arc<LogicalPlan>) -> Option<Self> {
         let mut graph = Self {
             inputs: Vec::new(),
@@ -133,7 +133,7 @@ impl Graph {
         }
     }
 
-    /// Adds what follows: a = b and b = c let a be joined to c.
+    /// Adds implied equalities: with a = b and b = c, a can be joined to c.
     fn infer(&mut self) {
         let mut classes: Vec<Vec<Expr>> = Vec::new();
         for condition in &self.conditions {
@@ -173,7 +173,8 @@ impl Graph {
         self.conditions.extend(unsaid);
     }
 
-    /// Whether each column is that of one input: what lay between the joins may have hidden others of its name.
+    /// Whether each column belongs to exactly one input: a node between the joins may have hidden another column of
+    /// its name.
     fn has_clear_columns(&self) -> bool {
         let mut joined = self.inputs.iter().filter(|input| input.filters.is_none());
         let all = joined.try_fold(DFSchema::empty(), |all, input| {
@@ -191,8 +192,8 @@ impl Graph {
         conditions && (0..self.inputs.len()).all(|index| self.needs(index).is_some())
     }
 
-    /// The inputs whose columns an expression reads, beside those of `own`; `None` where a column may be that of
-    /// several.
+    /// The inputs whose columns an expression reads, apart from columns of `own`; `None` where a column is unknown or
+    /// belongs to several inputs.
     fn reads(&self, expr: &Expr, own: Option<&LogicalPlan>) -> Option<Set> {
         let mut set = 0;
         for column in expr.column_refs() {
@@ -208,7 +209,7 @@ impl Graph {
         Some(set)
     }
 
-    /// The inputs that hand on a column of that name.
+    /// The joined inputs that output a column of that name.
     fn having(&self, column: &Column) -> impl Iterator<Item = usize> {
         let inputs = self.inputs.iter().enumerate();
         inputs
@@ -232,7 +233,7 @@ impl Graph {
         if let Some(filter) = &filters.filter {
             needs |= self.reads(filter, Some(&input.plan))?;
         }
-        // A condition without columns of the others applies to all rows.
+        // A condition without columns of other inputs applies to all joined rows.
         Some(if needs == 0 { self.all_joined() } else { needs })
     }
 
@@ -243,7 +244,7 @@ impl Graph {
             .fold(0, |set, (index, _)| set | 1 << index)
     }
 
-    /// The same in numbers; `None` where nothing is known of an input.
+    /// The search problem with its estimates; `None` where an input has no statistics.
     pub fn problem(&self) -> Option<Problem> {
         let relations = (0..self.inputs.len()).map(|index| {
             let input = &self.inputs[index];
@@ -261,7 +262,7 @@ impl Graph {
             })
         });
         let relations = relations.collect::<Option<Vec<_>>>()?;
-        // A column of many conditions is looked at once.
+        // Estimate a column once, even if several conditions use it.
         let mut known: HashMap<(&Expr, Set), f64> = HashMap::new();
         let mut values = |expr, set| {
             *known
@@ -305,13 +306,13 @@ impl Graph {
         })
     }
 
-    /// How many values an expression over the inputs of `set` has at most.
+    /// The estimated maximum of distinct values of an expression over the inputs of `set`, by the first input alone.
     fn values(&self, expr: &Expr, set: Set) -> f64 {
         let plan = &self.inputs[set.trailing_zeros() as usize].plan;
         values(expr, plan)
     }
 
-    /// The share of rows that are left where `rows` of `plan` decide.
+    /// The share of rows that a semi or anti join keeps if its filtering input `plan` has `rows` rows.
     fn kept(&self, filters: &Filtering, plan: &LogicalPlan, rows: f64) -> f64 {
         let found = filters.on.iter().map(|(outer, inner)| {
             let outer = match self.reads(outer, None) {
@@ -345,7 +346,8 @@ impl Graph {
         )?))
     }
 
-    /// Takes the conditions that are due where all of `here` is there, less those that follow from earlier ones.
+    /// Removes and returns the conditions that can be applied once all inputs of `here` are joined, except for those
+    /// implied by earlier conditions.
     fn due(&mut self, here: Set) -> Vec<Condition> {
         let all = std::mem::take(&mut self.conditions);
         let (due, later): (Vec<_>, Vec<_>) = all.into_iter().partition(|condition| {
@@ -433,8 +435,8 @@ impl Graph {
         )?)))
     }
 
-    /// The semi or anti join of `kept` with the input at `index`; the smaller side first, for that is the one to be
-    /// held.
+    /// The semi or anti join of `kept` with the input at `index`; the smaller side goes left where possible, since
+    /// the left side is the build side.
     fn filtered(
         &mut self,
         kept: Arc<LogicalPlan>,
@@ -468,7 +470,7 @@ impl Graph {
     }
 }
 
-/// How many values an expression over the columns of `plan` has at most.
+/// The estimated maximum of distinct values of an expression over the columns of `plan`.
 fn values(expr: &Expr, plan: &LogicalPlan) -> f64 {
     let known = match expr {
         Expr::Column(column) => distinct(plan, column),

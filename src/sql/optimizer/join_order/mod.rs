@@ -1,12 +1,12 @@
 //! Cost-based join ordering, an optimizer rule.
 //!
-//! DataFusion joins in the order of the text. Here a tree of inner, semi and anti joins is taken apart ([`graph`]), the
-//! rows of each input are estimated from ranges and samples ([`cardinality`]), the cheapest order is searched for
-//! ([`search`]), and the tree is put together again. Semi and anti joins are conditions, so they move down to where
-//! they drop most.
+//! DataFusion joins in the order of the query text. This rule takes a tree of inner, semi and anti joins apart
+//! ([`graph`]), estimates the rows of each input from ranges and samples ([`cardinality`]), searches for the cheapest
+//! order ([`search`]), and builds the tree again. Semi and anti joins act as filters, so they move to where they drop
+//! the most rows.
 //!
-//! The order that was written stays where no other is clearly cheaper, where a table tells nothing of itself, and where
-//! an expression is volatile or may fail.
+//! The written order stays where no other order is clearly cheaper, where a table has no statistics, and where an
+//! expression is volatile or may fail.
 
 mod cardinality;
 mod graph;
@@ -22,7 +22,7 @@ use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
 use graph::Graph;
 
-/// How much cheaper an order has to be than the written one: estimates are no more than that.
+/// The share of the written order's cost that another order must stay below, since costs are only estimates.
 const CLEARLY_CHEAPER: f64 = 0.8;
 
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl OptimizerRule for JoinOrder {
     }
 }
 
-/// Most queries have none, and need not be taken apart to see it.
+/// A cheap check first, since most queries have no joins.
 fn has_joins(plan: &LogicalPlan) -> Result<bool> {
     let mut found = false;
     plan.apply_with_subqueries(|node| {
@@ -58,7 +58,7 @@ fn has_joins(plan: &LogicalPlan) -> Result<bool> {
     Ok(found)
 }
 
-/// The plan with all of its joins in order.
+/// The plan with all of its join trees reordered.
 fn ordered(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let plan = Arc::new(plan);
     let known = Graph::of(&plan).and_then(|graph| Some((graph.problem()?, graph)));

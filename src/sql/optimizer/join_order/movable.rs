@@ -7,7 +7,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 
 use crate::sql::expressions::fallible::cannot_fail;
 
-/// Whether a node belongs to a tree of joins whose order does not matter.
+/// Whether a node belongs to a tree of joins that may be reordered.
 pub(super) fn is_joined(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Join(join) => {
@@ -39,8 +39,8 @@ pub(super) fn is_joined(plan: &LogicalPlan) -> bool {
     }
 }
 
-/// Whether an expression has the same value wherever it stands, and is no error for any row: in another order it may be
-/// asked about rows that a join dropped before.
+/// Whether an expression has the same value at any place in the tree and cannot fail: in another order, it may be
+/// evaluated for rows that a join dropped before.
 fn is_movable(expr: &Expr, inputs: [&LogicalPlan; 2]) -> bool {
     let mut is_movable = !expr.is_volatile() && !expr.contains_outer();
     let visited = expr.apply(|part| {
@@ -60,7 +60,7 @@ fn is_movable(expr: &Expr, inputs: [&LogicalPlan; 2]) -> bool {
     is_movable && visited.is_ok()
 }
 
-/// Whether each value of one type is one of the other too.
+/// Whether a cast from one type to the other cannot fail; a cast to a float may round.
 fn is_widened(from: &DataType, to: &DataType) -> bool {
     use DataType::{Decimal128, Float32, Float64};
     let digits = |integer: &DataType| match integer.primitive_width() {

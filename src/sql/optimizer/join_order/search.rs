@@ -1,26 +1,26 @@
-//! Searches the cheapest join order by a cost model.
+//! Searches for the cheapest join order by a cost model.
 //!
-//! Up to [`EXACT_RELATIONS`] relations every order is compared, bushy ones too (dynamic programming over sets of
-//! relations, as in Selinger et al., "Access Path Selection in a Relational Database Management System", and Moerkotte
-//! and Neumann, "Analysis of Two Existing and One New Dynamic Programming Algorithm"); more are joined greedily,
-//! cheapest first (Fegaras, "A New Heuristic for Optimizing Large Queries").
+//! Up to [`EXACT_RELATIONS`] relations, every order is compared, including bushy trees (dynamic programming over sets
+//! of relations, as in Selinger et al., "Access Path Selection in a Relational Database Management System", and
+//! Moerkotte and Neumann, "Analysis of Two Existing and One New Dynamic Programming Algorithm"); more relations are
+//! joined greedily, cheapest join first (Fegaras, "A New Heuristic for Optimizing Large Queries").
 
-/// Some relations, a bit for each.
+/// A set of relations, one bit for each.
 pub(super) type Set = u64;
 
-/// The most relations of which every order is compared.
+/// The largest number of relations for which every order is compared.
 const EXACT_RELATIONS: usize = 10;
-/// The most that are ordered at all.
+/// The largest number of relations that are ordered at all.
 pub(super) const MAX_RELATIONS: usize = 32;
-/// The costs of a row that is inserted into a hash table, probes one, or is output.
+/// The costs of a row that is inserted into a hash table, probes a hash table, or is output.
 const BUILD: f64 = 4.0;
 const PROBE: f64 = 1.0;
 const MADE: f64 = 2.0;
-/// The rows that pass a condition of which nothing is known, as `FilterExec` of DataFusion has it.
+/// The selectivity of a condition without statistics, as in DataFusion's `FilterExec`.
 pub(super) const DEFAULT_SELECTIVITY: f64 = 0.2;
 
 pub(super) struct Relation {
-    /// Rows that are joined.
+    /// Rows after conditions on this relation, which take part in the joins.
     pub rows: f64,
     /// Rows before any condition.
     pub all_rows: f64,
@@ -28,10 +28,10 @@ pub(super) struct Relation {
 }
 
 pub(super) enum Role {
-    /// Its rows are part of what is made.
+    /// Its rows are part of the result.
     Joined,
-    /// The right side of a semi or anti join: of the rows of the others, `kept` are left. Can be joined once `needs`
-    /// are there.
+    /// The filtering side of a semi or anti join, which keeps the share `kept` of the other relations' rows, and can
+    /// be joined once the relations `needs` are joined.
     Filters { needs: Set, kept: f64 },
 }
 
@@ -39,9 +39,9 @@ pub(super) enum Role {
 pub(super) struct Edge {
     pub left: Set,
     pub right: Set,
-    /// The two columns by number, where both sides are plain ones.
+    /// The numbers of the two columns, where both sides are plain columns.
     pub columns: Option<(usize, usize)>,
-    /// How many different values the two sides have in common.
+    /// The estimated number of distinct values that the two sides have in common.
     pub domain: f64,
 }
 
@@ -64,7 +64,7 @@ pub(super) struct Problem {
     pub conditions: Vec<Set>,
 }
 
-/// An order: relations by number.
+/// A join order; leaves are numbers of relations.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Tree {
     Leaf(usize),
@@ -89,7 +89,7 @@ struct Candidate {
 }
 
 impl Problem {
-    /// The rows that the relations of a set make, whatever their order.
+    /// The estimated rows of the join of a set of relations, in any order.
     pub fn rows(&self, set: Set) -> f64 {
         let mut rows = 1.0;
         for (index, relation) in self.relations.iter().enumerate() {
@@ -100,7 +100,7 @@ impl Problem {
                 };
             }
         }
-        // a = b and b = c say that a = c; said once more it keeps no fewer.
+        // a = b and b = c imply a = c, so a third equality drops no more rows.
         let mut same = Classes::default();
         let mut pairs: Vec<(Set, f64)> = Vec::new();
         for edge in &self.edges {
@@ -124,7 +124,7 @@ impl Problem {
         rows.max(1.0)
     }
 
-    /// Several columns together have no more values than the smaller of two relations has rows.
+    /// Several columns together have at most as many distinct values as the smaller of the two relations has rows.
     fn most_keys(&self, both: Set) -> f64 {
         if both.count_ones() != 2 {
             return f64::INFINITY;
@@ -139,14 +139,14 @@ impl Problem {
             .map(|(_, relation)| relation)
     }
 
-    /// The relation whose rows only decide about others', if a set is that one.
+    /// The filtering relation, if the set is exactly that relation.
     fn filtering(&self, set: Set) -> Option<&Relation> {
         let relation = self.relations.get(set.trailing_zeros() as usize)?;
         let is_filtering = matches!(relation.kind, Role::Filters { .. });
         (set.count_ones() == 1 && is_filtering).then_some(relation)
     }
 
-    /// Whether two sets can be joined without a product of all their rows.
+    /// Whether two sets can be joined without a cross product.
     fn are_joinable(&self, one: Set, other: Set) -> bool {
         match (self.filtering(one), self.filtering(other)) {
             (None, None) => self.edges.iter().any(|edge| edge.connects(one, other)),
@@ -200,7 +200,7 @@ impl Problem {
         self.priced(tree).cost
     }
 
-    /// The cheapest order; `None` where some could only be joined as a product.
+    /// The cheapest order; `None` where each order needs a cross product.
     pub fn best(&self) -> Option<Tree> {
         match self.relations.len() {
             0 => None,
@@ -282,7 +282,7 @@ fn join_cost(one: f64, other: f64, made: f64) -> f64 {
     BUILD * one.min(other) + PROBE * one.max(other) + MADE * made
 }
 
-/// The cheapest way to a set: its cost, its rows, and the set that is joined with the rest; none of a single relation.
+/// The cheapest plan of a set: its cost, its rows, and its left input, which is 0 for a single relation.
 #[derive(Clone)]
 struct Step {
     cost: f64,
@@ -299,7 +299,7 @@ fn tree_of(best: &[Option<Step>], set: Set) -> Option<Tree> {
     Some(Tree::Join(Box::new(left), Box::new(right)))
 }
 
-/// Which columns are known to be equal.
+/// Classes of columns that are known to be equal.
 pub(super) struct Classes<T>(Vec<(T, T)>);
 
 impl<T> Default for Classes<T> {
@@ -316,7 +316,7 @@ impl<T: PartialEq + Clone> Classes<T> {
         }
     }
 
-    /// False where that was known.
+    /// False where the two were already known to be equal.
     pub fn unite(&mut self, one: &T, other: &T) -> bool {
         let (one, other) = (self.root(one), self.root(other));
         let is_new = one != other;
@@ -335,7 +335,7 @@ mod tests {
 
     use super::*;
 
-    /// Relations of random sizes, each joined to one before it, the last of them a filter now and then.
+    /// Relations of random sizes, each joined to an earlier relation; the last relation sometimes is a filter.
     fn problem(rng: &mut StdRng, count: usize) -> Problem {
         let mut relations = Vec::new();
         let mut edges = Vec::new();
@@ -370,7 +370,7 @@ mod tests {
         }
     }
 
-    /// Every order without a product.
+    /// Every order without a cross product.
     fn orders(problem: &Problem, set: Set) -> Vec<Tree> {
         if set.count_ones() == 1 {
             return vec![Tree::Leaf(set.trailing_zeros() as usize)];

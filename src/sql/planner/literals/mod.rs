@@ -1,10 +1,10 @@
 //! Exact decimal values for number literals that are compared or combined with decimals.
 //!
-//! DataFusion reads a number with a fraction as a double. That is what one of up to 15 digits stays by itself, in
-//! arithmetic with whole numbers and doubles and in every division, whose result would have few digits otherwise. Where
-//! it meets a decimal (a comparison, arithmetic, a branch of CASE, a cast, a column it is stored in) it becomes a
-//! decimal of its own digits. A number of more digits than a double holds is a decimal from the start, and where it
-//! meets doubles the double that is nearest.
+//! DataFusion reads a number with a fraction as a double. A number of up to 15 digits stays a double if it stands
+//! alone, in arithmetic with integers and doubles, and in every division, because a decimal quotient would have few
+//! digits. Where the number meets a decimal (a comparison, arithmetic, a branch of CASE, a cast, the column that
+//! stores it), it becomes a decimal of its own digits. A number of more digits than a double holds is a decimal from
+//! the start, and becomes the nearest double where it meets doubles.
 
 mod number;
 
@@ -22,7 +22,7 @@ use crate::sql::expressions::rewrite::rewrite;
 pub(crate) use number::{KeepDigits, NUMBER, Number, decimal, is_long, wide_decimal};
 use number::{is_numeral, numeral};
 
-/// Makes the number literals of a plan that meet decimals exact.
+/// Makes number literals in a plan exact where they meet decimals.
 pub(crate) fn meet_decimals(plan: LogicalPlan) -> Result<LogicalPlan> {
     let mut found = false;
     plan.apply_with_subqueries(|node| {
@@ -39,7 +39,7 @@ pub(crate) fn meet_decimals(plan: LogicalPlan) -> Result<LogicalPlan> {
         let schema = merge_schema(&node.inputs());
         expr.transform_up(|expr| keep_quotient(expr, &schema))
     })?;
-    // A type that changes is another one for all nodes above.
+    // A changed type changes the schemas of all nodes above.
     let changed = Cell::new(false);
     plan.transform_up_with_subqueries(|node| {
         if matches!(node, LogicalPlan::TableScan(_)) {
@@ -60,7 +60,8 @@ pub(crate) fn meet_decimals(plan: LogicalPlan) -> Result<LogicalPlan> {
             return Ok(node);
         }
         Ok(Transformed::yes(match node.data {
-            // A UNION that has all its columns would keep its types.
+            // `recompute_schema` keeps the types of a UNION with an unchanged number of columns, so build the node
+            // anew.
             LogicalPlan::Union(union) => {
                 LogicalPlan::Union(Union::try_new_with_loose_types(union.inputs)?)
             }
@@ -70,7 +71,7 @@ pub(crate) fn meet_decimals(plan: LogicalPlan) -> Result<LogicalPlan> {
     .map(|transformed| transformed.data)
 }
 
-/// The same for an expression that stands alone, over the columns of `schema`.
+/// Like [`meet_decimals`], for a single expression over the columns of `schema`.
 pub(crate) fn meet_decimals_in(expr: Expr, schema: &DFSchema) -> Result<Expr> {
     expr.transform_up(|expr| keep_quotient(expr, schema))?
         .data
@@ -87,7 +88,8 @@ fn divides(expr: &Expr) -> bool {
     }
 }
 
-/// Makes sure that what is divided, or averaged, as a double is divided as one, also where it becomes a decimal.
+/// Casts the double operands of a division or `avg` to double, so that the operation stays one on doubles even if an
+/// operand becomes a decimal.
 fn keep_quotient(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     if !divides(&expr) {
         return Ok(Transformed::no(expr));
@@ -119,19 +121,20 @@ fn stop_if(found: bool) -> TreeNodeRecursion {
     }
 }
 
-/// Functions whose arguments are values of one type.
+/// Functions that coerce their arguments to one type.
 const OF_ONE_TYPE: [&str; 7] = [
     "coalesce", "nvl", "ifnull", "nvl2", "nullif", "greatest", "least",
 ];
 
-/// The casts that coerce expressions to a common type.
+/// How a group of expressions is brought to one type: by a cast to the given type, as the operands of a
+/// multiplication, or in another way.
 enum Meeting {
     Cast(DataType),
     Multiplication,
     Other,
 }
 
-/// Makes what meets a decimal in `expr` exact.
+/// Makes the number literals in `expr` that meet a decimal exact.
 fn meet(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let mut by = Meeting::Other;
     let mut met: Vec<&mut Expr> = Vec::new();
@@ -185,8 +188,8 @@ fn meet(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     })
 }
 
-/// Gives number literals in expressions that are brought to one type the digits that it has; true where one was
-/// changed.
+/// Converts the number literals in a group of expressions of one common type to that type: to exact decimals, or to
+/// the nearest doubles. Returns true if a literal was changed.
 fn meet_group(group: Vec<&mut Expr>, by: &Meeting, schema: &DFSchema) -> bool {
     let type_of = |expr: &Expr| expr.get_type(schema).ok();
     let mut decimals = Vec::new();
@@ -213,7 +216,7 @@ fn meet_group(group: Vec<&mut Expr>, by: &Meeting, schema: &DFSchema) -> bool {
         };
         doubles = group.iter().zip(&types).any(stays);
     }
-    // Where one decimal cannot hold them all, they meet as doubles, as DataFusion has it.
+    // If no decimal type holds all digits, the expressions meet as doubles, as in DataFusion.
     doubles |= !hold(&decimals, by);
     let mut changed = false;
     for expr in group {
@@ -238,7 +241,7 @@ fn meet_group(group: Vec<&mut Expr>, by: &Meeting, schema: &DFSchema) -> bool {
     changed
 }
 
-/// True where one decimal holds all digits of values of these types.
+/// True if one decimal type holds all digits of values of these types.
 fn hold(types: &[DataType], by: &Meeting) -> bool {
     let mut most_digits = DECIMAL128_MAX_PRECISION;
     let digits = types.iter().filter_map(|data_type| match data_type {
@@ -265,7 +268,7 @@ fn hold(types: &[DataType], by: &Meeting) -> bool {
     needed <= i16::from(most_digits)
 }
 
-/// The double that is nearest to a number of many digits, or to one below zero.
+/// The double nearest to a number of many digits, or to the negation of such a number.
 fn nearest_double(expr: &Expr) -> Option<Expr> {
     let (number, negative) = match expr {
         Expr::Negative(inner) => (inner.as_ref(), true),
@@ -289,7 +292,7 @@ fn is_decimal(data_type: &DataType) -> bool {
     )
 }
 
-/// True for operators that are as exact between decimals as between doubles, or more so.
+/// True for operators that are at least as exact between decimals as between doubles.
 fn is_exact(op: Operator) -> bool {
     use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, Modulo, NotEq};
     is_exact_arithmetic(op)
@@ -301,8 +304,9 @@ fn is_exact_arithmetic(op: Operator) -> bool {
     matches!(op, Operator::Plus | Operator::Minus | Operator::Multiply)
 }
 
-/// An expression that is a double because of its number literals alone, if at all, with these as what `decimal` makes
-/// of their texts. A chain of operators may be long, so nothing here recurses along it but DataFusion's own walks.
+/// The expression with each number literal replaced by the decimal that `decimal` makes of its text; `None` if a part
+/// other than a literal makes the expression a double. A chain of operators may be long, so only DataFusion's own tree
+/// walks recurse along the chain.
 fn exact(
     expr: &Expr,
     schema: &DFSchema,

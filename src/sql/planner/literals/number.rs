@@ -16,13 +16,14 @@ use datafusion::sql::sqlparser::ast::{self, VisitorMut};
 
 use crate::sql::syntax::desugar;
 
-/// The function whose call stands for a number of many digits, out of a user's way.
+/// The internal function that represents a number of many digits. The control character keeps the name out of plain
+/// SQL.
 pub(crate) const NUMBER: &str = "\u{1}number";
 
-/// How many significant digits every double holds.
+/// The number of significant decimal digits that every double holds.
 const DIGITS_OF_DOUBLES: usize = 15;
 
-/// Puts calls of [`NUMBER`] in the place of numbers that a double does not hold.
+/// Replaces numbers that a double cannot hold by calls of [`NUMBER`].
 pub(crate) struct KeepDigits;
 
 impl VisitorMut for KeepDigits {
@@ -67,7 +68,7 @@ fn call(text: &str) -> ast::Expr {
     desugar::call(ast::Ident::with_quote('"', NUMBER), vec![text])
 }
 
-/// True for a number that DataFusion would round to a double and a decimal holds; below zero where it has a minus.
+/// True for a number, with or without a minus, that DataFusion would round to a double although a decimal can hold it.
 pub(crate) fn is_long(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit);
     let significant = digits.skip_while(|digit| *digit == b'0').count();
@@ -75,7 +76,7 @@ pub(crate) fn is_long(text: &str) -> bool {
     significant > DIGITS_OF_DOUBLES && !fits && wide_decimal(text).is_some()
 }
 
-/// The decimal of exactly these digits: `-12.50` is 12.5. `None` where it has more than 38, or an exponent.
+/// The decimal of exactly these digits: `-12.50` is -12.5. `None` for more than 38 digits, or an exponent.
 pub(crate) fn decimal(text: &str) -> Option<ScalarValue> {
     let digits = Digits::of(text)?;
     let value = digits.text.parse().ok()?;
@@ -87,7 +88,7 @@ pub(crate) fn decimal(text: &str) -> Option<ScalarValue> {
     ))
 }
 
-/// The same with up to 76 digits, where they meet a decimal that may have as many.
+/// Like [`decimal`], but with up to 76 digits, for a number that meets a `Decimal256`.
 pub(crate) fn wide_decimal(text: &str) -> Option<ScalarValue> {
     decimal(text).or_else(|| {
         let digits = Digits::of(text)?;
@@ -101,15 +102,15 @@ pub(crate) fn wide_decimal(text: &str) -> Option<ScalarValue> {
     })
 }
 
-/// A number without its point and what says nothing.
+/// A number without its decimal point, leading zeros, and trailing zeros of the fraction.
 struct Digits {
-    /// At least one digit, behind a minus where it is below zero.
+    /// At least one digit, after a minus sign if the number is negative.
     text: String,
     scale: i8,
 }
 
 impl Digits {
-    /// `None` where there is anything but digits and a point.
+    /// `None` if the text has anything but a minus sign, digits and a point.
     fn of(text: &str) -> Option<Self> {
         let (sign, text) = match text.strip_prefix('-') {
             Some(text) => ("-", text),
@@ -132,7 +133,7 @@ impl Digits {
         })
     }
 
-    /// How many there are, those behind the point included; `None` where they are more than `most`.
+    /// The number of digits, fraction included; `None` for more than `most`.
     fn precision(&self, most: u8) -> Option<u8> {
         let digits = self.text.trim_start_matches('-').len();
         u8::try_from(digits).ok().filter(|digits| *digits <= most)
@@ -147,7 +148,7 @@ pub(super) fn is_numeral(expr: &Expr) -> bool {
     }
 }
 
-/// The text of a number literal that is a double, or of many digits.
+/// The text of a number literal: of a double, or of a call of [`NUMBER`].
 pub(super) fn numeral(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Literal(ScalarValue::Float64(Some(value)), _) if value.is_finite() => {
@@ -161,7 +162,8 @@ pub(super) fn numeral(expr: &Expr) -> Option<String> {
     }
 }
 
-/// A number of many digits by its text. Shows itself as DataFusion would show it: as a double.
+/// The function [`NUMBER`]: a number of many digits, given as text. Its displayed name is that of the double which
+/// DataFusion would make of the number.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Number(Signature);
 
@@ -182,8 +184,8 @@ impl Number {
     }
 }
 
-/// The decimal of the one text that a call has, or the double of one of more digits, which met no decimal that has as
-/// many.
+/// The value of the text that a call has: a decimal, or a double if the number has too many digits for a `Decimal128`
+/// and met no wider decimal.
 fn value_of(text: Option<&ScalarValue>) -> Result<ScalarValue> {
     let text = text.and_then(ScalarValue::try_as_str).flatten();
     let double = |text: &str| Some(ScalarValue::Float64(Some(text.parse().ok()?)));

@@ -1,8 +1,8 @@
 //! The fast path of `INSERT INTO t VALUES (literals)`: the same rows without a plan.
 //!
-//! Literals become arrays by the rules of the planned way: a number is an `i64`, else a `u64`, else a decimal where its
-//! column is one or an `f64` has too few digits, else an `f64`; a string is text; each is then cast to its column by
-//! the same kernel. Whatever is not that plain, or fails on the way, is left to the planned way, which also words the
+//! Literals become arrays by the rules of a planned INSERT: a number is an `i64`, else a `u64`, else a decimal if its
+//! column is a decimal or an `f64` has too few digits, else an `f64`; a string is text. Each value is then cast to its
+//! column by the same kernel. All other values, and all failures, are left to the planned INSERT, which also words the
 //! errors.
 
 use std::borrow::Cow;
@@ -26,9 +26,9 @@ use crate::sql::write::target::default_keyword;
 #[derive(Debug, Clone)]
 pub(crate) struct Literals {
     pub table: String,
-    /// Empty where the values are those of all columns.
+    /// Empty if the values are those of all columns.
     pub columns: Vec<String>,
-    /// Values of a row.
+    /// The number of values in a row.
     pub width: usize,
     /// Row after row; `None` for DEFAULT.
     pub cells: Vec<Option<Cell>>,
@@ -37,7 +37,7 @@ pub(crate) struct Literals {
 #[derive(Debug, Clone)]
 pub(crate) enum Cell {
     Value(ScalarValue),
-    /// A number that is no whole one of 64 bits: its text, and the double that is nearest.
+    /// A number that is not a 64-bit integer: its text, and the nearest double.
     Number(String, ScalarValue),
 }
 
@@ -50,7 +50,7 @@ fn number_in(text: &str, double: &ScalarValue, data_type: &DataType) -> Option<S
     }
 }
 
-/// The literals of an INSERT; `None` where it is anything else.
+/// The literals of an INSERT; `None` for any other form of INSERT.
 pub(crate) fn literals(run: &Run, insert: &ast::Insert) -> Option<Literals> {
     let ast::Insert {
         insert_token: _,
@@ -117,7 +117,7 @@ pub(crate) fn literals(run: &Run, insert: &ast::Insert) -> Option<Literals> {
     })
 }
 
-/// The rows of an INSERT of literals and the table they go to; `None` where it takes a plan.
+/// The rows of an INSERT of literals, and their table; `None` if the INSERT needs a plan.
 pub(crate) fn rows(run: &Run, literals: &Literals) -> Option<(Arc<Table>, RecordBatch)> {
     let Literals {
         table: name,
@@ -137,7 +137,7 @@ pub(crate) fn rows(run: &Run, literals: &Literals) -> Option<(Arc<Table>, Record
         return None;
     };
 
-    // Which place of a row of values each column takes; a column without one takes NULL if it has no default.
+    // The position of each column in a row of values. A column without a position takes NULL if it has no DEFAULT.
     let definition = &table.definition;
     let expected = match named.len() {
         0 => definition.columns.len(),
@@ -195,7 +195,7 @@ pub(crate) fn rows(run: &Run, literals: &Literals) -> Option<(Arc<Table>, Record
     Some((table, batch))
 }
 
-/// The values as an array, where each has the column's type already or fits it without a doubt.
+/// The values as an array, if each value has the column's type already or converts to it directly.
 fn as_they_are(values: &[&ScalarValue], data_type: &DataType) -> Option<ArrayRef> {
     fn each<T>(
         values: &[&ScalarValue],
@@ -248,7 +248,7 @@ fn as_they_are(values: &[&ScalarValue], data_type: &DataType) -> Option<ArrayRef
     })
 }
 
-/// The values cast to the column's type, as the planned way casts them.
+/// The values cast to the column's type, as in a planned INSERT.
 fn cast(values: &[&ScalarValue], data_type: &DataType) -> Option<ArrayRef> {
     let values = values
         .iter()
@@ -292,7 +292,7 @@ fn plain_values(source: &ast::Query) -> Option<&ast::Values> {
     }
 }
 
-/// A literal, or the value of a parameter that was given.
+/// A literal, or the value of a bound parameter; `None` for any other expression.
 fn literal(expr: &ast::Expr, params: Option<&ParamValues>) -> Option<Cell> {
     let value = match expr {
         ast::Expr::Value(value) => match &value.value {

@@ -1,16 +1,17 @@
-//! A minimal parser for `INSERT INTO t (a, b) VALUES (1, 'x')`, since the general one takes most of such a statement's
-//! time.
+//! A minimal parser for `INSERT INTO t (a, b) VALUES (1, 'x')`, because the general parser takes most of the time of
+//! such a statement.
 //!
-//! Only what the parser reads in the same way is read here: one table by its bare name, columns by theirs, and values
-//! that are numbers, strings, NULL, TRUE, FALSE or DEFAULT. At anything else the text is left to the parser.
+//! This parser accepts only text that the general parser reads in the same way: one table by its bare name, columns by
+//! their bare names, and values that are numbers, strings, NULL, TRUE, FALSE or DEFAULT. Any other text is left to the
+//! general parser.
 
 use datafusion::sql::sqlparser::keywords::ALL_KEYWORDS;
 
 use super::insert::{Cell, Literals, number};
 use datafusion::common::ScalarValue;
 
-/// The literals of such a statement, `None` where the text is anything else. `lower_case` is what happens to names that
-/// are not quoted.
+/// The literals of such a statement; `None` for any other text. `lower_case` says whether unquoted names are
+/// lowercased.
 pub(crate) fn read(sql: &str, lower_case: bool) -> Option<Literals> {
     let mut text = Text {
         rest: sql,
@@ -79,13 +80,13 @@ impl<'a> Text<'a> {
         Some(())
     }
 
-    /// The letters, digits and underscores that come next, if they begin with no digit.
+    /// The next letters, digits and underscores, if they do not begin with a digit.
     fn word(&mut self) -> Option<&'a str> {
         self.skip_space();
         let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let end = self.rest.find(|c| !is_part(c)).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
-        // What follows may belong to the name (`é`, `$`), or make it the prefix of a string (`N'x'`).
+        // The next character may belong to the name (`é`, `$`), or make the word the prefix of a string (`N'x'`).
         let ends = rest.is_empty() || rest.starts_with([' ', '\t', '\n', '\r', '(', ')', ',', ';']);
         if word.is_empty() || word.starts_with(|c: char| c.is_ascii_digit()) || !ends {
             return None;

@@ -1,9 +1,10 @@
-//! The fast path of an UPDATE or DELETE of one table by a simple condition: expressions over fragments, without a plan.
+//! The fast path of an UPDATE or DELETE of one table by a simple condition: expressions over fragments, without a
+//! plan.
 //!
-//! Names, parameters, types and pruning are those of the planned way; the condition and the new values are the same
-//! physical expressions, evaluated on the same batches. What has a subquery, a join, RETURNING or a function whose
-//! value may change between calls, what would read many rows (the planned way does so on all cores) or many files, and
-//! whatever fails on the way is left to the planned way, which also words the errors.
+//! Names, parameters, types and pruning are the same as in a planned statement; the condition and the new values are
+//! the same physical expressions, evaluated on the same batches. A statement takes a plan if it has a subquery, a
+//! join, RETURNING or a function whose value may change between calls, if it would read many rows (a plan uses all
+//! cores) or many files, or if anything fails on the way: the planned statement also words the errors.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,13 +34,13 @@ use crate::sql::write::rows::shape;
 use crate::sql::write::target::{Target, assignments};
 use crate::store::Found;
 
-/// The most rows in memory that one thread looks at by itself, where there are others: more are left to a plan.
+/// The most in-memory rows that the fast path reads on one thread. If there are more threads, more rows are left to a
+/// plan.
 const MAX_ROWS: u64 = 1 << 18;
-/// The most files that are looked at one after the other.
+/// The most files that the fast path searches, one after the other.
 const MAX_FILES: usize = 4;
 
-/// The target of `DELETE FROM t WHERE condition` and the rows that it removes; `None` where the statement is anything
-/// else.
+/// The target of `DELETE FROM t WHERE condition` and the rows that it removes; `None` if the statement needs a plan.
 pub(crate) async fn delete(run: &Run, statement: &ast::Delete) -> Option<(Target, RowChanges)> {
     let ast::Delete {
         delete_token: _,
@@ -67,8 +68,7 @@ pub(crate) async fn delete(run: &Run, statement: &ast::Delete) -> Option<(Target
     matched.await.ok()?
 }
 
-/// The target of `UPDATE t SET … WHERE condition` and the rows that it changes; `None` where the statement is anything
-/// else.
+/// The target of `UPDATE t SET … WHERE condition` and the rows that it changes; `None` if the statement needs a plan.
 pub(crate) async fn update(run: &Run, statement: &ast::Update) -> Option<(Target, RowChanges)> {
     let ast::Update {
         update_token: _,
@@ -159,7 +159,7 @@ async fn matched(
 struct Change {
     target: Target,
     condition: Condition,
-    /// The new values of an UPDATE by the places of their columns.
+    /// The new values of an UPDATE, by column index.
     values: HashMap<usize, Arc<dyn PhysicalExpr>>,
 }
 
@@ -209,7 +209,7 @@ struct Matched {
 }
 
 impl Matched {
-    /// Takes the rows of a batch for which the condition is true, and what they become.
+    /// Adds the live rows of a batch for which the condition is true, and their new values.
     fn take(
         &mut self,
         batch: &RecordBatch,
@@ -239,7 +239,7 @@ impl Matched {
     }
 }
 
-/// True where the condition is, false where it is false or NULL.
+/// True where the condition is true; false where the condition is false or NULL.
 fn definite(hit: &BooleanArray) -> BooleanArray {
     match hit.nulls() {
         Some(_) => prep_null_mask_filter(hit),
@@ -262,11 +262,11 @@ fn changed(
     shape(&target.name, definition, &columns, batch.num_rows())
 }
 
-/// Which rows are meant.
+/// The condition that selects the rows to change.
 struct Condition {
-    /// As it was said, for pruning.
+    /// As written, for pruning.
     plain: Arc<dyn PhysicalExpr>,
-    /// With its arithmetic checked, for the rows.
+    /// With checked arithmetic, for evaluating rows.
     checked: Arc<dyn PhysicalExpr>,
 }
 
@@ -303,7 +303,7 @@ impl Expressions<'_> {
         let expr = meet_decimals_in(expr.cast_to(data_type, self.schema)?, self.schema)?;
         let expr = check_expr(self.planner.coerce(expr, self.schema)?, self.schema)?;
         if expr.column_refs().is_empty() {
-            // A constant that fails does so before any row is looked at.
+            // A constant that fails does so before any row is read.
             self.planner.constant(expr.clone())?;
         }
         self.physical(expr)
@@ -324,8 +324,8 @@ impl Expressions<'_> {
     }
 }
 
-/// Operators that are functions to DataFusion, and functions that take no longer than these. Others, and those of the
-/// program around, are called on threads of the engine's own, by a plan.
+/// Operators that are functions in DataFusion, and functions that are as fast. Other functions, including user-defined
+/// functions, take a plan, which calls them on the engine's own threads.
 const QUICK: [&str; 20] = [
     "||",
     "arithmetic",
@@ -349,7 +349,7 @@ const QUICK: [&str; 20] = [
     "concat",
 ];
 
-/// True for what depends on nothing but the row.
+/// True for a fast expression that depends on nothing but the row.
 fn is_plain(expr: &Expr) -> bool {
     match expr {
         Expr::Column(_)

@@ -1,5 +1,5 @@
-//! Answers that are lost, late or wrong: whatever happens, a change is there once or not at all, and the answer says
-//! which.
+//! Lost, late or wrong responses of the medium: a change is stored once or not at all, and the result of the append
+//! tells which.
 
 use std::collections::VecDeque;
 
@@ -8,21 +8,21 @@ use super::*;
 /// What happens to one request to create an object.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fault {
-    /// Nothing.
+    /// No fault.
     Honest,
-    /// It never arrives, and the connection breaks.
+    /// The request never arrives, and the connection breaks.
     LostBefore,
-    /// It is done, and the connection breaks.
+    /// The request is done, and the connection breaks.
     LostAfter,
-    /// It never arrives, and no answer comes.
+    /// The request never arrives, and no response comes.
     Silent,
-    /// It is done, and no answer comes.
+    /// The request is done, and no response comes.
     SilentAfter,
-    /// The connection breaks; it is done after one more request, before the next.
+    /// The connection breaks; the request is done after one more request, before the next.
     Late,
-    /// The connection breaks; it is done long after the caller gave up.
+    /// The connection breaks; the request is done long after the caller gave up.
     VeryLate,
-    /// `Exists`, though no one has the name.
+    /// The response is `Exists`, though the name is free.
     Lie,
     /// Another writer gets the name first.
     Rival,
@@ -43,14 +43,15 @@ const ALL: [Fault; 10] = [
     Fault::Refused,
 ];
 
-/// A medium whose first answers follow a script, and the others one fault.
+/// A medium whose first responses follow `script`, and all later ones have the fault `then`.
 #[derive(Debug)]
 struct Faulty {
     memory: Arc<Memory>,
     script: Mutex<VecDeque<Fault>>,
     then: Mutex<Fault>,
     requests: AtomicUsize,
-    /// Requests on their way: the number of the one before which each arrives, what is created, and its bytes.
+    /// Requests in flight: the number of the request before which each is done, the name of the object, and its
+    /// bytes.
     late: Mutex<Vec<(usize, String, Bytes)>>,
 }
 
@@ -85,7 +86,7 @@ impl Faulty {
         self.late.lock().push((request, name.to_string(), bytes));
     }
 
-    /// Lets arrive what is to arrive before a request.
+    /// Does the late requests that are due before a request.
     async fn land(&self, request: usize) {
         let is_due = |late: &mut (usize, String, Bytes)| late.0 <= request;
         let due: Vec<_> = self.late.lock().extract_if(.., is_due).collect();
@@ -167,8 +168,8 @@ impl Medium for Faulty {
     }
 }
 
-/// Commits a change against these faults, as a caller would: tries again after an error that says it never happened,
-/// and takes the next number when another has this one. Returns what the first append came to.
+/// Commits a change against these faults, as a caller would: retries after an error other than `CommitUnknown`, and
+/// takes the next number if another entry has this number. Returns the outcome of the first append.
 async fn commit(medium: &Arc<Faulty>, context: &str) -> &'static str {
     let log = medium.log();
     let mut change = entry(0, "change");
@@ -194,7 +195,7 @@ async fn commit(medium: &Arc<Faulty>, context: &str) -> &'static str {
                 }
             }
             Err(_) => {
-                // Never happened: the caller begins anew, with a new commit after all that is there.
+                // The change was not stored: retry with a new commit after all existing entries.
                 medium.heal();
                 let there = log.entries_from(change.version).await.unwrap();
                 change = entry(change.version + there.len() as u64, "change");

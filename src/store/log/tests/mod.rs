@@ -1,4 +1,4 @@
-//! Tests of the log with damaged objects, lost answers and power failures.
+//! Tests of the log with damaged objects, lost responses and power failures.
 
 mod faults;
 mod power;
@@ -31,7 +31,7 @@ fn checkpoint(version: u64) -> Entry {
     }
 }
 
-/// For a medium in memory: it answers before a clock is looked at, so only what never comes is given up.
+/// For a medium in memory, which responds at once: only a request without any response times out.
 fn quick() -> Patience {
     Patience {
         answer: Duration::from_millis(20),
@@ -41,7 +41,7 @@ fn quick() -> Patience {
     }
 }
 
-/// For a disk, whose answers all come, however slow the machine is.
+/// For a disk, which always responds, however slow the machine is.
 fn patient() -> Patience {
     Patience {
         answer: Duration::from_secs(60),
@@ -49,7 +49,7 @@ fn patient() -> Patience {
     }
 }
 
-/// Objects in memory, and how often they were asked for.
+/// Objects in memory, with counters of reads and listings.
 #[derive(Debug, Default)]
 struct Memory {
     objects: Mutex<BTreeMap<String, Bytes>>,
@@ -130,7 +130,7 @@ fn any_flipped_bit_is_found() {
         let mut damaged = bytes.to_vec();
         damaged[bit / 8] ^= 1 << (bit % 8);
         let error = Entry::decode("log/7.entry", Kind::Entry, 7, &damaged.into()).unwrap_err();
-        // A flip in the number of the format makes it a newer one.
+        // A flip in the format's number can make it a newer format.
         let expected = match bit / 8 {
             4 | 5 => matches!(error, DfOlapError::Unsupported(_) | DfOlapError::Corrupt(_)),
             _ => matches!(error, DfOlapError::Corrupt(_)),
@@ -257,7 +257,7 @@ async fn entries_before_a_checkpoint_may_be_gone() {
         memory.remove(&entry_name(version)).await.unwrap();
     }
     memory.remove(&checkpoint_name(16)).await.unwrap();
-    // The hint names what is gone.
+    // The hint names a checkpoint that is gone.
     memory.replace(HINT, Bytes::from("16")).await.unwrap();
     let opened = memory.log().open().await.unwrap().unwrap();
     assert_eq!(opened.checkpoint.unwrap().version, 32);

@@ -1,4 +1,4 @@
-//! Power failures at any operation: what was acknowledged is there, what was not is there whole or not at all.
+//! Power failures at any operation: acknowledged entries are there, others are there whole or not at all.
 
 use std::path::{Path, PathBuf};
 
@@ -11,8 +11,8 @@ fn log(disk: &Arc<SimulatedDisk>, synced: bool) -> Log {
     Log::new(Arc::new(medium), "/db/_log".into(), patient())
 }
 
-/// Appends entries and a checkpoint until the power goes, then looks at every disk that may be found. Returns whether
-/// it went, and what is wrong with those disks.
+/// Appends entries and a checkpoint until the power fails, then checks every state of the disk that may be left.
+/// Returns whether the power failed, and the errors found.
 async fn lose_power(at: usize, done: bool, synced: bool) -> (bool, Vec<String>) {
     let disk = Arc::new(SimulatedDisk::default());
     disk.lose_power(at, done);
@@ -97,14 +97,14 @@ async fn after_a_failed_sync_of_the_folder_nothing_is_acknowledged() {
         matches!(doubtful, DfOlapError::CommitUnknown { .. }),
         "{doubtful:?}"
     );
-    // A sync that works again proves nothing about what was written before.
+    // A later successful sync proves nothing about data that was written before.
     disk.fail_syncs_of_folders(false);
     let refused = writer.append(&entry(2, "after")).await.unwrap_err();
     assert!(
         refused.to_string().contains("open the database again"),
         "{refused}"
     );
-    // Opened again, the log says what it holds, and goes on.
+    // After a reopen, the log shows its entries and accepts new ones.
     let again = log(&disk, true);
     let next = again.open().await.unwrap().unwrap().entries.len() as u64;
     assert!(matches!(
@@ -162,7 +162,7 @@ async fn on_a_real_disk_one_of_many_gets_the_number_and_a_reader_sees_it_whole()
         let reader = real();
         let (appended, seen) =
             futures::join!(futures::future::join_all(appends), reader.entry(version));
-        // Seen early or not at all, but never in part.
+        // The reader sees the whole entry or no entry, never a part.
         seen.unwrap();
         let won = appended.iter().filter(|a| matches!(a, Ok(Appended::Won)));
         assert_eq!(won.count(), 1, "{appended:?}");

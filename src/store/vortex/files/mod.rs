@@ -1,5 +1,5 @@
-//! Where data files lie: in folders of a local disk, or below a prefix of an object store. A file is written once,
-//! under a name that nothing else has, and is on stable storage when its upload is finished.
+//! Stores data files in folders of a local disk, or below a prefix of an object store. A file is written once, under
+//! a unique name, and is on stable storage when its upload is finished.
 
 #[cfg(feature = "cloud-storage")]
 pub(super) mod patient;
@@ -25,7 +25,7 @@ use crate::error::DfOlapError;
 use crate::runtime::blocking;
 use crate::store::disk::{Files, NewFile};
 
-/// A part of an upload to an object store, and what is gathered before a local file is written to.
+/// The sizes of a part of an upload to an object store, and of a buffered write to a local file.
 const PART_BYTES: usize = 8 << 20;
 const LOCAL_WRITE_BYTES: usize = 1 << 20;
 /// Reads up to this size are done inline, if the page cache has the bytes.
@@ -51,7 +51,7 @@ pub(crate) struct LocalFiles {
     files: Arc<dyn Files>,
     root: PathBuf,
     synced: bool,
-    /// Folders that are known to be there.
+    /// Folders that are known to exist.
     folders: Mutex<HashSet<PathBuf>>,
 }
 
@@ -65,7 +65,7 @@ impl LocalFiles {
         }
     }
 
-    /// Makes the folder of a file, which is at most one below the root.
+    /// Creates the folder of a file, which is at most one level below the root.
     fn create_folder(&self, folder: &Path) -> std::io::Result<()> {
         if self.folders.lock().contains(folder) {
             return Ok(());
@@ -117,7 +117,7 @@ impl DataFiles {
         }
     }
 
-    /// Begins a file that is not there.
+    /// Starts the upload of a new file.
     pub async fn create(&self, path: &str) -> Result<Upload, DfOlapError> {
         let shown = self.shown(path);
         let to = match self {
@@ -151,7 +151,7 @@ impl DataFiles {
         })
     }
 
-    /// All data files that there are, by name of this format's own; whatever else lies there is left alone.
+    /// All files with the names of data files of this format; any other files are ignored.
     pub async fn list(&self) -> Result<Vec<StoredFile>, DfOlapError> {
         let found = match self {
             Self::Local(local) => {
@@ -179,7 +179,7 @@ impl DataFiles {
         Ok(ours.collect())
     }
 
-    /// The Vortex files right in a folder, whoever wrote them; none where there is no such folder.
+    /// The Vortex files directly in a folder, whatever their names; none if the folder does not exist.
     pub async fn list_folder(&self, folder: &str) -> Result<Vec<StoredFile>, DfOlapError> {
         let shown = self.shown(folder);
         let mut found = match self {
@@ -251,7 +251,8 @@ impl DataFiles {
                 let (local, path) = (Arc::clone(local), local.root.join(path));
                 let mut buffer = BufferMut::<u8>::zeroed_aligned(length, alignment);
                 if length <= AT_ONCE_BYTES {
-                    // Another thread costs more than the read. Who fails here fails again below.
+                    // A blocking thread would cost more than the read. If this read fails, the read below reports the
+                    // error.
                     let into = buffer.as_mut_slice();
                     let read = local.files.read_at_once(&path, range.start, into);
                     if read.unwrap_or(false) {
@@ -335,7 +336,7 @@ fn unavailable(shown: &str, error: &dyn fmt::Display) -> DfOlapError {
     DfOlapError::Unavailable(format!("{shown}: {error}"))
 }
 
-/// A file on its way. Dropped before it is finished, it leaves nothing that anyone reads.
+/// A file that is being uploaded. An upload that is dropped before it is finished leaves nothing that a reader opens.
 pub(crate) struct Upload {
     shown: String,
     to: To,
@@ -352,7 +353,7 @@ enum To {
 }
 
 struct LocalUpload {
-    /// Away while it is written to.
+    /// `None` while another thread writes to the file, and after a failed write.
     file: Option<Box<dyn NewFile>>,
     path: PathBuf,
     local: Arc<LocalFiles>,
@@ -362,7 +363,7 @@ struct LocalUpload {
 impl Drop for LocalUpload {
     fn drop(&mut self) {
         if !self.is_done {
-            // Should this fail, vacuum finds it.
+            // If this fails, vacuum removes the file later.
             let _ = self.local.files.remove(&self.path);
         }
     }
@@ -439,12 +440,12 @@ impl Upload {
         done.map_err(|error| unavailable(&self.shown, &error))
     }
 
-    /// Lets go of what was sent so far.
+    /// Discards the parts that were sent so far.
     pub async fn abort(mut self) {
         if let To::Object { parts, .. } = &mut self.to
             && let Some(mut parts) = parts.take()
         {
-            // Should this fail, the store's own rules for parts without an end find them.
+            // If this fails, the store's lifecycle rules for incomplete uploads remove the parts.
             let _ = parts.abort().await;
         }
     }

@@ -1,4 +1,4 @@
-//! An object store client with a timeout on each response and on each next chunk of one.
+//! An object store client with a timeout on each response and on each further chunk of a response.
 
 use std::fmt;
 use std::sync::Arc;

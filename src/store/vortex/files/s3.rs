@@ -15,10 +15,10 @@ use crate::error::DfOlapError;
 use crate::runtime;
 use crate::store::settings::S3Options;
 
-/// How long what is not the log's is tried again.
+/// How long requests for data files are retried; the log does its own retries.
 const RETRY_TIME: Duration = Duration::from_secs(45);
 
-/// The two clients of a database, for its files and for its log, and the prefix that it lies below.
+/// The two clients of a database, for its data files and for its log, and the prefix of its objects.
 pub(crate) struct Clients {
     pub store: Arc<dyn ObjectStore>,
     pub log_store: Arc<dyn ObjectStore>,

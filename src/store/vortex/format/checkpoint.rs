@@ -83,7 +83,7 @@ fn encode_table(
     })
 }
 
-/// The database's identity and its state, of the version whose checkpoint it is.
+/// The identity of the database, and its snapshot at `version`, the version of the checkpoint.
 pub(crate) fn decode(version: u64, body: &Bytes) -> Result<(Uuid, Snapshot), Damage> {
     let (mut decoder, state) = Decoder::new::<LoggedState>(body)?;
     let mut names = BTreeMap::new();

@@ -1,13 +1,13 @@
-//! The body of a log entry or checkpoint as bytes: JSON that says what, and blobs that it points into.
+//! The body of a log entry or checkpoint as bytes: JSON, and blobs that the JSON refers to by their index.
 //!
 //! ```text
 //! 0  4  length of the JSON, little endian
-//! 4  n  JSON, whose "blobs" are the lengths of what follows
+//! 4  n  JSON, whose "blobs" are the lengths of the blobs
 //! .  .  the blobs, one after the other: Arrow IPC streams, Roaring bitmaps, checksums
 //! ```
 //!
-//! This file knows the pieces that both have in common (definitions, fragments and their shapes). What an entry says
-//! stands in [`super::entry`], what a checkpoint says in [`super::checkpoint`].
+//! This file has the parts that entries and checkpoints share (definitions, fragments and their shapes).
+//! [`super::entry`] has the content of an entry, [`super::checkpoint`] that of a checkpoint.
 
 use std::collections::HashMap;
 use std::io::Cursor;
@@ -27,7 +27,7 @@ use super::ipc::Ipc;
 use crate::fragment::{Checksums, ColumnId, DataFile, Fragment, FragmentId, ValueRange};
 use crate::snapshot::{Column, RelationId, TableDefinition};
 
-/// Why bytes are not what an engine wrote.
+/// The reason why bytes are not a body that an engine wrote.
 #[derive(Debug)]
 pub(crate) struct Damage(pub String);
 
@@ -45,7 +45,7 @@ pub(crate) fn damage(what: impl Into<String>) -> Damage {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Blob(u32);
 
-/// A body: `content` and what it points to.
+/// The JSON of a body: `content`, the shapes that `content` refers to, and the lengths of the blobs.
 #[derive(Serialize, Deserialize)]
 struct Framed<T> {
     #[serde(flatten)]
@@ -56,8 +56,8 @@ struct Framed<T> {
     blobs: Vec<u64>,
 }
 
-/// The columns of some fragments of one table, and the value ranges of those that lie in files, in the order in which
-/// they are named.
+/// The columns of some fragments of one table, and the value ranges of the fragments that are stored in files, in the
+/// order in which the body lists the fragments.
 #[derive(Serialize, Deserialize)]
 struct LoggedShape {
     columns: Vec<u32>,
@@ -97,7 +97,7 @@ pub(crate) struct LoggedFragment {
 }
 
 impl LoggedFragment {
-    /// Where its file lies, if it has one.
+    /// The path of the fragment's file, if the fragment has a file.
     pub fn path(&self) -> Option<&str> {
         self.file.as_ref().map(|file| file.path.as_str())
     }
@@ -111,7 +111,7 @@ struct LoggedFile {
     checksums: Blob,
 }
 
-/// Files with the same columns under the same names, as they are encoded together.
+/// Files of one table with the same columns under the same names, whose value ranges are encoded together.
 struct FileGroup {
     columns: Arc<[ColumnId]>,
     names: Arc<[String]>,
@@ -260,8 +260,8 @@ impl<'a> Encoder<'a> {
     }
 }
 
-/// A row for each file of a shape, with three columns for each of the shape's whose range is known somewhere: its least
-/// value, its greatest, and its number of NULLs, which is NULL where the range is not known.
+/// One row per file of a shape, with three columns for each column whose range is known for any file: the minimum,
+/// the maximum, and the number of NULLs, which is NULL if the file's range is unknown.
 fn encode_ranges(shape: &FileGroup) -> Result<Option<RecordBatch>, Damage> {
     let (mut fields, mut arrays) = (Vec::new(), Vec::<ArrayRef>::new());
     for (index, id) in shape.columns.iter().enumerate() {
@@ -301,7 +301,7 @@ fn encode_ranges(shape: &FileGroup) -> Result<Option<RecordBatch>, Damage> {
     )?))
 }
 
-/// The shape of fragments that are read, and how many of its files were read so far.
+/// A decoded shape, and how many of its files were decoded so far.
 struct ReadShape {
     columns: Arc<[ColumnId]>,
     names: Arc<[String]>,
@@ -309,7 +309,7 @@ struct ReadShape {
     next_file: usize,
 }
 
-/// Reads a body. Nothing in it is believed before it was looked at.
+/// Reads a body. Each part is validated before it is used.
 pub(crate) struct Decoder {
     blobs: Vec<Bytes>,
     shapes: Vec<ReadShape>,
@@ -479,7 +479,7 @@ fn ranges_of(shape: &ReadShape, file: usize) -> Result<Vec<Option<ValueRange>>, 
     Ok(ranges)
 }
 
-/// A path that stays below the database's own place.
+/// The path, if it stays below the root of the database.
 fn checked_path(path: String) -> Result<String, Damage> {
     let is_name =
         |part: &str| !matches!(part, "" | "." | ".." | "_log") && !part.contains(['\\', ':', '\0']);

@@ -1,8 +1,8 @@
 //! The body of a log entry: the actions of one commit.
 //!
-//! An entry is read on top of the snapshot that the entries before it made, and then holds without a condition: whoever
-//! wrote it had that very snapshot. So what only decides whether a change may be made (`NoNewRows`, the definition that
-//! an append was shaped to) is not kept.
+//! An entry is replayed on the snapshot of the version before, and applies unconditionally, because its writer had
+//! the same snapshot. So the parts of a change that only detect conflicts (`NoNewRows`, the definition that an append
+//! was written for) are not stored.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::store::tidy::Merge;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Logged {
-    /// In the first entry alone.
+    /// Only in the first entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     database: Option<Uuid>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -73,11 +73,11 @@ enum LoggedAction {
     },
 }
 
-/// A fragment that was replaced, and which of its rows were dead when it was read.
+/// A fragment that was replaced, and its rows that were deleted when the fragment was read.
 #[derive(Debug, Serialize, Deserialize)]
 struct LoggedOld {
     fragment: Uuid,
-    /// Those that were alive.
+    /// The number of rows that were live.
     rows: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deleted: Option<Blob>,
@@ -217,7 +217,8 @@ impl LoggedView {
     }
 }
 
-/// The snapshot after an entry, which came right after `current`. An entry without a body says nothing.
+/// The snapshot after an entry is replayed on `current`, the snapshot of the version before. An entry without a body
+/// (a fence) has no actions.
 pub(crate) fn replay(body: &Bytes, current: &Snapshot) -> Result<Snapshot, Damage> {
     if body.is_empty() {
         return ChangeSet::default()
@@ -250,7 +251,7 @@ pub(crate) fn replay(body: &Bytes, current: &Snapshot) -> Result<Snapshot, Damag
     Ok(next)
 }
 
-/// The files that an entry puts into tables.
+/// The data files that an entry adds to tables.
 pub(crate) fn files_added(body: &Bytes) -> Result<Vec<String>, Damage> {
     if body.is_empty() {
         return Ok(Vec::new());

@@ -13,18 +13,18 @@ use arrow::ipc::writer::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-/// The mark and the length of the message that ends a stream.
+/// The end-of-stream marker: a continuation marker and a length of zero.
 const END: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
 
-/// How many schemas are kept.
+/// How many schemas are cached.
 const KEPT: usize = 16;
 
-/// Writes streams. The message that begins one is kept: for a small commit, to describe the columns takes longer than
-/// to write the rows.
+/// Writes streams, and caches their schema messages: for a small commit, encoding the schema takes longer than
+/// encoding the rows.
 #[derive(Debug, Default)]
 pub(crate) struct Ipc {
     begun: Mutex<VecDeque<(SchemaRef, Begun)>>,
-    /// The buffers of who wrote last.
+    /// The buffers of the last write, for reuse.
     context: Mutex<IpcWriteContext>,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Ipc {
 #[derive(Debug, Clone)]
 enum Begun {
     Message(Bytes),
-    /// It has dictionaries, which are numbered while the message is written.
+    /// The schema has dictionaries, whose ids are assigned while the schema message is written.
     Dictionaries,
 }
 

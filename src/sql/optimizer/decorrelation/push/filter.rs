@@ -36,7 +36,8 @@ impl Push<'_> {
         Ok(Pushed::new(plan, input.outer))
     }
 
-    /// A filter that says of each outer column what it is equal to: no other values have to be tried.
+    /// A filter that equates each outer column with an inner expression: the values of the expression replace the
+    /// domain.
     fn equalities(&self, filter: &Filter) -> Result<Option<Pushed>> {
         let schema = filter.input.schema();
         let conjuncts = split_conjunction(&filter.predicate);
@@ -92,8 +93,7 @@ impl Push<'_> {
     }
 }
 
-/// `value` as a value of an outer column's type, where two are equal in that type exactly if they are equal in their
-/// own.
+/// `value` cast to an outer column's type; `None` where the cast might make unequal values equal.
 fn as_type(value: &Expr, data_type: &DataType, schema: &DFSchema) -> Option<Expr> {
     let own = value.get_type(schema).ok()?;
     if own == *data_type {

@@ -1,4 +1,4 @@
-//! Decorrelating aggregates, windows and LIMIT: each is evaluated for every outer row by itself.
+//! Decorrelating aggregates, windows and LIMIT: each is evaluated separately for every outer row.
 
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ impl Push<'_> {
                 ..limit.clone()
             }))
         };
-        // Of each row one is made, so they may be counted before.
+        // A projection or an alias keeps the number of rows, so the limit may move below it.
         match limit.input.as_ref() {
             LogicalPlan::Projection(projection) => {
                 let mut projection = projection.clone();
@@ -154,8 +154,8 @@ impl Push<'_> {
             match &group {
                 Expr::GroupingSet(set) => {
                     own.extend(set.distinct_expr().into_iter().map(column_of));
-                    // Nothing asks for the number of the set before `grouping` is resolved, which looks at the
-                    // aggregate.
+                    // The grouping id: no expression reads it before the analyzer resolves `grouping`, which looks at
+                    // the aggregate itself.
                     own.push(lit(ScalarValue::Null));
                 }
                 group => own.push(column_of(group)),
@@ -187,7 +187,7 @@ impl Push<'_> {
                 ..pushed
             }));
         }
-        // An outer row without rows to aggregate has a row too.
+        // An outer row without input rows still gets a result row.
         let Some(all) = self.beside(&LogicalPlanBuilder::empty(true).build()?)? else {
             return Ok(None);
         };
@@ -229,7 +229,7 @@ impl Push<'_> {
     }
 }
 
-/// How many of the groups of an aggregate are there without rows too.
+/// How many groups of an aggregate exist even for an empty input.
 fn totals(groups: &[Expr]) -> Result<usize> {
     let sets = enumerate_grouping_sets(groups.to_vec())?;
     Ok(match sets.as_slice() {

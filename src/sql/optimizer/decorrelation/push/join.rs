@@ -23,7 +23,7 @@ impl Push<'_> {
         let schema = &join.schema;
         let asks = (self.asks(&join.left)?, self.asks(&join.right)?);
         if join.join_type == JoinType::Inner && asks == (false, false) {
-            // Only the condition asks.
+            // Only the join condition refers to outer columns.
             let both = LogicalPlanBuilder::from(join.left.as_ref().clone())
                 .cross_join(join.right.as_ref().clone())?
                 .build()?;

@@ -1,9 +1,9 @@
 //! Pushes the domain of the outer columns down a correlated subquery, until it refers to no outer column.
 //!
-//! After T. Neumann and A. Kemper, «Unnesting Arbitrary Queries» (BTW 2015). The plan is made for all values of its
-//! outer columns at once: each of its nodes hands these columns on, an aggregate groups by them, a window and a LIMIT
-//! count within them, a join of two parts that both have them joins by them. They come from where the plan says
-//! `outer = expression`, or else from the *domain*: the distinct values that the outer query has.
+//! After T. Neumann and A. Kemper, «Unnesting Arbitrary Queries» (BTW 2015). The plan is computed for all values of
+//! its outer columns at once: each node passes these columns on, an aggregate groups by them, a window and a LIMIT
+//! partition by them, and a join whose inputs both have them joins on them. The values come from conditions
+//! `outer = expression` in the plan, or else from the *domain*: the distinct values in the outer query.
 
 mod filter;
 mod group;
@@ -23,7 +23,7 @@ use super::references::{
     Reference, has, references, references_of, renamed, subquery, subquery_of, with_subquery,
 };
 
-/// Names that no other column has.
+/// A generator of unique column names.
 #[derive(Debug, Default)]
 pub(super) struct Names(Cell<usize>);
 
@@ -34,14 +34,14 @@ impl Names {
     }
 }
 
-/// A plan with the columns that it had, under their names, and the outer columns beside them.
+/// A plan with its original columns, under their names, and the outer columns.
 #[derive(Debug)]
 pub(super) struct Pushed {
     pub plan: LogicalPlan,
-    /// In the order of the references.
+    /// The outer columns, in the order of [`Push::references`].
     pub outer: Vec<Column>,
-    /// Where it has a row for each outer row, but not for those of which an aggregate saw none: what these columns are
-    /// there.
+    /// `Some` where the subquery has a row for each outer row, but `plan` lacks the rows for empty aggregate input:
+    /// the values of the subquery's columns in these rows.
     pub absent: Option<HashMap<Column, Expr>>,
 }
 
@@ -55,16 +55,16 @@ impl Pushed {
     }
 }
 
-/// Makes a plan stand alone.
+/// Rewrites a correlated plan to an uncorrelated one.
 pub(super) struct Push<'a> {
     pub references: &'a [Reference],
-    /// The distinct values of what is referred to, in the same order; without them a plan may not be found.
+    /// The distinct values of the outer columns, in the same order; without a domain, some plans cannot be rewritten.
     pub domain: Option<&'a LogicalPlan>,
     pub names: &'a Names,
 }
 
 impl Push<'_> {
-    /// The plan with outer columns of its own; nothing where that takes the domain.
+    /// The plan with its own copies of the outer columns; `None` where that needs the domain.
     pub fn push(&self, plan: &LogicalPlan) -> Result<Option<Pushed>> {
         if !self.asks(plan)? {
             return self.beside(plan);
@@ -126,7 +126,7 @@ impl Push<'_> {
                     return Ok(None);
                 };
                 if input.absent.is_some() {
-                    // One row for each outer row is in any order.
+                    // One row for each outer row needs no sort.
                     return Ok(Some(input));
                 }
                 let plan = LogicalPlan::Sort(Sort {
@@ -207,7 +207,7 @@ impl Push<'_> {
         }
     }
 
-    /// The same where rows have to be rows.
+    /// Like [`Self::push`], but `None` also for a plan that lacks rows (see [`Pushed::absent`]).
     fn rows(&self, plan: &LogicalPlan) -> Result<Option<Pushed>> {
         Ok(self.push(plan)?.filter(|pushed| pushed.absent.is_none()))
     }
@@ -227,7 +227,8 @@ impl Push<'_> {
         Ok(asked.iter().any(|asked| self.is_asked(asked)))
     }
 
-    /// The expression over a plan that has the outer columns as its own, beside those of `around`.
+    /// The expression with outer references replaced by the plan's own columns `outer`; `around` has the plan's other
+    /// columns.
     fn with(&self, expr: Expr, outer: &[Column], around: &DFSchema) -> Result<Expr> {
         self.replaced(expr, &columns(outer).collect::<Vec<_>>(), around)
     }
@@ -241,7 +242,7 @@ impl Push<'_> {
         let asked = || self.references.iter().zip(by);
         expr.transform_up(|part| {
             if let Some(inner) = subquery_of(&part) {
-                // An outer column of a nested subquery is a column of the plan around it now.
+                // An outer column of a nested subquery is now a column of the plan around the subquery.
                 let names = asked().filter(|(reference, _)| !has(around, reference));
                 let names = names
                     .filter_map(|((_, old), new)| Some((old.clone(), new.try_as_col()?.clone())));
@@ -277,7 +278,7 @@ impl Push<'_> {
         keys.iter().map(key).collect()
     }
 
-    /// Every row for each outer row.
+    /// The cross join of the domain and a plan: all rows for each outer row.
     fn beside(&self, plan: &LogicalPlan) -> Result<Option<Pushed>> {
         let Some(domain) = self.domain else {
             return Ok(None);
@@ -311,7 +312,7 @@ pub(super) fn columns(columns: &[Column]) -> impl Iterator<Item = Expr> + Clone 
     columns.iter().cloned().map(Expr::Column)
 }
 
-/// `own`, expressions over `plan`, under the names of `schema`, and the outer columns.
+/// Projects `plan` to the expressions `own`, under the names of `schema`, and the outer columns.
 fn named(
     plan: LogicalPlan,
     own: Vec<Expr>,
@@ -330,14 +331,14 @@ fn named(
     Ok(Pushed::new(plan, outer))
 }
 
-/// `plan` under the names of `schema`, with the outer columns behind.
+/// Renames the columns of `plan` to those of `schema`, followed by the outer columns.
 fn named_with_outer(plan: LogicalPlan, schema: &DFSchema) -> Result<Option<Pushed>> {
     let mut own = plan.schema().columns();
     let outer = own.split_off(schema.fields().len());
     named(plan, columns(&own).collect(), schema, outer)
 }
 
-/// An expression over the columns of an aggregate that saw no row.
+/// The value of an expression for empty aggregate input, where the aggregate's columns have the values `known`.
 fn without_rows(expr: &Expr, known: &HashMap<Column, Expr>) -> Result<Expr> {
     expr.clone()
         .unalias()
@@ -351,7 +352,7 @@ fn without_rows(expr: &Expr, known: &HashMap<Column, Expr>) -> Result<Expr> {
         .data()
 }
 
-/// Whether a plan has at most one row for each outer one, whatever its tables hold.
+/// Whether a plan has at most one row for each outer row, whatever its tables hold.
 pub(super) fn is_one_row(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.is_empty(),
