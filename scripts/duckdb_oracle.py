@@ -8,29 +8,29 @@
 
 The format. Each file runs alone, in a fresh in-memory database. A statement ends with a `;` that
 ends a line; it never begins with a `--` line (those before it are comments), but may hold some.
-The first line after it states what must happen:
+The first line after it states the expected outcome:
 
-    --> ok                      it succeeds; whatever it returns is not compared
+    --> ok                      it succeeds; its result is not compared
     --> count N                 it succeeds and affects N rows
     --> rows [unordered]        it returns these rows, one `-- a | b | c` line each, none for none;
                                 the first line that does not begin with `-- ` ends them
     --> error KIND[: TEXT]      it fails with this kind (invalid, unsupported, denied or
                                 resources_exhausted), and TEXT occurs in the message
 
-Directives on the lines right before a statement say what DuckDB is asked:
+A directive on the line right before a statement says what DuckDB runs:
 
-    --@ duckdb: SQL             this, in the place of the statement, whose text {statement} stands for
+    --@ duckdb: SQL             this SQL instead of the statement; {statement} is replaced by its text
     --@ duckdb: fails           the statement, and DuckDB must fail whatever the expectation says
-    --@ duckdb: skip REASON     nothing: the expectation is written by hand
+    --@ duckdb: skip REASON     nothing; the expectation is written by hand
 
-Without one, DuckDB runs the statement, and fails exactly where an error is expected. Kinds and
+Without a directive, DuckDB runs the statement, and must fail exactly where an error is expected. Kinds and
 messages of errors are always written by hand.
 
 Values: NULL; true and false; floats as the shortest text that reads back the same, never with an
 exponent and with at least one decimal (also NaN, inf, -inf); decimals with their scale; dates
 2024-01-31; times 12:34:56; timestamps 2024-01-31T12:34:56, in UTC with a Z where they have a zone,
 both with 3 or 6 digits of a fraction only where it is not zero; binary in lower-case hex; lists
-[1, NULL]; structs {a: 1, b: x}. Strings are raw, but for '' (the empty string, or no bytes), \\NULL
+[1, NULL]; structs {a: 1, b: x}. Strings are raw, except '' (the empty string, or no bytes), \\NULL
 (a string that reads NULL), and \\\\, \\|, \\n and \\s (a space at either end).
 """
 
@@ -55,7 +55,7 @@ ERROR_KINDS = ("invalid", "unsupported", "denied", "resources_exhausted")
 
 
 class Zone(ZoneInfo):
-    """What DuckDB needs of pytz, which it imports to return a timestamp with a time zone."""
+    """A substitute for the part of pytz that DuckDB imports to return a timestamp with a time zone."""
 
     def localize(self, value: dt.datetime) -> dt.datetime:
         return value.replace(tzinfo=self)
@@ -70,21 +70,21 @@ class FormatError(Exception):
 
 @dataclass
 class Case:
-    """A statement, what is asked of DuckDB, and what is expected."""
+    """A statement, the SQL for DuckDB, and the expectation."""
 
     line: int  # of the statement's first line, from 1
     sql: str
     ask: str | None  # the SQL DuckDB runs; None: none
     must_fail: bool  # whether DuckDB must refuse it
     kind: str  # ok, count, rows, error
-    argument: str  # what follows the kind
+    argument: str  # the text after the kind
     expect_at: int  # index of the `-->` line
     rows: list[str] = field(default_factory=list)
 
 
 @dataclass
 class Answer:
-    """What DuckDB said: an error, or rows and the number of affected rows (None for a query)."""
+    """DuckDB's answer: an error, or rows and the number of affected rows (None for a query)."""
 
     error: str | None = None
     rows: list[str] = field(default_factory=list)
@@ -156,7 +156,7 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 
 def sealed(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """The same database, which from now on reaches no file and no network."""
+    """The same database, without access to files and network from now on."""
     connection.execute("SET enable_external_access = false")
     return connection
 
@@ -173,7 +173,7 @@ def ask(connection: duckdb.DuckDBPyConnection, sql: str) -> Answer:
 
 
 def render(value: object, sql_type: object) -> str:
-    """A value as it stands in a rows line."""
+    """A value in the format of a rows line."""
     match value:
         case None:
             return "NULL"
@@ -233,7 +233,7 @@ def timespec(value: dt.datetime | dt.time) -> str:
 
 
 def difference(case: Case, answer: Answer) -> str | None:
-    """How DuckDB's answer differs from what is expected; None where it does not."""
+    """The difference between DuckDB's answer and the expectation; None if there is none."""
     if case.must_fail:
         return None if answer.error else "DuckDB accepts it"
     if answer.error:
@@ -253,7 +253,7 @@ def difference(case: Case, answer: Answer) -> str | None:
 
 
 def run(path: Path, write: bool, open_database: OpenDatabase) -> tuple[int, int]:
-    """The numbers of statements and of differences (with `write`: of those that remain)."""
+    """The numbers of statements and of differences (with `write`: of the remaining differences)."""
     lines = path.read_text(encoding="utf-8").split("\n")
     cases = parse(lines)
     differences, changes = 0, []
@@ -282,7 +282,7 @@ def run(path: Path, write: bool, open_database: OpenDatabase) -> tuple[int, int]
 
 
 def main(about: str, folder: Path, open_database: OpenDatabase) -> int:
-    """The command line, for the files of a folder, each on a database of its own."""
+    """The command line for the files of a folder; each file runs on a database of its own."""
     arguments = argparse.ArgumentParser(description=about.splitlines()[0])
     mode = arguments.add_mutually_exclusive_group()
     mode.add_argument("--check", action="store_true", help="only compare (the default)")

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Answer SQL statements with DuckDB, for a program that holds its own answers against them.
+"""Answer SQL statements with DuckDB, for a program that compares its own answers with them.
 
 Each line of standard input is a JSON object: {"sql": STATEMENT}, answered by {"rows": [TEXT, …]} with rows as in
-`tests/sql` (see duckdb_oracle.py) or {"error": TEXT}; or {"reset": true}, which makes the database empty.
+`tests/sql` (see duckdb_oracle.py) or {"error": TEXT}; or {"reset": true}, which empties the database.
 """
 
 import json

@@ -2,14 +2,14 @@
 """Check who imports whom in src/, and exit 1 where a rule is broken.
 
 1. A module imports its own layer and those below it, never one above; leaves import nothing.
-2. A room of src/sql imports itself and the rooms before it in ROOMS. For this rule and the first, a call of a method
-   whose `impl` is not in the file of its type imports the file with that `impl`.
-3. No two files import each other, directly or by way of others. Module lists and re-exports of `mod.rs` and
-   `lib.rs` are no imports: a path through one is followed to the file that has the item. Unit tests are left out.
-4. `target_arch` stands in TARGET_FILES alone.
-5. No file is longer than MAX_LINES, its unit tests included, and no line of a comment wider than MAX_WIDTH.
-6. A public async function of the FACADE says in its documentation what becomes of a call that is dropped.
-7. Each promise that a file's opening comment numbers (`//! - L1 …`) is cited by a test: "Proves L1."
+2. A module of src/sql imports itself and the modules before it in ROOMS. For this rule and the first, a call of a
+   method whose `impl` is not in the file of its type imports the file with that `impl`.
+3. There is no cycle of imports between files. Module lists and re-exports of `mod.rs` and `lib.rs` are no imports: a
+   path through a re-export is resolved to the file that has the item. Unit tests are ignored.
+4. `target_arch` occurs only in TARGET_FILES.
+5. No file is longer than MAX_LINES, its unit tests included, and no comment line is wider than MAX_WIDTH.
+6. A public async function of the FACADE documents its cancel safety: the effect of dropping a call.
+7. Each guarantee that a file's module documentation numbers (`//! - L1 …`) is cited by a test: "Proves L1."
 """
 
 import re
@@ -19,10 +19,10 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 SRC = Path(__file__).resolve().parent.parent / "src"
-# The modules of src/ from the ground up.
+# The modules of src/, bottom up.
 LEAVES = ["error", "olap", "options", "storage"]
 LAYERS = [LEAVES, ["runtime"], ["change", "fragment", "snapshot", "upkeep"], ["store"], ["sql"], ["gates", "outcome"], ["executor"], ["engine"], ["history"], ["builder"], ["wasm", "tests"]]
-# The rooms of src/sql from the ground up.
+# The modules of src/sql, bottom up.
 ROOMS = ["syntax", "resources", "expressions", "scan", "planner", "optimizer", "execution", "write", "ddl", "statement"]
 LEVEL = {module: level for level, layer in enumerate(LAYERS) for module in layer}
 TARGET_FILES = ["lib.rs", "runtime/mod.rs", "store/mod.rs"]
@@ -32,7 +32,7 @@ MAX_WIDTH = 120
 
 PROMISE = re.compile(r"^//! - ([A-Z]\d) ", re.M)
 PROVES = re.compile(r"^ *///? Proves ([A-Z0-9, ]+)\.$", re.M)
-# Comments, strings and character literals; they become blanks, and line numbers still hold.
+# Comments, strings and character literals; they are replaced by blanks, so that line numbers stay the same.
 NO_CODE = re.compile(r"""//[^\n]*|/\*.*?\*/|'(?:\\[^\n']+|[^\\'\n])'|r(#*)".*?"\1|"(?:\\.|[^"\\])*\"""", re.S)
 TESTS = re.compile(r"#\[cfg\(test\)\]\s*mod \w+ \{")
 PATH = re.compile(r"(\bpub(?:\([^)]*\))?\s+use\s+)?\b(crate|self|super)((?:::super)*)::(?=[\w{*])")
@@ -47,7 +47,7 @@ TOKEN = re.compile(r"\s*(?:as\s+\w+\s*)?(::|\w+|[{},*])")
 
 
 def expand(text, at, prefix=()):
-    """The paths of the use tree or expression that begins at `at`, and where it ends."""
+    """The paths of the use tree or expression that begins at `at`, and the end of the tree or expression."""
     path = list(prefix)
     while token := TOKEN.match(text, at):
         if token[1] == "{":
@@ -89,7 +89,7 @@ class Source:
             yield self.imports_in.count("\n", 0, found.start()) + 1, found[1]
 
     def imports(self):
-        """Line and absolute path of all that the file names of the crate."""
+        """Line and absolute path of each item of the crate that the file names."""
         for found in PATH.finditer(self.imports_in):
             if found[1] and self.is_index:
                 continue
@@ -105,12 +105,12 @@ def foreign_methods(sources):
     for source in sources.values():
         for owner, body in IMPL.findall(source.imports_in):
             if owner not in source.types:
-                # Of a name that several functions have, nobody knows here which is called.
+                # If several functions have one name, the called function is unknown here.
                 yield from ((name, (owner, source.name)) for name in FN.findall(body) if names[name] == 1)
 
 
 def resolve(sources, path):
-    """The file of the item that `path` names."""
+    """The file that defines the item at `path`."""
     for place, part in enumerate(path):
         here = "/".join(path[: place + 1])
         if f"{here}.rs" in sources:
@@ -123,7 +123,7 @@ def resolve(sources, path):
 
 
 def is_above(theirs, mine):
-    """Whether the module at the path `theirs` is above the one at `mine`, or that is one which imports nothing."""
+    """Whether the module at `theirs` is above the module at `mine`, or `mine` is a leaf, which imports nothing."""
     if theirs[0] != mine[0]:
         return mine[0] in LEAVES or LEVEL.get(theirs[0], 99) > LEVEL.get(mine[0], 99)
     in_rooms = mine[0] == "sql" and len(theirs) > 1 and len(mine) > 1

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Read every data file of a database with the Python package vortex-data, and exit 1 where one cannot be read.
+"""Read every data file of a database with the Python package vortex-data, and exit 1 if a file cannot be read.
 
     read_with_vortex.py FOLDER ROWS
 
-FOLDER is a database; at least ROWS rows must be in its files.
+FOLDER is a database; its files must hold at least ROWS rows.
 """
 
 import sys

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Proves that scripts/test fails where one of its commands fails, and says which step it was.
+"""Proves that scripts/test fails if one of its commands fails, and names the failed step.
 
     scripts/test_of_test.py
 
-Runs a copy of scripts/test whose external commands are all stubs that do nothing. Once all of them succeed; then, once for
-each call, that one call fails. A call within a step has to end the run with a status other than 0 and the step's name, with
-CI=1 always, and otherwise where the step may not be left out; a step that may be left out is named as NOT RUN at the end.
-Then the stubs tell of no test, and of one that had no server: the first fails, the second is named, and fails with CI=1.
-With words, only the checks run that have them in their names. At last scripts/linted, with the true cargo, builds a crate that has something to lint.
+Runs a copy of scripts/test whose external commands are all stubs that do nothing. In the first run all calls succeed;
+then there is one run per call, in which that call fails. If a call within a step fails, the run has to end with a
+status other than 0 and the step's name: with CI=1 always, and without CI=1 unless the step is optional; an optional
+step is named as NOT RUN at the end. In further runs the stubs report no test, and a test that had no server: the first
+case fails, the second names the test, and fails with CI=1. With words, only the checks whose names contain one of the
+words run. Last, scripts/linted builds crates with something to lint, with the real cargo.
 """
 
 import os
@@ -39,7 +40,7 @@ case ${0##*/} in
 esac
 """
 A_TEST = "test result: ok. 1 passed; 0 failed; 0 ignored"
-# What nextest reports of a test that had no server.
+# nextest's report of a test that had no server.
 NO_SERVER = """<testsuite>
 <testcase name="s3::reads"><system-out>
 NOT RUN: no server
@@ -47,7 +48,7 @@ NOT RUN: no server
 <testcase name="sums" />
 </testsuite>
 """
-# Steps whose failure, without CI=1, leaves out what needs them and nothing else.
+# Optional steps: without CI=1, their failure skips only the checks that need them.
 MAY_BE_LEFT_OUT = {
     "Python environment",
     "install strace",
@@ -76,7 +77,7 @@ def machine(top: Path, without: set[str]) -> Path:
 def run(
     top: Path, failing: int, ci: bool, prints: str = A_TEST, report: str = "", words: tuple[str, ...] = ()
 ) -> tuple[int, str, list[list[str]]]:
-    """The status, the output and the calls of one run in which one call fails; 0 for none."""
+    """The status, the output and the calls of one run. `failing` is the number of the call that fails; 0 for none."""
     files = {name: top / name.lower() for name in ["COUNTER", "CALLS", "OUTPUT"]}
     files["COUNTER"].write_text("0")
     files["CALLS"].write_text("")
@@ -92,7 +93,7 @@ def run(
 
 
 def faults(top: Path, left_out_anyway: bool) -> tuple[int, list[str]]:
-    """How many failing calls were tried, and where the script did not do what it should."""
+    """The number of failing calls that were tried, and the cases in which the script misbehaved."""
     found = []
     status, output, calls = run(top, 0, ci=not left_out_anyway)
     if status != 0:
@@ -100,7 +101,7 @@ def faults(top: Path, left_out_anyway: bool) -> tuple[int, list[str]]:
     tried = 0
     for number, step, command in calls:
         if not step.startswith("==> "):
-            continue  # a look at what there is, or the end's tidying
+            continue  # a check of what is installed, or the cleanup at the end
         step = step.removeprefix("==> ")
         for ci in [True, False]:
             tried += 1
@@ -117,7 +118,7 @@ def faults(top: Path, left_out_anyway: bool) -> tuple[int, list[str]]:
 
 
 def miscounts(top: Path) -> list[str]:
-    """Where the script does not tell that nothing was tested, or that a test could not run."""
+    """The cases in which the script does not report that nothing was tested, or that a test could not run."""
     found = []
     status, output, _ = run(top, 0, ci=False, prints="")
     if status == 0 or "tests: no test was found" not in output:
@@ -138,7 +139,7 @@ def miscounts(top: Path) -> list[str]:
 
 
 def misread_words(top: Path) -> list[str]:
-    """Where the script does not run just the checks that it is given words of."""
+    """The cases in which the script does not run exactly the checks whose names contain the given words."""
     found = []
     for words, steps in [
         (("layers",), ["layers"]),
@@ -171,7 +172,7 @@ PLANTED = {
 
 
 def unlinted(top: Path) -> list[str]:
-    """What scripts/linted lets pass, or refuses without a reason; each after the others, in one target folder."""
+    """The crates that scripts/linted wrongly accepts or refuses; all are built in turn in one target folder."""
     found = []
     (top / "src").mkdir()
     (top / "Cargo.toml").write_text(MANIFEST)

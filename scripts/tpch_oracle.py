@@ -5,9 +5,9 @@
     scripts/tpch_oracle.py            # print every difference, exit 1 if there is one
     scripts/tpch_oracle.py --write    # take the rows from DuckDB, in place
 
-The tables are those of TPC-H at scale factor 0.01. tpchgen-cli makes them, the command of the crate
-`tpchgen` that the tests fill theirs with; so both have the same rows. duckdb_oracle.py describes
-the format of the files.
+The tables are those of TPC-H at scale factor 0.01. tpchgen-cli generates them; it is the command of the
+crate `tpchgen`, which generates the tables of the tests, so both have the same rows. duckdb_oracle.py
+describes the format of the files.
 """
 
 import subprocess
@@ -36,5 +36,5 @@ def filled() -> duckdb.DuckDBPyConnection:
 
 if __name__ == "__main__":
     database = filled()
-    # Nothing that is asked changes the tables, so all files may have the same ones.
+    # The files only query the tables, so all files share one database.
     sys.exit(main(__doc__, Path("tests/tpch"), database.cursor))
