@@ -84,7 +84,7 @@ impl EngineBuilder {
     /// Timeout of one request to storage about the commit log, after which it is retried; requests for parts of data
     /// files in a bucket have six times as long. Default: 10 seconds.
     pub fn answer_timeout(mut self, time: Duration) -> Self {
-        self.vortex.patience.answer = time;
+        self.vortex.patience.request_timeout = time;
         self
     }
 
@@ -92,7 +92,7 @@ impl EngineBuilder {
     /// commit was stored, or to make sure that it never is. When both have passed, the error is of kind
     /// [`Indeterminate`](crate::ErrorKind::Indeterminate). Default: 30 seconds each.
     pub fn commit_timeout(mut self, time: Duration) -> Self {
-        self.vortex.patience.settle = time;
+        self.vortex.patience.retry_deadline = time;
         self
     }
 
@@ -204,8 +204,14 @@ impl EngineBuilder {
                 "small_neighbours of the compaction policy",
                 self.vortex.compaction.small_neighbours == 0,
             ),
-            ("answer_timeout", self.vortex.patience.answer.is_zero()),
-            ("commit_timeout", self.vortex.patience.settle.is_zero()),
+            (
+                "answer_timeout",
+                self.vortex.patience.request_timeout.is_zero(),
+            ),
+            (
+                "commit_timeout",
+                self.vortex.patience.retry_deadline.is_zero(),
+            ),
             (
                 "statement_timeout",
                 self.limits.timeout == Some(Duration::ZERO),

@@ -251,7 +251,7 @@ impl Next<'_> {
                 self.snapshot.oldest = self.snapshot.oldest.max(*before);
             }
             Action::NoNewRows { id } => {
-                if let (Some(base), Some(current)) = self.before(*id)
+                if let (Some(base), Some(current)) = self.base_and_current(*id)
                     && base.rows_added_at != current.rows_added_at
                 {
                     return Err(Conflict("rows were added to the table"));
@@ -284,7 +284,7 @@ impl Next<'_> {
     }
 
     /// The table in the base snapshot and in the current snapshot.
-    fn before(&self, id: RelationId) -> (Option<&Table>, Option<&Table>) {
+    fn base_and_current(&self, id: RelationId) -> (Option<&Table>, Option<&Table>) {
         (
             self.base.tables.get(&id).map(Arc::as_ref),
             self.current.tables.get(&id).map(Arc::as_ref),
@@ -303,7 +303,7 @@ impl Next<'_> {
 
     /// Fails if the table's definition was changed since the base.
     fn unchanged_definition(&self, id: RelationId) -> Result<(), Conflict> {
-        match self.before(id) {
+        match self.base_and_current(id) {
             (Some(base), Some(current)) if !same(&base.definition, &current.definition) => {
                 Err(Conflict("the table's columns were changed"))
             }
@@ -313,7 +313,7 @@ impl Next<'_> {
 
     /// Fails if rows were added to or removed from the table since the base.
     fn unchanged_rows(&self, id: RelationId) -> Result<(), Conflict> {
-        match self.before(id) {
+        match self.base_and_current(id) {
             (Some(base), Some(current))
                 if base.rows != current.rows || base.rows_added_at != current.rows_added_at =>
             {

@@ -14,7 +14,7 @@ use datafusion::prelude::SessionContext;
 use futures::{Stream, StreamExt};
 
 use crate::error::DfOlapError;
-use crate::executor::Calls;
+use crate::executor::EngineCalls;
 use crate::olap::RecordBatchBoxStream;
 use crate::options::StatementOptions;
 use crate::snapshot::Version;
@@ -26,7 +26,7 @@ use crate::storage::StorageMode;
 /// names.
 pub struct DataFusionEngine {
     storage: StorageMode,
-    pub(crate) calls: Box<dyn Calls>,
+    pub(crate) calls: Box<dyn EngineCalls>,
 }
 
 impl fmt::Debug for DataFusionEngine {
@@ -38,7 +38,7 @@ impl fmt::Debug for DataFusionEngine {
 }
 
 impl DataFusionEngine {
-    pub(crate) fn from_parts(storage: StorageMode, calls: impl Calls + 'static) -> Self {
+    pub(crate) fn from_parts(storage: StorageMode, calls: impl EngineCalls + 'static) -> Self {
         let calls = Box::new(calls);
         Self { storage, calls }
     }

@@ -70,7 +70,7 @@ impl fmt::Display for ErrorKind {
 #[non_exhaustive]
 pub enum DfOlapError {
     /// An error that DataFusion reported while parsing, planning or running a statement.
-    #[error("{}", shown(.0))]
+    #[error("{}", message_without_tracker(.0))]
     DataFusion(DataFusionError),
 
     /// An error of an Arrow kernel.
@@ -310,7 +310,7 @@ pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> DfOlapError {
 }
 
 /// The message of a DataFusion error, without its request to report a bug to DataFusion's issue tracker.
-fn shown(error: &DataFusionError) -> String {
+fn message_without_tracker(error: &DataFusionError) -> String {
     const TRACKER: &str = ".\nThis issue was likely caused by a bug in DataFusion's code. Please help us to resolve this by \
                            filing a bug report in our issue tracker: https://github.com/apache/datafusion/issues";
     let text = error.strip_backtrace().replace(TRACKER, "");

@@ -30,7 +30,7 @@ use crate::sql::{
 use crate::store::{CommitOutcome, Store};
 use crate::upkeep::At;
 
-pub(crate) use calls::Calls;
+pub(crate) use calls::EngineCalls;
 
 /// After this many conflicts a write takes the gates of its tables exclusively, so that other writers wait.
 const SHARED_ATTEMPTS: usize = 4;
@@ -87,17 +87,17 @@ impl Executor {
         at: At,
         options: StatementOptions,
     ) -> Result<Outcome, DfOlapError> {
-        let given = CallContext::new(self.session(), sql, options);
-        let mut limited = Limited::new(&given.stop, given.is_long);
+        let call = CallContext::new(self.session(), sql, options);
+        let mut limited = Limited::new(&call.stop, call.is_long);
         let work = async {
-            let statement = parse_one(sql, &given.session.limits)?;
+            let statement = parse_one(sql, &call.session.limits)?;
             if !matches!(statement, Statement::Query(_) | Statement::Explain(..)) {
                 return Err(DfOlapError::Invalid(
                     "only a query can be run on an earlier version".into(),
                 ));
             }
             let snapshot = self.store.snapshot_at(at).await?;
-            self.read(&given, &statement, snapshot).await
+            self.read(&call, &statement, snapshot).await
         };
         let (rows, snapshot) = limited.run(work.boxed()).await?;
         Ok(Outcome::Rows(SnapshotStream::new(rows, snapshot, limited)))
@@ -105,16 +105,16 @@ impl Executor {
 
     /// Runs the one statement of a text.
     async fn run_one(&self, sql: &str, options: StatementOptions) -> Result<Outcome, DfOlapError> {
-        let given = CallContext::new(self.session(), sql, options);
-        let mut limited = Limited::new(&given.stop, given.is_long);
+        let call = CallContext::new(self.session(), sql, options);
+        let mut limited = Limited::new(&call.stop, call.is_long);
         let work = async {
-            if let Some(literals) = read_literals(sql, &given.session)
-                && !given.session.externals.contains_key(&literals.table)
+            if let Some(literals) = read_literals(sql, &call.session)
+                && !call.session.externals.contains_key(&literals.table)
             {
-                return self.insert_literals(&given, &literals, sql).await;
+                return self.insert_literals(&call, &literals, sql).await;
             }
-            let statement = parse_one(sql, &given.session.limits)?;
-            self.run_statement(&given, statement).await
+            let statement = parse_one(sql, &call.session.limits)?;
+            self.run_statement(&call, statement).await
         };
         let started = limited.run(work.boxed()).await?;
         Ok(match started {
@@ -129,7 +129,7 @@ impl Executor {
     /// snapshot.
     async fn insert_literals(
         &self,
-        given: &CallContext,
+        call: &CallContext,
         literals: &Literals,
         sql: &str,
     ) -> Result<Started, DfOlapError> {
@@ -137,11 +137,11 @@ impl Executor {
         let (_, rows) = self
             .commit(&tables, |base| {
                 async move {
-                    let mut run = self.begin(given, base);
+                    let mut run = self.begin(call, base);
                     if let Some(effect) = effect_of_literals(&run, literals).await? {
                         return Ok((effect.change, effect.rows));
                     }
-                    let Statement::Write(write) = parse_one(sql, &given.session.limits)? else {
+                    let Statement::Write(write) = parse_one(sql, &call.session.limits)? else {
                         return Err(unsupported("this form of INSERT"));
                     };
                     run.open_for(&write).await?;
@@ -164,13 +164,13 @@ impl Executor {
         sql: &str,
         options: StatementOptions,
     ) -> Result<Vec<u64>, DfOlapError> {
-        let given = CallContext::new(self.session(), sql, options);
-        let mut limited = Limited::new(&given.stop, given.is_long);
+        let call = CallContext::new(self.session(), sql, options);
+        let mut limited = Limited::new(&call.stop, call.is_long);
         let work = async {
-            let statements = parse(sql, &given.session.limits)?;
+            let statements = parse(sql, &call.session.limits)?;
             let (_, counts) = self
                 .commit(&names_written(&statements), |base| {
-                    self.batch_effect(&given, &statements, base).boxed()
+                    self.batch_effect(&call, &statements, base).boxed()
                 })
                 .await?;
             Ok(counts)
@@ -243,10 +243,10 @@ impl Executor {
     /// statement writes tables of the database.
     async fn write_external(
         &self,
-        given: &CallContext,
+        call: &CallContext,
         write: &Write,
     ) -> Result<Option<Started>, DfOlapError> {
-        let mut run = self.begin(given, self.store.snapshot().await?);
+        let mut run = self.begin(call, self.store.snapshot().await?);
         if run.inserts_into_external(write) {
             run.open_for(write).await?;
             let Some(plan) = run.external_insert(write)? else {
@@ -273,45 +273,45 @@ impl Executor {
         self.session.read().clone()
     }
 
-    fn begin(&self, given: &CallContext, snapshot: Arc<Snapshot>) -> Run {
-        let stop = Arc::clone(&given.stop);
+    fn begin(&self, call: &CallContext, snapshot: Arc<Snapshot>) -> Run {
+        let stop = Arc::clone(&call.stop);
         Run::new(
-            &given.session,
+            &call.session,
             snapshot,
             Arc::clone(&self.store),
-            given.params.clone(),
-            given.now,
+            call.params.clone(),
+            call.now,
             stop,
         )
     }
 
     async fn run_statement(
         &self,
-        given: &CallContext,
+        call: &CallContext,
         statement: Statement,
     ) -> Result<Started, DfOlapError> {
         match statement {
             Statement::Query(_) | Statement::Explain(..) => {
                 let snapshot = self.store.snapshot().await?;
-                let (rows, snapshot) = self.read(given, &statement, snapshot).await?;
+                let (rows, snapshot) = self.read(call, &statement, snapshot).await?;
                 Ok(Started::Rows(rows, snapshot))
             }
             Statement::Write(write) => {
-                let has_externals = !given.session.externals.is_empty();
+                let has_externals = !call.session.externals.is_empty();
                 if has_externals
-                    && let Some(started) = self.write_external(given, &write).boxed().await?
+                    && let Some(started) = self.write_external(call, &write).boxed().await?
                 {
                     return Ok(started);
                 }
-                self.write(given, &write).await
+                self.write(call, &write).await
             }
             Statement::Prepare {
                 name,
                 types,
                 statement,
             } => {
-                let run = self.begin(given, self.store.snapshot().await?);
-                let prepared = Prepared::new(&run, types, *statement, given.is_long)?;
+                let run = self.begin(call, self.store.snapshot().await?);
+                let prepared = Prepared::new(&run, types, *statement, call.is_long)?;
                 match self.prepared.lock().entry(name) {
                     Entry::Vacant(free) => free.insert(Arc::new(prepared)),
                     Entry::Occupied(taken) => {
@@ -327,14 +327,14 @@ impl Executor {
                 let prepared = self.prepared.lock().get(&name).cloned().ok_or_else(|| {
                     DfOlapError::Invalid(format!("prepared statement '{name}' not found"))
                 })?;
-                let run = self.begin(given, self.store.snapshot().await?);
-                let given = CallContext {
+                let run = self.begin(call, self.store.snapshot().await?);
+                let call = CallContext {
                     params: Some(prepared.bind(&run, &args)?),
-                    ..given.clone()
+                    ..call.clone()
                 };
                 let is_long = prepared.is_long;
                 let statement = with_room(is_long, async { prepared.statement.clone() }).await;
-                with_room(is_long, Box::pin(self.run_statement(&given, statement))).await
+                with_room(is_long, Box::pin(self.run_statement(&call, statement))).await
             }
             Statement::Deallocate { name } => match self.prepared.lock().remove(&name) {
                 Some(_) => Ok(Started::done()),
@@ -343,13 +343,13 @@ impl Executor {
                 ))),
             },
             Statement::External(create) => {
-                let run = self.begin(given, self.store.snapshot().await?);
+                let run = self.begin(call, self.store.snapshot().await?);
                 let created = run.create_external(*create).await?;
                 self.add_external(created)?;
                 Ok(Started::done())
             }
             Statement::Setting(setting) => {
-                let run = self.begin(given, self.store.snapshot().await?);
+                let run = self.begin(call, self.store.snapshot().await?);
                 let change = run.setting(*setting)?;
                 self.configure(|state| change.apply(state))?;
                 Ok(Started::done())
@@ -359,20 +359,20 @@ impl Executor {
 
     async fn read(
         &self,
-        given: &CallContext,
+        call: &CallContext,
         statement: &Statement,
         snapshot: Arc<Snapshot>,
     ) -> Result<(SendableRecordBatchStream, Arc<Snapshot>), DfOlapError> {
-        let mut run = self.begin(given, Arc::clone(&snapshot));
+        let mut run = self.begin(call, Arc::clone(&snapshot));
         run.open(statement).await?;
         Ok((run.rows(statement).await?, snapshot))
     }
 
-    async fn write(&self, given: &CallContext, write: &Write) -> Result<Started, DfOlapError> {
+    async fn write(&self, call: &CallContext, write: &Write) -> Result<Started, DfOlapError> {
         let (_, (rows, returning)) = self
             .commit(&BTreeSet::from([write.target()]), |base| {
                 async move {
-                    let mut run = self.begin(given, base);
+                    let mut run = self.begin(call, base);
                     run.open_for(write).await?;
                     let effect = run.effect(write).await?;
                     Ok((effect.change, (effect.rows, effect.returning)))
@@ -389,7 +389,7 @@ impl Executor {
 
     async fn batch_effect(
         &self,
-        given: &CallContext,
+        call: &CallContext,
         statements: &[Statement],
         base: Arc<Snapshot>,
     ) -> Result<(ChangeSet, Vec<u64>), DfOlapError> {
@@ -397,7 +397,7 @@ impl Executor {
         let mut change = ChangeSet::default();
         let mut counts = Vec::with_capacity(statements.len());
         for statement in statements {
-            let mut run = self.begin(given, Arc::clone(&working));
+            let mut run = self.begin(call, Arc::clone(&working));
             run.open(statement).await?;
             let effect = match statement {
                 Statement::Write(write) => run.effect(write).await?,
@@ -456,20 +456,20 @@ impl Executor {
                 Some(known) => known,
                 None => self.store.snapshot().await?,
             };
-            let (change, made) = work(Arc::clone(&base)).await?;
+            let (change, result) = work(Arc::clone(&base)).await?;
             if change.is_empty() {
-                return Ok((base, made));
+                return Ok((base, result));
             }
             match self.store.commit(&base, change).await? {
-                CommitOutcome::Committed(snapshot) => return Ok((snapshot, made)),
+                CommitOutcome::Committed(snapshot) => return Ok((snapshot, result)),
                 CommitOutcome::Conflict(conflict) => lost = conflict,
             }
         }
-        Err(spent(&lost))
+        Err(retries_exhausted(&lost))
     }
 }
 
-fn spent(lost: &Conflict) -> DfOlapError {
+fn retries_exhausted(lost: &Conflict) -> DfOlapError {
     DfOlapError::Conflict(format!(
         "the statement lost {MAX_ATTEMPTS} races against other writers ({}); run it again",
         lost.0

@@ -42,13 +42,16 @@ impl fmt::Debug for StorageMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InMemory => f.write_str("InMemory"),
-            Self::Vortex { url } => f.debug_struct("Vortex").field("url", &shown(url)).finish(),
+            Self::Vortex { url } => f
+                .debug_struct("Vortex")
+                .field("url", &redacted(url))
+                .finish(),
         }
     }
 }
 
 /// A URL for messages, with any credentials replaced by `…`.
-fn shown(url: &str) -> Cow<'_, str> {
+fn redacted(url: &str) -> Cow<'_, str> {
     let Some((scheme, rest)) = url.split_once("://") else {
         return Cow::Borrowed(url);
     };
@@ -79,7 +82,7 @@ impl StorageMode {
         if url.trim().is_empty() {
             return Err("the storage URL is empty; give a folder or a URL".to_string());
         }
-        let named = shown(url);
+        let named = redacted(url);
         let Some((scheme, rest)) = url.split_once("://") else {
             return Ok(Some(VortexLocation::Local {
                 base_path: PathBuf::from(url),

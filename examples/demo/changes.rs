@@ -9,7 +9,7 @@ mod writer;
 
 use rhei_datafusion::SharedDataFusionEngine;
 
-use self::readers::{Asking, OpenStream, strangers};
+use self::readers::{Asking, OpenStream, invalid_answers};
 use self::writer::Writer;
 use crate::flights::{Model, check};
 use crate::report::{Report, counted};
@@ -72,7 +72,7 @@ pub async fn run(
     );
 
     let answers = asking.stop().await?;
-    let strangers = strangers(&states, &answers);
+    let invalid_answers = invalid_answers(&states, &answers);
     println!(
         "  another reader asked {} times meanwhile",
         counted(answers.len() as u64)
@@ -80,7 +80,7 @@ pub async fn run(
     report.check(
         "no reader saw a statement half done",
         &Vec::new(),
-        &strangers,
+        &invalid_answers,
     );
     Ok(())
 }

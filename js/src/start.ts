@@ -12,14 +12,14 @@ export interface Platform {
 
 /** Starts an engine's instance. */
 export async function start(platform: Platform, options: EngineOptions = {}): Promise<Backend> {
-  const told: Start = {
+  const startOptions: Start = {
     wasm: await platform.wasm(options.wasm),
     memoryLimitBytes: positive("memoryLimitBytes", options.memoryLimitBytes),
     statementTimeoutMs: positive("statementTimeoutMs", options.statementTimeoutMs),
   };
-  if (options.worker ?? true) return Remote.start(worker(platform), told);
+  if (options.worker ?? true) return Remote.start(worker(platform), startOptions);
   const { Host } = await import("./host.js");
-  return Host.start(told);
+  return Host.start(startOptions);
 }
 
 function worker(platform: Platform): WorkerLike {

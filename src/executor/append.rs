@@ -8,7 +8,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 
 use super::tables::{any_name, definition, find, identifier};
-use super::{Executor, MAX_ATTEMPTS, spent};
+use super::{Executor, MAX_ATTEMPTS, retries_exhausted};
 use crate::change::{Action, ChangeSet, Conflict};
 use crate::error::DfOlapError;
 use crate::snapshot::{RelationId, Snapshot, Table, Version};
@@ -51,7 +51,7 @@ impl Executor {
                 Err(conflict) => lost = conflict,
             }
         }
-        Err(spent(&lost))
+        Err(retries_exhausted(&lost))
     }
 
     /// Appends the batches of a stream to a table. The stream can be read only once, so a concurrent change of the
@@ -81,10 +81,10 @@ impl Executor {
     ) -> Result<u64, DfOlapError> {
         let name = &identifier("table", table)?.to_ascii_lowercase();
         let definition = definition(schema, primary_key, any_name)?;
-        let taken = || DfOlapError::Invalid(format!("table '{name}' already exists"));
+        let name_taken_error = || DfOlapError::Invalid(format!("table '{name}' already exists"));
         let base = self.store.snapshot().await?;
         if base.relation(name).is_some() {
-            return Err(taken());
+            return Err(name_taken_error());
         }
         let (id, definition) = (RelationId::fresh(), Arc::new(definition));
         let table = Table::empty(id, Arc::clone(&definition), Version::default());
@@ -108,7 +108,7 @@ impl Executor {
         let _shared = gate.read().await;
         match self.store.commit(&base, change).await? {
             CommitOutcome::Committed(_) => Ok(count),
-            CommitOutcome::Conflict(_) => Err(taken()),
+            CommitOutcome::Conflict(_) => Err(name_taken_error()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! [`Calls`]: the engine's methods as a trait object.
+//! [`EngineCalls`]: the engine's methods as a trait object.
 //!
 //! An `async fn` is compiled in the crate that awaits it: in every program that calls the engine, with everything that
 //! the function awaits in turn. This trait boxes its futures in functions that are not generic, so that the code behind
@@ -28,7 +28,7 @@ use futures::stream::BoxStream;
 
 /// The calls of an engine, documented at the public methods.
 #[async_trait]
-pub(crate) trait Calls: Debug + Send + Sync {
+pub(crate) trait EngineCalls: Debug + Send + Sync {
     /// The newest snapshot.
     #[allow(dead_code, reason = "the face for JavaScript asks")]
     async fn snapshot(&self) -> Result<Arc<Snapshot>, DfOlapError>;
@@ -119,7 +119,7 @@ pub(crate) trait Calls: Debug + Send + Sync {
 }
 
 #[async_trait]
-impl Calls for Executor {
+impl EngineCalls for Executor {
     async fn snapshot(&self) -> Result<Arc<Snapshot>, DfOlapError> {
         self.store.snapshot().await
     }

@@ -35,12 +35,12 @@ const MOST: usize = 16;
 const AHEAD: usize = 1;
 /// The interval at which the watcher checks busy lanes, and the number of checks without a busy lane after which it
 /// blocks until a statement starts.
-const LOOK: Duration = Duration::from_millis(25);
-const LOOKS: usize = 40;
+const CHECK_INTERVAL: Duration = Duration::from_millis(25);
+const IDLE_CHECKS: usize = 40;
 
 static LANES: Mutex<Lanes> = Mutex::new(Lanes {
     all: Vec::new(),
-    watcher: Watcher::Nobody,
+    watcher: Watcher::NotStarted,
 });
 /// Notified when a statement starts.
 static BUSY: Condvar = Condvar::new();
@@ -53,9 +53,9 @@ struct Lanes {
 /// The state of the thread that looks for lanes with long computations.
 #[derive(PartialEq)]
 enum Watcher {
-    Nobody,
-    Looks,
-    Waits,
+    NotStarted,
+    Checking,
+    Blocked,
 }
 
 struct Lane {
@@ -116,7 +116,7 @@ fn start(work: impl Future<Output = ()> + Send + 'static) -> std::io::Result<Tas
         .all
         .extract_if(.., |lane| lane.threads.are_low() && lane.tasks() == 0);
     ended.for_each(|lane| lane.runtime.shutdown_background());
-    lanes.be_watched();
+    lanes.ensure_watcher();
     let least = lanes
         .all
         .iter()
@@ -140,21 +140,21 @@ fn start(work: impl Future<Output = ()> + Send + 'static) -> std::io::Result<Tas
 }
 
 impl Lanes {
-    fn be_watched(&mut self) {
+    fn ensure_watcher(&mut self) {
         match self.watcher {
             _ if !HAVE_PRIORITIES => return,
-            Watcher::Looks => return,
-            Watcher::Waits => {
+            Watcher::Checking => return,
+            Watcher::Blocked => {
                 BUSY.notify_one();
             }
-            Watcher::Nobody => {
+            Watcher::NotStarted => {
                 let watcher = std::thread::Builder::new().name("rhei-turns".to_string());
                 if watcher.spawn(watch).is_err() {
                     return;
                 }
             }
         }
-        self.watcher = Watcher::Looks;
+        self.watcher = Watcher::Checking;
     }
 }
 
@@ -167,15 +167,15 @@ fn watch() {
             let busy = lanes.all.iter().filter(|lane| lane.tasks() > 0);
             busy.map(|lane| Arc::clone(&lane.threads)).collect()
         };
-        threads.iter().for_each(|threads| threads.look());
+        threads.iter().for_each(|threads| threads.lower_if_long());
         idle = if threads.is_empty() { idle + 1 } else { 0 };
         let mut lanes = LANES.lock();
-        if idle < LOOKS {
-            BUSY.wait_for(&mut lanes, LOOK);
+        if idle < IDLE_CHECKS {
+            BUSY.wait_for(&mut lanes, CHECK_INTERVAL);
             continue;
         }
-        lanes.watcher = Watcher::Waits;
-        while lanes.watcher == Watcher::Waits {
+        lanes.watcher = Watcher::Blocked;
+        while lanes.watcher == Watcher::Blocked {
             BUSY.wait(&mut lanes);
         }
         idle = 0;
@@ -192,7 +192,7 @@ impl Drop for Task {
 }
 
 /// Opens and reads a stream on a lane; the returned stream only receives the batches.
-pub(crate) async fn elsewhere(
+pub(crate) async fn on_worker(
     open: impl Future<Output = Result<SendableRecordBatchStream, DfOlapError>> + Send + 'static,
 ) -> Result<SendableRecordBatchStream, DfOlapError> {
     let (opened, schema) = oneshot::channel();

@@ -14,7 +14,7 @@ mod wasm;
 #[cfg(all(feature = "cloud-storage", not(target_arch = "wasm32")))]
 pub(crate) use lanes::connections;
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use lanes::elsewhere;
+pub(crate) use lanes::on_worker;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use native::{
     HAS_DISK, Instant, PLAN_LEVELS, QUERY_LEVELS, check_room, default_memory_limit_bytes, now,
@@ -26,8 +26,8 @@ pub(crate) use native::{blocking, spawn, yield_now};
 pub use wasm::drive;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use wasm::{
-    HAS_DISK, Instant, PLAN_LEVELS, QUERY_LEVELS, check_room, default_memory_limit_bytes,
-    elsewhere, now, on_own_stack, sleep, with_deep_stack,
+    HAS_DISK, Instant, PLAN_LEVELS, QUERY_LEVELS, check_room, default_memory_limit_bytes, now,
+    on_own_stack, on_worker, sleep, with_deep_stack,
 };
 #[cfg(all(target_arch = "wasm32", feature = "javascript"))]
 pub(crate) use wasm::{HEAP, Slice, Slices};

@@ -32,7 +32,8 @@ pub(super) struct Threads {
     all: Mutex<Vec<Pid>>,
     /// The number of statements that started while the lane was idle.
     begun: AtomicU64,
-    /// The value of `begun` when [`look`](Self::look) first saw the current statement, and the threads' CPU time then.
+    /// The value of `begun` when [`lower_if_long`](Self::lower_if_long) first saw the current statement, and the
+    /// threads' CPU time then.
     seen: Mutex<(u64, Duration)>,
     are_low: AtomicBool,
 }
@@ -63,7 +64,7 @@ impl Threads {
     }
 
     /// Lowers the threads' priority if they have computed for more than [`LONG`] since their statement was first seen.
-    pub fn look(&self) {
+    pub fn lower_if_long(&self) {
         if self.are_low() {
             return;
         }

@@ -379,7 +379,7 @@ pub(crate) fn default_memory_limit_bytes() -> usize {
 pub(crate) const HAS_DISK: bool = false;
 
 /// Opens a stream on the only thread.
-pub(crate) async fn elsewhere(
+pub(crate) async fn on_worker(
     open: impl Future<Output = Result<SendableRecordBatchStream, DfOlapError>>,
 ) -> Result<SendableRecordBatchStream, DfOlapError> {
     open.await

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use uuid::Uuid;
 
 /// The prefix of temporary names: of files that are still being written, or that a crash left behind.
-pub(crate) const UNNAMED: &str = ".new-";
+pub(crate) const TEMP_PREFIX: &str = ".new-";
 
 /// The file system operations of a store. All of them make blocking system calls.
 pub(crate) trait Files: Debug + Send + Sync + 'static {
@@ -49,15 +49,15 @@ pub(crate) trait Files: Debug + Send + Sync + 'static {
     }
 
     /// Creates a file in `folder` under a temporary name.
-    fn begin(&self, folder: &Path) -> io::Result<Unnamed> {
-        let path = folder.join(format!("{UNNAMED}{}", Uuid::new_v4()));
+    fn begin(&self, folder: &Path) -> io::Result<TempFile> {
+        let path = folder.join(format!("{TEMP_PREFIX}{}", Uuid::new_v4()));
         let file = self.create(&path)?;
-        Ok(Unnamed { path, file })
+        Ok(TempFile { path, file })
     }
 
     /// Writes a file from [`begin`](Self::begin), and names it as [`write_whole`](Self::write_whole) does.
-    fn finish(&self, begun: Unnamed, path: &Path, bytes: &[u8], synced: bool) -> io::Result<()> {
-        let Unnamed {
+    fn finish(&self, begun: TempFile, path: &Path, bytes: &[u8], synced: bool) -> io::Result<()> {
+        let TempFile {
             path: unnamed,
             mut file,
         } = begun;
@@ -82,7 +82,7 @@ pub(crate) trait Files: Debug + Send + Sync + 'static {
 
 /// A file under a temporary name, which no reader opens.
 #[derive(Debug)]
-pub(crate) struct Unnamed {
+pub(crate) struct TempFile {
     pub path: PathBuf,
     file: Box<dyn NewFile>,
 }

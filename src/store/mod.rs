@@ -20,7 +20,7 @@ mod vortex;
 pub(crate) use contract::{CommitOutcome, FileScan, Found, Store, Upkeep};
 pub(crate) use memory::MemoryStore;
 #[cfg(all(test, feature = "vortex", not(target_arch = "wasm32")))]
-pub(crate) use settings::Patience;
+pub(crate) use settings::RetryPolicy;
 pub(crate) use settings::VortexSettings;
 #[cfg(all(test, feature = "vortex", not(target_arch = "wasm32")))]
 pub(crate) use vortex::VortexStore;

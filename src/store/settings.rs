@@ -11,7 +11,7 @@ use crate::options::{CompactionPolicy, Durability, Refresh};
 pub(crate) struct VortexSettings {
     pub durability: Durability,
     pub refresh: Refresh,
-    pub patience: Patience,
+    pub patience: RetryPolicy,
     pub compaction: CompactionPolicy,
     #[cfg(feature = "cloud-storage")]
     pub s3: S3Options,
@@ -19,21 +19,21 @@ pub(crate) struct VortexSettings {
 
 /// Timeouts and retry pauses.
 #[derive(Debug, Clone)]
-pub(crate) struct Patience {
+pub(crate) struct RetryPolicy {
     /// The timeout of one request.
-    pub answer: Duration,
+    pub request_timeout: Duration,
     /// How long a request is retried, for example a commit; the fence after a commit gets as long again.
-    pub settle: Duration,
+    pub retry_deadline: Duration,
     /// The pause before the first retry; it doubles with each retry.
     pub first_pause: Duration,
     pub longest_pause: Duration,
 }
 
-impl Default for Patience {
+impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
-            answer: Duration::from_secs(10),
-            settle: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(10),
+            retry_deadline: Duration::from_secs(30),
             first_pause: Duration::from_millis(20),
             longest_pause: Duration::from_secs(2),
         }

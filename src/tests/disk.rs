@@ -12,7 +12,7 @@ use crate::executor::Executor;
 use crate::sql::{Limits, Session};
 use crate::store::disk::Files;
 use crate::store::disk::simulated::SimulatedDisk;
-use crate::store::{Patience, VortexSettings, VortexStore};
+use crate::store::{RetryPolicy, VortexSettings, VortexStore};
 use crate::{
     DataFusionEngine, DfOlapError, Durability, ErrorKind, OlapEngine, StorageMode, VacuumOptions,
 };
@@ -54,9 +54,9 @@ fn open(disk: &Arc<SimulatedDisk>, durability: Durability) -> DataFusionEngine {
     );
     let settings = VortexSettings {
         durability,
-        patience: Patience {
-            answer: Duration::from_secs(60),
-            settle: Duration::from_millis(20),
+        patience: RetryPolicy {
+            request_timeout: Duration::from_secs(60),
+            retry_deadline: Duration::from_millis(20),
             first_pause: Duration::from_micros(200),
             longest_pause: Duration::from_millis(5),
         },

@@ -77,7 +77,7 @@ pub fn scalar(
     ask: Function,
 ) -> Result<ScalarUDF, DfOlapError> {
     for data_type in arguments.iter().chain([&returns]) {
-        if crossing(data_type).is_none() {
+        if javascript_type(data_type).is_none() {
             return Err(DfOlapError::Unsupported(format!(
                 "function {name}: values of type {data_type} do not cross to JavaScript; cast them"
             )));
@@ -192,7 +192,7 @@ impl JsScalar {
 }
 
 /// The type to which values are cast for JavaScript; `None` for types that cannot be passed.
-fn crossing(data_type: &DataType) -> Option<DataType> {
+fn javascript_type(data_type: &DataType) -> Option<DataType> {
     Some(match data_type {
         DataType::Null | DataType::Boolean => DataType::Boolean,
         DataType::Int64 => DataType::Int64,
@@ -210,18 +210,18 @@ fn crossing(data_type: &DataType) -> Option<DataType> {
 }
 
 fn list_of(array: &ArrayRef) -> Result<Array> {
-    let Some(crossing) = crossing(array.data_type()) else {
+    let Some(javascript_type) = javascript_type(array.data_type()) else {
         return Err(DataFusionError::NotImplemented(format!(
             "values of type {} do not cross to JavaScript",
             array.data_type()
         )));
     };
-    let array = cast(array, &crossing)?;
+    let array = cast(array, &javascript_type)?;
     let value = |row: usize| -> JsValue {
         if array.is_null(row) {
             return JsValue::NULL;
         }
-        match &crossing {
+        match &javascript_type {
             DataType::Boolean => array.as_boolean().value(row).into(),
             DataType::Int64 => BigInt::from(array.as_primitive::<Int64Type>().value(row)).into(),
             DataType::UInt64 => BigInt::from(array.as_primitive::<UInt64Type>().value(row)).into(),

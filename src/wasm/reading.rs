@@ -76,12 +76,12 @@ pub async fn gather(outcome: Outcome, progress: Option<Function>) -> Result<JsVa
         writer.write(&batch)?;
         count += batch.num_rows();
         if let Some(progress) = &progress {
-            let told = Object::new();
-            set(&told, "rows", count as f64);
-            set(&told, "bytes", writer.len() as f64);
+            let progress_report = Object::new();
+            set(&progress_report, "rows", count as f64);
+            set(&progress_report, "bytes", writer.len() as f64);
             // An exception of `progress` is ignored. The time that `progress` takes counts against the statement's
             // timeout.
-            let _ = progress.call1(&JsValue::UNDEFINED, &told);
+            let _ = progress.call1(&JsValue::UNDEFINED, &progress_report);
         }
     }
     writer.end()?.into_js()

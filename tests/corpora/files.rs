@@ -116,9 +116,9 @@ pub fn is_plan(sql: &str) -> bool {
 }
 
 /// The names that a file uses and that do not exist in this engine.
-pub struct Theirs(BTreeSet<String>);
+pub struct RunnerOnly(BTreeSet<String>);
 
-impl Theirs {
+impl RunnerOnly {
     pub fn of(file: &str) -> Self {
         let names = REGISTERED.iter().filter(|(of, _)| *of == file);
         Self(

@@ -40,7 +40,7 @@ use tokio::task::JoinSet;
 
 use database::{Database, Kind};
 use differences::Differences;
-use files::{Source, Theirs};
+use files::{RunnerOnly, Source};
 use page::Page;
 
 /// The number of files that run in parallel.
@@ -181,7 +181,7 @@ async fn run(source: &Source, file: &str, kind: Kind) -> Report {
     };
     let in_browser = matches!(kind, Kind::Browser(_));
     let database = Database::open(kind).await;
-    let mut theirs = Theirs::of(file);
+    let mut theirs = RunnerOnly::of(file);
     let mut runner = Runner::new(async || Ok::<_, DfOlapError>(database.clone()));
     runner.add_label("Datafusion");
     match in_browser {

@@ -253,7 +253,7 @@ async fn readers_see_whole_versions_while_files_are_put_together_and_removed() {
     }
     let (vacuumed, vacuums) = tokio::sync::watch::channel(0);
     let begin = Arc::new(Barrier::new(4));
-    let caring = tokio::spawn({
+    let maintenance = tokio::spawn({
         let (engine, begin) = (engine.clone(), Arc::clone(&begin));
         async move {
             begin.wait().await;
@@ -301,7 +301,7 @@ async fn readers_see_whole_versions_while_files_are_put_together_and_removed() {
     for reader in readers.collect::<Vec<_>>() {
         reader.await.unwrap();
     }
-    caring.await.unwrap();
+    maintenance.await.unwrap();
     assert_eq!(number(&engine, "SELECT sum(n) FROM t").await, ROWS / 3 * 25);
     // The replaced files have been deleted.
     engine.vacuum(NOW).await.unwrap();

@@ -9,7 +9,7 @@ use rhei_datafusion::datafusion::common::ScalarValue;
 use crate::common::{engines, past_moment, refused, rows, run, vortex};
 
 /// The rows of a query; four runs must give the same rows.
-async fn again(engine: &DataFusionEngine, sql: &str) -> Vec<String> {
+async fn stable_rows(engine: &DataFusionEngine, sql: &str) -> Vec<String> {
     let first = rows(engine, sql).await;
     for _ in 0..3 {
         assert_eq!(rows(engine, sql).await, first, "{sql}");
@@ -22,19 +22,27 @@ async fn a_query_sees_every_change_of_rows_and_tables() {
     for (store, engine) in engines() {
         run(&engine, "CREATE TABLE t (id BIGINT PRIMARY KEY, x BIGINT)").await;
         let sql = "SELECT * FROM t WHERE x > (SELECT avg(x) - 1 FROM t) ORDER BY id";
-        assert_eq!(again(&engine, sql).await, [""; 0], "{store}");
+        assert_eq!(stable_rows(&engine, sql).await, [""; 0], "{store}");
         run(&engine, "INSERT INTO t VALUES (1, 10), (2, 20)").await;
-        assert_eq!(again(&engine, sql).await, ["2 | 20"], "{store}");
+        assert_eq!(stable_rows(&engine, sql).await, ["2 | 20"], "{store}");
         run(&engine, "UPDATE t SET x = 20 WHERE id = 1").await;
-        assert_eq!(again(&engine, sql).await, ["1 | 20", "2 | 20"], "{store}");
+        assert_eq!(
+            stable_rows(&engine, sql).await,
+            ["1 | 20", "2 | 20"],
+            "{store}"
+        );
         run(&engine, "ALTER TABLE t ADD COLUMN y TEXT").await;
         assert_eq!(
-            again(&engine, sql).await,
+            stable_rows(&engine, sql).await,
             ["1 | 20 | NULL", "2 | 20 | NULL"],
             "{store}"
         );
         run(&engine, "ALTER TABLE t DROP COLUMN y").await;
-        assert_eq!(again(&engine, sql).await, ["1 | 20", "2 | 20"], "{store}");
+        assert_eq!(
+            stable_rows(&engine, sql).await,
+            ["1 | 20", "2 | 20"],
+            "{store}"
+        );
         run(&engine, "DROP TABLE t").await;
         assert!(
             refused(&engine, sql).await.to_string().contains('t'),
@@ -43,14 +51,14 @@ async fn a_query_sees_every_change_of_rows_and_tables() {
         run(&engine, "CREATE TABLE t (x TEXT, id BIGINT)").await;
         run(&engine, "INSERT INTO t VALUES ('7', 3)").await;
         assert_eq!(
-            again(&engine, "SELECT * FROM t WHERE x > '1'").await,
+            stable_rows(&engine, "SELECT * FROM t WHERE x > '1'").await,
             ["7 | 3"],
             "{store}"
         );
         run(&engine, "DROP TABLE t").await;
         run(&engine, "CREATE VIEW t AS SELECT 1 AS id, 5 AS x").await;
         assert_eq!(
-            again(&engine, "SELECT id, x FROM t").await,
+            stable_rows(&engine, "SELECT id, x FROM t").await,
             ["1 | 5"],
             "{store}"
         );
@@ -60,7 +68,7 @@ async fn a_query_sees_every_change_of_rows_and_tables() {
         )
         .await;
         assert_eq!(
-            again(&engine, "SELECT id, x FROM t").await,
+            stable_rows(&engine, "SELECT id, x FROM t").await,
             ["2 | 6"],
             "{store}"
         );
@@ -101,7 +109,7 @@ async fn a_function_that_takes_the_place_of_another_is_the_one_called() {
             );
             engine.register_udf(function).unwrap();
             assert_eq!(
-                again(&engine, "SELECT answer(id) FROM t").await,
+                stable_rows(&engine, "SELECT answer(id) FROM t").await,
                 [answer.to_string()],
                 "{store}"
             );
@@ -137,7 +145,7 @@ async fn a_kept_plan_keeps_no_rows_alive() {
     run(&engine, "CREATE TABLE t (id BIGINT)").await;
     run(&engine, "INSERT INTO t SELECT value FROM range(10000)").await;
     assert_eq!(
-        again(&engine, "SELECT count(*), sum(id) FROM t").await,
+        stable_rows(&engine, "SELECT count(*), sum(id) FROM t").await,
         ["10000 | 49995000"]
     );
     let files = crate::common::data_files(&folder);

@@ -22,10 +22,10 @@ mod conclusions;
 mod corruption;
 mod deletions;
 mod durable;
+mod earlier_version;
 mod external;
 #[cfg(feature = "cloud-storage")]
 mod faults;
-mod forerunner;
 mod history;
 mod isolation;
 mod join_order;

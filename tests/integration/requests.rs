@@ -7,7 +7,7 @@ use rhei_datafusion::object_store::memory::InMemory;
 use rhei_datafusion::{DataFusionEngine, DfOlapError, EngineBuilder, OlapEngine, StorageMode};
 
 use crate::common::{number, run};
-use crate::faults::store::{Asked, Fault, FaultyStore};
+use crate::faults::store::{Fault, FaultyStore, RequestKind};
 
 fn open(store: &Arc<FaultyStore>) -> DataFusionEngine {
     let url = "s3://bucket/database".to_string();
@@ -36,12 +36,12 @@ async fn a_small_commit_is_one_put_and_lists_nothing() {
         "CREATE VIEW v AS SELECT * FROM t",
         "ALTER TABLE t ADD COLUMN x INT",
     ] {
-        store.take_asked();
+        store.take_requests();
         run(&engine, sql).await;
-        let asked = store.take_asked();
-        let count = |what: Asked| asked.iter().filter(|(kind, _)| *kind == what).count();
-        assert_eq!(count(Asked::Put), 1, "{sql}: {asked:?}");
-        assert_eq!(count(Asked::List), 0, "{sql}: {asked:?}");
+        let asked = store.take_requests();
+        let count = |what: RequestKind| asked.iter().filter(|(kind, _)| *kind == what).count();
+        assert_eq!(count(RequestKind::Put), 1, "{sql}: {asked:?}");
+        assert_eq!(count(RequestKind::List), 0, "{sql}: {asked:?}");
     }
 }
 
@@ -56,11 +56,11 @@ async fn an_insert_of_literals_that_takes_a_plan_asks_for_no_more() {
         "INSERT INTO t VALUES (1, 7)",
         "INSERT INTO t (id) VALUES (2)",
     ] {
-        store.take_asked();
+        store.take_requests();
         run(&engine, sql).await;
         asked.push(
             store
-                .take_asked()
+                .take_requests()
                 .into_iter()
                 .map(|(kind, _)| kind)
                 .collect::<Vec<_>>(),
@@ -80,9 +80,9 @@ async fn counting_all_rows_opens_no_file() {
     run(&engine, "INSERT INTO t VALUES (-1, 0)").await;
     let engine = open(&store);
     number(&engine, "SELECT count(*) FROM t").await;
-    store.take_asked();
+    store.take_requests();
     assert_eq!(number(&engine, "SELECT count(*) FROM t").await, 49_501);
-    let asked = store.take_asked();
+    let asked = store.take_requests();
     assert!(
         asked.iter().all(|(_, path)| !path.ends_with(".vortex")),
         "{asked:?}"
@@ -99,9 +99,9 @@ async fn opening_a_database_of_many_commits_reads_few_objects() {
     }
     drop(engine);
     let engine = open(&store);
-    store.take_asked();
+    store.take_requests();
     assert_eq!(number(&engine, "SELECT count(*) FROM t").await, 1000);
-    let asked = store.take_asked();
+    let asked = store.take_requests();
     assert!(asked.len() <= 20, "{}: {asked:?}", asked.len());
 }
 

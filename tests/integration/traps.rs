@@ -1,7 +1,7 @@
 //! Rows that DataFusion's own DML hooks lose, and NULLs that its optimizer ignores: tests that this engine does
 //! neither.
 //!
-//! Bugs of an earlier version of this crate are in `forerunner.rs`, deletion vectors in `deletions.rs`, races in
+//! Bugs of an earlier version of this crate are in `earlier_version.rs`, deletion vectors in `deletions.rs`, races in
 //! `isolation.rs` and `races.rs`, further tests of EXPLAIN without effect in `statements.rs`.
 
 use rhei_datafusion::{DataFusionEngine, ErrorKind, OlapEngine};

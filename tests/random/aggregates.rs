@@ -2,15 +2,15 @@
 
 use rand::Rng;
 
-use crate::expressions::{Column, Generator, Sight};
+use crate::expressions::{Column, Generator, Scope};
 use crate::tree::{Expr, Kind, Select};
 
 impl Generator {
-    pub fn aggregate(&mut self, select: &mut Select, sight: &Sight, kinds: &[Kind]) {
+    pub fn aggregate(&mut self, select: &mut Select, sight: &Scope, kinds: &[Kind]) {
         select.is_aggregate = true;
         // DuckDB 2.0 loses the single row of an aggregate over no rows in a correlated subquery with DISTINCT.
         select.distinct &= sight.outer.is_empty();
-        let near = Sight {
+        let near = Scope {
             queries: 0,
             ..*sight
         };
@@ -21,7 +21,7 @@ impl Generator {
                 false => wanted,
             };
             let depth = self.pick(&[0, 0, 1]);
-            let key = self.expr(&Sight { outer: &[], ..near }, kind, depth);
+            let key = self.expr(&Scope { outer: &[], ..near }, kind, depth);
             let text = key.to_string();
             let is_new = select.groups.iter().all(|known| known.to_string() != text);
             // A key without a column may be an integer literal, which GROUP BY takes as a column position.
@@ -51,7 +51,7 @@ impl Generator {
                 kind: *kind,
             });
         }
-        let over = Sight {
+        let over = Scope {
             columns: &known,
             outer: &[],
             queries: 0,
@@ -73,7 +73,7 @@ impl Generator {
         }
     }
 
-    fn aggregated(&mut self, sight: &Sight, kind: Kind) -> Expr {
+    fn aggregated(&mut self, sight: &Scope, kind: Kind) -> Expr {
         let sql = match kind {
             Kind::Bool => self.pick(&["bool_and({})", "bool_or({})"]),
             Kind::Int => self.pick(&[
@@ -113,8 +113,8 @@ impl Generator {
     }
 
     /// A window function ordered by all columns, so that tied rows are equal.
-    pub fn window(&mut self, sight: &Sight, kind: Kind) -> Expr {
-        let near = Sight {
+    pub fn window(&mut self, sight: &Scope, kind: Kind) -> Expr {
+        let near = Scope {
             queries: 0,
             outer: &[],
             ..*sight

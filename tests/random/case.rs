@@ -62,7 +62,7 @@ pub struct Open<'a> {
     engines: Engines,
     duckdb: &'a mut DuckDb,
     /// Whether DuckDB made a change that this engine does not support.
-    pub apart: bool,
+    pub has_diverged: bool,
 }
 
 impl<'a> Open<'a> {
@@ -78,7 +78,7 @@ impl<'a> Open<'a> {
         Self {
             engines,
             duckdb,
-            apart: false,
+            has_diverged: false,
         }
     }
 
@@ -105,8 +105,8 @@ impl<'a> Open<'a> {
         if let Some(wrong) = self.compare(ours.collect(), theirs, counts) {
             return Some(wrong);
         }
-        self.apart |= counts.unsupported > unsupported;
-        if self.apart {
+        self.has_diverged |= counts.unsupported > unsupported;
+        if self.has_diverged {
             return None;
         }
         let all = format!("SELECT * FROM {table}");
@@ -196,11 +196,11 @@ impl<'a> Open<'a> {
         if let Some(wrong) = self.rows(&sql, in_order, counts).await {
             return Some(wrong);
         }
-        self.itself(query).await
+        self.rewritten_as_cte_and_view(query).await
     }
 
     /// The same query as a CTE and as a view must return the same rows.
-    async fn itself(&self, query: &Query) -> Option<String> {
+    async fn rewritten_as_cte_and_view(&self, query: &Query) -> Option<String> {
         let (_, engine) = &self.engines.all[1];
         let rows = in_any_order(engine, &query.to_string()).await.ok()?;
         let again = in_any_order(engine, &format!("WITH q AS ({query}) SELECT * FROM q")).await;

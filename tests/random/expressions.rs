@@ -4,7 +4,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 
-use crate::queries::Wanted;
+use crate::queries::RequiredColumns;
 use crate::tree::{Expr, Kind, Part};
 use crate::world::World;
 
@@ -17,7 +17,7 @@ pub struct Column {
 
 /// The tables and columns that an expression may use.
 #[derive(Clone, Copy)]
-pub struct Sight<'a> {
+pub struct Scope<'a> {
     pub world: &'a World,
     pub columns: &'a [Column],
     /// Columns of the outer queries.
@@ -103,7 +103,7 @@ impl Generator {
         ])
     }
 
-    fn column(&mut self, sight: &Sight, kind: Kind) -> Option<Expr> {
+    fn column(&mut self, sight: &Scope, kind: Kind) -> Option<Expr> {
         let near: Vec<_> = sight
             .columns
             .iter()
@@ -123,7 +123,7 @@ impl Generator {
         Some(Expr::sql(kind, column.sql.clone()))
     }
 
-    pub fn expr(&mut self, sight: &Sight, kind: Kind, depth: usize) -> Expr {
+    pub fn expr(&mut self, sight: &Scope, kind: Kind, depth: usize) -> Expr {
         if depth == 0 || self.one_in(4) {
             let column = if self.one_in(5) {
                 None
@@ -249,7 +249,7 @@ impl Generator {
     }
 
     /// An expression that exists for every kind.
-    fn any_kind(&mut self, sight: &Sight, kind: Kind, depth: usize) -> Expr {
+    fn any_kind(&mut self, sight: &Scope, kind: Kind, depth: usize) -> Expr {
         let sql = self.pick(&[
             "coalesce({}, {})",
             "nullif({}, {})",
@@ -267,7 +267,7 @@ impl Generator {
         self.call(sight, depth, kind, sql, &kinds)
     }
 
-    fn call(&mut self, sight: &Sight, depth: usize, kind: Kind, sql: &str, kinds: &[Kind]) -> Expr {
+    fn call(&mut self, sight: &Scope, depth: usize, kind: Kind, sql: &str, kinds: &[Kind]) -> Expr {
         let mut within: Vec<Expr> = Vec::new();
         for kind in kinds {
             // Sometimes the same operand twice: many simplifications apply to equal operands.
@@ -280,7 +280,7 @@ impl Generator {
         Expr::of(kind, sql, within)
     }
 
-    fn int(&mut self, sight: &Sight, depth: usize) -> Expr {
+    fn int(&mut self, sight: &Scope, depth: usize) -> Expr {
         let (sql, kind) = self.pick(&[
             ("({} + {})", Kind::Int),
             ("({} - {})", Kind::Int),
@@ -315,7 +315,7 @@ impl Generator {
         self.call(sight, depth, Kind::Int, sql, &[kind, kind])
     }
 
-    fn text_of(&mut self, sight: &Sight, depth: usize) -> Expr {
+    fn text_of(&mut self, sight: &Scope, depth: usize) -> Expr {
         let (sql, kinds): (_, &[Kind]) = self.pick(&[
             ("upper({})", &[Kind::Text] as &[Kind]),
             ("lower({})", &[Kind::Text]),
@@ -335,7 +335,7 @@ impl Generator {
         self.call(sight, depth, Kind::Text, sql, kinds)
     }
 
-    fn bool(&mut self, sight: &Sight, depth: usize) -> Expr {
+    fn bool(&mut self, sight: &Scope, depth: usize) -> Expr {
         let kind = self.kind();
         if sight.queries > 0 && self.one_in(8) {
             return self.condition_with_query(sight, kind, depth);
@@ -425,21 +425,21 @@ impl Generator {
         self.call(sight, depth, Kind::Bool, sql, &[kind; 4])
     }
 
-    fn condition_with_query(&mut self, sight: &Sight, kind: Kind, depth: usize) -> Expr {
+    fn condition_with_query(&mut self, sight: &Scope, kind: Kind, depth: usize) -> Expr {
         let mut kinds = vec![kind];
         let (exists, wanted) = match self.one_in(2) {
-            true => (true, Wanted::Any),
+            true => (true, RequiredColumns::Any),
             false => {
                 if self.one_in(2) {
                     kinds.push(self.kind());
                 }
-                (false, Wanted::Kinds(kinds.clone()))
+                (false, RequiredColumns::Kinds(kinds.clone()))
             }
         };
         // DuckDB 2.0 loses rows of a correlated subquery that is compared by several columns.
         let asked = match kinds.len() {
             1 => *sight,
-            _ => Sight {
+            _ => Scope {
                 columns: &[],
                 outer: &[],
                 ..*sight
@@ -476,8 +476,8 @@ impl Generator {
         }
     }
 
-    fn scalar_subquery(&mut self, sight: &Sight, kind: Kind) -> Expr {
-        let query = self.subquery(sight, &Wanted::Kinds(vec![kind]), true);
+    fn scalar_subquery(&mut self, sight: &Scope, kind: Kind) -> Expr {
+        let query = self.subquery(sight, &RequiredColumns::Kinds(vec![kind]), true);
         Expr {
             kind,
             parts: vec![Part::Query(Box::new(query))],

@@ -227,7 +227,7 @@ async fn round(
         if let Statement::Write(..) = statement {
             writes.push(statement);
         }
-        if open.apart {
+        if open.has_diverged {
             break;
         }
     }

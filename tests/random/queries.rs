@@ -3,26 +3,26 @@
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
-use crate::expressions::{Column, Generator, Sight};
+use crate::expressions::{Column, Generator, Scope};
 use crate::tree::{End, Expr, Kind, Query, Relation, Select, Source, With};
 use crate::world::World;
 
 /// The columns that a query must have.
 #[derive(Clone)]
-pub enum Wanted {
+pub enum RequiredColumns {
     Any,
     Kinds(Vec<Kind>),
 }
 
 impl Generator {
     pub fn query(&mut self, world: &World) -> Query {
-        let query = self.query_over(world, &[], &Wanted::Any, 2);
+        let query = self.query_over(world, &[], &RequiredColumns::Any, 2);
         if query.end != End::Nothing {
             return query;
         }
         let alias = self.alias("t");
         let columns = columns_of(&alias, kinds_of(&query));
-        let sight = Sight {
+        let sight = Scope {
             world,
             columns: &columns,
             outer: &[],
@@ -63,7 +63,7 @@ impl Generator {
     }
 
     /// A query inside an expression; with `one_row` it returns at most one row.
-    pub fn subquery(&mut self, sight: &Sight, wanted: &Wanted, one_row: bool) -> Query {
+    pub fn subquery(&mut self, sight: &Scope, wanted: &RequiredColumns, one_row: bool) -> Query {
         let outer: Vec<Column> = sight.columns.iter().chain(sight.outer).cloned().collect();
         let mut query = self.query_over(sight.world, &outer, wanted, sight.queries - 1);
         if one_row {
@@ -77,12 +77,12 @@ impl Generator {
         &mut self,
         world: &World,
         outer: &[Column],
-        wanted: &Wanted,
+        wanted: &RequiredColumns,
         queries: usize,
     ) -> Query {
         let kinds = match wanted {
-            Wanted::Kinds(kinds) => kinds.clone(),
-            Wanted::Any => (0..self.rng.random_range(1..4))
+            RequiredColumns::Kinds(kinds) => kinds.clone(),
+            RequiredColumns::Any => (0..self.rng.random_range(1..4))
                 .map(|_| self.kind())
                 .collect(),
         };
@@ -93,7 +93,7 @@ impl Generator {
                 true => self.recursive(&world),
                 false => With {
                     name: self.alias("w"),
-                    query: self.query_over(&world, &[], &Wanted::Any, queries - 1),
+                    query: self.query_over(&world, &[], &RequiredColumns::Any, queries - 1),
                     step: None,
                 },
             };
@@ -137,7 +137,7 @@ impl Generator {
         let name = self.alias("w");
         let further = (0..self.rng.random_range(0..3)).map(|_| self.kind());
         let kinds: Vec<_> = [Kind::Int].into_iter().chain(further).collect();
-        let begun = self.query_over(world, &[], &Wanted::Kinds(kinds.clone()), 0);
+        let begun = self.query_over(world, &[], &RequiredColumns::Kinds(kinds.clone()), 0);
         let begun_as = self.alias("t");
         let cast = |kind: Kind, expr: Expr| {
             Expr::of(kind, &format!("CAST({{}} AS {})", kind.sql_type()), [expr])
@@ -185,7 +185,7 @@ impl Generator {
                 on: Some(Expr::sql(Kind::Bool, on)),
             });
         }
-        let sight = Sight {
+        let sight = Scope {
             world,
             columns: &seen,
             outer: &[],
@@ -224,7 +224,7 @@ impl Generator {
         queries: usize,
     ) -> Select {
         let (from, columns) = self.from(world, outer, queries);
-        let sight = Sight {
+        let sight = Scope {
             world,
             columns: &columns,
             outer,
@@ -295,17 +295,17 @@ impl Generator {
             let alias = self.alias("t");
             let is_lateral = place > 0 && queries > 0 && self.one_in(10);
             let (relation, kinds) = if is_lateral {
-                let sight = Sight {
+                let sight = Scope {
                     world,
                     columns: &columns,
                     outer,
                     queries,
                 };
-                let query = self.subquery(&sight, &Wanted::Any, false);
+                let query = self.subquery(&sight, &RequiredColumns::Any, false);
                 let kinds = kinds_of(&query);
                 (Relation::Lateral(Box::new(query)), kinds)
             } else if queries > 0 && self.one_in(6) {
-                let mut query = self.query_over(world, &[], &Wanted::Any, queries - 1);
+                let mut query = self.query_over(world, &[], &RequiredColumns::Any, queries - 1);
                 query.select.distinct |= !query.select.is_aggregate && self.one_in(2);
                 let kinds = kinds_of(&query);
                 (Relation::Query(Box::new(query)), kinds)
@@ -343,7 +343,7 @@ impl Generator {
 
     fn on(&mut self, world: &World, left: &[Column], right: &[Column], join: &str) -> Expr {
         let both: Vec<Column> = left.iter().chain(right).cloned().collect();
-        let sight = Sight {
+        let sight = Scope {
             world,
             columns: &both,
             outer: &[],

@@ -3,8 +3,8 @@
 use rand::Rng;
 
 use crate::case::Statement;
-use crate::expressions::{Column, Generator, Sight};
-use crate::queries::Wanted;
+use crate::expressions::{Column, Generator, Scope};
+use crate::queries::RequiredColumns;
 use crate::tree::{End, Expr, Kind, Part};
 use crate::world::World;
 
@@ -17,7 +17,7 @@ impl Generator {
             kind: *kind,
         });
         let columns: Vec<_> = columns.collect();
-        let sight = Sight {
+        let sight = Scope {
             world,
             columns: &columns,
             outer: &[],
@@ -56,11 +56,15 @@ impl Generator {
                 )
             }
             2 if !table.kinds.iter().any(|kind| kind.is_nested()) => {
-                let nothing = Sight {
+                let nothing = Scope {
                     columns: &[],
                     ..sight
                 };
-                let mut query = self.subquery(&nothing, &Wanted::Kinds(table.kinds.clone()), false);
+                let mut query = self.subquery(
+                    &nothing,
+                    &RequiredColumns::Kinds(table.kinds.clone()),
+                    false,
+                );
                 // Few rows: later statements join the table with itself.
                 query.end = End::Order(Some((0, 20)));
                 Expr {
@@ -78,7 +82,7 @@ impl Generator {
     }
 
     /// An INSERT of the distinct keys of a table, some of which exist already.
-    fn upsert(&mut self, sight: &Sight, name: &str, kinds: &[Kind]) -> Expr {
+    fn upsert(&mut self, sight: &Scope, name: &str, kinds: &[Kind]) -> Expr {
         let from = self.pick(&sight.world.tables);
         let by = self.pick(&(0..from.kinds.len()).collect::<Vec<_>>());
         let key = match from.kinds[by] {
@@ -90,7 +94,7 @@ impl Generator {
             sql: "s.k".to_string(),
             kind: Kind::Int,
         }];
-        let source = Sight {
+        let source = Scope {
             columns: &source,
             queries: 0,
             ..*sight
@@ -106,7 +110,7 @@ impl Generator {
             })
         });
         let both: Vec<_> = both.collect();
-        let both = Sight {
+        let both = Scope {
             columns: &both,
             queries: 0,
             ..*sight
@@ -132,7 +136,7 @@ impl Generator {
     }
 
     /// A MERGE whose source has one row for each key, so that each row is matched once.
-    fn merge(&mut self, sight: &Sight, name: &str, kinds: &[Kind]) -> Expr {
+    fn merge(&mut self, sight: &Scope, name: &str, kinds: &[Kind]) -> Expr {
         let key = self.pick(&(0..kinds.len()).collect::<Vec<_>>());
         let from = sight
             .world
@@ -166,12 +170,12 @@ impl Generator {
                 },
             ])
             .collect();
-        let both = Sight {
+        let both = Scope {
             columns: &with_source,
             queries: 0,
             ..*sight
         };
-        let alone = Sight {
+        let alone = Scope {
             columns: &with_source[sight.columns.len()..],
             ..both
         };
@@ -184,7 +188,7 @@ impl Generator {
         let mut unmatched = format!("WHEN NOT MATCHED THEN INSERT VALUES ({values})");
         if self.one_in(3) {
             inserted.push(self.expr(
-                &Sight {
+                &Scope {
                     queries: 0,
                     ..*sight
                 },
@@ -195,7 +199,7 @@ impl Generator {
             unmatched += &format!(" WHEN NOT MATCHED BY SOURCE AND {{}} THEN {then}");
             if then == "UPDATE" {
                 inserted.push(self.expr(
-                    &Sight {
+                    &Scope {
                         queries: 0,
                         ..*sight
                     },

@@ -25,7 +25,7 @@ export class Grid {
   #grid: SlickGrid<Item> | undefined;
   #onCell: (cell: Cell | undefined) => void;
   /** The row and column to activate once the grid is drawn: a hidden grid is not drawn. */
-  #wanted: [number, number] | undefined;
+  #pendingCell: [number, number] | undefined;
 
   constructor(parent: HTMLElement, onCell: (cell: Cell | undefined) => void) {
     this.#parent = parent;
@@ -36,7 +36,7 @@ export class Grid {
   clear(): void {
     this.#grid?.destroy(true);
     this.#grid = undefined;
-    this.#wanted = undefined;
+    this.#pendingCell = undefined;
     this.#parent.replaceChildren();
     this.#onCell(undefined);
   }
@@ -65,7 +65,7 @@ export class Grid {
       if (!grid.getActiveCell() && rows.length > 0) this.activate(0, 0);
     });
     grid.onActiveCellChanged.subscribe((_, { row, cell }) => {
-      if (cell !== undefined) this.#wanted = undefined;
+      if (cell !== undefined) this.#pendingCell = undefined;
       const column = cell === undefined || cell === 0 ? undefined : rows.columns[cell - 1];
       this.#onCell(column && row < rows.length ? { name: column.name, text: rows.text(row, cell - 1) } : undefined);
     });
@@ -86,14 +86,14 @@ export class Grid {
 
   /** Activates a cell; row and column are counted from 0. */
   activate(row: number, column: number): void {
-    this.#wanted = [row, column];
+    this.#pendingCell = [row, column];
     this.#fit();
   }
 
   /** Redraws the rows for the current size of the container. */
   #fit(): void {
     this.#grid?.resizeCanvas();
-    if (this.#wanted) this.#grid?.setActiveCell(this.#wanted[0], this.#wanted[1] + 1);
+    if (this.#pendingCell) this.#grid?.setActiveCell(this.#pendingCell[0], this.#pendingCell[1] + 1);
   }
 }
 

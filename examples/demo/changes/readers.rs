@@ -76,14 +76,14 @@ impl Asking {
 }
 
 /// The answers that match no state between two statements, or only a state before an earlier answer's.
-pub fn strangers(states: &[Totals], answers: &[Totals]) -> Vec<Totals> {
+pub fn invalid_answers(states: &[Totals], answers: &[Totals]) -> Vec<Totals> {
     let mut now = 0;
-    let mut strangers = Vec::new();
+    let mut invalid_answers = Vec::new();
     for answer in answers {
         match states[now..].iter().position(|state| state == answer) {
             Some(later) => now += later,
-            None => strangers.push(*answer),
+            None => invalid_answers.push(*answer),
         }
     }
-    strangers
+    invalid_answers
 }

@@ -35,7 +35,7 @@ use crate::sql::expressions::slices::copy_before_casts;
 use crate::sql::expressions::window_frames::over_any_frame;
 use crate::sql::optimizer::decorrelation::unnest;
 use crate::sql::optimizer::functional_dependencies::rename_false_keys;
-use crate::sql::planner::duplicate_columns::given_back;
+use crate::sql::planner::duplicate_columns::restored_names;
 use crate::sql::planner::guard;
 use crate::sql::planner::{Planner, StatementContext, normalize};
 use crate::sql::resources::interrupt::{Stop, interruptible};
@@ -158,7 +158,7 @@ impl Run {
         optimize: fn(&Self, LogicalPlan) -> Result<LogicalPlan, DataFusionError>,
     ) -> Result<SendableRecordBatchStream, DfOlapError> {
         let run = self.clone();
-        runtime::elsewhere(async move {
+        runtime::on_worker(async move {
             run.check(&plan)?;
             let plan = with_deep_stack(|| optimize(&run, plan))?;
             run.start(plan).await
@@ -179,7 +179,7 @@ impl Run {
 
     async fn start(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream, DfOlapError> {
         let planner = self.state().query_planner();
-        let plan = self.until_stopped(plan)?;
+        let plan = self.with_stop_checks(plan)?;
         let plan = planner
             .create_physical_plan(&plan, self.state().as_ref())
             .await?;
@@ -188,7 +188,7 @@ impl Run {
             Arc::clone(&self.session.task),
         )?;
         let store = Arc::clone(&self.context.store);
-        let named = given_back(&rows.schema());
+        let named = restored_names(&rows.schema());
         let schema = named.clone().unwrap_or_else(|| rows.schema());
         // Holds the snapshots of earlier versions, so that their files stay while the stream reads them.
         let held: Vec<_> = self
@@ -217,15 +217,15 @@ impl Run {
     }
 
     fn optimize(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
-        let plan = nulls::respect(bound_positions(fix_digits(plan)?)?)?;
-        let plan = unnest(plan, &|plan| self.until_stopped(self.optimize(plan)?))?;
+        let plan = nulls::preserve_nulls(bound_positions(fix_digits(plan)?)?)?;
+        let plan = unnest(plan, &|plan| self.with_stop_checks(self.optimize(plan)?))?;
         let plan = self.rewritten(rename_false_keys(plan)?)?;
         let plan = bound_constants(check_plan(plan)?)?;
         hide(clear_behind_nulls(copy_before_casts(plan)?)?)
     }
 
     /// Adds checks for timeout and cancellation to the expensive functions and window frames of an optimized plan.
-    fn until_stopped(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
+    fn with_stop_checks(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
         let plan = over_any_frame(bound_frames(plan)?, &self.stop)?;
         in_pieces(plan, &self.stop)
     }

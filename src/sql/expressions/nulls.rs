@@ -2,17 +2,17 @@
 //! that the wrong simplification does not apply.
 //!
 //! - `n NOT IN (1) OR n NOT IN (2, 3)`: two lists of one operand are merged as if the operand were never NULL.
-//!   [`ValueOfEachRow`] makes the operands differ.
-//! - `-(a | b)` becomes `-a & -b`, and `-a & a` becomes 0, as if the minus were `~`. [`ValueOfEachRow`] hides the
+//!   [`OpaqueValue`] makes the operands differ.
+//! - `-(a | b)` becomes `-a & -b`, and `-a & a` becomes 0, as if the minus were `~`. [`OpaqueValue`] hides the
 //!   operand.
 //! - `x IN (1, CASE WHEN a THEN 2 END)`: DataFusion evaluates the list for an empty batch and takes an expression
-//!   that succeeds with a scalar for a constant, as a CASE does. [`ValueOfEachRow`] returns an array of one value
+//!   that succeeds with a scalar for a constant, as a CASE does. [`OpaqueValue`] returns an array of one value
 //!   per row.
 //! - `(SELECT 1 FROM t)` counts as not nullable, although t may be empty. [`maybe_null`] makes it nullable.
 //! - `x IS TRUE` is not nullable in a logical plan but may be in a physical one, and DataFusion refuses the plan
 //!   when it compares the two schemas. Where `x IS TRUE` is a value rather than a condition, it is replaced by the
 //!   comparison to which DataFusion's physical planner turns it anyway.
-//! - `n ^ n` and `s ~ '.*'` become constants, although they are NULL for a NULL operand. [`ValueOfEachRow`] hides the
+//! - `n ^ n` and `s ~ '.*'` become constants, although they are NULL for a NULL operand. [`OpaqueValue`] hides the
 //!   right operand.
 
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use datafusion::logical_expr::{
 use datafusion::prelude::lit;
 
 /// Rewrites a plan so that DataFusion's simplifications respect NULL.
-pub(crate) fn respect(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub(crate) fn preserve_nulls(plan: LogicalPlan) -> Result<LogicalPlan> {
     plan.transform_down_with_subqueries(|plan| {
         let names = NamePreserver::new(&plan);
         let is_condition = matches!(plan, LogicalPlan::Filter(_) | LogicalPlan::Join(_));
@@ -131,12 +131,12 @@ fn forgets_null(binary: &BinaryExpr) -> bool {
 /// Hides `expr`, so that it differs from the same expression hidden under another number. A constant is folded by the
 /// optimizer unless `volatility` is volatile.
 fn hidden(expr: Expr, number: i64, volatility: Volatility) -> Expr {
-    as_it_is(expr, number, volatility, false)
+    opaque_value(expr, number, volatility, false)
 }
 
 /// `expr`, made nullable.
 pub(crate) fn maybe_null(expr: Expr) -> Expr {
-    as_it_is(expr, 0, Volatility::Volatile, true)
+    opaque_value(expr, 0, Volatility::Volatile, true)
 }
 
 /// Whether an expression was made by [`maybe_null`].
@@ -144,12 +144,12 @@ pub(crate) fn is_maybe_null(expr: &Expr) -> bool {
     let Expr::ScalarFunction(call) = expr else {
         return false;
     };
-    let hidden = call.func.inner().downcast_ref::<ValueOfEachRow>();
+    let hidden = call.func.inner().downcast_ref::<OpaqueValue>();
     hidden.is_some_and(|hidden| hidden.may_be_null)
 }
 
-fn as_it_is(expr: Expr, number: i64, volatility: Volatility, may_be_null: bool) -> Expr {
-    let hidden = ValueOfEachRow {
+fn opaque_value(expr: Expr, number: i64, volatility: Volatility, may_be_null: bool) -> Expr {
+    let hidden = OpaqueValue {
         signature: Signature::any(2, volatility),
         may_be_null,
     };
@@ -158,13 +158,13 @@ fn as_it_is(expr: Expr, number: i64, volatility: Volatility, may_be_null: bool) 
 
 /// An identity function that returns its first argument as an array of one value per row.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct ValueOfEachRow {
+struct OpaqueValue {
     signature: Signature,
     /// Nullable even if the argument is not.
     may_be_null: bool,
 }
 
-impl ScalarUDFImpl for ValueOfEachRow {
+impl ScalarUDFImpl for OpaqueValue {
     fn name(&self) -> &'static str {
         "as_it_is"
     }

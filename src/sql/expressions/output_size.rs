@@ -51,12 +51,12 @@ impl Arg {
 
     /// The number in each row, 0 for NULL or a value that is not a number.
     fn numbers(&self) -> impl Fn(usize) -> f64 {
-        let numbers = self.places();
+        let numbers = self.number_or_null();
         move |row| numbers(row).unwrap_or(0.0)
     }
 
     /// The number in each row; dates and timestamps in nanoseconds.
-    fn places(&self) -> impl Fn(usize) -> Option<f64> {
+    fn number_or_null(&self) -> impl Fn(usize) -> Option<f64> {
         let unit = nanoseconds(self.values.data_type());
         let plain = match self.values.data_type() {
             DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => {
@@ -267,13 +267,13 @@ pub(crate) fn ranged(args: &[ColumnarValue], rows: usize) -> u64 {
         return 0;
     };
     let (start, stop) = match args.as_slice() {
-        [stop] => (None, stop.places()),
-        [start, stop, ..] => (Some(start.places()), stop.places()),
+        [stop] => (None, stop.number_or_null()),
+        [start, stop, ..] => (Some(start.number_or_null()), stop.number_or_null()),
         [] => return 0,
     };
     let step: Box<dyn Fn(usize) -> Option<f64>> = match args.get(2) {
         None => Box::new(|_| Some(1.0)),
-        Some(step) if step.values.data_type().is_numeric() => Box::new(step.places()),
+        Some(step) if step.values.data_type().is_numeric() => Box::new(step.number_or_null()),
         Some(step) => Box::new(|row| interval(&step.values, step.row(row))),
     };
     // A NULL argument gives no items; the function itself refuses a step of 0.

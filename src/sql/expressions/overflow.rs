@@ -63,11 +63,11 @@ pub(crate) fn check_expr(expr: Expr, schema: &DFSchema) -> Result<Expr> {
     check_all(expr, schema).map(|checked| checked.data)
 }
 
-/// Like [`check_expr`], for a condition; its parts are evaluated in the order of [`in_turn`].
+/// Like [`check_expr`], for a condition; its parts are evaluated in the order of [`evaluate_fallible_last`].
 pub(crate) fn check_condition(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let checked = check_all(expr, schema)?;
     Ok(match checked.transformed {
-        true => Transformed::yes(in_turn(checked.data)),
+        true => Transformed::yes(evaluate_fallible_last(checked.data)),
         false => checked,
     })
 }
@@ -105,14 +105,14 @@ fn is_constant(expr: &Expr) -> bool {
 fn check_one(
     expr: Expr,
     schema: &DFSchema,
-    wanted: impl Fn(&Expr) -> bool,
+    applies_to: impl Fn(&Expr) -> bool,
 ) -> Result<Transformed<Expr>> {
-    if !(is_arithmetic(&expr) && wanted(&expr)) {
+    if !(is_arithmetic(&expr) && applies_to(&expr)) {
         return Ok(Transformed::no(expr));
     }
     Ok(match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-            match (made_of(&left, schema), made_of(&right, schema)) {
+            match (operand_type(&left, schema), operand_type(&right, schema)) {
                 (Some(made), Some(same)) if made.is_integer() && made == same => {
                     Transformed::yes(chained(*left, op, *right, Some(made)))
                 }
@@ -122,7 +122,7 @@ fn check_one(
                 _ => Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
             }
         }
-        Expr::Negative(inner) => match made_of(&inner, schema) {
+        Expr::Negative(inner) => match operand_type(&inner, schema) {
             Some(made) if made.is_integer() => {
                 let negated = Checked::new(Operation::Negate, Some(made));
                 Transformed::yes(negated.call(vec![*inner]))
@@ -134,11 +134,12 @@ fn check_one(
 }
 
 /// The type of an operand; `None` if the type is not known here, as for a column of an outer query.
-fn made_of(expr: &Expr, schema: &DFSchema) -> Option<DataType> {
+fn operand_type(expr: &Expr, schema: &DFSchema) -> Option<DataType> {
     match as_checked(expr) {
         // `get_type` of nested operators would recurse into all operators below each of them.
         Some(Checked {
-            made: Some(made), ..
+            result_type: Some(made),
+            ..
         }) => Some(made.clone()),
         _ => expr.get_type(schema).ok(),
     }
@@ -183,7 +184,7 @@ fn chained(left: Expr, op: Operator, right: Expr, made: Option<DataType>) -> Exp
     let longer = match as_checked(&left) {
         Some(Checked {
             operation: Operation::Chain(ops),
-            made: so_far,
+            result_type: so_far,
             ..
         }) if *so_far == made && is_concat(ops) == (op == Operator::StringConcat) => {
             Some([ops.as_slice(), &[op]].concat())
@@ -206,10 +207,14 @@ fn is_concat(ops: &[Operator]) -> bool {
 /// A condition whose parts are evaluated in turn, each only for rows that satisfy the parts before: first the parts
 /// that cannot fail, then those that can, then those with checked integer arithmetic. In
 /// `i < 1000 AND i * i < 5000`, a row that the first part excludes must not overflow in the second.
-fn in_turn(condition: Expr) -> Expr {
+fn evaluate_fallible_last(condition: Expr) -> Expr {
     let is_checked = |part: &Expr| {
-        as_checked(part)
-            .is_some_and(|checked| checked.made.as_ref().is_some_and(DataType::is_integer))
+        as_checked(part).is_some_and(|checked| {
+            checked
+                .result_type
+                .as_ref()
+                .is_some_and(DataType::is_integer)
+        })
     };
     let has = |expr: &Expr, wanted: &dyn Fn(&Expr) -> bool| {
         expr.exists(|part| Ok(wanted(part))).unwrap_or(true)
@@ -270,15 +275,15 @@ struct Checked {
     operation: Operation,
     /// The result type of arithmetic, which is also the type of all operands except for decimals. `None` for `||`,
     /// whose type depends on its operands.
-    made: Option<DataType>,
+    result_type: Option<DataType>,
     signature: Signature,
 }
 
 impl Checked {
-    fn new(operation: Operation, made: Option<DataType>) -> Self {
+    fn new(operation: Operation, result_type: Option<DataType>) -> Self {
         Self {
             operation,
-            made,
+            result_type,
             signature: Signature::user_defined(Volatility::Immutable),
         }
     }
@@ -344,7 +349,7 @@ impl ScalarUDFImpl for Checked {
     }
 
     fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
-        if let Some(made) = &self.made {
+        if let Some(made) = &self.result_type {
             return Ok(made.clone());
         }
         let [first, others @ ..] = arg_types else {
@@ -368,7 +373,7 @@ impl ScalarUDFImpl for Checked {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let rows = args.number_rows;
-        if self.made.is_none() {
+        if self.result_type.is_none() {
             refuse_over(self.name(), joined(&args.args, rows))?;
         }
         let mut operands = args.args.into_iter();

@@ -47,33 +47,33 @@ fn take(state: &mut SessionState, zone: &str) {
     let options = state.config_mut().options_mut();
     options.execution.time_zone = Some(zone.to_string());
     let options = options.clone();
-    tell_functions(state, &options);
+    update_functions(state, &options);
 }
 
 /// Recreates the functions that depend on the zone, since a function keeps the zone of the options that it was
 /// created with. In UTC, `to_timestamp` and its variants return timestamps without a zone, as in DataFusion's
 /// default configuration.
-fn tell_functions(state: &mut SessionState, options: &ConfigOptions) {
+fn update_functions(state: &mut SessionState, options: &ConfigOptions) {
     let zoneless = ConfigOptions::default();
     let is_utc = options.execution.time_zone.as_deref() == Some(UTC);
     let functions = state.scalar_functions().values();
-    let told: Vec<_> = functions
+    let updated: Vec<_> = functions
         .filter_map(|function| {
             let is_parser = function.name().starts_with("to_timestamp");
             let options = match is_parser && is_utc {
                 true => &zoneless,
                 false => options,
             };
-            let told = function.inner().with_updated_config(options)?;
-            Some(match is_parser && !told.inner().is::<InZone>() {
+            let updated = function.inner().with_updated_config(options)?;
+            Some(match is_parser && !updated.inner().is::<InZone>() {
                 true => ScalarUDF::new_from_impl(InZone {
-                    inner: Arc::new(told),
+                    inner: Arc::new(updated),
                 }),
-                false => told,
+                false => updated,
             })
         })
         .collect();
-    for function in told {
+    for function in updated {
         // Replaces the function of the same name; this cannot fail.
         let _ = state.register_udf(Arc::new(function));
     }

@@ -157,7 +157,7 @@ impl AggregateUDFImpl for Framed {
                 call,
                 stop: Arc::clone(&self.stop),
                 pieces: VecDeque::new(),
-                gone: 0,
+                retracted_rows: 0,
             }),
         })
     }
@@ -217,7 +217,7 @@ struct Frame {
     /// The arguments in row order, one entry per batch that was added.
     pieces: VecDeque<Vec<ArrayRef>>,
     /// How many rows of the first piece were retracted.
-    gone: usize,
+    retracted_rows: usize,
 }
 
 fn rows(piece: &[ArrayRef]) -> usize {
@@ -226,21 +226,21 @@ fn rows(piece: &[ArrayRef]) -> usize {
 
 impl Frame {
     /// The rows that are still in the frame, in pieces.
-    fn left(&self) -> impl Iterator<Item = Vec<ArrayRef>> {
-        let gone = self.gone;
+    fn remaining_pieces(&self) -> impl Iterator<Item = Vec<ArrayRef>> {
+        let retracted_rows = self.retracted_rows;
         let pieces = self.pieces.iter().enumerate();
         pieces.map(move |(place, piece)| {
-            let from = if place == 0 { gone } else { 0 };
+            let from = if place == 0 { retracted_rows } else { 0 };
             let columns = piece.iter();
             let columns = columns.map(|column| column.slice(from, column.len() - from));
             columns.collect()
         })
     }
 
-    fn filled(&self) -> Result<Box<dyn Accumulator>> {
+    fn computed(&self) -> Result<Box<dyn Accumulator>> {
         self.stop.check()?;
         let mut accumulator = self.call.accumulator()?;
-        for piece in self.left() {
+        for piece in self.remaining_pieces() {
             accumulator.update_batch(&piece)?;
         }
         Ok(accumulator)
@@ -254,23 +254,23 @@ impl Accumulator for Frame {
         }
         self.pieces.push_back(values.to_vec());
         if self.pieces.len() > PIECES {
-            let pieces: Vec<_> = self.left().collect();
+            let pieces: Vec<_> = self.remaining_pieces().collect();
             let columns = (0..values.len()).map(|column| {
                 let parts = pieces.iter().map(|piece| piece[column].as_ref());
                 Ok(concat(&parts.collect::<Vec<_>>())?)
             });
             self.pieces = VecDeque::from([columns.collect::<Result<_>>()?]);
-            self.gone = 0;
+            self.retracted_rows = 0;
         }
         Ok(())
     }
 
     fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        self.gone += rows(values);
+        self.retracted_rows += rows(values);
         while let Some(first) = self.pieces.front()
-            && rows(first) <= self.gone
+            && rows(first) <= self.retracted_rows
         {
-            self.gone -= rows(first);
+            self.retracted_rows -= rows(first);
             self.pieces.pop_front();
         }
         Ok(())
@@ -281,7 +281,7 @@ impl Accumulator for Frame {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        self.filled()?.evaluate()
+        self.computed()?.evaluate()
     }
 
     fn size(&self) -> usize {
@@ -293,7 +293,7 @@ impl Accumulator for Frame {
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        self.filled()?.state()
+        self.computed()?.state()
     }
 
     fn merge_batch(&mut self, _: &[ArrayRef]) -> Result<()> {

@@ -24,16 +24,16 @@ use parking_lot::Mutex;
 use crate::sql::scan::provider::SnapshotTable;
 
 /// The capacity of the cache, in plans.
-const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
+const CACHED_PLANS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 /// How many hashes of plans are remembered; a plan is cached only when it is seen again.
-const SEEN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
+const SEEN_HASHES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
 /// The largest number of expressions in a cached plan.
-const LARGEST: usize = 1000;
+const MAX_EXPRESSIONS: usize = 1000;
 /// The largest size of a literal in a cached plan, in bytes.
-const LONGEST: usize = 4096;
+const MAX_LITERAL_BYTES: usize = 4096;
 
 /// A cached plan is reused while no table has grown or shrunk by this factor.
-const SIMILAR: u64 = 4;
+const MAX_SIZE_RATIO: u64 = 4;
 
 #[derive(Debug, Clone)]
 struct Kept {
@@ -53,8 +53,8 @@ pub(crate) struct Plans {
 impl Default for Plans {
     fn default() -> Self {
         Self {
-            kept: Mutex::new(LruCache::new(KEPT)),
-            seen: Mutex::new(LruCache::new(SEEN)),
+            kept: Mutex::new(LruCache::new(CACHED_PLANS)),
+            seen: Mutex::new(LruCache::new(SEEN_HASHES)),
             hashes: RandomState::new(),
         }
     }
@@ -126,7 +126,7 @@ fn are_similar(then: &HashMap<TableReference, u64>, now: &HashMap<TableReference
     let weight = |rows: Option<&u64>| rows.copied().unwrap_or_default().saturating_add(1000);
     now.iter().all(|(name, now)| {
         let (then, now) = (weight(then.get(name)), weight(Some(now)));
-        then.max(now) / then.min(now) < SIMILAR
+        then.max(now) / then.min(now) < MAX_SIZE_RATIO
     })
 }
 
@@ -154,7 +154,7 @@ fn tables_of(plan: &LogicalPlan) -> Result<Option<Sources>> {
         node.apply_expressions(|expr| {
             expr.apply(|part| {
                 expressions += 1;
-                may_keep &= expressions <= LARGEST && is_fixed(part);
+                may_keep &= expressions <= MAX_EXPRESSIONS && is_fixed(part);
                 Ok(go_on(may_keep))
             })
         })?;
@@ -187,7 +187,7 @@ fn is_fixed(part: &Expr) -> bool {
     match part {
         Expr::ScalarFunction(call) => call.func.signature().volatility == Volatility::Immutable,
         Expr::HigherOrderFunction(_) | Expr::ScalarVariable(..) => false,
-        Expr::Literal(value, _) => value.size() <= LONGEST,
+        Expr::Literal(value, _) => value.size() <= MAX_LITERAL_BYTES,
         _ => true,
     }
 }

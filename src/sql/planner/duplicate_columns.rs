@@ -2,7 +2,7 @@
 //!
 //! Duplicate names are legal SQL, but DataFusion refuses them, because it finds the columns of a plan by name. So if a
 //! query's SELECT list has a name twice, the later columns get unique names while the statement runs
-//! ([`planned_apart`]), and the result gets the original names back ([`given_back`]).
+//! ([`plan_with_unique_names`]), and the result gets the original names back ([`restored_names`]).
 
 use std::sync::Arc;
 
@@ -31,11 +31,11 @@ pub(super) fn has_list(query: &Query) -> bool {
 }
 
 /// Plans a query in which DataFusion finds a duplicate name; `None` if unique names do not help. `plan` plans a query.
-pub(super) fn planned_apart(
+pub(super) fn plan_with_unique_names(
     query: &Query,
     plan: &dyn Fn(Query) -> Result<LogicalPlan>,
 ) -> Option<LogicalPlan> {
-    let apart = |query: &Query| plan(told_apart(query, plan)?).ok();
+    let apart = |query: &Query| plan(with_unique_names(query, plan)?).ok();
     apart(query).or_else(|| {
         let named = with_names_within(query, plan);
         plan(named.clone()).ok().or_else(|| apart(&named))
@@ -102,7 +102,7 @@ fn of_select(query: &Query, select: Select) -> Query {
 
 /// The query with unique names for the columns of its SELECT lists that repeat an earlier name; `None` if no list
 /// changes.
-fn told_apart(query: &Query, plan: &dyn Fn(Query) -> Result<LogicalPlan>) -> Option<Query> {
+fn with_unique_names(query: &Query, plan: &dyn Fn(Query) -> Result<LogicalPlan>) -> Option<Query> {
     let mut changed = query.clone();
     let mut is_changed = false;
     for select in all_selects(&mut changed.body) {
@@ -126,7 +126,7 @@ fn items_apart(
     let tries = [(true, false), (false, false), (true, true), (false, true)];
     let (plan_of_all, casts) = tries.into_iter().find_map(|(all, casts)| {
         let tried = Select {
-            projection: nameless(&select.projection, all, casts),
+            projection: with_placeholder_names(&select.projection, all, casts),
             ..select.clone()
         };
         plan(tried).ok().map(|plan| (plan, casts))
@@ -193,7 +193,7 @@ fn items_apart(
 }
 
 /// The items of a list with placeholder names. Unless `all`, an alias stays if it is the first of its name.
-fn nameless(items: &[SelectItem], all: bool, casts: bool) -> Vec<SelectItem> {
+fn with_placeholder_names(items: &[SelectItem], all: bool, casts: bool) -> Vec<SelectItem> {
     let mut aliases: Vec<&str> = Vec::new();
     let renamed = items.iter().enumerate().map(|(number, item)| {
         let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
@@ -232,7 +232,7 @@ fn list_of(plan: &LogicalPlan) -> Option<&[Expr]> {
 }
 
 /// The schema of a result with the original column names; `None` if no column was renamed.
-pub(crate) fn given_back(schema: &SchemaRef) -> Option<SchemaRef> {
+pub(crate) fn restored_names(schema: &SchemaRef) -> Option<SchemaRef> {
     let has_end = |field: &Arc<Field>| field.name().contains(END);
     if !schema.fields().iter().any(has_end) {
         return None;

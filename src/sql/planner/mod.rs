@@ -34,7 +34,7 @@ use datafusion::sql::sqlparser::ast::{self, VisitMut};
 
 pub(crate) use self::context::{Externals, PastTable, StatementContext};
 use self::duplicate_columns::{
-    has_list, is_about_names, name_keys, planned_apart, with_names_within,
+    has_list, is_about_names, name_keys, plan_with_unique_names, with_names_within,
 };
 use self::error_hints::about_keys;
 use self::literals::{KeepDigits, meet_decimals, meet_decimals_in};
@@ -179,13 +179,13 @@ impl Planner {
         context: &mut PlannerContext,
     ) -> Result<LogicalPlan> {
         self.check_relations(&query)?;
-        self.reword(&mut query, context)?;
+        self.rewrite_query(&mut query, context)?;
         let before = has_list(&query).then(|| (query.clone(), context.clone()));
-        let planned = self.plain(query, context);
+        let planned = self.plan_unbound(query, context);
         self.bind(match (planned, before) {
             (Err(error), Some((query, context))) if is_about_names(&error) => {
-                let plan = |query| self.plain(query, &mut context.clone());
-                planned_apart(&query, &plan).ok_or(error)?
+                let plan = |query| self.plan_unbound(query, &mut context.clone());
+                plan_with_unique_names(&query, &plan).ok_or(error)?
             }
             (Err(error), Some((query, _))) => {
                 return Err(about_keys(error, &query, |name| {
@@ -206,9 +206,13 @@ impl Planner {
 
     /// Rewrites the parts of a query that DataFusion would refuse or misread: long numbers, GROUP BY keys with one
     /// name, ORDER BY ALL, and ORDER BY ordinals over groups.
-    pub(super) fn reword(&self, query: &mut ast::Query, context: &PlannerContext) -> Result<()> {
+    pub(super) fn rewrite_query(
+        &self,
+        query: &mut ast::Query,
+        context: &PlannerContext,
+    ) -> Result<()> {
         self.keep_digits(query);
-        let plan = |query| self.plain(query, &mut context.clone());
+        let plan = |query| self.plan_unbound(query, &mut context.clone());
         name_keys(query, &plan);
         number_planned(query, plan)?;
         name_places(query, &self.context.state, &plan);
@@ -216,7 +220,7 @@ impl Planner {
     }
 
     /// The plan of DataFusion's SQL planner for a query.
-    pub(super) fn plain(
+    pub(super) fn plan_unbound(
         &self,
         query: ast::Query,
         context: &mut PlannerContext,
@@ -251,7 +255,7 @@ impl Planner {
             _ => {}
         }
         if let Some(query) = query_within(&mut statement) {
-            self.reword(query, &self.planner_context())?;
+            self.rewrite_query(query, &self.planner_context())?;
         }
         let sql = self.sql();
         let plan = |statement| {
@@ -267,7 +271,7 @@ impl Planner {
         let planned = match (plan(statement), again) {
             (Err(error), Some(mut again)) if is_about_names(&error) => {
                 if let Some(query) = query_within(&mut again) {
-                    let plan_query = |query| self.plain(query, &mut self.planner_context());
+                    let plan_query = |query| self.plan_unbound(query, &mut self.planner_context());
                     *query = with_names_within(query, &plan_query);
                 }
                 plan(again).map_err(|_| error)

@@ -107,7 +107,7 @@ pub(crate) fn interruptible(
             return Ok(Transformed::no(plan));
         }
         let plan = match plan.downcast_ref::<NestedLoopJoinExec>() {
-            Some(join) if !stop.is_never() => with_question(join, stop)?.unwrap_or(plan),
+            Some(join) if !stop.is_never() => with_stop_check(join, stop)?.unwrap_or(plan),
             _ => plan,
         };
         let plan = paced(plan)?;
@@ -147,7 +147,7 @@ fn paced(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     replace_children_if_necessary(plan, children)
 }
 
-fn with_question(
+fn with_stop_check(
     join: &NestedLoopJoinExec,
     stop: &Arc<Stop>,
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
@@ -155,7 +155,7 @@ fn with_question(
         return Ok(None);
     };
     let asked = JoinFilter::new(
-        Arc::new(Asked {
+        Arc::new(StopCheck {
             inner: Arc::clone(filter.expression()),
             stop: Arc::clone(stop),
         }),
@@ -170,32 +170,32 @@ fn with_question(
 
 /// A join condition that first checks for timeout and cancellation.
 #[derive(Debug)]
-struct Asked {
+struct StopCheck {
     inner: Arc<dyn PhysicalExpr>,
     stop: Arc<Stop>,
 }
 
-impl PartialEq for Asked {
+impl PartialEq for StopCheck {
     fn eq(&self, other: &Self) -> bool {
         self.inner.as_ref() == other.inner.as_ref()
     }
 }
 
-impl Eq for Asked {}
+impl Eq for StopCheck {}
 
-impl Hash for Asked {
+impl Hash for StopCheck {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.inner.as_ref().hash(state);
     }
 }
 
-impl fmt::Display for Asked {
+impl fmt::Display for StopCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(f)
     }
 }
 
-impl PhysicalExpr for Asked {
+impl PhysicalExpr for StopCheck {
     fn data_type(&self, schema: &Schema) -> Result<DataType> {
         self.inner.data_type(schema)
     }

@@ -165,7 +165,7 @@ impl ScanFilter {
             let now = snapshot_physical_expr(Arc::clone(&runtime.filter))?;
             runtime.now = match is_true(&now) {
                 true => None,
-                false => Some(Condition::new(&telling(&now), &self.table)?),
+                false => Some(Condition::new(&per_row_part(&now), &self.table)?),
             };
         }
         if !has_changed {
@@ -207,7 +207,7 @@ fn is_true(expr: &Arc<dyn PhysicalExpr>) -> bool {
 
 /// The part of a join's runtime filter to evaluate per row: if the filter looks up keys, the range of the keys adds
 /// nothing.
-fn telling(filter: &Arc<dyn PhysicalExpr>) -> Arc<dyn PhysicalExpr> {
+fn per_row_part(filter: &Arc<dyn PhysicalExpr>) -> Arc<dyn PhysicalExpr> {
     let is_range = |part: &&Arc<dyn PhysicalExpr>| {
         let binary = part.downcast_ref::<BinaryExpr>();
         binary.is_some_and(|binary| compares(binary.op()))
@@ -246,7 +246,7 @@ impl Rows {
     }
 
     /// Makes the remaining rows the chosen rows.
-    fn settle(&mut self) -> Result<()> {
+    fn apply_mask(&mut self) -> Result<()> {
         let Some(mask) = self.mask.take() else {
             return Ok(());
         };
@@ -299,7 +299,7 @@ impl Rows {
             return Ok(());
         }
         if condition.may_fail || left * 2 < self.count {
-            self.settle()?;
+            self.apply_mask()?;
         }
         let columns = self.columns(condition, stored, 0, self.count)?;
         let holds = condition.holds(columns, self.count)?;
@@ -313,7 +313,7 @@ impl Rows {
     /// Gathers the remaining rows of any column.
     pub fn gatherer(mut self) -> Result<Gatherer> {
         if self.chosen.is_some() {
-            self.settle()?;
+            self.apply_mask()?;
         }
         Ok(match (self.chosen, self.mask) {
             (Some(chosen), _) => Gatherer::Chosen(chosen),

@@ -54,7 +54,7 @@ pub(super) struct FragmentStream {
     /// The first fragment at which pruning may run again.
     prune_at: usize,
     /// The rows read since the last check of the runtime filters.
-    unseen: usize,
+    rows_since_refresh: usize,
     small: Option<BatchCoalescer>,
     metrics: BaselineMetrics,
 }
@@ -82,7 +82,7 @@ impl FragmentStream {
             wanted: None,
             newer: None,
             prune_at: 0,
-            unseen: LOOK_ROWS,
+            rows_since_refresh: LOOK_ROWS,
             small,
             metrics,
         }
@@ -114,7 +114,7 @@ impl FragmentStream {
         let start = self.position;
         self.batch += 1;
         self.position += batch.num_rows() as u32;
-        self.unseen += batch.num_rows();
+        self.rows_since_refresh += batch.num_rows();
         let batch = self.read(place, batch, start)?;
         let rows = batch.num_rows().min(self.left);
         self.left -= rows;
@@ -131,8 +131,8 @@ impl FragmentStream {
         let Some(filter) = &mut partition.filter else {
             return Ok(());
         };
-        if self.unseen >= LOOK_ROWS {
-            self.unseen = 0;
+        if self.rows_since_refresh >= LOOK_ROWS {
+            self.rows_since_refresh = 0;
             self.newer = filter.refresh()?.or(self.newer.take());
         }
         let count = partition.places.len();

@@ -21,24 +21,24 @@ use super::selects::selects;
 pub(crate) struct NamedCasts {
     pub found: bool,
     /// How many subqueries enclose the current expression.
-    within: usize,
+    subquery_depth: usize,
 }
 
 impl VisitorMut for NamedCasts {
     type Break = ();
 
     fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.within += 1;
+        self.subquery_depth += 1;
         ControlFlow::Continue(())
     }
 
     fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.within -= 1;
+        self.subquery_depth -= 1;
         ControlFlow::Continue(())
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if self.within > 0 {
+        if self.subquery_depth > 0 {
             return ControlFlow::Continue(());
         }
         if let Expr::Cast {
@@ -73,7 +73,7 @@ pub(crate) struct NamedKeys<'a> {
 
 impl NamedKeys<'_> {
     fn select(&mut self, select: &mut Select) -> bool {
-        if !(self.all || would_be_one(select)) {
+        if !(self.all || has_clashing_keys(select)) {
             return false;
         }
         let before = select.clone();
@@ -110,7 +110,7 @@ pub(crate) fn has_keys_of_one_name(query: &Query) -> bool {
         type Break = ();
 
         fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
-            match would_be_one(select) {
+            match has_clashing_keys(select) {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
@@ -120,7 +120,7 @@ pub(crate) fn has_keys_of_one_name(query: &Query) -> bool {
 }
 
 /// Whether two group keys differ only in casts, parentheses and the table names of columns.
-fn would_be_one(select: &Select) -> bool {
+fn has_clashing_keys(select: &Select) -> bool {
     let items = || {
         let items = select.projection.iter();
         items.filter_map(|item| match item {

@@ -13,18 +13,21 @@ use datafusion::sql::sqlparser::ast::{
 
 use crate::error::DfOlapError;
 
-fn is_asked(query: &Query) -> bool {
+fn is_order_by_all(query: &Query) -> bool {
     let order_by = query.order_by.as_ref();
     order_by.is_some_and(|order_by| matches!(order_by.kind, OrderByKind::All(_)))
 }
 
 /// Replaces `ORDER BY ALL` if the number of columns follows from the text. Refuses it within another query otherwise.
-pub(super) fn number(query: &mut Query, is_within: bool) -> ControlFlow<DfOlapError> {
-    if !is_asked(query) {
+pub(super) fn replace_with_ordinals(
+    query: &mut Query,
+    is_within: bool,
+) -> ControlFlow<DfOlapError> {
+    if !is_order_by_all(query) {
         return ControlFlow::Continue(());
     }
     match columns(&query.body) {
-        Some(columns) => put(query, columns),
+        Some(columns) => set_ordinals(query, columns),
         None if is_within => {
             return ControlFlow::Break(DfOlapError::Unsupported(
                 "ORDER BY ALL of * within another query is not supported; name the columns"
@@ -41,7 +44,7 @@ pub(crate) fn number_planned(
     query: &mut Query,
     plan: impl FnOnce(Query) -> Result<LogicalPlan>,
 ) -> Result<()> {
-    if is_asked(query) {
+    if is_order_by_all(query) {
         let unordered = Query {
             order_by: None,
             limit_clause: None,
@@ -49,7 +52,7 @@ pub(crate) fn number_planned(
             ..query.clone()
         };
         let columns = plan(unordered)?.schema().fields().len();
-        put(query, columns);
+        set_ordinals(query, columns);
     }
     Ok(())
 }
@@ -76,7 +79,7 @@ fn columns(body: &SetExpr) -> Option<usize> {
     }
 }
 
-fn put(query: &mut Query, columns: usize) {
+fn set_ordinals(query: &mut Query, columns: usize) {
     let Some(order_by) = &mut query.order_by else {
         return;
     };

@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{
     TableFactor, Visit, Visitor, VisitorMut,
 };
 
-use super::order_by_all::number;
+use super::order_by_all::replace_with_ordinals;
 use crate::error::DfOlapError;
 
 /// Visits a whole statement and stops with an error at the first refused clause.
@@ -22,7 +22,7 @@ impl VisitorMut for Unplanned {
     type Break = DfOlapError;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<DfOlapError> {
-        number(query, self.queries > 0)?;
+        replace_with_ordinals(query, self.queries > 0)?;
         self.queries += 1;
         if let Some(with) = &mut query.with
             && with.recursive

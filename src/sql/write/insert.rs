@@ -15,7 +15,9 @@ use super::fast_path::insert::Literals;
 use super::fast_path::insert_text;
 use super::target::{Target, default_expr, default_keyword, known_column, quoted};
 use super::upsert::{OnConflict, on_conflict, resolve};
-use super::{RowChanges, WritePlan, append, fast_path, for_each_batch, returning, worked_out};
+use super::{
+    RowChanges, WritePlan, append, fast_path, for_each_batch, returning, split_projection,
+};
 use crate::change::Action;
 use crate::error::{DfOlapError, refuse, unsupported};
 use crate::snapshot::TableDefinition;
@@ -214,7 +216,7 @@ fn project_to_columns(
     definition: &TableDefinition,
     listed: &[usize],
 ) -> Result<LogicalPlan> {
-    let (given, source) = worked_out(source);
+    let (given, source) = split_projection(source);
     let schema = Arc::clone(source.schema());
     let columns = definition.columns.iter().enumerate();
     let exprs = columns.map(|(index, column)| {

@@ -121,7 +121,7 @@ async fn returning(
 }
 
 /// Splits a plan into its output expressions and the plan below them.
-fn worked_out(plan: LogicalPlan) -> (Vec<Expr>, LogicalPlan) {
+fn split_projection(plan: LogicalPlan) -> (Vec<Expr>, LogicalPlan) {
     match plan {
         LogicalPlan::Projection(projection) => {
             let exprs = projection.expr.into_iter().map(Expr::unalias);

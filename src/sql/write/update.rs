@@ -7,7 +7,7 @@ use datafusion::logical_expr::{ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast;
 
 use super::target::{Target, assignments, quoted, select};
-use super::{RowChanges, WritePlan, fast_path, for_each_batch, returning, worked_out};
+use super::{RowChanges, WritePlan, fast_path, for_each_batch, returning, split_projection};
 use crate::error::{DfOlapError, refuse, unsupported};
 use crate::snapshot::TableDefinition;
 use crate::sql::execution::{Effect, Run};
@@ -98,7 +98,7 @@ pub(crate) fn plan(
 /// in which it is written.
 fn cast_to_columns(plan: LogicalPlan, definition: &TableDefinition) -> Result<LogicalPlan> {
     let names = plan.schema().columns();
-    let (exprs, input) = worked_out(plan);
+    let (exprs, input) = split_projection(plan);
     let schema = Arc::clone(input.schema());
     let exprs = exprs
         .into_iter()

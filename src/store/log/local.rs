@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::medium::{CreateError, Created, Medium};
 use super::spares::Spares;
 use crate::runtime::{self, blocking};
-use crate::store::disk::{Files, UNNAMED};
+use crate::store::disk::{Files, TEMP_PREFIX};
 
 /// A log in one folder.
 #[derive(Debug)]
@@ -175,7 +175,7 @@ impl Medium for LocalMedium {
         self.on_disk(move |disk| {
             let mut names = disk.files.names(&disk.folder)?;
             names.retain(|name| {
-                !name.starts_with(UNNAMED) && after.as_ref().is_none_or(|after| name > after)
+                !name.starts_with(TEMP_PREFIX) && after.as_ref().is_none_or(|after| name > after)
             });
             Ok(names)
         })
@@ -185,7 +185,7 @@ impl Medium for LocalMedium {
     async fn replace(&self, name: &str, bytes: Bytes) -> object_store::Result<()> {
         let name = name.to_string();
         self.on_disk(move |disk| {
-            let unnamed = disk.folder.join(format!("{UNNAMED}{}", Uuid::new_v4()));
+            let unnamed = disk.folder.join(format!("{TEMP_PREFIX}{}", Uuid::new_v4()));
             disk.files.write_new(&unnamed, &bytes, disk.synced)?;
             disk.files.rename(&unnamed, &disk.folder.join(name))
         })
@@ -206,7 +206,7 @@ impl Medium for LocalMedium {
             .on_disk(|disk| disk.files.entries(&disk.folder))
             .await?;
         let left = found.into_iter().filter(|entry| {
-            entry.name.starts_with(UNNAMED) && !entry.is_folder && entry.modified < before
+            entry.name.starts_with(TEMP_PREFIX) && !entry.is_folder && entry.modified < before
         });
         Ok(left.map(|entry| entry.name).collect())
     }

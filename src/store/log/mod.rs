@@ -51,7 +51,7 @@ pub(crate) use medium::{Created, Medium};
 
 use crate::error::DfOlapError;
 use crate::runtime;
-use crate::store::settings::Patience;
+use crate::store::settings::RetryPolicy;
 
 /// The outcome of an append.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ pub(crate) struct Log {
     medium: Arc<dyn Medium>,
     /// The name of the log in messages.
     name: String,
-    patience: Patience,
+    patience: RetryPolicy,
 }
 
 const HINT: &str = "hint";
@@ -103,7 +103,7 @@ fn parse_name(name: &str) -> Option<(u64, Kind)> {
 }
 
 impl Log {
-    pub fn new(medium: Arc<dyn Medium>, name: String, patience: Patience) -> Self {
+    pub fn new(medium: Arc<dyn Medium>, name: String, patience: RetryPolicy) -> Self {
         Self {
             medium,
             name,
@@ -152,7 +152,7 @@ impl Log {
                 },
                 None => self.no_answer(),
             };
-            if runtime::now().duration_since(begun) >= self.patience.settle {
+            if runtime::now().duration_since(begun) >= self.patience.retry_deadline {
                 return Err(error);
             }
             self.pause(&mut pause).await;
@@ -277,7 +277,7 @@ impl Log {
                 None => self.no_answer(),
             };
             doubtful = true;
-            if runtime::now().duration_since(begun) >= self.patience.settle {
+            if runtime::now().duration_since(begun) >= self.patience.retry_deadline {
                 return Claim::Doubtful(error);
             }
             self.pause(&mut pause).await;
@@ -286,7 +286,7 @@ impl Log {
 
     /// The response, or `None` after a timeout.
     async fn with_timeout<T>(&self, asked: impl Future<Output = T>) -> Option<T> {
-        let late = runtime::sleep(self.patience.answer);
+        let late = runtime::sleep(self.patience.request_timeout);
         futures::pin_mut!(asked, late);
         match futures::future::select(asked, late).await {
             futures::future::Either::Left((answer, _)) => Some(answer),
@@ -320,7 +320,7 @@ impl Log {
     fn no_answer(&self) -> DfOlapError {
         DfOlapError::Unavailable(format!(
             "{} gave no answer within {:?}",
-            self.name, self.patience.answer
+            self.name, self.patience.request_timeout
         ))
     }
 

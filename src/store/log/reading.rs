@@ -22,7 +22,7 @@ impl Log {
     /// The newest checkpoint and all later entries; `None` if there is no log.
     pub async fn open(&self) -> Result<Option<Opened>, DfOlapError> {
         let hinted = self.hint().await?;
-        let mut found = Found::default();
+        let mut found = NewestVersions::default();
         if let Some(version) = hinted {
             // In the order of names, a version's checkpoint comes before its entry, so this lists later versions
             // only.
@@ -34,10 +34,10 @@ impl Log {
             None => None,
         };
         if checkpoint.is_none() {
-            found = Found::default();
+            found = NewestVersions::default();
             found.add(self.list(None).await?);
             checkpoint = match found.checkpoint {
-                Some(version) => Some(self.must(version, Kind::Checkpoint).await?),
+                Some(version) => Some(self.read_existing(version, Kind::Checkpoint).await?),
                 None => None,
             };
         }
@@ -60,7 +60,7 @@ impl Log {
 
     /// The entries of a range of versions, all of which must exist.
     pub async fn entries(&self, versions: RangeInclusive<u64>) -> Result<Vec<Entry>, DfOlapError> {
-        let reads = versions.map(|version| self.must(version, Kind::Entry));
+        let reads = versions.map(|version| self.read_existing(version, Kind::Entry));
         let reads = futures::stream::iter(reads).buffered(READS_AT_ONCE);
         reads.try_collect().await
     }
@@ -108,7 +108,7 @@ impl Log {
     }
 
     /// Stores a checkpoint and points the hint to it, so that readers can start from it.
-    pub async fn keep(&self, checkpoint: &Entry) -> Result<(), DfOlapError> {
+    pub async fn write_checkpoint(&self, checkpoint: &Entry) -> Result<(), DfOlapError> {
         let name = checkpoint_name(checkpoint.version);
         let created = self.medium.create(&name, checkpoint.encode());
         match self.with_timeout(created).await {
@@ -125,7 +125,7 @@ impl Log {
     }
 
     /// The object of a version; an error if the object is missing.
-    pub async fn must(&self, version: u64, kind: Kind) -> Result<Entry, DfOlapError> {
+    pub async fn read_existing(&self, version: u64, kind: Kind) -> Result<Entry, DfOlapError> {
         self.read(version, kind).await?.ok_or_else(|| {
             DfOlapError::Corrupt(format!("{} is missing", self.name_of(kind, version)))
         })
@@ -146,12 +146,12 @@ const READS_AT_ONCE: usize = 16;
 
 /// The versions of the newest checkpoint and entry in a listing.
 #[derive(Debug, Default)]
-struct Found {
+struct NewestVersions {
     checkpoint: Option<u64>,
     entry: Option<u64>,
 }
 
-impl Found {
+impl NewestVersions {
     fn add(&mut self, names: Vec<String>) {
         for (version, kind) in names.iter().filter_map(|name| parse_name(name)) {
             let newest = match kind {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::store::disk::{Files, Unnamed};
+use crate::store::disk::{Files, TempFile};
 
 /// How many files are created at a time, and after how many commits: a program with fewer commits has no spares.
 const SPARES: usize = 16;
@@ -18,7 +18,7 @@ const SPARES: usize = 16;
 pub(super) struct Spares {
     files: Arc<dyn Files>,
     folder: PathBuf,
-    ready: Mutex<Vec<Unnamed>>,
+    ready: Mutex<Vec<TempFile>>,
     taken: AtomicU64,
 }
 
@@ -32,7 +32,7 @@ impl Spares {
         }
     }
 
-    pub fn take(&self) -> Option<Unnamed> {
+    pub fn take(&self) -> Option<TempFile> {
         self.taken.fetch_add(1, Ordering::Relaxed);
         self.ready.lock().pop()
     }

@@ -34,7 +34,7 @@ pub(super) struct Database {
     ipc: Ipc,
     current: ArcSwap<State>,
     /// Guards appending to the log and replaying the entries of others.
-    turn: tokio::sync::Mutex<Turn>,
+    commit_lock: tokio::sync::Mutex<CommitState>,
     waiting: Mutex<Vec<Waiting>>,
     /// The version at which the next checkpoint is due.
     next_checkpoint: AtomicU64,
@@ -45,7 +45,7 @@ pub(super) struct Database {
     /// Snapshots that readers may hold.
     live: Mutex<Vec<Weak<Snapshot>>>,
     /// When the log was last read for commits of other processes.
-    looked: Mutex<Instant>,
+    last_refresh: Mutex<Instant>,
 }
 
 /// The state of the database at one version.
@@ -57,7 +57,7 @@ pub(super) struct State {
 }
 
 #[derive(Default)]
-struct Turn {
+struct CommitState {
     /// The version and the id of a commit whose outcome is unknown.
     unsettled: Option<(u64, CommitId)>,
     /// The outcomes of settled commits.
@@ -81,7 +81,7 @@ const MAX_CHECKPOINT_EVERY: u64 = 1024;
 const MAX_TOGETHER_BYTES: u64 = 8 << 20;
 
 /// How many of the waiting changes fit into one entry; at least the first, whatever its size.
-fn together(waiting: &[Waiting]) -> usize {
+fn group_commit_len(waiting: &[Waiting]) -> usize {
     let mut bytes = 0;
     let fit = waiting.iter().take_while(|waiting| {
         bytes += waiting.change.memory_bytes();
@@ -104,13 +104,13 @@ impl Database {
             policy,
             ipc: Ipc::default(),
             current: ArcSwap::from_pointee(state),
-            turn: tokio::sync::Mutex::default(),
+            commit_lock: tokio::sync::Mutex::default(),
             waiting: Mutex::default(),
             next_checkpoint: AtomicU64::new(CHECKPOINT_EVERY),
             checkpoint_waits: AtomicBool::new(false),
             compacting: AtomicBool::new(false),
             live: Mutex::default(),
-            looked: Mutex::new(runtime::now()),
+            last_refresh: Mutex::new(runtime::now()),
         }
     }
 
@@ -193,16 +193,16 @@ impl Database {
     /// the oldest retained version only.
     pub async fn outcome(&self, id: CommitId) -> Result<Option<Version>, DfOlapError> {
         {
-            let mut turn = self.turn.lock().await;
-            self.settle(&mut turn).await?;
-            if let Some(known) = turn.settled.get(&id) {
+            let mut commit_state = self.commit_lock.lock().await;
+            self.settle(&mut commit_state).await?;
+            if let Some(known) = commit_state.settled.get(&id) {
                 return Ok(*known);
             }
         }
         self.refresh().await?;
         let now = self.snapshot();
         for version in (now.oldest.0..=now.version.0).rev() {
-            let entry = self.log.must(version, Kind::Entry).await?;
+            let entry = self.log.read_existing(version, Kind::Entry).await?;
             if entry.id == id {
                 return Ok(Some(Version(version)));
             }
@@ -211,22 +211,22 @@ impl Database {
     }
 
     /// True if the log was last read for commits of other processes at least `time` ago.
-    pub fn looked_before(&self, time: Duration) -> bool {
-        runtime::now().duration_since(*self.looked.lock()) >= time
+    pub fn is_refresh_older_than(&self, time: Duration) -> bool {
+        runtime::now().duration_since(*self.last_refresh.lock()) >= time
     }
 
     /// Replays the commits of other processes.
     pub async fn refresh(&self) -> Result<(), DfOlapError> {
-        *self.looked.lock() = runtime::now();
+        *self.last_refresh.lock() = runtime::now();
         let next = self.current.load().snapshot.version.0 + 1;
         if self.log.entry(next).await?.is_none() {
             return Ok(());
         }
-        let _turn = self.turn.lock().await;
+        let _guard = self.commit_lock.lock().await;
         self.catch_up().await
     }
 
-    /// [`refresh`](Self::refresh) for a caller that holds `turn`.
+    /// [`refresh`](Self::refresh) for a caller that holds `commit_lock`.
     async fn catch_up(&self) -> Result<(), DfOlapError> {
         loop {
             let state = self.current.load_full();
@@ -288,7 +288,7 @@ impl Database {
         }
         // The task was dropped with its runtime. Its commit, if begun, has an unknown outcome until the commit is
         // settled.
-        match self.turn.lock().await.unsettled {
+        match self.commit_lock.lock().await.unsettled {
             Some((version, CommitId(id))) => Err(DfOlapError::CommitUnknown { id, version }),
             None => Err(DfOlapError::Join(format!(
                 "{}: the task that commits ended without an answer; see whether the change is there before it is repeated",
@@ -300,16 +300,16 @@ impl Database {
     /// Commits as many waiting changes as fit into one entry; each change that is left has a task of its own. Does
     /// nothing if other tasks have already taken all changes.
     async fn commit_waiting(self: Arc<Self>) {
-        let mut turn = self.turn.lock().await;
+        let mut commit_state = self.commit_lock.lock().await;
         let mut waiting: Vec<Waiting> = {
             let mut all = self.waiting.lock();
-            let together = together(&all);
-            all.drain(..together).collect()
+            let len = group_commit_len(&all);
+            all.drain(..len).collect()
         };
         if waiting.is_empty() {
             return;
         }
-        let outcome = self.commit_together(&mut turn, &mut waiting).await;
+        let outcome = self.commit_together(&mut commit_state, &mut waiting).await;
         for change in waiting {
             let outcome = match &outcome {
                 Ok(snapshot) => Ok(CommitOutcome::Committed(Arc::clone(snapshot))),
@@ -322,10 +322,10 @@ impl Database {
     /// Commits `waiting`. Changes that conflict are answered and removed from `waiting`.
     async fn commit_together(
         self: &Arc<Self>,
-        turn: &mut Turn,
+        commit_state: &mut CommitState,
         waiting: &mut Vec<Waiting>,
     ) -> Result<Arc<Snapshot>, DfOlapError> {
-        self.settle(turn).await?;
+        self.settle(commit_state).await?;
         let id = CommitId::fresh();
         let mut is_behind = false;
         loop {
@@ -362,10 +362,10 @@ impl Database {
                 time_us: chrono::Utc::now().timestamp_micros().max(state.time_us + 1),
                 body: body.map_err(|Damage(error)| DfOlapError::Other(error))?,
             };
-            turn.unsettled = Some((version.0, id));
+            commit_state.unsettled = Some((version.0, id));
             match self.log.append(&entry).await {
                 Ok(Appended::Won) => {
-                    turn.unsettled = None;
+                    commit_state.unsettled = None;
                     let snapshot = Arc::new(next);
                     self.publish(State {
                         database: state.database,
@@ -376,7 +376,7 @@ impl Database {
                     return Ok(snapshot);
                 }
                 Ok(Appended::Lost(other)) => {
-                    turn.unsettled = None;
+                    commit_state.unsettled = None;
                     self.publish(self.after(Some(&state), &other)?);
                     // Usually one entry was missed, so retry at once; after a second loss, read the log to its end
                     // first.
@@ -387,7 +387,7 @@ impl Database {
                 }
                 Err(error @ DfOlapError::CommitUnknown { .. }) => return Err(error),
                 Err(error) => {
-                    turn.unsettled = None;
+                    commit_state.unsettled = None;
                     return Err(error);
                 }
             }
@@ -395,8 +395,8 @@ impl Database {
     }
 
     /// Settles the commit of unknown outcome, if there is one, and replays the new entries of the log.
-    async fn settle(&self, turn: &mut Turn) -> Result<(), DfOlapError> {
-        let Some((version, id)) = turn.unsettled else {
+    async fn settle(&self, commit_state: &mut CommitState) -> Result<(), DfOlapError> {
+        let Some((version, id)) = commit_state.unsettled else {
             return Ok(());
         };
         let Some(was_made) = self.log.settle(version, id).await else {
@@ -405,9 +405,10 @@ impl Database {
                 self.name
             )));
         };
-        turn.settled
+        commit_state
+            .settled
             .insert(id, was_made.then_some(Version(version)));
-        turn.unsettled = None;
+        commit_state.unsettled = None;
         self.catch_up().await
     }
 
@@ -434,7 +435,7 @@ impl Database {
                     time_us,
                     body,
                 };
-                shared.log.keep(&checkpoint).await
+                shared.log.write_checkpoint(&checkpoint).await
             };
             if let Err(error) = kept.await {
                 // No entry is lost; without the checkpoint only opening takes longer.

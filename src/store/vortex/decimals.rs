@@ -14,7 +14,7 @@ use arrow::datatypes::{DataType, Decimal128Type, Decimal256Type, DecimalType};
 use arrow::error::ArrowError;
 
 /// The batch, with zero for each decimal that does not fit its precision.
-pub(super) fn fitting(batch: RecordBatch) -> Result<RecordBatch, ArrowError> {
+pub(super) fn zero_overflowing_decimals(batch: RecordBatch) -> Result<RecordBatch, ArrowError> {
     let schema = batch.schema();
     if !schema
         .fields()
@@ -24,7 +24,7 @@ pub(super) fn fitting(batch: RecordBatch) -> Result<RecordBatch, ArrowError> {
         return Ok(batch);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    let columns = batch.columns().iter().map(fitting_array);
+    let columns = batch.columns().iter().map(zero_overflowing);
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
     RecordBatch::try_new_with_options(schema, columns, &options)
 }
@@ -44,7 +44,7 @@ fn has_decimals(data_type: &DataType) -> bool {
     }
 }
 
-fn fitting_array(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+fn zero_overflowing(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     match array.data_type() {
         DataType::Decimal128(precision, scale) => {
             let array = array.as_primitive::<Decimal128Type>();
@@ -82,7 +82,8 @@ fn fitting_array(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         data_type if has_decimals(data_type) => {
             let data = array.to_data();
             let parts = data.child_data().iter();
-            let parts = parts.map(|part| Ok(fitting_array(&make_array(part.clone()))?.to_data()));
+            let parts =
+                parts.map(|part| Ok(zero_overflowing(&make_array(part.clone()))?.to_data()));
             let parts = parts.collect::<Result<Vec<_>, ArrowError>>()?;
             Ok(make_array(data.into_builder().child_data(parts).build()?))
         }

@@ -48,7 +48,7 @@ impl Scans {
         live: &LiveFragment,
     ) -> Result<Rows, DfOlapError> {
         let layout = Arc::clone(&live.fragment.layout);
-        let there: Vec<ColumnId> = match live.fragment.file() {
+        let file_columns: Vec<ColumnId> = match live.fragment.file() {
             None => layout.to_vec(),
             Some(_) => layout
                 .iter()
@@ -61,12 +61,19 @@ impl Scans {
             Some(file) => {
                 let checked = self.checked_file(live);
                 let reader = self.layout_reader(checked, file).await?;
-                self.file_rows(definition, live, file, &there, reader, Extra::default())?
+                self.file_rows(
+                    definition,
+                    live,
+                    file,
+                    &file_columns,
+                    reader,
+                    Extra::default(),
+                )?
             }
         };
         let definition = Arc::clone(definition);
         Ok(stored
-            .map(move |batch| in_shape(&definition, &there, &batch?))
+            .map(move |batch| to_table_schema(&definition, &file_columns, &batch?))
             .boxed())
     }
 
@@ -105,13 +112,13 @@ impl Scans {
         opened.layout_reader().map_err(failed)
     }
 
-    /// The columns `there` of a file's live rows, with the optional parts of `extra`.
+    /// The columns `file_columns` of a file's live rows, with the optional parts of `extra`.
     pub(super) fn file_rows(
         &self,
         definition: &TableDefinition,
         live: &LiveFragment,
         file: &DataFile,
-        there: &[ColumnId],
+        file_columns: &[ColumnId],
         reader: LayoutReaderRef,
         extra: Extra,
     ) -> Result<Rows, DfOlapError> {
@@ -121,7 +128,7 @@ impl Scans {
             .layout
             .iter()
             .zip(file.names.iter())
-            .filter(|(id, _)| there.contains(id))
+            .filter(|(id, _)| file_columns.contains(id))
             .map(|(_, name)| name)
             .collect();
         let read = names
@@ -138,13 +145,13 @@ impl Scans {
             .to_arrow_schema(projection.dtype())
             .map_err(&failed)?;
         let fields = natural.fields().iter().enumerate().map(|(place, field)| {
-            let id = there.get(place);
+            let id = file_columns.get(place);
             let column = definition
                 .columns
                 .iter()
                 .find(|column| Some(&column.id) == id);
             match column.map(|column| column.field.data_type()) {
-                Some(data_type) if is_read_as(data_type) => {
+                Some(data_type) if scan_can_produce(data_type) => {
                     Arc::new(field.as_ref().clone().with_data_type(data_type.clone()))
                 }
                 _ => Arc::clone(field),
@@ -179,22 +186,22 @@ impl Scans {
 }
 
 /// True if a scan can produce the type directly; other types are cast afterwards.
-fn is_read_as(data_type: &DataType) -> bool {
+fn scan_can_produce(data_type: &DataType) -> bool {
     !matches!(
         data_type,
         DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Dictionary(..)
     )
 }
 
-/// A batch with the columns `there`, converted to the table's schema.
-pub(super) fn in_shape(
+/// A batch with the columns `file_columns`, converted to the table's schema.
+pub(super) fn to_table_schema(
     definition: &TableDefinition,
-    there: &[ColumnId],
+    file_columns: &[ColumnId],
     batch: &RecordBatch,
 ) -> Result<RecordBatch, DfOlapError> {
     let columns = definition.columns.iter().map(|column| {
         let data_type = column.field.data_type();
-        let place = there.iter().position(|id| *id == column.id);
+        let place = file_columns.iter().position(|id| *id == column.id);
         match (place, &column.initial) {
             (Some(place), _) if batch.column(place).data_type() == data_type => {
                 Ok(Arc::clone(batch.column(place)))

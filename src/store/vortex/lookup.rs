@@ -14,7 +14,7 @@ use vortex::mask::Mask;
 use vortex_datafusion::convert::ExpressionConverter;
 
 use super::expr::Converter;
-use super::live_rows::{Extra, in_shape};
+use super::live_rows::{Extra, to_table_schema};
 use super::scan::{Scans, Stored};
 use crate::error::DfOlapError;
 use crate::snapshot::Table;
@@ -58,7 +58,7 @@ impl Scans {
             }
         };
         let failed = self.failed(file);
-        let Some(range) = possible(&reader, &parts).await.map_err(&failed)? else {
+        let Some(range) = unpruned_range(&reader, &parts).await.map_err(&failed)? else {
             return Ok(Some(Vec::new()));
         };
         let filter = bound(filter, &reader).map_err(failed)?;
@@ -80,7 +80,7 @@ impl Scans {
                 .as_primitive::<UInt64Type>()
                 .clone();
             found.push(Found {
-                batch: in_shape(definition, &there, &batch)?,
+                batch: to_table_schema(definition, &there, &batch)?,
                 positions,
             });
         }
@@ -94,7 +94,7 @@ fn bound(expr: Expression, reader: &LayoutReaderRef) -> VortexResult<BoundExpres
 
 /// The smallest range of rows outside of which the statistics of the file's zones rule out some of `parts`; `None` if
 /// all rows are ruled out.
-async fn possible(
+async fn unpruned_range(
     reader: &LayoutReaderRef,
     parts: &[Expression],
 ) -> VortexResult<Option<Range<u64>>> {

@@ -20,7 +20,7 @@ use vortex::session::VortexSession;
 use super::compact::When;
 use super::database::Database;
 #[cfg(feature = "cloud-storage")]
-use super::files::patient::Patient;
+use super::files::patient::TimeoutStore;
 #[cfg(feature = "cloud-storage")]
 use super::files::s3;
 use super::files::{DataFiles, LocalFiles};
@@ -33,7 +33,7 @@ use crate::fragment::Fragment;
 use crate::options::{Durability, Refresh};
 use crate::snapshot::{Snapshot, Table, TableDefinition, Version};
 use crate::storage::VortexLocation;
-use crate::store::disk::{Disk, Files, UNNAMED};
+use crate::store::disk::{Disk, Files, TEMP_PREFIX};
 #[cfg(feature = "cloud-storage")]
 use crate::store::log::ObjectMedium;
 use crate::store::log::{CommitId, LocalMedium, Log};
@@ -159,9 +159,9 @@ impl VortexStore {
         let name_of_log = format!("{name}/{LOG_FOLDER}");
         let medium = ObjectMedium::new(log_store, prefix.clone().join(LOG_FOLDER));
         let log = Log::new(Arc::new(medium), name_of_log, settings.patience.clone());
-        let limit = settings.patience.answer * TIMES_FOR_A_PART;
+        let limit = settings.patience.request_timeout * TIMES_FOR_A_PART;
         let files = DataFiles::Object {
-            store: Arc::new(Patient::new(store, limit)),
+            store: Arc::new(TimeoutStore::new(store, limit)),
             prefix,
             name: name.as_str().into(),
         };
@@ -229,7 +229,7 @@ fn prepare_folder(folder: &Path, synced: bool) -> Result<(), DfOlapError> {
             }
         }
     }
-    let probe = log.join(format!("{UNNAMED}{}", Uuid::new_v4()));
+    let probe = log.join(format!("{TEMP_PREFIX}{}", Uuid::new_v4()));
     let probed = Disk.write_new(&probe, b"", false);
     probed
         .and_then(|()| Disk.remove(&probe))
@@ -242,7 +242,9 @@ impl Store for VortexStore {
         let database = self.opened().await?;
         match self.refresh {
             Refresh::EveryStatement => database.refresh().await?,
-            Refresh::Interval(time) if database.looked_before(time) => database.refresh().await?,
+            Refresh::Interval(time) if database.is_refresh_older_than(time) => {
+                database.refresh().await?
+            }
             Refresh::Interval(_) | Refresh::Manual => {}
         }
         Ok(database.snapshot())

@@ -118,7 +118,7 @@ impl Database {
         checkpoints.retain(|at| *at <= kept.0);
         checkpoints.sort_unstable();
         while let Some(at) = checkpoints.pop() {
-            let checkpoint = self.log.must(at, Kind::Checkpoint).await?;
+            let checkpoint = self.log.read_existing(at, Kind::Checkpoint).await?;
             if moment(checkpoint.time_us) < young {
                 return Ok(Some(at));
             }

@@ -20,7 +20,7 @@ impl Database {
         let mut files: HashMap<String, Arc<Fragment>> = HashMap::new();
         for at in self.log.checkpoints().await? {
             done.log_objects += 1;
-            let checkpoint = match self.log.must(at, Kind::Checkpoint).await {
+            let checkpoint = match self.log.read_existing(at, Kind::Checkpoint).await {
                 Ok(checkpoint) => checkpoint,
                 Err(error) => {
                     done.note(error)?;
@@ -38,7 +38,7 @@ impl Database {
                 files.extend(fragments_of(&state.snapshot));
                 for version in now.oldest.0 + 1..=now.version.0 {
                     done.log_objects += 1;
-                    let next = match self.log.must(version, Kind::Entry).await {
+                    let next = match self.log.read_existing(version, Kind::Entry).await {
                         Ok(entry) => self.after(Some(&state), &entry),
                         Err(error) => Err(error),
                     };

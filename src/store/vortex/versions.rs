@@ -76,7 +76,7 @@ impl Database {
         let (mut from, mut to) = (now.oldest.0, now.version.0 + 1);
         while from < to {
             let middle = from + (to - from) / 2;
-            match self.log.must(middle, Kind::Entry).await?.time_us <= time_us {
+            match self.log.read_existing(middle, Kind::Entry).await?.time_us <= time_us {
                 true => from = middle + 1,
                 false => to = middle,
             }
@@ -91,7 +91,7 @@ impl Database {
         let mut state = None;
         let mut next = 0;
         if let Some(at) = nearest {
-            let kept = self.log.must(at, Kind::Checkpoint).await?;
+            let kept = self.log.read_existing(at, Kind::Checkpoint).await?;
             let (database, snapshot) = checkpoint::decode(at, &kept.body)
                 .map_err(|error| self.damaged(Kind::Checkpoint, at, error))?;
             state = Some(State {

@@ -25,7 +25,7 @@ use vortex::session::VortexSession;
 use vortex_datafusion::convert::TryToDataFusion;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::decimals::fitting;
+use super::decimals::zero_overflowing_decimals;
 use super::files::{DataFiles, Upload};
 use crate::error::DfOlapError;
 use crate::fragment::{
@@ -200,18 +200,18 @@ impl Writer<'_> {
                 Ok(None) => break,
                 Ok(Some(batch)) => {
                     count += batch.num_rows();
-                    let batch = fitting(batch)?;
+                    let batch = zero_overflowing_decimals(batch)?;
                     let array = self.session.arrow().from_arrow_record_batch(batch, schema);
                     array.map_err(|error| DfOlapError::Other(error.to_string()))
                 }
                 Err(error) => Err(error),
             };
-            let (told, error) = match array {
+            let (message, error) = match array {
                 Ok(array) => (Ok(array), None),
                 Err(error) => (Err(io::Error::other(error.to_string()).into()), Some(error)),
             };
             // If the receiver is gone, the writer has failed and reports its error.
-            let is_gone = writer.send(told).await.is_err();
+            let is_gone = writer.send(message).await.is_err();
             if let Some(error) = error {
                 return Err(error);
             }
@@ -392,9 +392,9 @@ impl VortexWrite for HashingSink {
         match self.upload.write(bytes).await {
             Ok(()) => Ok(buffer),
             Err(error) => {
-                let told = io::Error::other(error.to_string());
+                let io_error = io::Error::other(error.to_string());
                 self.error = Some(error);
-                Err(told)
+                Err(io_error)
             }
         }
     }

@@ -32,12 +32,12 @@ const CHANGES: [&str; 14] = [
     "INSERT INTO t VALUES (300001, 1); UPDATE t SET n = 5 WHERE id = 300001; DELETE FROM t WHERE id = 4",
     COMPACTION,
     VACUUM,
-    BIRTH,
+    CREATE_FIRST_TABLE,
 ];
 const COMPACTION: &str = "compaction";
 const VACUUM: &str = "vacuum";
 /// The first table of a new database.
-const BIRTH: &str = "CREATE TABLE first (a INT)";
+const CREATE_FIRST_TABLE: &str = "CREATE TABLE first (a INT)";
 
 /// An engine whose answer timeout is the longest time that a test may take.
 fn engine(store: Arc<dyn ObjectStore>) -> DataFusionEngine {
@@ -120,7 +120,7 @@ async fn cases() -> Vec<Case> {
     let filled = database(15).await;
     for sql in CHANGES {
         let store = match sql {
-            BIRTH => InMemory::new(),
+            CREATE_FIRST_TABLE => InMemory::new(),
             _ => filled.fork(),
         };
         let before = contents(&engine(Arc::new(store.fork()))).await;

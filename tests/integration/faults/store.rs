@@ -53,7 +53,7 @@ pub enum Fault {
 const LATE: Duration = Duration::from_millis(30);
 
 /// For calls that are not reads: leaves the answer as it is.
-fn whole<T: Send + 'static>(answer: T, _: Fault) -> BoxFuture<'static, Result<T>> {
+fn unspoiled<T: Send + 'static>(answer: T, _: Fault) -> BoxFuture<'static, Result<T>> {
     std::future::ready(Ok(answer)).boxed()
 }
 
@@ -91,7 +91,7 @@ fn spoil_read(read: GetResult, fault: Fault) -> BoxFuture<'static, Result<GetRes
 
 /// The kinds of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum RequestKind {
     Put,
     Get,
     List,
@@ -107,7 +107,7 @@ pub struct FaultyStore {
     calls: Arc<AtomicUsize>,
     crashed: Arc<watch::Sender<bool>>,
     mended: Arc<AtomicBool>,
-    asked: Arc<Mutex<Vec<(Asked, String)>>>,
+    asked: Arc<Mutex<Vec<(RequestKind, String)>>>,
     /// From now on every PUT meets the fault.
     failing_puts: Arc<AtomicBool>,
     met_a_put: Arc<AtomicBool>,
@@ -144,7 +144,7 @@ impl FaultyStore {
     }
 
     /// The requests since the last call, with their objects.
-    pub fn take_asked(&self) -> Vec<(Asked, String)> {
+    pub fn take_requests(&self) -> Vec<(RequestKind, String)> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
 
@@ -168,7 +168,7 @@ impl FaultyStore {
 
     async fn call<T: Send + 'static>(
         &self,
-        asked: Asked,
+        asked: RequestKind,
         path: &Path,
         work: impl Future<Output = Result<T>> + Send + 'static,
         spoil: impl FnOnce(T, Fault) -> BoxFuture<'static, Result<T>>,
@@ -190,7 +190,7 @@ impl FaultyStore {
             Fault::Outage | Fault::OutageAfter => {
                 call >= self.at && !self.mended.load(Ordering::SeqCst)
             }
-            _ if asked == Asked::Put && self.failing_puts.load(Ordering::SeqCst) => {
+            _ if asked == RequestKind::Put && self.failing_puts.load(Ordering::SeqCst) => {
                 self.met_a_put.store(true, Ordering::SeqCst);
                 true
             }
@@ -244,7 +244,8 @@ impl FaultyStore {
         let this = self.clone();
         let all = async move {
             let all = listing.try_collect::<Vec<_>>();
-            this.call(Asked::List, &Path::default(), all, whole).await
+            this.call(RequestKind::List, &Path::default(), all, unspoiled)
+                .await
         };
         let all = futures::stream::once(all).map_ok(|all| futures::stream::iter(all).map(Ok));
         all.try_flatten().boxed()
@@ -267,7 +268,7 @@ impl ObjectStore for FaultyStore {
     ) -> Result<PutResult> {
         let (inner, path) = (Arc::clone(&self.inner), location.clone());
         let work = async move { inner.put_opts(&path, payload, options).await };
-        self.call(Asked::Put, location, work, whole).await
+        self.call(RequestKind::Put, location, work, unspoiled).await
     }
 
     async fn put_multipart_opts(
@@ -277,13 +278,14 @@ impl ObjectStore for FaultyStore {
     ) -> Result<Box<dyn MultipartUpload>> {
         let (inner, path) = (Arc::clone(&self.inner), location.clone());
         let work = async move { inner.put_multipart_opts(&path, options).await };
-        self.call(Asked::Put, location, work, whole).await
+        self.call(RequestKind::Put, location, work, unspoiled).await
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         let (inner, path) = (Arc::clone(&self.inner), location.clone());
         let work = async move { inner.get_opts(&path, options).await };
-        self.call(Asked::Get, location, work, spoil_read).await
+        self.call(RequestKind::Get, location, work, spoil_read)
+            .await
     }
 
     fn delete_stream(
@@ -297,7 +299,8 @@ impl ObjectStore for FaultyStore {
                 let (inner, path) = (Arc::clone(&this.inner), location?);
                 let shown = path.clone();
                 let work = async move { inner.delete(&path).await.map(|()| path) };
-                this.call(Asked::Delete, &shown, work, whole).await
+                this.call(RequestKind::Delete, &shown, work, unspoiled)
+                    .await
             }
         });
         deleted.boxed()
@@ -319,13 +322,13 @@ impl ObjectStore for FaultyStore {
         let (inner, path) = (Arc::clone(&self.inner), prefix.cloned());
         let shown = path.clone().unwrap_or_default();
         let work = async move { inner.list_with_delimiter(path.as_ref()).await };
-        self.call(Asked::List, &shown, work, whole).await
+        self.call(RequestKind::List, &shown, work, unspoiled).await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         let (inner, old, new) = (Arc::clone(&self.inner), from.clone(), to.clone());
         let work = async move { inner.copy_opts(&old, &new, options).await };
-        self.call(Asked::Put, to, work, whole).await
+        self.call(RequestKind::Put, to, work, unspoiled).await
     }
 }
 

@@ -33,38 +33,38 @@ pub(super) fn is_wide<T: Summed>() -> bool {
 }
 
 pub(super) fn total<T: Summed>(made: &DataType) -> Result<Box<dyn Accumulator>> {
-    Ok(Box::new(Total::<T> {
+    Ok(Box::new(SumAccumulator::<T> {
         sum: 0,
         values: 0,
-        made: Made::new(made),
+        made: ResultType::new(made),
     }))
 }
 
 pub(super) fn totals<T: Summed>(made: &DataType) -> Result<Box<dyn GroupsAccumulator>> {
-    Ok(Box::new(Totals::<T> {
+    Ok(Box::new(GroupSumAccumulator::<T> {
         sums: Vec::new(),
         seen: NullState::new(),
-        made: Made::new(made),
+        made: ResultType::new(made),
     }))
 }
 
 pub(super) fn distinct<T: Summed>(made: &DataType) -> Result<Box<dyn Accumulator>> {
     Ok(Box::new(Distinct::<T> {
         counts: HashMap::default(),
-        made: Made::new(made),
+        made: ResultType::new(made),
     }))
 }
 
 /// Converts an accumulated sum to the type of the result.
 #[derive(Debug)]
-struct Made<T> {
+struct ResultType<T> {
     data_type: DataType,
     /// The first value that exceeds the precision of the decimal.
     too_large: Option<u128>,
     of: PhantomData<T>,
 }
 
-impl<T: Summed> Made<T> {
+impl<T: Summed> ResultType<T> {
     fn new(data_type: &DataType) -> Self {
         let digits = match data_type {
             DataType::Decimal32(precision, _)
@@ -150,23 +150,23 @@ fn sum_of<N: Copy + Into<i128>>(values: &[N]) -> (i128, bool) {
     (sum, overflown)
 }
 
-fn number(values: &dyn Array) -> u64 {
+fn valid_count(values: &dyn Array) -> u64 {
     (values.len() - values.null_count()) as u64
 }
 
 /// One sum; supports retraction for sliding window frames.
 #[derive(Debug)]
-struct Total<T> {
+struct SumAccumulator<T> {
     sum: i128,
     /// The number of non-NULL values in the sum.
     values: u64,
-    made: Made<T>,
+    made: ResultType<T>,
 }
 
-impl<T: Summed> Accumulator for Total<T> {
+impl<T: Summed> Accumulator for SumAccumulator<T> {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let values = values[0].as_primitive::<T>();
-        self.values += number(values);
+        self.values += valid_count(values);
         match add(&mut self.sum, values) {
             true => Err(self.made.overflow()),
             false => Ok(()),
@@ -175,10 +175,10 @@ impl<T: Summed> Accumulator for Total<T> {
 
     fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let values = values[0].as_primitive::<T>();
-        self.values -= number(values);
-        let mut gone = 0;
-        let overflown = add(&mut gone, values);
-        match self.sum.checked_sub(gone) {
+        self.values -= valid_count(values);
+        let mut retracted = 0;
+        let overflown = add(&mut retracted, values);
+        match self.sum.checked_sub(retracted) {
             Some(sum) if !overflown => {
                 self.sum = sum;
                 Ok(())
@@ -193,7 +193,7 @@ impl<T: Summed> Accumulator for Total<T> {
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
         let sums = states[0].as_primitive::<Decimal128Type>();
-        self.values += number(sums);
+        self.values += valid_count(sums);
         match add(&mut self.sum, sums) {
             true => Err(self.made.overflow()),
             false => Ok(()),
@@ -222,13 +222,13 @@ impl<T: Summed> Accumulator for Total<T> {
 
 /// A sum for each group.
 #[derive(Debug)]
-struct Totals<T> {
+struct GroupSumAccumulator<T> {
     sums: Vec<i128>,
     seen: NullState,
-    made: Made<T>,
+    made: ResultType<T>,
 }
 
-impl<T: Summed> Totals<T> {
+impl<T: Summed> GroupSumAccumulator<T> {
     fn add<V: Summed>(
         &mut self,
         values: &PrimitiveArray<V>,
@@ -253,7 +253,7 @@ impl<T: Summed> Totals<T> {
     }
 }
 
-impl<T: Summed> GroupsAccumulator for Totals<T> {
+impl<T: Summed> GroupsAccumulator for GroupSumAccumulator<T> {
     fn update_batch(
         &mut self,
         values: &[ArrayRef],
@@ -313,7 +313,7 @@ impl<T: Summed> GroupsAccumulator for Totals<T> {
 struct Distinct<T> {
     /// How often each value occurs.
     counts: HashMap<i128, u64>,
-    made: Made<T>,
+    made: ResultType<T>,
 }
 
 impl<T: Summed> Distinct<T> {

@@ -26,9 +26,9 @@ use datafusion::prelude::lit;
 
 use once::Once;
 use one_row::one_value;
-use push::{Names, columns, is_one_row};
+use push::{Names, columns, has_at_most_one_row};
 use references::{has, has_subquery, references, subquery, subquery_of, with_subquery};
-use values::Around;
+use values::OuterQuery;
 
 use crate::sql::expressions::nulls::maybe_null;
 
@@ -80,7 +80,7 @@ fn refuse_outer(aggregate: &Aggregate) -> Result<()> {
 /// for non-nullable where the column is, at the latest after constant folding.
 fn may_be_null(plan: LogicalPlan) -> Result<LogicalPlan> {
     let (qualifier, field) = plan.schema().qualified_field(0);
-    if has_one_row(&plan) {
+    if always_has_a_row(&plan) {
         return Ok(plan);
     }
     let column = Column::from((qualifier, field));
@@ -90,12 +90,12 @@ fn may_be_null(plan: LogicalPlan) -> Result<LogicalPlan> {
 }
 
 /// Whether a plan always has a row, whatever its tables hold.
-fn has_one_row(plan: &LogicalPlan) -> bool {
+fn always_has_a_row(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.is_empty(),
         LogicalPlan::EmptyRelation(empty) => empty.produce_one_row,
         LogicalPlan::Projection(_) | LogicalPlan::Sort(_) | LogicalPlan::SubqueryAlias(_) => {
-            has_one_row(plan.inputs()[0])
+            always_has_a_row(plan.inputs()[0])
         }
         _ => false,
     }
@@ -147,7 +147,9 @@ impl Unnest<'_> {
                         self.depth.update(|depth| depth - 1);
                         let mut plan = plan?;
                         if matches!(part, Expr::ScalarSubquery(_)) {
-                            plan = match is_one_row(&plan) || !references(&plan)?.is_empty() {
+                            plan = match has_at_most_one_row(&plan)
+                                || !references(&plan)?.is_empty()
+                            {
                                 true => may_be_null(plan)?,
                                 false => one_value(plan)?,
                             };
@@ -198,7 +200,7 @@ impl Unnest<'_> {
         if let Some(kept) = conjunction(kept) {
             input = LogicalPlanBuilder::from(input).filter(kept)?.build()?;
         }
-        let mut around = Around::new(input);
+        let mut around = OuterQuery::new(input);
         let made = made.into_iter();
         let conditions = made.map(|conjunct| self.expression(&mut around, conjunct));
         let conditions = conditions.collect::<Result<Vec<_>>>()?;
@@ -235,7 +237,7 @@ impl Unnest<'_> {
             return Ok(node);
         };
         let schema = Arc::clone(input.schema());
-        let mut around = Around::new((*input).clone());
+        let mut around = OuterQuery::new((*input).clone());
         let scalars = matches!(node, LogicalPlan::Projection(_));
         let mut changed = false;
         let mut exprs = Vec::new();
@@ -244,7 +246,7 @@ impl Unnest<'_> {
             expr.apply(|part| {
                 stock &= match part {
                     Expr::ScalarSubquery(inner) if scalars => stock::joins_scalar(inner, &schema)?,
-                    Expr::ScalarSubquery(inner) => stock::is_by_itself(inner)?,
+                    Expr::ScalarSubquery(inner) => stock::is_uncorrelated(inner)?,
                     part => subquery_of(part).is_none(),
                 };
                 Ok(stop_if(!stock))
@@ -318,7 +320,7 @@ impl Unnest<'_> {
             let mut plain = true;
             expr.apply(|part| {
                 plain &= match part {
-                    Expr::ScalarSubquery(inner) => stock::is_by_itself(inner)?,
+                    Expr::ScalarSubquery(inner) => stock::is_uncorrelated(inner)?,
                     part => subquery_of(part).is_none(),
                 };
                 Ok(stop_if(!plain))
@@ -340,7 +342,8 @@ impl Unnest<'_> {
             return self.filter(Filter::try_new(condition, Arc::new(both))?);
         }
         // Each subquery is joined with the side whose columns the subquery refers to.
-        let mut sides = [&join.left, &join.right].map(|side| Around::new(side.as_ref().clone()));
+        let mut sides =
+            [&join.left, &join.right].map(|side| OuterQuery::new(side.as_ref().clone()));
         let mut made = Vec::new();
         for condition in conditions {
             let condition = condition.transform_up(|part| {
@@ -395,7 +398,7 @@ impl Unnest<'_> {
                 join.join_type
             );
         }
-        let mut around = Around::new(join.left.as_ref().clone());
+        let mut around = OuterQuery::new(join.left.as_ref().clone());
         let (pushed, mut conditions) = self.pushed(&mut around, &join.right, &asked, true)?;
         let on = join.on.iter();
         conditions.extend(on.map(|(left, right)| left.clone().eq(right.clone())));

@@ -25,7 +25,7 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::OnceCell;
 
-use super::one_row::of_one_value;
+use super::one_row::input_of_one_value;
 use super::references::references;
 use crate::sql::expressions::nulls::is_maybe_null;
 use crate::sql::resources::buffered_rows::BufferedRows;
@@ -38,7 +38,7 @@ pub(super) fn repeats(plan: &LogicalPlan) -> Result<bool> {
     ];
     let mut repeats = true;
     plan.apply_with_subqueries(|node| {
-        if let Some(inner) = of_one_value(node) {
+        if let Some(inner) = input_of_one_value(node) {
             repeats = self::repeats(inner)?;
             return Ok(match repeats {
                 true => TreeNodeRecursion::Jump,

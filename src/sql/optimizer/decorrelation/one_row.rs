@@ -36,13 +36,13 @@ pub(super) fn any_of(value: Expr) -> Expr {
 
 /// The one-row plan of an uncorrelated scalar subquery; if the subquery has more rows, an error names it.
 pub(super) fn one_value(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let shown = shown(&plan);
+    let description = describe_subquery(&plan);
     let (qualifier, field) = plan.schema().qualified_field(0);
     let column = Column::from((qualifier, field));
     let [value, rows] = ["__value", "__rows"].map(Column::new_unqualified);
     let any = any_of(Expr::Column(column.clone())).alias(&value.name);
     let count = count(lit(1_i64)).alias(&rows.name);
-    let value = one_row(Expr::Column(value), Expr::Column(rows), shown);
+    let value = one_row(Expr::Column(value), Expr::Column(rows), description);
     LogicalPlanBuilder::from(plan)
         .limit(0, Some(2))?
         .aggregate(Vec::<Expr>::new(), [any, count])?
@@ -52,7 +52,7 @@ pub(super) fn one_value(plan: LogicalPlan) -> Result<LogicalPlan> {
 
 /// The input of a plan made by [`one_value`], `None` for any other plan. The value repeats whenever the input's rows
 /// do, despite the LIMIT: more than one row is an error.
-pub(super) fn of_one_value(plan: &LogicalPlan) -> Option<&LogicalPlan> {
+pub(super) fn input_of_one_value(plan: &LogicalPlan) -> Option<&LogicalPlan> {
     let LogicalPlan::Projection(projection) = plan else {
         return None;
     };
@@ -69,7 +69,7 @@ pub(super) fn of_one_value(plan: &LogicalPlan) -> Option<&LogicalPlan> {
 }
 
 /// The description of a subquery in an error message.
-pub(super) fn shown(plan: &LogicalPlan) -> String {
+pub(super) fn describe_subquery(plan: &LogicalPlan) -> String {
     let mut tables: Vec<String> = Vec::new();
     let walked = plan.apply(|node| {
         if let LogicalPlan::TableScan(scan) = node {

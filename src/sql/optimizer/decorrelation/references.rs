@@ -121,7 +121,7 @@ pub(super) fn subquery(plan: LogicalPlan) -> Result<Subquery> {
 }
 
 /// Turns the columns of an expression, all of `schema`, into outer references.
-pub(super) fn asked_from_outside(expr: Expr, schema: &DFSchema) -> Result<Expr> {
+pub(super) fn as_outer_references(expr: Expr, schema: &DFSchema) -> Result<Expr> {
     expr.transform_up(|part| {
         let Expr::Column(column) = part else {
             return Ok(Transformed::no(part));

@@ -28,13 +28,13 @@ const DEEPEST_IN: usize = 12;
 /// Whether DataFusion correctly joins `subquery`, a scalar subquery in a projection or a filter over the columns of
 /// `outer`.
 pub(super) fn joins_scalar(subquery: &Subquery, outer: &DFSchema) -> Result<bool> {
-    Ok(is_by_itself(subquery)?
+    Ok(is_uncorrelated(subquery)?
         || !is_nested(&subquery.subquery, DEEP)? && joins(subquery, outer, Part::Value)?)
 }
 
 /// Whether DataFusion evaluates the scalar `subquery`, wherever it is used, before the main query: it is
 /// uncorrelated.
-pub(super) fn is_by_itself(subquery: &Subquery) -> Result<bool> {
+pub(super) fn is_uncorrelated(subquery: &Subquery) -> Result<bool> {
     let plan = subquery.subquery.as_ref();
     Ok(references(plan)?.is_empty() && !is_nested(plan, DEEP)?)
 }

@@ -13,16 +13,16 @@ use datafusion::prelude::{lit, when};
 use super::super::null_equal_keys::is_not_distinct;
 use super::Unnest;
 use super::once::repeats;
-use super::one_row::{any_of, one_row, shown};
-use super::push::{Push, Pushed, columns, is_one_row};
+use super::one_row::{any_of, describe_subquery, one_row};
+use super::push::{Push, Pushed, columns, has_at_most_one_row};
 use super::references::{
-    Reference, asked_from_outside, has, has_subquery, references, references_of, subquery,
+    Reference, as_outer_references, has, has_subquery, references, references_of, subquery,
     subquery_of,
 };
 use super::stock;
 
 /// An outer query while its subqueries are joined with it.
-pub(super) struct Around {
+pub(super) struct OuterQuery {
     /// The query, with the joined columns after its own.
     pub plan: LogicalPlan,
     /// The plan that domains are read from: the query without the joined columns where possible.
@@ -31,7 +31,7 @@ pub(super) struct Around {
     made: Vec<(Expr, Expr)>,
 }
 
-impl Around {
+impl OuterQuery {
     pub fn new(plan: LogicalPlan) -> Self {
         Self {
             base: plan.clone(),
@@ -89,7 +89,7 @@ impl Around {
 impl Unnest<'_> {
     /// Replaces the subqueries in an expression by columns that are joined with the query; a subquery that DataFusion
     /// evaluates by itself stays.
-    pub(super) fn expression(&self, around: &mut Around, expr: Expr) -> Result<Expr> {
+    pub(super) fn expression(&self, around: &mut OuterQuery, expr: Expr) -> Result<Expr> {
         let expr = expr.transform_up(|part| {
             if subquery_of(&part).is_none() {
                 return Ok(Transformed::no(part));
@@ -120,7 +120,7 @@ impl Unnest<'_> {
     /// copies with the outer query's columns.
     pub(super) fn pushed(
         &self,
-        around: &mut Around,
+        around: &mut OuterQuery,
         inner: &LogicalPlan,
         asked: &[Reference],
         as_rows: bool,
@@ -156,8 +156,8 @@ impl Unnest<'_> {
         Ok(Pushed { plan, ..pushed })
     }
 
-    fn scalar(&self, around: &mut Around, inner: Subquery) -> Result<Expr> {
-        let asked = asked_of(&inner.subquery, &around.plan)?;
+    fn scalar(&self, around: &mut OuterQuery, inner: Subquery) -> Result<Expr> {
+        let asked = outer_references(&inner.subquery, &around.plan)?;
         if asked.is_empty() {
             return self.by_itself(around, inner);
         }
@@ -168,7 +168,7 @@ impl Unnest<'_> {
             ["value", "rows", "there"].map(|kind| self.names.next(kind));
         let outer = columns(&pushed.outer);
         let column = |name: &String| Expr::Column(Column::new_unqualified(name));
-        let one = is_one_row(&inner.subquery);
+        let one = has_at_most_one_row(&inner.subquery);
         let mut plan = LogicalPlanBuilder::from(pushed.plan);
         let mut all: Vec<_> = outer.clone().collect();
         if one {
@@ -190,7 +190,7 @@ impl Unnest<'_> {
             false => one_row(
                 column(&value_name),
                 column(&rows_name),
-                shown(&inner.subquery),
+                describe_subquery(&inner.subquery),
             ),
         };
         let absent = pushed.absent.and_then(|absent| absent.get(&first).cloned());
@@ -203,8 +203,8 @@ impl Unnest<'_> {
     }
 
     /// The value of an uncorrelated subquery that has at most one row.
-    fn by_itself(&self, around: &mut Around, inner: Subquery) -> Result<Expr> {
-        if stock::is_by_itself(&inner)? {
+    fn by_itself(&self, around: &mut OuterQuery, inner: Subquery) -> Result<Expr> {
+        if stock::is_uncorrelated(&inner)? {
             return Ok(Expr::ScalarSubquery(inner));
         }
         let name = self.names.next("value");
@@ -218,11 +218,11 @@ impl Unnest<'_> {
     }
 
     /// Whether a subquery has a row.
-    fn exists(&self, around: &mut Around, inner: &Subquery) -> Result<Expr> {
-        let Some(inner) = stripped(&inner.subquery)? else {
+    fn exists(&self, around: &mut OuterQuery, inner: &Subquery) -> Result<Expr> {
+        let Some(inner) = simplified_for_exists(&inner.subquery)? else {
             return Ok(lit(false));
         };
-        let asked = asked_of(&inner, &around.plan)?;
+        let asked = outer_references(&inner, &around.plan)?;
         if asked.is_empty() {
             let any = LogicalPlanBuilder::from(inner)
                 .limit(0, Some(1))?
@@ -249,11 +249,11 @@ impl Unnest<'_> {
     }
 
     /// `value IN (subquery)`: true for an equal row, else NULL where a NULL may have been equal, else false.
-    fn is_in(&self, around: &mut Around, inside: InSubquery) -> Result<Expr> {
+    fn is_in(&self, around: &mut OuterQuery, inside: InSubquery) -> Result<Expr> {
         let value = around.column(self, *inside.expr)?;
         let plan = inside.subquery.subquery.as_ref();
         let row = Expr::Column(Column::from(plan.schema().qualified_field(0)));
-        let from_outside = asked_from_outside(value.clone(), around.plan.schema())?;
+        let from_outside = as_outer_references(value.clone(), around.plan.schema())?;
         let found = self.exists_with(around, plan, from_outside.eq(row.clone()))?;
         let mut unknown = Vec::new();
         if row.nullable(plan.schema())? {
@@ -270,7 +270,7 @@ impl Unnest<'_> {
         })
     }
 
-    fn any_or_all(&self, around: &mut Around, comparison: SetComparison) -> Result<Expr> {
+    fn any_or_all(&self, around: &mut OuterQuery, comparison: SetComparison) -> Result<Expr> {
         let SetComparison {
             expr,
             subquery: inner,
@@ -289,7 +289,7 @@ impl Unnest<'_> {
         let plan = inner.subquery.as_ref();
         let row = Expr::Column(Column::from(plan.schema().qualified_field(0)));
         let compared = Expr::BinaryExpr(BinaryExpr::new(
-            Box::new(asked_from_outside(value, around.plan.schema())?),
+            Box::new(as_outer_references(value, around.plan.schema())?),
             op,
             Box::new(row),
         ));
@@ -308,7 +308,7 @@ impl Unnest<'_> {
     /// Whether a subquery has a row for which `condition` is true.
     fn exists_with(
         &self,
-        around: &mut Around,
+        around: &mut OuterQuery,
         plan: &LogicalPlan,
         condition: Expr,
     ) -> Result<Expr> {
@@ -353,7 +353,7 @@ fn three_valued(found: Expr, wanted: bool, unknown: Option<Expr>) -> Expr {
 }
 
 /// The columns of `input` that a subquery refers to.
-fn asked_of(inner: &LogicalPlan, input: &LogicalPlan) -> Result<Vec<Reference>> {
+fn outer_references(inner: &LogicalPlan, input: &LogicalPlan) -> Result<Vec<Reference>> {
     let asked = references(inner)?;
     Ok(asked
         .into_iter()
@@ -362,18 +362,18 @@ fn asked_of(inner: &LogicalPlan, input: &LogicalPlan) -> Result<Vec<Reference>> 
 }
 
 /// A simpler plan that has rows exactly if `plan` has rows; `None` for LIMIT 0, which has no rows.
-fn stripped(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
+fn simplified_for_exists(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     Ok(match plan {
-        LogicalPlan::Projection(projection) => stripped(&projection.input)?,
-        LogicalPlan::Sort(sort) => stripped(&sort.input)?,
-        LogicalPlan::Distinct(distinct) => stripped(distinct.input())?,
+        LogicalPlan::Projection(projection) => simplified_for_exists(&projection.input)?,
+        LogicalPlan::Sort(sort) => simplified_for_exists(&sort.input)?,
+        LogicalPlan::Distinct(distinct) => simplified_for_exists(distinct.input())?,
         LogicalPlan::Limit(limit) => match (limit.get_skip_type()?, limit.get_fetch_type()?) {
             (_, FetchType::Literal(Some(0))) => None,
-            (SkipType::Literal(0), FetchType::Literal(_)) => stripped(&limit.input)?,
+            (SkipType::Literal(0), FetchType::Literal(_)) => simplified_for_exists(&limit.input)?,
             _ => Some(plan.clone()),
         },
         LogicalPlan::Filter(filter) if is_literal(&filter.predicate, true) => {
-            stripped(&filter.input)?
+            simplified_for_exists(&filter.input)?
         }
         _ => Some(plan.clone()),
     })

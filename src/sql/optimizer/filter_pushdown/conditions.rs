@@ -14,7 +14,7 @@ use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 
-use super::runtime::{Answered, Filters, push_into_source, remap_columns};
+use super::runtime::{Filters, PushedPlan, push_into_source, remap_columns};
 use crate::sql::expressions::opaque::{OpaqueCondition, shown};
 
 /// Runs before partitioning and ordering are enforced, so that these rules see a filtered scan as a plain scan.
@@ -56,15 +56,15 @@ fn push_into_input(
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let parts = split_conjunction(filter.predicate()).into_iter();
     let (conditions, hidden): (Filters, Vec<bool>) = parts.map(shown).unzip();
-    let offered = match filter.fetch() {
-        None => offered(filter.input(), &conditions, config)?,
+    let pushed = match filter.fetch() {
+        None => pushed_into_sources(filter.input(), &conditions, config)?,
         Some(_) => None,
     };
-    if offered.is_none() && !hidden.contains(&true) {
+    if pushed.is_none() && !hidden.contains(&true) {
         return Ok(None);
     }
     let (input, applied) =
-        offered.unwrap_or_else(|| (Arc::clone(filter.input()), vec![false; conditions.len()]));
+        pushed.unwrap_or_else(|| (Arc::clone(filter.input()), vec![false; conditions.len()]));
     let left = conditions.into_iter().zip(hidden).zip(applied);
     let left: Filters = left
         .filter(|(_, is_applied)| !is_applied)
@@ -92,11 +92,11 @@ fn push_into_input(
 
 /// A scan, or a union of scans of one table's files and rows in memory, with `conditions`; and for each condition,
 /// whether the sources apply it to every row.
-fn offered(
+fn pushed_into_sources(
     plan: &Arc<dyn ExecutionPlan>,
     conditions: &Filters,
     config: &ConfigOptions,
-) -> Result<Option<Answered>> {
+) -> Result<Option<PushedPlan>> {
     if let Some(source) = plan.downcast_ref::<DataSourceExec>() {
         return push_into_source(source, conditions, config);
     }
@@ -116,7 +116,7 @@ fn offered(
         let Some(conditions) = conditions else {
             return Ok(None);
         };
-        match offered(child, &conditions, config)? {
+        match pushed_into_sources(child, &conditions, config)? {
             Some((with, by_child)) => {
                 children.push(with);
                 for (all, one) in applied.iter_mut().zip(by_child) {

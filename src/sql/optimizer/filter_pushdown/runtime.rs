@@ -29,7 +29,7 @@ use datafusion::physical_plan::{
 
 pub(super) type Filters = Vec<Arc<dyn PhysicalExpr>>;
 /// A plan with filters, and a flag for each filter: taken by a source, or applied to each row.
-pub(super) type Answered = (Arc<dyn ExecutionPlan>, Vec<bool>);
+pub(super) type PushedPlan = (Arc<dyn ExecutionPlan>, Vec<bool>);
 /// Maps a node's output columns to the columns of one of its children.
 pub(super) type Places = HashMap<usize, usize>;
 
@@ -56,21 +56,21 @@ impl PhysicalOptimizerRule for RuntimeFilters {
 }
 
 /// Pushes `filters`, which are over the plan's columns, and the filters that the plan's nodes produce into the
-/// sources; also returns which of `filters` a source took. `is_uneven`: the nodes above may read some partitions of
-/// the plan and skip others.
+/// sources; also returns which of `filters` a source took. `may_skip_partitions`: the nodes above may read some
+/// partitions of the plan and skip others.
 fn routed(
     plan: Arc<dyn ExecutionPlan>,
     filters: &Filters,
-    is_uneven: bool,
+    may_skip_partitions: bool,
     config: &ConfigOptions,
-) -> Result<Answered> {
+) -> Result<PushedPlan> {
     if let Some(source) = plan.downcast_ref::<DataSourceExec>() {
         return push_into_source(source, filters, config).map(|taken| match taken {
             Some((with, _)) => (with, vec![true; filters.len()]),
             None => (Arc::clone(&plan), vec![false; filters.len()]),
         });
     }
-    let own = filter_of(&plan, is_uneven, config);
+    let own = filter_of(&plan, may_skip_partitions, config);
     let mut is_taken = vec![false; filters.len()];
     let mut is_own_taken = false;
     let mut children = Vec::new();
@@ -88,8 +88,8 @@ fn routed(
             wanted.push(Arc::clone(filter));
             numbers.push(None);
         }
-        let is_uneven = is_read_unevenly(&plan, index, is_uneven);
-        let (child, taken) = routed(Arc::clone(child), &wanted, is_uneven, config)?;
+        let may_skip_partitions = is_read_unevenly(&plan, index, may_skip_partitions);
+        let (child, taken) = routed(Arc::clone(child), &wanted, may_skip_partitions, config)?;
         for (number, taken) in numbers.into_iter().zip(taken) {
             match number {
                 Some(number) => is_taken[number] |= taken,
@@ -111,7 +111,7 @@ pub(super) fn push_into_source(
     source: &DataSourceExec,
     filters: &Filters,
     config: &ConfigOptions,
-) -> Result<Option<Answered>> {
+) -> Result<Option<PushedPlan>> {
     // The source's limit counts unfiltered rows, so a filter from above the limit must not run before it.
     if filters.is_empty() || source.fetch().is_some() {
         return Ok(None);
@@ -136,14 +136,14 @@ pub(super) fn push_into_source(
 /// and the node.
 fn filter_of(
     plan: &Arc<dyn ExecutionPlan>,
-    is_uneven: bool,
+    may_skip_partitions: bool,
     config: &ConfigOptions,
 ) -> Option<(usize, Arc<dyn PhysicalExpr>)> {
     let options = &config.optimizer;
     let (child, filter) = if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
         let is_wanted = options.enable_join_dynamic_filter_pushdown
             && join.join_type().on_lr_is_preserved().1
-            && is_whole(join, is_uneven)
+            && is_build_side_complete(join, may_skip_partitions)
             && have_clear_order(join);
         let keys = join.on().iter().map(|(_, probe)| Arc::clone(probe));
         let filter = || DynamicFilterPhysicalExpr::new(keys.collect(), lit(true));
@@ -164,10 +164,10 @@ fn filter_of(
 
 /// Whether a join knows its whole build side before it reads a probe row; `HashJoinExec` fills a filter only then.
 /// Where all partitions share one build side, each waits until all have started, so none may be skipped.
-fn is_whole(join: &HashJoinExec, is_uneven: bool) -> bool {
+fn is_build_side_complete(join: &HashJoinExec, may_skip_partitions: bool) -> bool {
     let is_together = match join.partition_mode() {
         PartitionMode::CollectLeft => {
-            !is_uneven || join.right().output_partitioning().partition_count() == 1
+            !may_skip_partitions || join.right().output_partitioning().partition_count() == 1
         }
         PartitionMode::Partitioned => {
             let (left, right) = (join.left(), join.right());
@@ -205,7 +205,11 @@ fn have_clear_order(join: &HashJoinExec) -> bool {
 }
 
 /// Whether some partitions of a child may be read and others never started.
-fn is_read_unevenly(plan: &Arc<dyn ExecutionPlan>, child: usize, is_uneven: bool) -> bool {
+fn is_read_unevenly(
+    plan: &Arc<dyn ExecutionPlan>,
+    child: usize,
+    may_skip_partitions: bool,
+) -> bool {
     let reads_all = plan.downcast_ref::<CoalescePartitionsExec>().is_some()
         || plan.downcast_ref::<RepartitionExec>().is_some()
         || plan.downcast_ref::<SortPreservingMergeExec>().is_some();
@@ -217,12 +221,12 @@ fn is_read_unevenly(plan: &Arc<dyn ExecutionPlan>, child: usize, is_uneven: bool
         || plan.downcast_ref::<UnionExec>().is_some();
     match plan.downcast_ref::<HashJoinExec>() {
         _ if reads_all => false,
-        _ if goes_on_with_each => is_uneven,
+        _ if goes_on_with_each => may_skip_partitions,
         // A partition with an empty build side does not read its probe side.
         Some(join) if *join.partition_mode() == PartitionMode::CollectLeft => {
-            child == 1 && is_uneven
+            child == 1 && may_skip_partitions
         }
-        Some(_) => child == 1 || is_uneven,
+        Some(_) => child == 1 || may_skip_partitions,
         None => plan.output_partitioning().partition_count() > 1,
     }
 }

@@ -204,13 +204,13 @@ impl Problem {
     pub fn best(&self) -> Option<Tree> {
         match self.relations.len() {
             0 => None,
-            few if few <= EXACT_RELATIONS => self.cheapest_of_all(),
-            many if many <= MAX_RELATIONS => self.cheapest_first(),
+            few if few <= EXACT_RELATIONS => self.search_exhaustively(),
+            many if many <= MAX_RELATIONS => self.search_greedily(),
             _ => None,
         }
     }
 
-    fn cheapest_of_all(&self) -> Option<Tree> {
+    fn search_exhaustively(&self) -> Option<Tree> {
         let count = self.relations.len();
         let mut best: Vec<Option<Step>> = vec![None; 1 << count];
         for (index, relation) in self.relations.iter().enumerate() {
@@ -249,7 +249,7 @@ impl Problem {
         tree_of(&best, (1 << count) - 1)
     }
 
-    fn cheapest_first(&self) -> Option<Tree> {
+    fn search_greedily(&self) -> Option<Tree> {
         let mut parts: Vec<_> = (0..self.relations.len()).map(|i| self.leaf(i)).collect();
         while parts.len() > 1 {
             let mut found: Option<(usize, usize, Candidate)> = None;

@@ -128,7 +128,7 @@ const OF_ONE_TYPE: [&str; 7] = [
 
 /// How a group of expressions is brought to one type: by a cast to the given type, as the operands of a
 /// multiplication, or in another way.
-enum Meeting {
+enum Coercion {
     Cast(DataType),
     Multiplication,
     Other,
@@ -136,20 +136,20 @@ enum Meeting {
 
 /// Makes the number literals in `expr` that meet a decimal exact.
 fn meet(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    let mut by = Meeting::Other;
+    let mut by = Coercion::Other;
     let mut met: Vec<&mut Expr> = Vec::new();
     match &mut expr {
         Expr::Cast(cast) => {
-            by = Meeting::Cast(cast.field.data_type().clone());
+            by = Coercion::Cast(cast.field.data_type().clone());
             met.push(&mut cast.expr);
         }
         Expr::TryCast(cast) => {
-            by = Meeting::Cast(cast.field.data_type().clone());
+            by = Coercion::Cast(cast.field.data_type().clone());
             met.push(&mut cast.expr);
         }
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_exact(*op) => {
             if *op == Operator::Multiply {
-                by = Meeting::Multiplication;
+                by = Coercion::Multiplication;
             }
             met.extend([left.as_mut(), right.as_mut()]);
         }
@@ -169,8 +169,8 @@ fn meet(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
                 made.push(then.as_mut());
             }
             made.extend(case.else_expr.as_deref_mut());
-            let compared = meet_group(compared, &Meeting::Other, schema);
-            let made = meet_group(made, &Meeting::Other, schema);
+            let compared = meet_group(compared, &Coercion::Other, schema);
+            let made = meet_group(made, &Coercion::Other, schema);
             return Ok(Transformed::new(
                 expr,
                 compared || made,
@@ -190,18 +190,18 @@ fn meet(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
 
 /// Converts the number literals in a group of expressions of one common type to that type: to exact decimals, or to
 /// the nearest doubles. Returns true if a literal was changed.
-fn meet_group(group: Vec<&mut Expr>, by: &Meeting, schema: &DFSchema) -> bool {
+fn meet_group(group: Vec<&mut Expr>, by: &Coercion, schema: &DFSchema) -> bool {
     let type_of = |expr: &Expr| expr.get_type(schema).ok();
     let mut decimals = Vec::new();
     let mut doubles;
     let digits = |decimals: &[DataType]| {
         let is_wide = |of: &DataType| matches!(of, DataType::Decimal256(..));
-        match matches!(by, Meeting::Cast(_)) || decimals.iter().any(is_wide) {
+        match matches!(by, Coercion::Cast(_)) || decimals.iter().any(is_wide) {
             true => wide_decimal,
             false => decimal,
         }
     };
-    if let Meeting::Cast(to) = by {
+    if let Coercion::Cast(to) = by {
         decimals.extend(is_decimal(to).then(|| to.clone()));
         doubles = to.is_floating();
     } else {
@@ -242,7 +242,7 @@ fn meet_group(group: Vec<&mut Expr>, by: &Meeting, schema: &DFSchema) -> bool {
 }
 
 /// True if one decimal type holds all digits of values of these types.
-fn hold(types: &[DataType], by: &Meeting) -> bool {
+fn hold(types: &[DataType], by: &Coercion) -> bool {
     let mut most_digits = DECIMAL128_MAX_PRECISION;
     let digits = types.iter().filter_map(|data_type| match data_type {
         DataType::Decimal32(precision, scale)
@@ -260,10 +260,10 @@ fn hold(types: &[DataType], by: &Meeting) -> bool {
     let (whole, fraction): (Vec<i16>, Vec<i16>) = digits.unzip();
     let most = |digits: &[i16]| digits.iter().copied().max().unwrap_or(0);
     let needed = match by {
-        Meeting::Cast(_) => 0,
+        Coercion::Cast(_) => 0,
         // A literal with too many integer digits makes the product fail.
-        Meeting::Multiplication => fraction.iter().sum(),
-        Meeting::Other => most(&whole) + most(&fraction),
+        Coercion::Multiplication => fraction.iter().sum(),
+        Coercion::Other => most(&whole) + most(&fraction),
     };
     needed <= i16::from(most_digits)
 }

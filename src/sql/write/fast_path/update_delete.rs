@@ -103,7 +103,7 @@ async fn matched(
         target,
         condition,
         values,
-    }) = understood(run, factor, selection, assigned)?
+    }) = supported_change(run, factor, selection, assigned)?
     else {
         return Ok(None);
     };
@@ -163,7 +163,7 @@ struct Change {
     values: HashMap<usize, Arc<dyn PhysicalExpr>>,
 }
 
-fn understood(
+fn supported_change(
     run: &Run,
     factor: &ast::TableFactor,
     selection: &ast::Expr,

@@ -32,19 +32,19 @@ fn checkpoint(version: u64) -> Entry {
 }
 
 /// For a medium in memory, which responds at once: only a request without any response times out.
-fn quick() -> Patience {
-    Patience {
-        answer: Duration::from_millis(20),
-        settle: Duration::from_millis(60),
+fn quick() -> RetryPolicy {
+    RetryPolicy {
+        request_timeout: Duration::from_millis(20),
+        retry_deadline: Duration::from_millis(60),
         first_pause: Duration::from_micros(200),
         longest_pause: Duration::from_millis(2),
     }
 }
 
 /// For a disk, which always responds, however slow the machine is.
-fn patient() -> Patience {
-    Patience {
-        answer: Duration::from_secs(60),
+fn patient() -> RetryPolicy {
+    RetryPolicy {
+        request_timeout: Duration::from_secs(60),
         ..quick()
     }
 }
@@ -109,7 +109,7 @@ async fn filled(versions: u64, every: u64) -> Arc<Memory> {
             .await;
         assert!(matches!(appended, Ok(Appended::Won)));
         if version > 0 && version % every == 0 {
-            log.keep(&checkpoint(version)).await.unwrap();
+            log.write_checkpoint(&checkpoint(version)).await.unwrap();
         }
     }
     memory
@@ -302,7 +302,7 @@ async fn a_log_on_an_object_store_is_the_same_log() {
         let won = won.iter().filter(|a| matches!(a, Appended::Won));
         assert_eq!(won.count(), 1);
         if version == 16 {
-            open().keep(&checkpoint(version)).await.unwrap();
+            open().write_checkpoint(&checkpoint(version)).await.unwrap();
         }
     }
     let opened = open().open().await.unwrap().unwrap();

@@ -29,7 +29,7 @@ async fn lose_power(at: usize, done: bool, synced: bool) -> (bool, Vec<String>) 
         }
         if version == 2 {
             // A checkpoint may be lost; it must not be half there.
-            let _ = writer.keep(&checkpoint(version)).await;
+            let _ = writer.write_checkpoint(&checkpoint(version)).await;
         }
     }
     if !disk.is_off() {

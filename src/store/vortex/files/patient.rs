@@ -18,12 +18,12 @@ use object_store::{
 use crate::runtime;
 
 #[derive(Debug)]
-pub(crate) struct Patient {
+pub(crate) struct TimeoutStore {
     inner: Arc<dyn ObjectStore>,
     limit: Duration,
 }
 
-impl Patient {
+impl TimeoutStore {
     pub fn new(inner: Arc<dyn ObjectStore>, limit: Duration) -> Self {
         Self { inner, limit }
     }
@@ -42,7 +42,7 @@ async fn with_timeout<T>(limit: Duration, work: impl Future<Output = Result<T>>)
 }
 
 /// A stream that ends with an error where its next item does not come in time.
-fn patiently<T: Send + 'static>(
+fn with_item_timeout<T: Send + 'static>(
     limit: Duration,
     items: BoxStream<'static, Result<T>>,
 ) -> BoxStream<'static, Result<T>> {
@@ -58,14 +58,14 @@ fn patiently<T: Send + 'static>(
     .boxed()
 }
 
-impl fmt::Display for Patient {
+impl fmt::Display for TimeoutStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(f)
     }
 }
 
 #[async_trait]
-impl ObjectStore for Patient {
+impl ObjectStore for TimeoutStore {
     async fn put_opts(
         &self,
         location: &Path,
@@ -90,7 +90,7 @@ impl ObjectStore for Patient {
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         let mut read = with_timeout(self.limit, self.inner.get_opts(location, options)).await?;
         if let GetResultPayload::Stream(bytes) = read.payload {
-            read.payload = GetResultPayload::Stream(patiently(self.limit, bytes));
+            read.payload = GetResultPayload::Stream(with_item_timeout(self.limit, bytes));
         }
         Ok(read)
     }
@@ -99,11 +99,11 @@ impl ObjectStore for Patient {
         &self,
         locations: BoxStream<'static, Result<Path>>,
     ) -> BoxStream<'static, Result<Path>> {
-        patiently(self.limit, self.inner.delete_stream(locations))
+        with_item_timeout(self.limit, self.inner.delete_stream(locations))
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        patiently(self.limit, self.inner.list(prefix))
+        with_item_timeout(self.limit, self.inner.list(prefix))
     }
 
     fn list_with_offset(
@@ -111,7 +111,7 @@ impl ObjectStore for Patient {
         prefix: Option<&Path>,
         offset: &Path,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
-        patiently(self.limit, self.inner.list_with_offset(prefix, offset))
+        with_item_timeout(self.limit, self.inner.list_with_offset(prefix, offset))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {

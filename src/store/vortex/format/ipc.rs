@@ -23,14 +23,14 @@ const KEPT: usize = 16;
 /// encoding the rows.
 #[derive(Debug, Default)]
 pub(crate) struct Ipc {
-    begun: Mutex<VecDeque<(SchemaRef, Begun)>>,
+    schema_messages: Mutex<VecDeque<(SchemaRef, SchemaMessage)>>,
     /// The buffers of the last write, for reuse.
     context: Mutex<IpcWriteContext>,
 }
 
 /// The schema message at the start of an IPC stream.
 #[derive(Debug, Clone)]
-enum Begun {
+enum SchemaMessage {
     Message(Bytes),
     /// The schema has dictionaries, whose ids are assigned while the schema message is written.
     Dictionaries,
@@ -54,7 +54,7 @@ impl Ipc {
                 false => batch.clone().with_schema(Arc::clone(schema)),
             });
         let batches = &same.collect::<Result<Vec<_>, _>>()?[..];
-        let Begun::Message(begun) = self.begin(schema)? else {
+        let SchemaMessage::Message(message) = self.begin(schema)? else {
             return with_dictionaries(schema, batches);
         };
         let options = IpcWriteOptions::default();
@@ -62,8 +62,8 @@ impl Ipc {
         let mut none = DictionaryTracker::new(false);
         let rows: usize = batches.iter().map(|b| b.get_array_memory_size()).sum();
         let headers = (256 + 64 * schema.fields().len()) * batches.len();
-        let mut bytes = Vec::with_capacity(begun.len() + headers + rows + END.len());
-        bytes.extend_from_slice(&begun);
+        let mut bytes = Vec::with_capacity(message.len() + headers + rows + END.len());
+        bytes.extend_from_slice(&message);
         let generator = IpcDataGenerator::default();
         for batch in batches {
             let (_, rows) = generator.encode(batch, &mut none, &options, &mut context)?;
@@ -74,23 +74,23 @@ impl Ipc {
         Ok(bytes)
     }
 
-    fn begin(&self, schema: &SchemaRef) -> Result<Begun, ArrowError> {
-        let mut all = self.begun.lock();
-        if let Some((_, begun)) = all.iter().find(|(kept, _)| kept == schema) {
-            return Ok(begun.clone());
+    fn begin(&self, schema: &SchemaRef) -> Result<SchemaMessage, ArrowError> {
+        let mut all = self.schema_messages.lock();
+        if let Some((_, message)) = all.iter().find(|(kept, _)| kept == schema) {
+            return Ok(message.clone());
         }
         let mut fields = schema.flattened_fields().into_iter();
-        let begun = match fields.any(|field| matches!(field.data_type(), DataType::Dictionary(..)))
-        {
-            true => Begun::Dictionaries,
-            false => {
-                let writer = StreamWriter::try_new(Vec::new(), schema)?;
-                Begun::Message(Bytes::copy_from_slice(writer.get_ref()))
-            }
-        };
+        let message =
+            match fields.any(|field| matches!(field.data_type(), DataType::Dictionary(..))) {
+                true => SchemaMessage::Dictionaries,
+                false => {
+                    let writer = StreamWriter::try_new(Vec::new(), schema)?;
+                    SchemaMessage::Message(Bytes::copy_from_slice(writer.get_ref()))
+                }
+            };
         all.truncate(KEPT - 1);
-        all.push_front((Arc::clone(schema), begun.clone()));
-        Ok(begun)
+        all.push_front((Arc::clone(schema), message.clone()));
+        Ok(message)
     }
 }
 

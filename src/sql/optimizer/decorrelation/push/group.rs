@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::prelude::{coalesce, lit};
 
-use super::{Push, Pushed, columns, is_one_row, named, named_with_outer};
+use super::{Push, Pushed, columns, has_at_most_one_row, named, named_with_outer};
 use crate::sql::optimizer::null_equal_keys::is_not_distinct;
 
 impl Push<'_> {
@@ -74,7 +74,7 @@ impl Push<'_> {
                 "LIMIT or OFFSET by an expression in a subquery that asks an outer query for a column"
             );
         };
-        if skip == 0 && fetch != Some(0) && is_one_row(&limit.input) {
+        if skip == 0 && fetch != Some(0) && has_at_most_one_row(&limit.input) {
             return self.push(&limit.input);
         }
         let (below, keys) = match limit.input.as_ref() {

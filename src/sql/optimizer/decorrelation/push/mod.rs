@@ -353,14 +353,14 @@ fn without_rows(expr: &Expr, known: &HashMap<Column, Expr>) -> Result<Expr> {
 }
 
 /// Whether a plan has at most one row for each outer row, whatever its tables hold.
-pub(super) fn is_one_row(plan: &LogicalPlan) -> bool {
+pub(super) fn has_at_most_one_row(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.is_empty(),
         LogicalPlan::EmptyRelation(_) => true,
         LogicalPlan::Values(values) => values.values.len() <= 1,
         LogicalPlan::Limit(limit) => {
             matches!(limit.get_fetch_type(), Ok(FetchType::Literal(Some(0 | 1))))
-                || is_one_row(&limit.input)
+                || has_at_most_one_row(&limit.input)
         }
         LogicalPlan::Projection(_)
         | LogicalPlan::Filter(_)
@@ -368,7 +368,7 @@ pub(super) fn is_one_row(plan: &LogicalPlan) -> bool {
         | LogicalPlan::Window(_)
         | LogicalPlan::Distinct(_)
         | LogicalPlan::SubqueryAlias(_)
-        | LogicalPlan::Subquery(_) => is_one_row(plan.inputs()[0]),
+        | LogicalPlan::Subquery(_) => has_at_most_one_row(plan.inputs()[0]),
         _ => false,
     }
 }
