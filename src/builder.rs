@@ -144,7 +144,9 @@ impl EngineBuilder {
         self
     }
 
-    /// The timeout of a statement, from the call to its last row. Default: none.
+    /// The timeout of a statement, from the call to its last row. A statement that times out has changed nothing: a
+    /// commit that has begun is waited for, on a durable store up to [`commit_timeout`](Self::commit_timeout).
+    /// Default: none.
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.limits.timeout = Some(timeout);
         self

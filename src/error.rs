@@ -1,7 +1,7 @@
 //! [`DfOlapError`]: every way a call can fail, and what the caller does next.
 //!
-//! Guarantees: a statement that returned an error changed nothing, unless its commit had begun on a durable store (kind
-//! `Indeterminate`, or a timeout or cancellation during the commit). [`DfOlapError::kind`] says what to do about an
+//! Guarantees: a statement that returned an error changed nothing, unless the error is of kind `Indeterminate` (storage
+//! was lost during a commit). [`DfOlapError::kind`] says what to do about an
 //! error, the message names the table, column, value or URL, and [`std::error::Error::source`] holds the cause without
 //! repeating it. An error of this crate that passed through DataFusion is unwrapped again.
 

@@ -3,6 +3,7 @@
 
 mod append;
 mod calls;
+mod commit;
 mod tables;
 
 use std::collections::hash_map::Entry;
@@ -16,7 +17,7 @@ use datafusion::prelude::SessionContext;
 use futures::{FutureExt, TryStreamExt, future};
 use parking_lot::{Mutex, RwLock};
 
-use crate::change::{Action, ChangeSet, Conflict};
+use crate::change::{Action, ChangeSet};
 use crate::error::{DfOlapError, unsupported};
 use crate::gates::Gates;
 use crate::options::StatementOptions;
@@ -27,15 +28,10 @@ use crate::sql::{
     Statement, StatementContext, Stop, Write, effect_of_literals, is_short, parse, parse_one,
     read_literals, with_room,
 };
-use crate::store::{CommitOutcome, Store};
+use crate::store::Store;
 use crate::upkeep::At;
 
 pub(crate) use calls::EngineCalls;
-
-/// After this many conflicts a write takes the gates of its tables exclusively, so that other writers wait.
-const SHARED_ATTEMPTS: usize = 4;
-/// After this many conflicts a write gives up. Other engines and compaction do not take the gates.
-const MAX_ATTEMPTS: usize = 256;
 
 #[derive(Debug)]
 pub(crate) struct Executor {
@@ -135,7 +131,7 @@ impl Executor {
     ) -> Result<Started, DfOlapError> {
         let tables = BTreeSet::from([literals.table.to_ascii_lowercase()]);
         let (_, rows) = self
-            .commit(&tables, |base| {
+            .commit(&tables, call.stop.latch(), |base| {
                 async move {
                     let mut run = self.begin(call, base);
                     if let Some(effect) = effect_of_literals(&run, literals).await? {
@@ -169,7 +165,7 @@ impl Executor {
         let work = async {
             let statements = parse(sql, &call.session.limits)?;
             let (_, counts) = self
-                .commit(&names_written(&statements), |base| {
+                .commit(&names_written(&statements), call.stop.latch(), |base| {
                     self.batch_effect(&call, &statements, base).boxed()
                 })
                 .await?;
@@ -187,7 +183,7 @@ impl Executor {
         let plan = &plan;
         // The table may exist under either name.
         let names = BTreeSet::from([table.to_string(), table.to_ascii_lowercase()]);
-        self.commit(&names, |base| {
+        self.commit(&names, &Arc::default(), |base| {
             async move {
                 let actions = plan(&base)?;
                 Ok((ChangeSet { actions }, ()))
@@ -370,15 +366,19 @@ impl Executor {
 
     async fn write(&self, call: &CallContext, write: &Write) -> Result<Started, DfOlapError> {
         let (_, (rows, returning)) = self
-            .commit(&BTreeSet::from([write.target()]), |base| {
-                async move {
-                    let mut run = self.begin(call, base);
-                    run.open_for(write).await?;
-                    let effect = run.effect(write).await?;
-                    Ok((effect.change, (effect.rows, effect.returning)))
-                }
-                .boxed()
-            })
+            .commit(
+                &BTreeSet::from([write.target()]),
+                call.stop.latch(),
+                |base| {
+                    async move {
+                        let mut run = self.begin(call, base);
+                        run.open_for(write).await?;
+                        let effect = run.effect(write).await?;
+                        Ok((effect.change, (effect.rows, effect.returning)))
+                    }
+                    .boxed()
+                },
+            )
             .await?;
         Ok(Started::Done(Outcome::Done {
             rows,
@@ -427,53 +427,6 @@ impl Executor {
         }
         Ok((change, counts))
     }
-
-    /// Computes a change and commits it; after a conflict the change is computed again on the newer snapshot. Appends
-    /// of batches have a loop of their own ([`append`]), which starts without a refresh.
-    async fn commit<'a, T>(
-        &'a self,
-        tables: &BTreeSet<String>,
-        work: impl Fn(Arc<Snapshot>) -> future::BoxFuture<'a, Result<(ChangeSet, T), DfOlapError>>,
-    ) -> Result<(Arc<Snapshot>, T), DfOlapError>
-    where
-        T: 'a,
-    {
-        let gates: Vec<_> = tables.iter().map(|name| self.gates.of(name)).collect();
-        let mut lost = Conflict("");
-        for attempt in 0..MAX_ATTEMPTS {
-            // Gates are taken in the order of their names, so that two writers cannot deadlock.
-            let (mut shared, mut alone) = (Vec::new(), Vec::new());
-            for gate in &gates {
-                if attempt < SHARED_ATTEMPTS {
-                    shared.push(gate.read().await);
-                } else {
-                    alone.push(gate.write().await);
-                }
-            }
-            // A commit that lost has already replayed the newer entries; refreshing again would only lose the next
-            // race.
-            let base = match self.store.known().filter(|_| attempt > 0) {
-                Some(known) => known,
-                None => self.store.snapshot().await?,
-            };
-            let (change, result) = work(Arc::clone(&base)).await?;
-            if change.is_empty() {
-                return Ok((base, result));
-            }
-            match self.store.commit(&base, change).await? {
-                CommitOutcome::Committed(snapshot) => return Ok((snapshot, result)),
-                CommitOutcome::Conflict(conflict) => lost = conflict,
-            }
-        }
-        Err(retries_exhausted(&lost))
-    }
-}
-
-fn retries_exhausted(lost: &Conflict) -> DfOlapError {
-    DfOlapError::Conflict(format!(
-        "the statement lost {MAX_ATTEMPTS} races against other writers ({}); run it again",
-        lost.0
-    ))
 }
 
 fn names_written(statements: &[Statement]) -> BTreeSet<String> {

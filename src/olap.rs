@@ -35,8 +35,8 @@ pub type RecordBatchBoxStream =
 /// ```
 ///
 /// # Errors
-/// Each method fails with an error of the engine. Nothing is changed then, unless the change was already being
-/// committed.
+/// Each method fails with an error of the engine. Nothing is changed then, unless the engine says that the outcome of
+/// the commit is unknown.
 ///
 /// # Cancel safety
 /// A dropped call applies its change whole or not at all. A dropped stream stops its query.

@@ -41,7 +41,7 @@ impl StatementOptions {
         self
     }
 
-    /// The timeout of this statement, in place of the engine's.
+    /// The timeout of this statement, in place of the engine's. A commit that has begun is waited for.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
@@ -54,8 +54,8 @@ impl StatementOptions {
     }
 }
 
-/// Cancels all statements that use this handle. A cancelled write applies its change whole or not at all: nothing
-/// before its commit has begun, but on a durable store a commit that has begun goes on.
+/// Cancels all statements that use this handle. A statement that ends with [`Cancelled`](crate::ErrorKind::Cancelled)
+/// has changed nothing; a write whose commit has begun is not cancelled any more, and ends with the commit's outcome.
 #[derive(Debug, Clone, Default)]
 pub struct CancelHandle(CancellationToken);
 

@@ -7,8 +7,9 @@ use arrow::datatypes::SchemaRef;
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 
+use super::Executor;
+use super::commit::{MAX_ATTEMPTS, retries_exhausted};
 use super::tables::{any_name, definition, find, identifier};
-use super::{Executor, MAX_ATTEMPTS, retries_exhausted};
 use crate::change::{Action, ChangeSet, Conflict};
 use crate::error::DfOlapError;
 use crate::snapshot::{RelationId, Snapshot, Table, Version};
@@ -106,7 +107,7 @@ impl Executor {
         };
         let gate = self.gates.of(name);
         let _shared = gate.read().await;
-        match self.store.commit(&base, change).await? {
+        match self.store.commit(&base, change, &Arc::default()).await? {
             CommitOutcome::Committed(_) => Ok(count),
             CommitOutcome::Conflict(_) => Err(name_taken_error()),
         }
@@ -144,7 +145,11 @@ impl Executor {
         };
         let gate = self.gates.of(&append.name);
         let _shared = gate.read().await;
-        match self.store.commit(&append.base, change).await? {
+        match self
+            .store
+            .commit(&append.base, change, &Arc::default())
+            .await?
+        {
             CommitOutcome::Committed(_) => Ok(Ok(append.count)),
             CommitOutcome::Conflict(conflict) => Ok(Err(conflict)),
         }

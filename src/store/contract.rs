@@ -16,6 +16,7 @@ use crate::change::{ChangeSet, Conflict};
 use crate::error::DfOlapError;
 use crate::fragment::Fragment;
 use crate::snapshot::{Snapshot, Table, TableDefinition, Version};
+use crate::store::CommitLatch;
 use crate::upkeep::{
     At, Compaction, OnProgress, Vacuum, VacuumOptions, Verification, VersionEntry,
 };
@@ -37,11 +38,13 @@ pub(crate) trait Store: Debug + Send + Sync {
         rows: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
     ) -> Result<Vec<Arc<Fragment>>, DfOlapError>;
 
-    /// Commits `change`, which was computed on `base`, atomically, or returns the conflict.
+    /// Commits `change`, which was computed on `base`, atomically, or returns the conflict. The commit begins by
+    /// `latch`; if the statement was stopped before, nothing is committed.
     async fn commit(
         &self,
         base: &Arc<Snapshot>,
         change: ChangeSet,
+        latch: &Arc<CommitLatch>,
     ) -> Result<CommitOutcome, DfOlapError>;
 
     /// The snapshot of an earlier version or time.

@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::tidy::tidy;
-use super::{CommitOutcome, FileScan, Found, Store, Upkeep};
+use super::{CommitLatch, CommitOutcome, FileScan, Found, Store, Upkeep};
 use crate::change::ChangeSet;
 use crate::error::DfOlapError;
 use crate::fragment::Fragment;
@@ -71,12 +71,19 @@ impl Store for MemoryStore {
         &self,
         base: &Arc<Snapshot>,
         change: ChangeSet,
+        latch: &Arc<CommitLatch>,
     ) -> Result<CommitOutcome, DfOlapError> {
+        if !latch.begin_commit() {
+            return Err(DfOlapError::Cancelled);
+        }
         let _turn = self.commits.lock();
         let current = self.current.load();
         let mut next = match change.apply(base, &current) {
             Ok(next) => next,
-            Err(conflict) => return Ok(CommitOutcome::Conflict(conflict)),
+            Err(conflict) => {
+                latch.end_commit();
+                return Ok(CommitOutcome::Conflict(conflict));
+            }
         };
         tidy(&mut next, &change)?;
         let next = Arc::new(next);

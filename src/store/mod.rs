@@ -6,6 +6,7 @@
 mod contract;
 #[cfg(all(feature = "vortex", not(target_arch = "wasm32")))]
 pub(crate) mod disk;
+mod latch;
 #[cfg(all(feature = "vortex", not(target_arch = "wasm32")))]
 mod log;
 mod memory;
@@ -18,10 +19,13 @@ mod vortex;
 mod vortex;
 
 pub(crate) use contract::{CommitOutcome, FileScan, Found, Store, Upkeep};
+pub(crate) use latch::CommitLatch;
 pub(crate) use memory::MemoryStore;
 #[cfg(all(test, feature = "vortex", not(target_arch = "wasm32")))]
 pub(crate) use settings::RetryPolicy;
 pub(crate) use settings::VortexSettings;
 #[cfg(all(test, feature = "vortex", not(target_arch = "wasm32")))]
 pub(crate) use vortex::VortexStore;
+#[cfg(all(fuzzing, feature = "vortex", not(target_arch = "wasm32")))]
+pub use vortex::log_objects;
 pub(crate) use vortex::open;

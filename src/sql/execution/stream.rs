@@ -15,6 +15,7 @@ use crate::error::{DfOlapError, panicked};
 use crate::runtime::on_own_stack;
 use crate::snapshot::Snapshot;
 use crate::sql::resources::interrupt::Stop;
+use crate::store::CommitLatch;
 
 /// Runs `work`. If the statement's text is long, each poll runs on a separate stack with room to recurse.
 pub(crate) async fn with_room<T>(is_long: bool, work: impl Future<Output = T>) -> T {
@@ -28,7 +29,11 @@ pub(crate) async fn with_room<T>(is_long: bool, work: impl Future<Output = T>) -
 
 /// Runs a statement until its end, timeout or cancellation.
 pub(crate) struct Limited {
+    /// Completes at timeout or cancellation; `None` if that has happened, or cannot.
     stop: Option<BoxFuture<'static, DfOlapError>>,
+    /// The timeout or cancellation that came during a commit.
+    stopped: Option<DfOlapError>,
+    latch: Arc<CommitLatch>,
     /// Whether the statement's tree may be deep: cloning and dropping a deep tree needs a large stack.
     is_long: bool,
 }
@@ -37,24 +42,26 @@ impl Limited {
     pub fn new(stop: &Arc<Stop>, is_long: bool) -> Self {
         Self {
             stop: (!stop.is_never()).then(|| Arc::clone(stop).wait().boxed()),
+            stopped: None,
+            latch: Arc::clone(stop.latch()),
             is_long,
         }
     }
 
     fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<DfOlapError> {
-        match &mut self.stop {
+        if let Some(stop) = &mut self.stop
+            && let Poll::Ready(stopped) = stop.as_mut().poll(cx)
+        {
+            self.stop = None;
+            self.stopped = Some(stopped);
+        }
+        match self.stopped.take_if(|_| self.latch.stop()) {
+            Some(stopped) => Poll::Ready(stopped),
             None => Poll::Pending,
-            Some(stop) => {
-                let stopped = stop.as_mut().poll(cx);
-                if stopped.is_ready() {
-                    self.stop = None;
-                }
-                stopped
-            }
         }
     }
 
-    /// Runs `work` to its end, or drops `work` at timeout or cancellation.
+    /// Runs `work` to its end, or drops `work` at timeout or cancellation, but not during its commit.
     pub async fn run<T>(
         &mut self,
         work: impl Future<Output = Result<T, DfOlapError>>,

@@ -35,12 +35,14 @@ use tokio_util::sync::CancellationToken;
 use super::cooperative::PacedExec;
 use crate::error::DfOlapError;
 use crate::runtime::{self, Instant};
+use crate::store::CommitLatch;
 
 /// The timeout and cancellation of a statement.
 #[derive(Debug)]
 pub(crate) struct Stop {
     deadline: Option<(Instant, Duration)>,
     cancel: Option<CancellationToken>,
+    latch: Arc<CommitLatch>,
 }
 
 impl Stop {
@@ -48,6 +50,7 @@ impl Stop {
         Self {
             deadline: timeout.map(|timeout| (runtime::now(), timeout)),
             cancel,
+            latch: Arc::default(),
         }
     }
 
@@ -62,6 +65,11 @@ impl Stop {
             Some(cancel) if cancel.is_cancelled() => Err(DfOlapError::Cancelled),
             _ => Ok(()),
         }
+    }
+
+    /// Decides between the statement's commit and its stop.
+    pub fn latch(&self) -> &Arc<CommitLatch> {
+        &self.latch
     }
 
     /// True if the statement has neither a timeout nor a cancellation token.

@@ -172,7 +172,7 @@ impl Database {
                 new,
             }],
         };
-        match self.commit(snapshot, change).await? {
+        match self.commit(snapshot, change, &Arc::default()).await? {
             CommitOutcome::Committed(_) => {
                 done.fragments_before += before;
                 done.fragments_after += after;

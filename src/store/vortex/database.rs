@@ -21,9 +21,9 @@ use crate::error::DfOlapError;
 use crate::options::CompactionPolicy;
 use crate::runtime::{self, Instant};
 use crate::snapshot::{Snapshot, Version};
-use crate::store::CommitOutcome;
 use crate::store::log::{Appended, CommitId, Entry, Kind, Log};
 use crate::store::tidy::tidy;
+use crate::store::{CommitLatch, CommitOutcome};
 
 pub(super) struct Database {
     /// The name of the database in messages.
@@ -68,6 +68,7 @@ struct CommitState {
 struct Waiting {
     base: Arc<Snapshot>,
     change: ChangeSet,
+    latch: Arc<CommitLatch>,
     answer: oneshot::Sender<Result<CommitOutcome, DfOlapError>>,
 }
 
@@ -267,11 +268,13 @@ impl Database {
         self: &Arc<Self>,
         base: &Arc<Snapshot>,
         change: ChangeSet,
+        latch: &Arc<CommitLatch>,
     ) -> Result<CommitOutcome, DfOlapError> {
         let (answer, answered) = oneshot::channel();
         self.waiting.lock().push(Waiting {
             base: Arc::clone(base),
             change,
+            latch: Arc::clone(latch),
             answer,
         });
         // A commit that need not wait is done inline; any other commit goes on in a task, even if the caller is
@@ -304,7 +307,10 @@ impl Database {
         let mut waiting: Vec<Waiting> = {
             let mut all = self.waiting.lock();
             let len = group_commit_len(&all);
-            all.drain(..len).collect()
+            let taken = all.drain(..len);
+            // Statements that were stopped or dropped meanwhile change nothing.
+            let begun = taken.filter(|w| !w.answer.is_canceled() && w.latch.begin_commit());
+            begun.collect()
         };
         if waiting.is_empty() {
             return;
@@ -344,6 +350,7 @@ impl Database {
             }
             for (place, conflict) in refused.into_iter().rev() {
                 let change = waiting.remove(place);
+                change.latch.end_commit();
                 let _ = change.answer.send(Ok(CommitOutcome::Conflict(conflict)));
             }
             if waiting.is_empty() {

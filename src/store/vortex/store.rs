@@ -38,7 +38,7 @@ use crate::store::disk::{Disk, Files, TEMP_PREFIX};
 use crate::store::log::ObjectMedium;
 use crate::store::log::{CommitId, LocalMedium, Log};
 use crate::store::settings::VortexSettings;
-use crate::store::{CommitOutcome, FileScan, Found, Store, Upkeep};
+use crate::store::{CommitLatch, CommitOutcome, FileScan, Found, Store, Upkeep};
 use crate::upkeep::{
     At, Compaction, OnProgress, Vacuum, VacuumOptions, Verification, VersionEntry,
 };
@@ -272,6 +272,7 @@ impl Store for VortexStore {
         &self,
         base: &Arc<Snapshot>,
         change: ChangeSet,
+        latch: &Arc<CommitLatch>,
     ) -> Result<CommitOutcome, DfOlapError> {
         let database = self.opened().await?;
         for action in &change.actions {
@@ -281,7 +282,7 @@ impl Store for VortexStore {
                 check_types(&database.scans.session, definition)?;
             }
         }
-        let outcome = database.commit(base, change).await?;
+        let outcome = database.commit(base, change, latch).await?;
         if let CommitOutcome::Committed(_) = outcome {
             database.compact_if_due();
         }

@@ -58,7 +58,7 @@ impl Database {
             let forget = ChangeSet {
                 actions: vec![Action::Forget { before: kept }],
             };
-            if let CommitOutcome::Conflict(_) = self.commit(&now, forget).await? {
+            if let CommitOutcome::Conflict(_) = self.commit(&now, forget, &Arc::default()).await? {
                 return Err(DfOlapError::Other("forgetting versions conflicts".into()));
             }
             if self.oldest_live() < kept {

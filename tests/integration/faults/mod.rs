@@ -1,6 +1,7 @@
 //! A durable store under every fault: every kind of change, at every call to the store, with every kind of fault. A
 //! change is made once or not at all, and the caller learns which.
 
+mod late_stops;
 pub mod store;
 
 use std::sync::Arc;

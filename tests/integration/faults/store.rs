@@ -111,6 +111,16 @@ pub struct FaultyStore {
     /// From now on every PUT meets the fault.
     failing_puts: Arc<AtomicBool>,
     met_a_put: Arc<AtomicBool>,
+    puts: Arc<watch::Sender<Puts>>,
+}
+
+/// Whether PUTs are held up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Puts {
+    Pass,
+    Held,
+    /// One has come, and waits.
+    Waiting,
 }
 
 impl FaultyStore {
@@ -125,6 +135,7 @@ impl FaultyStore {
             asked: Arc::default(),
             failing_puts: Arc::default(),
             met_a_put: Arc::default(),
+            puts: Arc::new(watch::Sender::new(Puts::Pass)),
         })
     }
 
@@ -156,6 +167,21 @@ impl FaultyStore {
         self.met_a_put.load(Ordering::SeqCst)
     }
 
+    /// From now on PUTs wait.
+    pub fn hold_puts(&self) {
+        self.puts.send_replace(Puts::Held);
+    }
+
+    /// Completes once a PUT waits.
+    pub async fn held_put(&self) {
+        let mut puts = self.puts.subscribe();
+        puts.wait_for(|puts| *puts == Puts::Waiting).await.unwrap();
+    }
+
+    pub fn release_puts(&self) {
+        self.puts.send_replace(Puts::Pass);
+    }
+
     /// Ends an outage.
     pub fn mend(&self) {
         self.mended.store(true, Ordering::SeqCst);
@@ -184,6 +210,11 @@ impl FaultyStore {
             path: "somewhere".into(),
             source: "it is there".into(),
         };
+        if asked == RequestKind::Put && *self.puts.borrow() != Puts::Pass {
+            self.puts.send_replace(Puts::Waiting);
+            let mut puts = self.puts.subscribe();
+            puts.wait_for(|puts| *puts == Puts::Pass).await.unwrap();
+        }
         self.asked.lock().unwrap().push((asked, path.to_string()));
         let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         let is_met = match self.fault {

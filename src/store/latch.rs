@@ -1,0 +1,36 @@
+//! [`CommitLatch`]: decides between a statement's commit and its timeout or cancellation.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+const RUNNING: u8 = 0;
+const COMMITTING: u8 = 1;
+const STOPPED: u8 = 2;
+
+/// Whichever comes first wins, the begin of the commit or the stop: a statement that ends with a timeout or a
+/// cancellation has changed nothing, and a commit that has begun is waited for.
+#[derive(Debug, Default)]
+pub(crate) struct CommitLatch(AtomicU8);
+
+impl CommitLatch {
+    /// Begins the commit; false if the statement was stopped before.
+    pub fn begin_commit(&self) -> bool {
+        self.replace(RUNNING, COMMITTING)
+    }
+
+    /// Ends a commit that changed nothing, so that the statement can be stopped again.
+    pub fn end_commit(&self) {
+        self.replace(COMMITTING, RUNNING);
+    }
+
+    /// Stops the statement; false if its commit has begun.
+    pub fn stop(&self) -> bool {
+        self.replace(RUNNING, STOPPED) || self.0.load(Ordering::Acquire) == STOPPED
+    }
+
+    fn replace(&self, old: u8, new: u8) -> bool {
+        let replaced = self
+            .0
+            .compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire);
+        replaced.is_ok()
+    }
+}
