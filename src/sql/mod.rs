@@ -27,7 +27,11 @@ pub(crate) use planner::catalog::SnapshotCatalog;
 pub(crate) use resources::interrupt::Stop;
 pub(crate) use statement::sources::Created;
 pub(crate) use statement::{Prepared, Statement, Write, parse, parse_one};
+#[cfg(fuzzing)]
+pub use syntax::fuzz::statements;
 pub(crate) use syntax::parse::is_short;
+#[cfg(fuzzing)]
+pub use write::fast_path::fuzz::insert;
 pub(crate) use write::fast_path::insert::Literals;
 pub(crate) use write::insert::{effect_of_literals, read_literals};
 pub(crate) use write::rows::conform;

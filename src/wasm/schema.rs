@@ -78,7 +78,7 @@ pub async fn data_type(
             "{what}: '{name}' is no type of SQL or Arrow: {why}"
         ))
     };
-    let parsed = Parser::new(&EngineDialect)
+    let parsed = Parser::new(&EngineDialect::default())
         .try_with_sql(name)
         .and_then(|mut parser| {
             let data_type = parser.parse_data_type()?;

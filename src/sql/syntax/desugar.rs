@@ -254,7 +254,8 @@ fn parsed(text: &str, name: &str, value: &Expr) -> Option<Expr> {
             ControlFlow::Continue(())
         }
     }
-    let parser = Parser::new(&EngineDialect).try_with_sql(text);
+    let dialect = EngineDialect::default();
+    let parser = Parser::new(&dialect).try_with_sql(text);
     let mut made = parser.and_then(|mut parser| parser.parse_expr()).ok()?;
     let _ = VisitMut::visit(&mut made, &mut Put(name, value));
     Some(made)

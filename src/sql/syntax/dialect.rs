@@ -5,6 +5,7 @@
 //! and its precedences separately, and parses the right operand of `IS DISTINCT FROM` correctly.
 
 use std::any::TypeId;
+use std::cell::Cell;
 
 use datafusion::sql::sqlparser::ast::{Expr, UnaryOperator};
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect, PostgreSqlDialect, Precedence};
@@ -12,9 +13,41 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-/// The dialect of all SQL text.
+/// How many expressions the parser may begin to read in a short text.
+const MIN_READS: usize = 100_000;
+
+/// How often the parser may begin to read an expression at each token, in a long text.
+const READS_PER_TOKEN: usize = 8;
+
+/// The dialect of one SQL text.
+///
+/// After an error in the arguments of CAST, CEIL, POSITION, SUBSTRING and the like, the parser reads the arguments again
+/// as those of an ordinary function, which takes exponential time where such calls are nested. So the dialect counts how
+/// often the parser begins to read an expression, and ends the parsing when it has read too many.
 #[derive(Debug)]
-pub(crate) struct EngineDialect;
+pub(crate) struct EngineDialect {
+    reads_left: Cell<usize>,
+}
+
+impl EngineDialect {
+    /// For a text of so many tokens.
+    pub fn new(tokens: usize) -> Self {
+        Self {
+            reads_left: Cell::new(MIN_READS.max(READS_PER_TOKEN * tokens)),
+        }
+    }
+
+    /// Whether the parser has read too many expressions; then its error says nothing about the text.
+    pub fn is_exhausted(&self) -> bool {
+        self.reads_left.get() == 0
+    }
+}
+
+impl Default for EngineDialect {
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
 
 /// Delegates feature flags to the generic dialect.
 macro_rules! generic {
@@ -100,6 +133,13 @@ impl Dialect for EngineDialect {
 
     /// `NOT EXISTS (…) IN (…)` negates `EXISTS (…) IN (…)`, because NOT binds less tightly than IN.
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        match self.reads_left.get().checked_sub(1) {
+            Some(left) if left > 0 => self.reads_left.set(left),
+            _ => {
+                self.reads_left.set(0);
+                return Some(Err(ParserError::RecursionLimitExceeded));
+            }
+        }
         if !parser.parse_keywords(&[Keyword::NOT, Keyword::EXISTS]) {
             return None;
         }
@@ -305,7 +345,8 @@ mod tests {
                 ControlFlow::Continue(())
             }
         }
-        let mut parser = Parser::new(&EngineDialect).try_with_sql(text).unwrap();
+        let dialect = EngineDialect::default();
+        let mut parser = Parser::new(&dialect).try_with_sql(text).unwrap();
         let mut expr = parser
             .parse_expr()
             .unwrap_or_else(|e| panic!("{text}: {e}"));

@@ -2,6 +2,8 @@
 
 pub(crate) mod desugar;
 pub(crate) mod dialect;
+#[cfg(fuzzing)]
+pub(crate) mod fuzz;
 mod grouping_sets;
 pub(crate) mod ignored_names;
 pub(crate) mod named_casts;

@@ -42,6 +42,12 @@ impl Default for TextLimits {
     }
 }
 
+/// How often tokens may be read in a short text.
+const MIN_READS: usize = 250_000;
+
+/// How often each token may be read, on average, in a long text.
+const READS_PER_TOKEN: usize = 8;
+
 /// Whether the statement's tree is shallow enough for any stack: the text is short and has few levels of parentheses.
 pub(crate) fn is_short(sql: &str) -> bool {
     const BYTES: usize = 4096;
@@ -69,11 +75,19 @@ pub(crate) fn parse_statements(
     let mut tokens = tokens(sql, limits)?;
     struct_types::respell(&mut tokens);
     grouping_sets::enclose(&mut tokens);
+    let dialect = EngineDialect::new(tokens.len());
     let mut parser = DFParserBuilder::new(tokens)
-        .with_dialect(&EngineDialect)
+        .with_dialect(&dialect)
         .with_recursion_limit(limits.depth)
         .build()?;
-    let mut statements = parser.parse_statements()?;
+    let mut statements = parser.parse_statements().map_err(|error| match error {
+        _ if dialect.is_exhausted() => DfOlapError::ResourcesExhausted(
+            "the statement takes too long to parse: nested calls with an error in them can be read in too many ways; \
+             correct the innermost call, or nest fewer"
+                .into(),
+        ),
+        error => error.into(),
+    })?;
     let mut found = Found::default();
     for statement in &mut statements {
         let _ = visit(statement, &mut found);
@@ -115,16 +129,36 @@ fn tokens(sql: &str, limits: &TextLimits) -> Result<Vec<TokenWithSpan>, DfOlapEr
             limits.text_bytes
         )));
     }
-    let tokens = Tokenizer::new(&EngineDialect, sql)
+    let tokens = Tokenizer::new(&EngineDialect::default(), sql)
         .tokenize_with_location()
         .map_err(|error| DfOlapError::Invalid(format!("SQL error: {error}")))?;
+    let most_reads = MIN_READS.max(READS_PER_TOKEN * tokens.len());
+    let mut reads = 0usize;
     let mut open = vec![Level::default()];
+    let mut is_after_paren = false;
     for token in &tokens {
+        if matches!(token.token, Token::Whitespace(_)) {
+            continue;
+        }
         let depth = open.len();
         let Some(level) = open.last_mut() else { break };
+        reads = reads.saturating_add(level.reads());
+        if reads > most_reads {
+            return Err(DfOlapError::ResourcesExhausted(
+                "the statement takes too long to parse: tables and subqueries in FROM are nested in too many \
+                 parentheses; leave out those that are not needed, or use WITH"
+                    .into(),
+            ));
+        }
+        let follows_paren = std::mem::replace(&mut is_after_paren, token.token == Token::LParen);
         match &token.token {
-            Token::LParen | Token::LBracket | Token::LBrace => {
-                // A call, subscript or group is one more link of the surrounding chain.
+            // A call, subscript or group is one more link of the surrounding chain.
+            Token::LParen => {
+                level.operators += 1;
+                let inner = level.parenthesis(follows_paren);
+                open.push(inner);
+            }
+            Token::LBracket | Token::LBrace => {
                 level.operators += 1;
                 open.push(Level::default());
             }
@@ -136,11 +170,11 @@ fn tokens(sql: &str, limits: &TextLimits) -> Result<Vec<TokenWithSpan>, DfOlapEr
             Token::Comma => {
                 level.operators = 0;
                 level.clauses += usize::from(level.in_from);
+                level.is_table_next = level.in_from;
             }
             Token::SemiColon => open = vec![Level::default()],
             Token::Word(word) => level.word(word.keyword),
-            Token::Whitespace(_)
-            | Token::Number(..)
+            Token::Number(..)
             | Token::SingleQuotedString(_)
             | Token::DoubleQuotedString(_)
             | Token::Placeholder(_)
@@ -166,22 +200,62 @@ fn tokens(sql: &str, limits: &TextLimits) -> Result<Vec<TokenWithSpan>, DfOlapEr
 }
 
 /// Counters for one level of parentheses.
-#[derive(Default)]
 struct Level {
     /// Links of the current expression.
     operators: usize,
     /// Joined tables and queries combined by set operations.
     clauses: usize,
     in_from: bool,
+    /// Whether a parenthesis here would enclose tables.
+    is_table_next: bool,
+    /// How many parentheses in a row enclose these tables, without anything between them.
+    table_parens: usize,
+    /// How often the parser may read the tokens before the first of these parentheses.
+    outer_reads: usize,
+}
+
+impl Default for Level {
+    fn default() -> Self {
+        Self {
+            operators: 0,
+            clauses: 0,
+            in_from: false,
+            is_table_next: false,
+            table_parens: 0,
+            outer_reads: 1,
+        }
+    }
 }
 
 impl Level {
+    /// How often the parser may read each token here. At a parenthesis in FROM it tries to read a subquery, and if it
+    /// fails, it reads the same tokens again as tables in parentheses.
+    fn reads(&self) -> usize {
+        self.outer_reads.saturating_mul(self.table_parens.max(1))
+    }
+
+    /// The level inside a parenthesis that opens here.
+    fn parenthesis(&self, follows_paren: bool) -> Self {
+        let (table_parens, outer_reads) = if follows_paren && self.table_parens > 0 {
+            (self.table_parens + 1, self.outer_reads)
+        } else {
+            (usize::from(self.is_table_next), self.reads())
+        };
+        Self {
+            table_parens,
+            outer_reads,
+            ..Self::default()
+        }
+    }
+
     fn word(&mut self, keyword: Keyword) {
         match keyword {
             Keyword::FROM | Keyword::USING => {
                 self.operators = 0;
                 self.in_from = true;
+                self.is_table_next = true;
             }
+            Keyword::ON => self.is_table_next = false,
             Keyword::SELECT
             | Keyword::WHERE
             | Keyword::HAVING
@@ -191,10 +265,12 @@ impl Level {
             | Keyword::VALUES => {
                 self.operators = 0;
                 self.in_from = false;
+                self.is_table_next = false;
             }
             Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT | Keyword::JOIN => {
                 self.operators = 0;
                 self.clauses += 1;
+                self.is_table_next |= keyword == Keyword::JOIN;
             }
             Keyword::AND
             | Keyword::OR

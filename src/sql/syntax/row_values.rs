@@ -75,7 +75,8 @@ fn is_in(values: &[Expr], subquery: &Query) -> Option<Expr> {
         exists(&null(&columns)),
         exists(&null(&places)),
     );
-    let parser = Parser::new(&EngineDialect).try_with_sql(&text);
+    let dialect = EngineDialect::default();
+    let parser = Parser::new(&dialect).try_with_sql(&text);
     let mut made = parser.and_then(|mut parser| parser.parse_expr()).ok()?;
     let _ = made.visit(&mut PutIn {
         places: &places,

@@ -197,7 +197,7 @@ pub(crate) fn default_keyword(value: &ast::Expr) -> bool {
 /// The DEFAULT of a column as SQL; NULL if the column has none.
 pub(crate) fn default_expr(definition: &TableDefinition, column: &str) -> Result<ast::Expr> {
     match definition.column(column).and_then(|c| c.default.as_deref()) {
-        Some(text) => Ok(Parser::new(&EngineDialect)
+        Some(text) => Ok(Parser::new(&EngineDialect::default())
             .try_with_sql(text)?
             .parse_expr()?),
         None => Ok(ast::Expr::value(ast::Value::Null)),
@@ -210,7 +210,7 @@ pub(crate) fn quoted(name: &str) -> ast::Ident {
 
 /// A minimal SELECT, the template for others: all optional clauses are empty.
 static TEMPLATE: LazyLock<Box<ast::Select>> = LazyLock::new(|| {
-    let parsed = Parser::parse_sql(&EngineDialect, "SELECT a FROM b");
+    let parsed = Parser::parse_sql(&EngineDialect::default(), "SELECT a FROM b");
     match parsed.ok().and_then(|mut all| all.pop()) {
         Some(ast::Statement::Query(query)) => match *query.body {
             ast::SetExpr::Select(select) => select,
