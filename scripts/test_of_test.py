@@ -21,7 +21,7 @@ from pathlib import Path
 
 SCRIPT = Path(__file__).parent / "test"
 COMMANDS = ["cargo", "rustup", "python3", "npm", "node", "apt-get", "sudo", "strace", "chromedriver"]
-SCRIPTS = ["need_libclang", "need_venv", "s3_server", "wasm_tree", "need_wasm"]
+SCRIPTS = ["need_libclang", "need_venv", "s3_server", "wasm_tree", "need_wasm", "fuzz"]
 REAL = ["bash", "env", "dirname", "mktemp", "rm", "uname", "cat", "sed", "tail", "tee", "awk", "grep", "mkdir", "cp"]
 STUB = """#!/bin/bash
 # The step is the last one that the run's output tells of, unless it has ended.
@@ -144,6 +144,7 @@ def misread_words(top: Path) -> list[str]:
     for words, steps in [
         (("layers",), ["layers"]),
         (("forma", "this"), ["format", "this script"]),
+        (("licences",), ["licences and versions"]),
         (("doc tests",), ["libclang", "doc tests"]),
         (("oracle of",), ["libclang", "Python environment", "DuckDB oracle of TPC-H"]),
     ]:
@@ -199,7 +200,7 @@ def main() -> int:
         found += misread_words(machine(Path(folder) / "top", set()))
     with tempfile.TemporaryDirectory() as folder:
         found += unlinted(Path(folder))
-    looked = f"{tried} failing calls, 3 runs without a test or a server, 5 with words, {len(PLANTED)} crates to lint"
+    looked = f"{tried} failing calls, 3 runs without a test or a server, 6 with words, {len(PLANTED)} crates to lint"
     print("\n".join(found + [f"{looked}; {len(found)} faults of the scripts"]))
     return 1 if found or tried < 40 else 0
 

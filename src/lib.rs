@@ -65,6 +65,13 @@ pub use upkeep::{
 
 pub use {arrow, datafusion, object_store};
 
+/// What is called with bytes and texts from a fuzzer; see `tests/fuzz`.
+#[cfg(all(fuzzing, feature = "vortex", not(target_arch = "wasm32")))]
+pub mod fuzzing {
+    pub use crate::sql::{insert, statements};
+    pub use crate::store::log_objects;
+}
+
 /// The examples of the README and of the chapters of `docs/`.
 #[cfg(all(doctest, feature = "vortex", not(target_arch = "wasm32")))]
 mod book {

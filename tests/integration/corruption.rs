@@ -157,6 +157,42 @@ async fn a_damaged_file_is_named_and_never_gives_a_wrong_row() {
     assert!(errors > 60, "{errors} errors");
 }
 
+/// Bytes that someone changed on purpose, so that the checksum is right.
+#[tokio::test]
+async fn a_changed_log_with_right_checksums_is_corrupt_or_another_log() {
+    let whole = database().await;
+    let log = whole.join("_log");
+    let mut corrupt = 0;
+    for name in [
+        "00000000000000000018.entry",
+        "00000000000000000016.checkpoint",
+    ] {
+        let bytes = std::fs::read(log.join(name)).unwrap();
+        let body = 48..bytes.len() - 8;
+        for at in body.clone().step_by(body.len() / 150 + 1) {
+            for value in [0, 0xff, bytes[at] ^ 1] {
+                let mut changed = bytes.clone();
+                changed[at] = value;
+                let checksum = xxhash_rust::xxh3::xxh3_64(&changed[..body.end]);
+                changed[body.end..].copy_from_slice(&checksum.to_le_bytes());
+                std::fs::write(log.join(name), changed).unwrap();
+                let engine = DataFusionEngine::with_storage(vortex(&whole));
+                let answer = match engine {
+                    Ok(engine) => engine.query("SELECT * FROM small").await.map(drop),
+                    Err(error) => Err(error),
+                };
+                match answer.map_err(|error| error.kind()) {
+                    Err(ErrorKind::Internal) => panic!("{name}: byte {at} as {value}"),
+                    Err(ErrorKind::Corrupt) => corrupt += 1,
+                    _ => {}
+                }
+            }
+        }
+        std::fs::write(log.join(name), bytes).unwrap();
+    }
+    assert!(corrupt > 100, "{corrupt} found");
+}
+
 #[tokio::test]
 async fn a_newer_format_is_refused_and_named() {
     let folder = database().await;

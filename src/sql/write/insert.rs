@@ -56,7 +56,11 @@ pub(crate) async fn effect(
     insert: &ast::Insert,
 ) -> Result<Effect, DfOlapError> {
     if with.is_none()
-        && let Some(literals) = fast_path::insert::literals(run, insert)
+        && let Some(literals) = fast_path::insert::literals(
+            insert,
+            |ident| run.normalize(ident),
+            run.context.params.as_ref(),
+        )
         && let Some(effect) = effect_of_literals(run, &literals).await?
     {
         return Ok(effect);

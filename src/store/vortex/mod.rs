@@ -18,6 +18,8 @@ mod decimals;
 mod expr;
 mod files;
 mod format;
+#[cfg(fuzzing)]
+mod fuzz;
 mod live_rows;
 mod lookup;
 mod read;
@@ -28,6 +30,8 @@ mod verify;
 mod versions;
 mod write;
 
+#[cfg(fuzzing)]
+pub use fuzz::log_objects;
 #[cfg(test)]
 pub(crate) use store::VortexStore;
 pub(crate) use store::open;

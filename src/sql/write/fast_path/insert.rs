@@ -23,7 +23,7 @@ use crate::sql::write::rows::shape;
 use crate::sql::write::target::default_keyword;
 
 /// The table, columns and literals of an INSERT.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Literals {
     pub table: String,
     /// Empty if the values are those of all columns.
@@ -34,7 +34,7 @@ pub(crate) struct Literals {
     pub cells: Vec<Option<Cell>>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Cell {
     Value(ScalarValue),
     /// A number that is not a 64-bit integer: its text, and the nearest double.
@@ -51,7 +51,11 @@ fn number_in(text: &str, double: &ScalarValue, data_type: &DataType) -> Option<S
 }
 
 /// The literals of an INSERT; `None` for any other form of INSERT.
-pub(crate) fn literals(run: &Run, insert: &ast::Insert) -> Option<Literals> {
+pub(crate) fn literals(
+    insert: &ast::Insert,
+    normalize: impl Fn(&ast::Ident) -> String,
+    params: Option<&ParamValues>,
+) -> Option<Literals> {
     let ast::Insert {
         insert_token: _,
         optimizer_hints: _,
@@ -90,11 +94,11 @@ pub(crate) fn literals(run: &Run, insert: &ast::Insert) -> Option<Literals> {
     let [part] = name.0.as_slice() else {
         return None;
     };
-    let name = run.normalize(part.as_ident()?);
+    let name = normalize(part.as_ident()?);
     let columns = columns
         .iter()
         .map(|column| match column.0.as_slice() {
-            [part] => Some(run.normalize(part.as_ident()?)),
+            [part] => Some(normalize(part.as_ident()?)),
             _ => None,
         })
         .collect::<Option<Vec<_>>>()?;
@@ -106,7 +110,7 @@ pub(crate) fn literals(run: &Run, insert: &ast::Insert) -> Option<Literals> {
     let cells = cells
         .map(|value| match default_keyword(value) {
             true => Some(None),
-            false => literal(value, run.context.params.as_ref()).map(Some),
+            false => literal(value, params).map(Some),
         })
         .collect::<Option<Vec<_>>>()?;
     Some(Literals {

@@ -10,12 +10,14 @@
 //! [`super::entry`] has the content of an entry, [`super::checkpoint`] that of a checkpoint.
 
 use std::collections::HashMap;
-use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, UInt64Array};
+use arrow::buffer::Buffer;
 use arrow::datatypes::{Field, Schema, SchemaRef, UInt64Type};
-use arrow::ipc::reader::StreamReader;
+use arrow::error::ArrowError;
+use arrow::ipc::reader::StreamDecoder;
 use bytes::{BufMut, Bytes, BytesMut};
 use datafusion::common::ScalarValue;
 use roaring::RoaringBitmap;
@@ -309,6 +311,26 @@ struct ReadShape {
     next_file: usize,
 }
 
+/// Reads an Arrow IPC stream. `StreamDecoder` allocates nothing for bytes that are not there; it panics at some damage
+/// that its checks do not find, which is an error as well.
+fn read_stream(bytes: &[u8]) -> Result<(SchemaRef, Vec<RecordBatch>), Damage> {
+    let read = || {
+        let (mut decoder, mut batches) = (StreamDecoder::new(), Vec::new());
+        let mut rest = Buffer::from(bytes);
+        while let Some(batch) = decoder.decode(&mut rest)? {
+            batches.push(batch);
+        }
+        decoder.finish()?;
+        Ok::<_, ArrowError>((decoder.schema(), batches))
+    };
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(Ok((Some(schema), batches))) => Ok((schema, batches)),
+        Ok(Ok((None, _))) => Err(damage("an Arrow stream in it has no schema")),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(damage("an Arrow stream in it cannot be read")),
+    }
+}
+
 /// Reads a body. Each part is validated before it is used.
 pub(crate) struct Decoder {
     blobs: Vec<Bytes>,
@@ -357,8 +379,7 @@ impl Decoder {
     }
 
     fn batches(&self, blob: Blob) -> Result<Vec<RecordBatch>, Damage> {
-        let reader = StreamReader::try_new(Cursor::new(self.blob(blob)?.as_ref()), None)?;
-        Ok(reader.collect::<Result<_, _>>()?)
+        Ok(read_stream(self.blob(blob)?)?.1)
     }
 
     pub fn rows(&self, blob: Blob) -> Result<RoaringBitmap, Damage> {
@@ -366,8 +387,7 @@ impl Decoder {
     }
 
     pub fn definition(&self, logged: LoggedDefinition) -> Result<TableDefinition, Damage> {
-        let bytes = self.blob(logged.schema)?;
-        let schema = StreamReader::try_new(Cursor::new(bytes.as_ref()), None)?.schema();
+        let (schema, _) = read_stream(self.blob(logged.schema)?)?;
         if schema.fields().len() != logged.columns.len() {
             return Err(damage("a table's columns do not fit its schema"));
         }
