@@ -96,6 +96,80 @@ async fn long_chains_and_deep_nesting_are_refused_before_anything_recurses() {
     works(&engine).await;
 }
 
+/// Nested calls and subqueries that the parser can read in two or three ways at each level.
+#[tokio::test]
+async fn a_text_that_can_be_read_in_many_ways_is_parsed_or_refused_soon() {
+    let engine = DataFusionEngine::new();
+    let nested = |before: &str, inner: &str, after: &str, levels: usize| {
+        format!(
+            "SELECT {}{inner}{}",
+            before.repeat(levels),
+            after.repeat(levels)
+        )
+    };
+    for (before, after) in [
+        ("CAST(", " AS INT)"),
+        ("TRY_CAST(", " AS INT)"),
+        ("CEIL(", ")"),
+        ("FLOOR(", ")"),
+        ("SUBSTRING(", ")"),
+        ("POSITION(", " IN 'a')"),
+        ("OVERLAY(", " PLACING 'a' FROM 1)"),
+        ("EXTRACT(day FROM ", ")"),
+        ("TRIM(BOTH ", " FROM 'a')"),
+        ("CASE WHEN ", " THEN 1 END"),
+        ("(x) -> (", ")"),
+        ("* FROM (", ")"),
+    ] {
+        // An error in the innermost call, found after all calls have begun.
+        let sql = nested(before, "1 2 3", after, 50);
+        let refused = kind(&engine, &sql).await;
+        assert!(
+            matches!(refused, ErrorKind::ResourcesExhausted | ErrorKind::Invalid),
+            "{refused:?}: {sql}"
+        );
+    }
+    for (inner, after) in [("a b c", "))"), ("t", ") x)"), ("", "")] {
+        let sql = format!(
+            "SELECT * FROM {}{inner}{}",
+            "((SELECT * FROM ".repeat(31),
+            after.repeat(31)
+        );
+        assert_eq!(
+            kind(&engine, &sql).await,
+            ErrorKind::ResourcesExhausted,
+            "{sql}"
+        );
+    }
+    // Without an error, and with parentheses as programs write them.
+    for sql in [
+        nested("CAST(", "1", " AS INT)", 60),
+        nested("POSITION('a' IN CAST(", "1", " AS TEXT))", 30),
+        format!(
+            "SELECT * FROM {}(SELECT 1){}",
+            "(".repeat(20),
+            ")".repeat(20)
+        ),
+        format!(
+            "SELECT count(*) FROM {}((SELECT 1 AS a) AS t0{}",
+            "(".repeat(20),
+            (1..=20)
+                .map(|n| format!(") CROSS JOIN ((SELECT 1 AS b) AS t{n})"))
+                .collect::<String>()
+                + ")"
+        ),
+        format!(
+            "SELECT * FROM {}(SELECT 1){}",
+            "((SELECT * FROM ".repeat(8),
+            ") x)".repeat(8)
+        ),
+    ] {
+        let answer = engine.query(&sql).await;
+        assert!(answer.is_ok(), "{sql}: {}", answer.unwrap_err());
+    }
+    works(&engine).await;
+}
+
 #[tokio::test]
 async fn chains_within_the_limits_run() {
     let engine = DataFusionEngine::new();
@@ -215,6 +289,10 @@ async fn functions_that_make_huge_values_are_refused() {
         "SELECT array_repeat(1, 2000000000)",
         "SELECT list_repeat(s, n) FROM n",
         "SELECT array_resize([1], 2000000000, 0)",
+        "SELECT array_resize(['x'], 1000, repeat('y', 1000000))",
+        "SELECT array_replace_all(array_repeat('x', 1000), 'x', repeat('y', 1000000))",
+        "SELECT to_char(now(), repeat('%c', 10000)) FROM range(8192)",
+        "SELECT array_to_string([range(1000)], repeat('y', 1000000))",
         "SELECT range(TIMESTAMP '2000-01-01', TIMESTAMP '2030-01-01', INTERVAL '1 nanosecond')",
         "SELECT replace(repeat('x', 1000000), 'x', repeat('y', 1000000))",
         "INSERT INTO n SELECT n, repeat(s, n) FROM n",

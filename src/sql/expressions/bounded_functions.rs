@@ -25,8 +25,8 @@ use datafusion::logical_expr::{
 
 use super::intervals::IntervalPlanner;
 use super::output_size::{
-    Estimate, joined, joined_with_separator, list_to_text, padded, ranged, refuse_over,
-    regexp_replaced, repeated, replaced,
+    Estimate, formatted, joined, joined_with_separator, list_to_text, padded, ranged, refuse_over,
+    regexp_replaced, repeated, replaced, resized, with_items_replaced,
 };
 use super::overflow::ConcatPlanner;
 use super::passthrough::passed;
@@ -36,7 +36,7 @@ use crate::error::DfOlapError;
 
 /// Wraps the functions that need a size limit, replaces `version`, and adds the planners for `||` and intervals.
 pub(crate) fn bound_functions(builder: &mut SessionStateBuilder) {
-    let estimates: [(&str, Estimate); 13] = [
+    let estimates: [(&str, Estimate); 17] = [
         ("repeat", repeated),
         ("lpad", padded),
         ("rpad", padded),
@@ -45,9 +45,13 @@ pub(crate) fn bound_functions(builder: &mut SessionStateBuilder) {
         ("range", ranged),
         ("generate_series", ranged),
         ("array_repeat", repeated),
-        ("array_resize", padded),
+        ("array_resize", resized),
+        ("array_replace", with_items_replaced),
+        ("array_replace_n", with_items_replaced),
+        ("array_replace_all", with_items_replaced),
         ("array_concat", joined),
         ("array_to_string", list_to_text),
+        ("to_char", formatted),
         ("concat", joined),
         ("concat_ws", joined_with_separator),
     ];

@@ -147,7 +147,49 @@ pub(crate) fn repeated(args: &[ColumnarValue], rows: usize) -> u64 {
     sum(rows, |row| what.bytes(row).max(8.0) * times(row).max(0.0))
 }
 
-/// The length in the second argument, in characters or items of four bytes each.
+/// The list in the first argument, lengthened to the second argument by the third.
+pub(crate) fn resized(args: &[ColumnarValue], rows: usize) -> u64 {
+    let Some((args, rows)) = args_of(args, rows) else {
+        return 0;
+    };
+    let [list, length, fill @ ..] = args.as_slice() else {
+        return 0;
+    };
+    let length = length.numbers();
+    sum(rows, |row| {
+        let fill = fill.first().map_or(0.0, |fill| fill.bytes(row));
+        list.bytes(row) + length(row).max(0.0) * fill.max(8.0)
+    })
+}
+
+/// The list in the first argument with the third argument in place of each item.
+pub(crate) fn with_items_replaced(args: &[ColumnarValue], rows: usize) -> u64 {
+    let Some((args, rows)) = args_of(args, rows) else {
+        return 0;
+    };
+    let [list, _, to, ..] = args.as_slice() else {
+        return 0;
+    };
+    sum(rows, |row| {
+        let items = list_length(&list.values, list.row(row));
+        list.bytes(row) + items * to.bytes(row)
+    })
+}
+
+/// The format in the second argument, filled in.
+pub(crate) fn formatted(args: &[ColumnarValue], rows: usize) -> u64 {
+    // The longest item of chrono's formats, `%+`, makes 35 bytes of two.
+    const GROWTH: f64 = 18.0;
+    let Some((args, rows)) = args_of(args, rows) else {
+        return 0;
+    };
+    let Some(format) = args.get(1) else {
+        return 0;
+    };
+    sum(rows, |row| format.bytes(row) * GROWTH)
+}
+
+/// The length in the second argument, in characters of four bytes each.
 pub(crate) fn padded(args: &[ColumnarValue], rows: usize) -> u64 {
     let Some((args, rows)) = args_of(args, rows) else {
         return 0;
@@ -255,7 +297,7 @@ pub(crate) fn list_to_text(args: &[ColumnarValue], rows: usize) -> u64 {
         return 0;
     };
     sum(rows, |row| {
-        let items = list_length(&list.values, list.row(row));
+        let items = leaves(&list.values, list.row(row));
         let null = null.first().map_or(0.0, |null| null.bytes(row));
         list.bytes(row) + items * (ITEM_BYTES + separator.bytes(row) + null)
     })
@@ -332,6 +374,23 @@ fn list_length(array: &ArrayRef, row: usize) -> f64 {
         _ => 1,
     };
     items as f64
+}
+
+/// How many items the list in a row has that are not lists themselves, through all levels.
+fn leaves(array: &ArrayRef, row: usize) -> f64 {
+    if array.is_null(row) {
+        return 1.0;
+    }
+    let items = match array.data_type() {
+        DataType::List(_) => array.as_list::<i32>().value(row),
+        DataType::LargeList(_) => array.as_list::<i64>().value(row),
+        DataType::FixedSizeList(..) => array.as_fixed_size_list().value(row),
+        _ => return 1.0,
+    };
+    match items.data_type().is_nested() {
+        true => (0..items.len()).map(|item| leaves(&items, item)).sum(),
+        false => items.len() as f64,
+    }
 }
 
 /// The approximate bytes of one value.
