@@ -8,9 +8,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, AsArray};
 use arrow::compute::kernels::numeric::neg;
-use arrow::datatypes::{DataType, Field, FieldRef, Schema};
+use arrow::datatypes::{
+    DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, Decimal128Type, Decimal256Type,
+    Field, FieldRef, Schema,
+};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
@@ -30,6 +33,7 @@ use super::decimal;
 use super::fallible::cannot_fail;
 use super::output_size::{joined, refuse_over};
 use super::rewrite::rewrite;
+use crate::error::DfOlapError;
 
 /// Checks constant arithmetic before the optimizer folds it: a constant that overflows is not folded, and fails only
 /// where it is evaluated.
@@ -80,7 +84,7 @@ fn is_arithmetic(expr: &Expr) -> bool {
     match expr {
         Expr::BinaryExpr(binary) => matches!(
             binary.op,
-            Operator::Plus | Operator::Minus | Operator::Multiply
+            Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide
         ),
         Expr::Negative(_) => true,
         _ => false,
@@ -113,7 +117,9 @@ fn check_one(
     Ok(match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             match (operand_type(&left, schema), operand_type(&right, schema)) {
-                (Some(made), Some(same)) if made.is_integer() && made == same => {
+                (Some(made), Some(same))
+                    if made.is_integer() && made == same && op != Operator::Divide =>
+                {
                     Transformed::yes(chained(*left, op, *right, Some(made)))
                 }
                 (Some(one), Some(other)) if is_decimal(&one) && is_decimal(&other) => {
@@ -146,7 +152,10 @@ fn operand_type(expr: &Expr, schema: &DFSchema) -> Option<DataType> {
 }
 
 fn is_decimal(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Decimal128(..))
+    matches!(
+        data_type,
+        DataType::Decimal128(..) | DataType::Decimal256(..)
+    )
 }
 
 /// `left op right` for decimals; extends the chain if `left` is one.
@@ -399,11 +408,31 @@ impl ScalarUDFImpl for Checked {
                     |left, ((op, made), right)| match decimal::arithmetic(&left, *op, &right, made)
                     {
                         Some(made) => Ok(ColumnarValue::Array(made)),
-                        None => evaluate(left, *op, right, rows),
+                        None => fitting(evaluate(left, *op, right, rows)?, made),
                     },
                 )
             }
         }
+    }
+}
+
+/// The result of an operator between decimals. Only a result of the greatest precision may have a digit too many, which
+/// Arrow's operators do not check: the precision of any other is large enough for all results.
+fn fitting(result: ColumnarValue, made: &DataType) -> Result<ColumnarValue> {
+    let fits = match made {
+        DataType::Decimal128(DECIMAL128_MAX_PRECISION, _) => result
+            .to_array(1)?
+            .as_primitive::<Decimal128Type>()
+            .validate_decimal_precision(DECIMAL128_MAX_PRECISION),
+        DataType::Decimal256(DECIMAL256_MAX_PRECISION, _) => result
+            .to_array(1)?
+            .as_primitive::<Decimal256Type>()
+            .validate_decimal_precision(DECIMAL256_MAX_PRECISION),
+        _ => Ok(()),
+    };
+    match fits {
+        Ok(()) => Ok(result),
+        Err(error) => Err(DfOlapError::Invalid(format!("overflow: {error}")).into()),
     }
 }
 
