@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use futures::stream;
 use rhei_datafusion::arrow::array::{
-    ArrayRef, DictionaryArray, Int32Array, Int64Array, LargeStringArray, RecordBatch, StringArray,
-    StringViewArray, new_null_array,
+    ArrayRef, Decimal128Array, Decimal256Array, DictionaryArray, Int32Array, Int64Array,
+    LargeStringArray, RecordBatch, StringArray, StringViewArray, new_null_array,
 };
-use rhei_datafusion::arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
+use rhei_datafusion::arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, i256};
 use rhei_datafusion::arrow::error::ArrowError;
 use rhei_datafusion::datafusion::error::DataFusionError;
 use rhei_datafusion::{DataFusionEngine, DfOlapError, ErrorKind, OlapEngine};
@@ -170,6 +170,42 @@ async fn a_null_where_none_may_be_is_refused() {
             .await
             .unwrap_err();
         assert!(error.to_string().contains("named.name"), "{store}: {error}");
+    }
+}
+
+/// Arrow lets a program build such arrays.
+#[tokio::test]
+async fn a_decimal_with_more_digits_than_its_column_is_refused() {
+    for (store, engine) in engines() {
+        run(
+            &engine,
+            "CREATE TABLE t (d DECIMAL(3, 1), w DECIMAL(50, 0))",
+        )
+        .await;
+        let narrow = |value: i128| {
+            let array = Decimal128Array::from(vec![None, Some(value)]);
+            Arc::new(array.with_precision_and_scale(3, 1).unwrap()) as ArrayRef
+        };
+        let wide = |digits: usize| {
+            let value = i256::from_string(&format!("1{}", "0".repeat(digits - 1))).unwrap();
+            let array = Decimal256Array::from(vec![Some(value), None]);
+            Arc::new(array.with_precision_and_scale(50, 0).unwrap()) as ArrayRef
+        };
+        for (d, w, column) in [(1000, 50, "t.d"), (-1000, 1, "t.d"), (999, 51, "t.w")] {
+            let rows = batch(vec![("d", narrow(d)), ("w", wide(w))]);
+            let error = engine.load_arrow("t", &[rows]).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{store}: {error}");
+            assert!(error.to_string().contains(column), "{store}: {error}");
+        }
+        let rows = batch(vec![("d", narrow(-999)), ("w", wide(50))]);
+        assert_eq!(engine.load_arrow("t", &[rows]).await.unwrap(), 2, "{store}");
+        assert_eq!(
+            crate::common::rows(&engine, "SELECT d FROM t WHERE d IS NOT NULL")
+                .await
+                .len(),
+            1,
+            "{store}"
+        );
     }
 }
 

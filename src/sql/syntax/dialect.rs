@@ -21,9 +21,9 @@ const READS_PER_TOKEN: usize = 8;
 
 /// The dialect of one SQL text.
 ///
-/// After an error in the arguments of CAST, CEIL, POSITION, SUBSTRING and the like, the parser reads the arguments again
-/// as those of an ordinary function, which takes exponential time where such calls are nested. So the dialect counts how
-/// often the parser begins to read an expression, and ends the parsing when it has read too many.
+/// After an error in the arguments of CAST, CEIL, POSITION, SUBSTRING and the like, the parser reads the arguments
+/// again as those of an ordinary function, which takes exponential time where such calls are nested. So the dialect
+/// counts how often the parser begins to read an expression, and ends the parsing when it has read too many.
 #[derive(Debug)]
 pub(crate) struct EngineDialect {
     reads_left: Cell<usize>,

@@ -1,10 +1,10 @@
-//! Shapes rows to a table's schema: casts, NOT NULL checks.
+//! Shapes rows to a table's schema: casts, checks of NOT NULL and of the digits of decimals.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::{CastOptions, can_cast_types, cast_with_options};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use arrow::util::display::FormatOptions;
 
@@ -26,6 +26,7 @@ pub(crate) fn shape(
         .map(|(column, array)| {
             check_nulls(table, column, array)?;
             if array.data_type() == column.field.data_type() {
+                check_digits(table, column, array)?;
                 Ok(Arc::clone(array))
             } else {
                 checked_cast(table, column, array)
@@ -50,6 +51,27 @@ fn check_nulls(table: &str, column: &Column, array: &ArrayRef) -> Result<(), DfO
     Ok(())
 }
 
+/// Refuses a decimal with more digits than its column has, which Arrow lets a program put into an array.
+fn check_digits(table: &str, column: &Column, array: &ArrayRef) -> Result<(), DfOlapError> {
+    let checked = match array.data_type() {
+        DataType::Decimal32(precision, _) => array
+            .as_primitive::<Decimal32Type>()
+            .validate_decimal_precision(*precision),
+        DataType::Decimal64(precision, _) => array
+            .as_primitive::<Decimal64Type>()
+            .validate_decimal_precision(*precision),
+        DataType::Decimal128(precision, _) => array
+            .as_primitive::<Decimal128Type>()
+            .validate_decimal_precision(*precision),
+        DataType::Decimal256(precision, _) => array
+            .as_primitive::<Decimal256Type>()
+            .validate_decimal_precision(*precision),
+        _ => Ok(()),
+    };
+    checked
+        .map_err(|error| DfOlapError::Invalid(format!("{table}.{}: {error}", column.field.name())))
+}
+
 fn checked_cast(table: &str, column: &Column, array: &ArrayRef) -> Result<ArrayRef, DfOlapError> {
     let options = CastOptions {
         safe: false,
@@ -70,7 +92,7 @@ fn checked_cast(table: &str, column: &Column, array: &ArrayRef) -> Result<ArrayR
 ///
 /// # Errors
 /// [`DfOlapError::SchemaMismatch`] for a column that the table does not have, that the data lacks, or that has another
-/// type; `Invalid` for a NULL in a NOT NULL column.
+/// type; `Invalid` for a NULL in a NOT NULL column, or a decimal with more digits than its column.
 pub(crate) fn conform(
     table: &str,
     definition: &TableDefinition,

@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::medium::{CreateError, Created, Medium};
+use super::medium::{CHECK_PREFIX, CreateError, Created, Medium};
 use super::spares::Spares;
 use crate::runtime::{self, blocking};
 use crate::store::disk::{Files, TEMP_PREFIX};
@@ -206,7 +206,9 @@ impl Medium for LocalMedium {
             .on_disk(|disk| disk.files.entries(&disk.folder))
             .await?;
         let left = found.into_iter().filter(|entry| {
-            entry.name.starts_with(TEMP_PREFIX) && !entry.is_folder && entry.modified < before
+            let name = &entry.name;
+            let is_temporary = name.starts_with(TEMP_PREFIX) || name.starts_with(CHECK_PREFIX);
+            is_temporary && !entry.is_folder && entry.modified < before
         });
         Ok(left.map(|entry| entry.name).collect())
     }

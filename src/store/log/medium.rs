@@ -53,10 +53,11 @@ pub(crate) trait Medium: Debug + Send + Sync {
     async fn remove(&self, name: &str) -> object_store::Result<()>;
 
     /// The names of temporary objects that a crash before a time left behind; no reader opens such objects.
-    async fn left_over(&self, _before: SystemTime) -> object_store::Result<Vec<String>> {
-        Ok(Vec::new())
-    }
+    async fn left_over(&self, before: SystemTime) -> object_store::Result<Vec<String>>;
 }
+
+/// The names of objects by which the log checks whether a store lets only one writer create an object.
+pub(super) const CHECK_PREFIX: &str = ".check-";
 
 /// Objects below a prefix of an object store. The store must not retry by itself: the log handles every unknown
 /// outcome.
@@ -123,6 +124,19 @@ impl Medium for ObjectMedium {
         let path = self.prefix.clone().join(name);
         self.store.put(&path, PutPayload::from(bytes)).await?;
         Ok(())
+    }
+
+    async fn left_over(&self, before: SystemTime) -> object_store::Result<Vec<String>> {
+        let objects = self.store.list(Some(&self.prefix));
+        objects
+            .try_filter_map(|meta| {
+                let name = meta.location.filename().map(str::to_string);
+                let name = name.filter(|name| name.starts_with(CHECK_PREFIX));
+                let is_old = SystemTime::from(meta.last_modified) < before;
+                async move { Ok(name.filter(|_| is_old)) }
+            })
+            .try_collect()
+            .await
     }
 
     async fn remove(&self, name: &str) -> object_store::Result<()> {

@@ -3,19 +3,19 @@
 //!
 //! # What is assumed of the medium
 //! - A1 `create` gives a name to exactly one caller. A medium of which that is not true is refused when a log is made.
-//! - A2 Whoever reads a name gets all of its bytes; what is not, the checksum finds.
-//! - A3 An answer may be lost, late or wrong in one way: `Exists` may be said of a name that this very call took, or
-//!   that no one has.
+//! - A2 A reader of a name gets all of its bytes; the checksum detects any difference.
+//! - A3 A response may be lost or late, or wrong in one way: `Exists` for a name that this very call took, or that is
+//!   free.
 //!
 //! # What is guaranteed
 //! - L1 Entry `n` never changes, and entry `n + 1` is created only by one who has read entry `n`.
-//! - L2 [`Log::append`] that answers `Won` created the entry, once, on stable storage; `Lost` that another has the
-//!   number and nothing of ours will ever have it; an error other than `CommitUnknown` that it was never created and
-//!   never will be.
+//! - L2 `Won` from [`Log::append`] means that this append created the entry, once, on stable storage; `Lost` that
+//!   another entry has the number and this entry never will; an error other than `CommitUnknown` that the entry was
+//!   never created and never will be.
 //! - L3 `CommitUnknown` is the answer only while the medium cannot be reached past the deadline; [`Log::settle`] then
 //!   tells.
-//! - L4 The head is found by what is there (a listing, then asking for one number after the other); the hint only says
-//!   where to begin to look.
+//! - L4 The head is found from the existing objects (a listing, then reading one number after the other); the hint only
+//!   says where to start.
 //!
 //! # How an unknown outcome is settled
 //! A put whose response was lost may still arrive, so a missing entry proves nothing. The same bytes are put again
@@ -46,7 +46,7 @@ pub(crate) use local::LocalMedium;
 pub(crate) use medium::CreateError;
 #[cfg(feature = "cloud-storage")]
 pub(crate) use medium::ObjectMedium;
-use medium::is_refusal;
+use medium::{CHECK_PREFIX, is_refusal};
 pub(crate) use medium::{Created, Medium};
 
 use crate::error::DfOlapError;
@@ -204,7 +204,7 @@ impl Log {
     /// Fails if more than one of many concurrent requests creates the same object.
     pub async fn check_race(&self) -> Result<(), DfOlapError> {
         const RACERS: usize = 32;
-        let name = format!(".check-{}", CommitId::fresh());
+        let name = format!("{CHECK_PREFIX}{}", CommitId::fresh());
         let racers = (0..RACERS).map(|racer| {
             let bytes = Bytes::from(racer.to_string());
             self.with_timeout(self.medium.create(&name, bytes))

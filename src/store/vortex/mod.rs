@@ -8,7 +8,7 @@
 //! # What is guaranteed
 //! - V1 A snapshot is what the entries up to its version say, and nothing else: no folder is listed to find data.
 //! - V2 A commit is one entry. Changes that wait at the same time share one, and succeed or fail each for itself.
-//! - V3 A commit that was begun is carried to its end in a task of its own, whatever becomes of who asked for it.
+//! - V3 A commit that was begun is carried to its end in a task of its own, even if the caller is dropped.
 //! - V4 While a commit's outcome is unknown, nothing else is committed: it is settled first.
 
 mod adopt;

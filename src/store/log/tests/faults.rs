@@ -163,6 +163,10 @@ impl Medium for Faulty {
         self.memory.replace(name, bytes).await
     }
 
+    async fn left_over(&self, _: SystemTime) -> object_store::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     async fn remove(&self, name: &str) -> object_store::Result<()> {
         self.memory.remove(name).await
     }

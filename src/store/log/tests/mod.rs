@@ -6,7 +6,7 @@ mod power;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -29,6 +29,25 @@ fn checkpoint(version: u64) -> Entry {
         kind: Kind::Checkpoint,
         ..entry(version, "state")
     }
+}
+
+#[cfg(feature = "cloud-storage")]
+#[tokio::test]
+async fn what_a_check_of_a_store_left_behind_is_found_by_its_age() {
+    use object_store::{ObjectStoreExt, memory::InMemory, path::Path};
+    let store = Arc::new(InMemory::new());
+    for name in [
+        "db/_log/.check-1",
+        "db/_log/00000000000000000000.entry",
+        "db/x",
+    ] {
+        store.put(&Path::from(name), "1".into()).await.unwrap();
+    }
+    let medium = ObjectMedium::new(store, Path::from("db/_log"));
+    let centuries = Duration::from_secs(10_000_000_000);
+    let left = async |before| medium.left_over(before).await.unwrap();
+    assert_eq!(left(SystemTime::UNIX_EPOCH + centuries).await, [".check-1"]);
+    assert!(left(SystemTime::UNIX_EPOCH).await.is_empty());
 }
 
 /// For a medium in memory, which responds at once: only a request without any response times out.
@@ -92,6 +111,10 @@ impl Medium for Memory {
     async fn replace(&self, name: &str, bytes: Bytes) -> object_store::Result<()> {
         self.objects.lock().insert(name.to_string(), bytes);
         Ok(())
+    }
+
+    async fn left_over(&self, _: SystemTime) -> object_store::Result<Vec<String>> {
+        Ok(Vec::new())
     }
 
     async fn remove(&self, name: &str) -> object_store::Result<()> {

@@ -10,14 +10,10 @@
 //! [`super::entry`] has the content of an entry, [`super::checkpoint`] that of a checkpoint.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, UInt64Array};
-use arrow::buffer::Buffer;
 use arrow::datatypes::{Field, Schema, SchemaRef, UInt64Type};
-use arrow::error::ArrowError;
-use arrow::ipc::reader::StreamDecoder;
 use bytes::{BufMut, Bytes, BytesMut};
 use datafusion::common::ScalarValue;
 use roaring::RoaringBitmap;
@@ -25,7 +21,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::ipc::Ipc;
+use super::ipc::{Ipc, read_stream};
 use crate::fragment::{Checksums, ColumnId, DataFile, Fragment, FragmentId, ValueRange};
 use crate::snapshot::{Column, RelationId, TableDefinition};
 
@@ -309,26 +305,6 @@ struct ReadShape {
     names: Arc<[String]>,
     ranges: Option<RecordBatch>,
     next_file: usize,
-}
-
-/// Reads an Arrow IPC stream. `StreamDecoder` allocates nothing for bytes that are not there; it panics at some damage
-/// that its checks do not find, which is an error as well.
-fn read_stream(bytes: &[u8]) -> Result<(SchemaRef, Vec<RecordBatch>), Damage> {
-    let read = || {
-        let (mut decoder, mut batches) = (StreamDecoder::new(), Vec::new());
-        let mut rest = Buffer::from(bytes);
-        while let Some(batch) = decoder.decode(&mut rest)? {
-            batches.push(batch);
-        }
-        decoder.finish()?;
-        Ok::<_, ArrowError>((decoder.schema(), batches))
-    };
-    match catch_unwind(AssertUnwindSafe(read)) {
-        Ok(Ok((Some(schema), batches))) => Ok((schema, batches)),
-        Ok(Ok((None, _))) => Err(damage("an Arrow stream in it has no schema")),
-        Ok(Err(error)) => Err(error.into()),
-        Err(_) => Err(damage("an Arrow stream in it cannot be read")),
-    }
 }
 
 /// Reads a body. Each part is validated before it is used.

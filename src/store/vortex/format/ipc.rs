@@ -1,11 +1,14 @@
 //! Rows and schemas as Arrow IPC streams, as bodies contain them.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::buffer::Buffer;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
+use arrow::ipc::reader::StreamDecoder;
 use arrow::ipc::writer::{
     DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions, StreamWriter,
     write_message,
@@ -100,4 +103,24 @@ fn with_dictionaries(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Vec<
         writer.write(batch)?;
     }
     writer.into_inner()
+}
+
+/// Reads an Arrow IPC stream. `StreamDecoder` allocates nothing for bytes that are not there; it panics at some damage
+/// that its checks do not find, which is an error as well.
+pub(super) fn read_stream(bytes: &[u8]) -> Result<(SchemaRef, Vec<RecordBatch>), ArrowError> {
+    let read = || {
+        let (mut decoder, mut batches) = (StreamDecoder::new(), Vec::new());
+        let mut rest = Buffer::from(bytes);
+        while let Some(batch) = decoder.decode(&mut rest)? {
+            batches.push(batch);
+        }
+        decoder.finish()?;
+        Ok::<_, ArrowError>((decoder.schema(), batches))
+    };
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(Ok((Some(schema), batches))) => Ok((schema, batches)),
+        Ok(Ok((None, _))) => Err(ArrowError::IpcError("it has no schema".into())),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(ArrowError::IpcError("it cannot be read".into())),
+    }
 }
