@@ -268,6 +268,10 @@ fn encode_ranges(shape: &FileGroup) -> Result<Option<RecordBatch>, Damage> {
             continue;
         };
         let data_type = known.min.data_type();
+        let ranges = ranges.iter();
+        let ranges: Vec<_> = ranges
+            .map(|range| range.filter(|range| range.min.data_type() == data_type))
+            .collect();
         let unknown = ScalarValue::try_from(&data_type)?;
         for (bound, what) in [(true, "min"), (false, "max")] {
             let values = ranges.iter().map(|range| match range {
@@ -465,6 +469,11 @@ fn ranges_of(shape: &ReadShape, file: usize) -> Result<Vec<Option<ValueRange>>, 
             .as_primitive_opt::<UInt64Type>()
             .ok_or_else(|| damage("a number of NULLs is no number"))?;
         if nulls.iter().nth(file).flatten().is_some() {
+            if min.data_type() != max.data_type() {
+                return Err(damage(
+                    "the minimum of a column has another type than its maximum",
+                ));
+            }
             *range = Some(ValueRange {
                 min: ScalarValue::try_from_array(min, file)?,
                 max: ScalarValue::try_from_array(max, file)?,
