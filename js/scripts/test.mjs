@@ -105,6 +105,19 @@ await step("claims in Node.js", () => {
   execFileSync("node", ["exits.mjs"], { cwd: folder, timeout: 120_000, stdio: "inherit" });
 });
 
+await step("examples", () => {
+  const examples = readdirSync(join(root, "examples"));
+  const folder = project(
+    "examples",
+    [],
+    examples.map((name) => `../examples/${name}`),
+  );
+  for (const name of examples) {
+    console.log(`${name}:`);
+    run("node", [name], folder);
+  }
+});
+
 /** Waits for a page to report in its title that it is done, and checks its failures. */
 async function verdict(folder, path = "/", policy) {
   const server = await serve(folder, policy);

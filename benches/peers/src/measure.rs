@@ -192,3 +192,47 @@ pub fn expect(what: &str, subject: &str, expected: usize, found: usize) -> Resul
     }
     Err(format!("{subject}: {found} {what}, {expected} expected").into())
 }
+
+/// Implements [`Queries`] and [`Engine`] for a wrapper of a `DataFusionEngine`: two versions of one crate have the same
+/// calls on different types, which are those that the caller's file imports.
+macro_rules! engine {
+    ($engine:ident) => {
+        impl Queries for $engine {
+            async fn drain(&self, sql: &str) -> Result<usize, Failure> {
+                let rows = self.0.query_stream(sql).await?;
+                rows.try_fold(0, |sum, batch| future::ready(Ok(sum + batch.num_rows())))
+                    .await
+            }
+        }
+
+        impl Engine for $engine {
+            type Batch = RecordBatch;
+            type Rows = RecordBatchBoxStream;
+
+            async fn create(&self, name: &str) -> Result<(), Failure> {
+                Ok(self
+                    .0
+                    .create_table(name, &schema(), &["id".to_string()])
+                    .await?)
+            }
+
+            async fn append(&self, table: &str, batches: &[RecordBatch]) -> Result<u64, Failure> {
+                Ok(self.0.load_arrow(table, batches).await?)
+            }
+
+            async fn execute(&self, sql: &str) -> Result<u64, Failure> {
+                Ok(self.0.execute(sql).await?)
+            }
+
+            async fn first_batch(
+                &self,
+                sql: &str,
+            ) -> Result<(usize, RecordBatchBoxStream), Failure> {
+                let mut rows = self.0.query_stream(sql).await?;
+                let first = rows.next().await.ok_or("no batch")??;
+                Ok((first.num_rows(), rows))
+            }
+        }
+    };
+}
+pub(crate) use engine;

@@ -11,7 +11,7 @@ use ::rhei_core::{OlapEngine, RecordBatchBoxStream};
 use futures::{StreamExt, TryStreamExt, future};
 
 use crate::data::arrow_58::schema;
-use crate::measure::{Engine, Failure, Queries};
+use crate::measure::{Engine, Failure, Queries, engine};
 
 #[derive(Default)]
 pub struct Public(pub DataFusionEngine);
@@ -26,36 +26,4 @@ impl Public {
     }
 }
 
-impl Queries for Public {
-    async fn drain(&self, sql: &str) -> Result<usize, Failure> {
-        let rows = self.0.query_stream(sql).await?;
-        rows.try_fold(0, |sum, batch| future::ready(Ok(sum + batch.num_rows())))
-            .await
-    }
-}
-
-impl Engine for Public {
-    type Batch = RecordBatch;
-    type Rows = RecordBatchBoxStream;
-
-    async fn create(&self, name: &str) -> Result<(), Failure> {
-        Ok(self
-            .0
-            .create_table(name, &schema(), &["id".to_string()])
-            .await?)
-    }
-
-    async fn append(&self, table: &str, batches: &[RecordBatch]) -> Result<u64, Failure> {
-        Ok(self.0.load_arrow(table, batches).await?)
-    }
-
-    async fn execute(&self, sql: &str) -> Result<u64, Failure> {
-        Ok(self.0.execute(sql).await?)
-    }
-
-    async fn first_batch(&self, sql: &str) -> Result<(usize, RecordBatchBoxStream), Failure> {
-        let mut rows = self.0.query_stream(sql).await?;
-        let first = rows.next().await.ok_or("no batch")??;
-        Ok((first.num_rows(), rows))
-    }
-}
+engine!(Public);
