@@ -16,6 +16,7 @@ use datafusion::sql::sqlparser::ast::{
 use crate::sql::syntax::ignored_names::{END, apart, name_unread};
 use crate::sql::syntax::named_casts::{NamedCasts, NamedKeys, has_keys_of_one_name};
 use crate::sql::syntax::selects::all_selects;
+use crate::sql::syntax::sorted_inputs::name_sorted;
 
 /// Whether an error of DataFusion is about a duplicate name.
 pub(super) fn is_about_names(error: &DataFusionError) -> bool {
@@ -35,9 +36,15 @@ pub(super) fn plan_with_unique_names(
     query: &Query,
     plan: &dyn Fn(Query) -> Result<LogicalPlan>,
 ) -> Option<LogicalPlan> {
+    let mut sorted = query.clone();
+    if name_sorted(&mut sorted, true)
+        && let Ok(planned) = plan(sorted.clone())
+    {
+        return Some(planned);
+    }
     let apart = |query: &Query| plan(with_unique_names(query, plan)?).ok();
-    apart(query).or_else(|| {
-        let named = with_names_within(query, plan);
+    apart(&sorted).or_else(|| {
+        let named = with_names_within(&sorted, plan);
         plan(named.clone()).ok().or_else(|| apart(&named))
     })
 }
@@ -51,6 +58,7 @@ pub(super) fn with_names_within(
     let mut named = query.clone();
     name_unread(&mut named);
     name_casts(&mut named, true, plan);
+    name_sorted(&mut named, false);
     named
 }
 

@@ -12,6 +12,7 @@ mod parameters;
 pub(crate) mod parse;
 mod row_values;
 pub(crate) mod selects;
+pub(crate) mod sorted_inputs;
 pub(crate) mod sql_text;
 mod struct_types;
 mod unsupported;

@@ -1,0 +1,178 @@
+//! ORDER BY an input column that has the name of an output column: `SELECT upper(t.a) AS a FROM t ORDER BY t.a`.
+//!
+//! DataFusion adds the input column to the SELECT list to sort by it, and refuses the list because it has the name
+//! twice. So the output column gets a unique name. A query around a derived table or a CTE gives the column its name
+//! back; the columns of other subqueries need no names, and those of a result are renamed when it is complete.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    Expr, Ident, OrderByKind, Query, SelectItem, SetExpr, TableFactor, VisitMut, VisitorMut,
+};
+use datafusion::sql::sqlparser::parser::Parser;
+
+use super::dialect::EngineDialect;
+use super::ignored_names::{END, apart};
+use super::selects::all_selects;
+
+/// Gives such output columns unique names, in the query and in its subqueries; true if there are any. The outermost
+/// query gets its names back unless `is_result`.
+pub(crate) fn name_sorted(query: &mut Query, is_result: bool) -> bool {
+    let mut names = SortedInputs {
+        found: false,
+        queries: 0,
+        is_result,
+    };
+    let _ = query.visit(&mut names);
+    if names.found && !is_result {
+        give_back(query);
+    }
+    names.found
+}
+
+struct SortedInputs {
+    found: bool,
+    /// How many queries enclose this place.
+    queries: usize,
+    is_result: bool,
+}
+
+impl VisitorMut for SortedInputs {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.queries += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        self.queries -= 1;
+        let is_read = self.queries > 0 || !self.is_result;
+        let ctes = query.with.iter_mut().flat_map(|with| &mut with.cte_tables);
+        ctes.for_each(|cte| give_back(&mut cte.query));
+        self.found |= name_outputs(query, is_read).is_some();
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Derived { subquery, .. } = table {
+            give_back(subquery);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Gives the output columns of one query, without its subqueries, unique names; `None` if no column needs one.
+/// `is_read`: a query around it may read the columns by their names.
+fn name_outputs(query: &mut Query, is_read: bool) -> Option<()> {
+    let SetExpr::Select(select) = query.body.as_mut() else {
+        return None;
+    };
+    let OrderByKind::Expressions(keys) = &mut query.order_by.as_mut()?.kind else {
+        return None;
+    };
+    let mut inputs = Inputs::default();
+    let _ = keys.visit(&mut inputs);
+    // A column without a visible name could not be given back.
+    if is_read && !select.projection.iter().all(|item| name(item).is_some()) {
+        return None;
+    }
+    let mut renamed = Renamed::default();
+    for (number, item) in select.projection.iter_mut().enumerate() {
+        if let SelectItem::ExprWithAlias { alias, .. } = item
+            && inputs.names.iter().any(|name| is_same(name, alias))
+        {
+            let unique = apart(&alias.value, number);
+            renamed
+                .names
+                .push((std::mem::replace(alias, unique.clone()), unique));
+        }
+    }
+    let _ = keys.visit(&mut renamed);
+    (!renamed.names.is_empty()).then_some(())
+}
+
+fn is_same(one: &Ident, other: &Ident) -> bool {
+    one.value.eq_ignore_ascii_case(&other.value)
+}
+
+/// The last parts of qualified names.
+#[derive(Default)]
+struct Inputs {
+    names: Vec<Ident>,
+}
+
+impl VisitorMut for Inputs {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::CompoundIdentifier(parts) = expr {
+            self.names.extend(parts.last().cloned());
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Replaces names of output columns by their unique names.
+#[derive(Default)]
+struct Renamed {
+    names: Vec<(Ident, Ident)>,
+}
+
+impl VisitorMut for Renamed {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Identifier(ident) = expr
+            && let Some((_, unique)) = self.names.iter().find(|(name, _)| is_same(name, ident))
+        {
+            *ident = unique.clone();
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The name of an item's column, if the item shows it.
+fn name(item: &SelectItem) -> Option<Ident> {
+    match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(alias.clone()),
+        SelectItem::UnnamedExpr(Expr::Identifier(ident)) => Some(ident.clone()),
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => parts.last().cloned(),
+        _ => None,
+    }
+}
+
+/// Puts a query around `query` in which columns with unique names have their own names.
+fn give_back(query: &mut Query) {
+    let Some(select) = all_selects(&mut query.body).into_iter().next() else {
+        return;
+    };
+    let names: Option<Vec<_>> = select.projection.iter().map(name).collect();
+    let is_unique = |name: &Ident| name.value.contains(END);
+    let Some(names) = names.filter(|names| names.iter().any(is_unique)) else {
+        return;
+    };
+    let dialect = EngineDialect::default();
+    let parser = Parser::new(&dialect).try_with_sql("SELECT 1 FROM (SELECT 1) AS __sorted");
+    let Ok(mut outer) = parser.and_then(|mut parser| parser.parse_query()) else {
+        return;
+    };
+    let items = names
+        .into_iter()
+        .map(|name| match name.value.split_once(END) {
+            None => SelectItem::UnnamedExpr(Expr::Identifier(name)),
+            Some((own, _)) => SelectItem::ExprWithAlias {
+                alias: Ident::with_quote('"', own),
+                expr: Expr::Identifier(name),
+            },
+        });
+    let items = items.collect();
+    if let SetExpr::Select(select) = outer.body.as_mut()
+        && let Some(TableFactor::Derived { subquery, .. }) =
+            select.from.first_mut().map(|from| &mut from.relation)
+    {
+        select.projection = items;
+        std::mem::swap(subquery.as_mut(), query);
+        *query = *outer;
+    }
+}
