@@ -166,11 +166,13 @@ impl Next<'_> {
                 id,
                 definition,
             } => {
+                self.unused(*id)?;
                 self.claim(name, *id)?;
                 let table = Table::empty(*id, Arc::clone(definition), self.version);
                 self.snapshot.tables.insert(*id, Arc::new(table));
             }
             Action::CreateView { name, view } => {
+                self.unused(view.id)?;
                 self.claim(name, view.id)?;
                 Arc::make_mut(&mut self.snapshot.views).insert(view.id, Arc::clone(view));
             }
@@ -268,6 +270,16 @@ impl Next<'_> {
             .get_mut(&id)
             .map(Arc::make_mut)
             .ok_or(Conflict("the table was dropped"))
+    }
+
+    /// Fails if a table or view has the id, which only a damaged log asks for.
+    fn unused(&self, id: RelationId) -> Result<(), Conflict> {
+        let is_used =
+            self.snapshot.tables.contains_key(&id) || self.snapshot.views.contains_key(&id);
+        match is_used {
+            true => Err(Conflict("the id was taken")),
+            false => Ok(()),
+        }
     }
 
     fn claim(&mut self, name: &str, id: RelationId) -> Result<(), Conflict> {
