@@ -237,6 +237,7 @@ impl From<DataFusionError> for DfOlapError {
                 Ok(ours) => *ours,
                 Err(inner) => Self::DataFusion(DataFusionError::External(inner)),
             },
+            DataFusionError::Context(context, inner) if is_rule(&context) => Self::from(*inner),
             DataFusionError::Context(context, inner) => match Self::from(*inner) {
                 Self::DataFusion(inner) => {
                     Self::DataFusion(DataFusionError::Context(context, Box::new(inner)))
@@ -264,6 +265,12 @@ impl From<DataFusionError> for DfOlapError {
             other => Self::DataFusion(other),
         }
     }
+}
+
+/// Whether the context of a DataFusion error is the name of the rule that failed, which tells the caller nothing.
+fn is_rule(context: &str) -> bool {
+    context.starts_with("Optimizer rule '")
+        || context.chars().all(|c| c.is_ascii_lowercase() || c == '_')
 }
 
 /// Unwraps an error of this crate from an error of Arrow, or wraps the latter.
@@ -428,7 +435,7 @@ mod tests {
         ] {
             let error = DataFusionError::Internal(text.to_string());
             assert!(error.to_string().contains("issue tracker"));
-            let error = DataFusionError::Context("type_coercion".into(), Box::new(error));
+            let error = DataFusionError::Context("while planning".into(), Box::new(error));
             let error = DfOlapError::from(error);
             assert_eq!(error.kind(), kind);
             let text = error.to_string();

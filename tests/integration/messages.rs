@@ -136,6 +136,42 @@ async fn an_unknown_table_is_told_as_not_found_without_the_word_column() {
 }
 
 #[tokio::test]
+async fn the_messages_in_the_documentation_are_those_of_the_engine() {
+    let page = include_str!("../../docs/errors.md");
+    let cells = |line: &'static str| -> Option<[&'static str; 3]> {
+        let line = line.strip_prefix("| `")?.strip_suffix(" |")?;
+        let (sql, rest) = line.split_once("` | `")?;
+        let (kind, message) = rest.split_once("` | ")?;
+        Some([sql, kind, message])
+    };
+    for (store, engine) in engines() {
+        table(&engine).await;
+        let mut wrong = Vec::new();
+        let mut count = 0;
+        for [sql, kind, message] in page.lines().filter_map(cells) {
+            count += 1;
+            let error = refused(&engine, sql).await;
+            let text = error.to_string();
+            let mut rest = text.as_str();
+            let is_there = message
+                .split('…')
+                .all(|part| match rest.split_once(part.trim()) {
+                    Some((_, after)) => {
+                        rest = after;
+                        true
+                    }
+                    None => false,
+                });
+            if !is_there || error.kind().code() != kind || text.contains("caused by") {
+                wrong.push(format!("{sql}\n  {kind}: {message}\n  {error:?}\n  {text}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{store}:\n{}", wrong.join("\n"));
+        assert!(count >= 25, "{count} messages");
+    }
+}
+
+#[tokio::test]
 async fn an_error_names_the_value_or_the_place() {
     for (store, engine) in engines() {
         table(&engine).await;
