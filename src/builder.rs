@@ -155,6 +155,7 @@ impl EngineBuilder {
     /// The maximum length of an SQL text, in bytes. Default: 64 MiB.
     pub fn max_sql_bytes(mut self, bytes: usize) -> Self {
         self.limits.text.text_bytes = bytes;
+        self.limits.text.words = self.limits.text.words.max(bytes / 32);
         self
     }
 
@@ -276,7 +277,7 @@ impl EngineBuilder {
             None => Arc::new(MemoryStore::default()),
             Some(location) => store::open(&location, &self.vortex, &self.object_stores, runtime)?,
         };
-        let executor = Executor::new(session, store);
+        let executor = Arc::new(Executor::new(session, store));
         Ok(DataFusionEngine::from_parts(self.storage, executor))
     }
 }

@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use datafusion::common::ParamValues;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionContext;
+use futures::future::BoxFuture;
 use futures::{FutureExt, TryStreamExt, future};
 use parking_lot::{Mutex, RwLock};
 
@@ -22,6 +23,7 @@ use crate::error::{DfOlapError, unsupported};
 use crate::gates::Gates;
 use crate::options::StatementOptions;
 use crate::outcome::Outcome;
+use crate::runtime;
 use crate::snapshot::Snapshot;
 use crate::sql::{
     Created, Effect, Limited, Literals, Prepared, Run, Session, SnapshotCatalog, SnapshotStream,
@@ -32,6 +34,9 @@ use crate::store::Store;
 use crate::upkeep::At;
 
 pub(crate) use calls::EngineCalls;
+
+/// A text of this length or more is parsed and planned on a thread of the engine.
+const LONG_TEXT_BYTES: usize = 64 << 10;
 
 #[derive(Debug)]
 pub(crate) struct Executor {
@@ -78,47 +83,75 @@ impl Executor {
 
     /// Runs the one query of a text on an earlier snapshot.
     async fn run_at(
-        &self,
+        self: &Arc<Self>,
         sql: &str,
         at: At,
         options: StatementOptions,
     ) -> Result<Outcome, DfOlapError> {
-        let call = CallContext::new(self.session(), sql, options);
-        let mut limited = Limited::new(&call.stop, call.is_long);
-        let work = async {
-            let statement = parse_one(sql, &call.session.limits)?;
-            if !matches!(statement, Statement::Query(_) | Statement::Explain(..)) {
-                return Err(DfOlapError::Invalid(
-                    "only a query can be run on an earlier version".into(),
-                ));
+        let work = self.run_text(sql, options, move |executor, call, sql| {
+            async move {
+                let statement = parse_one(sql, &call.session.limits)?;
+                if !matches!(statement, Statement::Query(_) | Statement::Explain(..)) {
+                    return Err(DfOlapError::Invalid(
+                        "only a query can be run on an earlier version".into(),
+                    ));
+                }
+                let snapshot = executor.store.snapshot_at(at).await?;
+                let (rows, snapshot) = executor.read(call, &statement, snapshot).await?;
+                Ok(Started::Rows(rows, snapshot))
             }
-            let snapshot = self.store.snapshot_at(at).await?;
-            self.read(&call, &statement, snapshot).await
-        };
-        let (rows, snapshot) = limited.run(work.boxed()).await?;
-        Ok(Outcome::Rows(SnapshotStream::new(rows, snapshot, limited)))
+            .boxed()
+        });
+        let (started, limited) = work.await?;
+        Ok(started.outcome(limited))
     }
 
     /// Runs the one statement of a text.
-    async fn run_one(&self, sql: &str, options: StatementOptions) -> Result<Outcome, DfOlapError> {
+    async fn run_one(
+        self: &Arc<Self>,
+        sql: &str,
+        options: StatementOptions,
+    ) -> Result<Outcome, DfOlapError> {
+        let work = self.run_text(sql, options, |executor, call, sql| {
+            async move {
+                if let Some(literals) = read_literals(sql, &call.session)
+                    && !call.session.externals.contains_key(&literals.table)
+                {
+                    return executor.insert_literals(call, &literals, sql).await;
+                }
+                let statement = parse_one(sql, &call.session.limits)?;
+                executor.run_statement(call, statement).await
+            }
+            .boxed()
+        });
+        let (started, limited) = work.await?;
+        Ok(started.outcome(limited))
+    }
+
+    /// Runs the work of a text within the timeout of its statement. The parser and the planner do not pause, so a long
+    /// text has a thread of the engine, and the caller waits.
+    async fn run_text<T: Send + 'static>(
+        self: &Arc<Self>,
+        sql: &str,
+        options: StatementOptions,
+        work: impl for<'a> FnOnce(
+            &'a Self,
+            &'a CallContext,
+            &'a str,
+        ) -> BoxFuture<'a, Result<T, DfOlapError>>
+        + Send
+        + 'static,
+    ) -> Result<(T, Limited), DfOlapError> {
         let call = CallContext::new(self.session(), sql, options);
         let mut limited = Limited::new(&call.stop, call.is_long);
-        let work = async {
-            if let Some(literals) = read_literals(sql, &call.session)
-                && !call.session.externals.contains_key(&literals.table)
-            {
-                return self.insert_literals(&call, &literals, sql).await;
-            }
-            let statement = parse_one(sql, &call.session.limits)?;
-            self.run_statement(&call, statement).await
+        let done = if sql.len() < LONG_TEXT_BYTES {
+            limited.run(work(self, &call, sql)).await?
+        } else {
+            let (executor, call, sql) = (Arc::clone(self), call.clone(), sql.to_string());
+            let elsewhere = async move { work(&executor, &call, &sql).await };
+            limited.run(runtime::on_lane(elsewhere)).await?
         };
-        let started = limited.run(work.boxed()).await?;
-        Ok(match started {
-            Started::Rows(rows, snapshot) => {
-                Outcome::Rows(SnapshotStream::new(rows, snapshot, limited))
-            }
-            Started::Done(outcome) => outcome,
-        })
+        Ok((done, limited))
     }
 
     /// Runs an INSERT of literals without a plan or, if it needs a plan, parses and plans its text on the same
@@ -156,22 +189,21 @@ impl Executor {
 
     /// Runs all statements of a text as one change. Returns the rows that each affected.
     async fn run_batch(
-        &self,
+        self: &Arc<Self>,
         sql: &str,
         options: StatementOptions,
     ) -> Result<Vec<u64>, DfOlapError> {
-        let call = CallContext::new(self.session(), sql, options);
-        let mut limited = Limited::new(&call.stop, call.is_long);
-        let work = async {
-            let statements = parse(sql, &call.session.limits)?;
-            let (_, counts) = self
-                .commit(&names_written(&statements), call.stop.latch(), |base| {
-                    self.batch_effect(&call, &statements, base).boxed()
-                })
-                .await?;
-            Ok(counts)
-        };
-        limited.run(work.boxed()).await
+        let work = self.run_text(sql, options, |executor, call, sql| {
+            async move {
+                let statements = parse(sql, &call.session.limits)?;
+                let names = names_written(&statements);
+                let effect = |base| executor.batch_effect(call, &statements, base).boxed();
+                let (_, counts) = executor.commit(&names, call.stop.latch(), effect).await?;
+                Ok(counts)
+            }
+            .boxed()
+        });
+        Ok(work.await?.0)
     }
 
     /// Commits the table change that `plan` computes; after a conflict `plan` runs again on the newer snapshot.
@@ -443,6 +475,15 @@ enum Started {
 }
 
 impl Started {
+    fn outcome(self, limited: Limited) -> Outcome {
+        match self {
+            Self::Rows(rows, snapshot) => {
+                Outcome::Rows(SnapshotStream::new(rows, snapshot, limited))
+            }
+            Self::Done(outcome) => outcome,
+        }
+    }
+
     fn done() -> Self {
         Self::Done(Outcome::Done {
             rows: 0,

@@ -119,7 +119,7 @@ pub(crate) trait EngineCalls: Debug + Send + Sync {
 }
 
 #[async_trait]
-impl EngineCalls for Executor {
+impl EngineCalls for Arc<Executor> {
     async fn snapshot(&self) -> Result<Arc<Snapshot>, DfOlapError> {
         self.store.snapshot().await
     }

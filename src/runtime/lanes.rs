@@ -239,6 +239,21 @@ pub(crate) async fn on_worker(
     )))
 }
 
+/// Runs `work` on a lane. `work` stops at its next pause after the returned future is dropped.
+pub(crate) async fn on_lane<T: Send + 'static>(
+    work: impl Future<Output = Result<T, DfOlapError>> + Send + 'static,
+) -> Result<T, DfOlapError> {
+    let (answer, answered) = oneshot::channel();
+    let work = AssertUnwindSafe(work).catch_unwind();
+    let task = start(async move {
+        let done = work.await;
+        let _ = answer.send(done.unwrap_or_else(|panic| Err(panicked(panic.as_ref()))));
+    })?;
+    let answer = answered.await;
+    drop(task);
+    answer.unwrap_or_else(|_| Err(abandoned()))
+}
+
 fn abandoned() -> DfOlapError {
     DfOlapError::Other("the thread of a statement ended before it".to_string())
 }

@@ -14,7 +14,7 @@ mod wasm;
 #[cfg(all(feature = "cloud-storage", not(target_arch = "wasm32")))]
 pub(crate) use lanes::connections;
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use lanes::on_worker;
+pub(crate) use lanes::{on_lane, on_worker};
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use native::{
     HAS_DISK, Instant, PLAN_LEVELS, QUERY_LEVELS, check_room, default_memory_limit_bytes, now,
@@ -27,7 +27,7 @@ pub use wasm::drive;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use wasm::{
     HAS_DISK, Instant, PLAN_LEVELS, QUERY_LEVELS, check_room, default_memory_limit_bytes, now,
-    on_own_stack, on_worker, sleep, with_deep_stack,
+    on_lane, on_own_stack, on_worker, sleep, with_deep_stack,
 };
 #[cfg(all(target_arch = "wasm32", feature = "javascript"))]
 pub(crate) use wasm::{HEAP, Slice, Slices};

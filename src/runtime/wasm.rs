@@ -378,6 +378,13 @@ pub(crate) fn default_memory_limit_bytes() -> usize {
 /// Whether statements can spill to a disk.
 pub(crate) const HAS_DISK: bool = false;
 
+/// Runs `work` on the only thread.
+pub(crate) async fn on_lane<T>(
+    work: impl Future<Output = Result<T, DfOlapError>>,
+) -> Result<T, DfOlapError> {
+    work.await
+}
+
 /// Opens a stream on the only thread.
 pub(crate) async fn on_worker(
     open: impl Future<Output = Result<SendableRecordBatchStream, DfOlapError>>,

@@ -67,7 +67,7 @@ fn open(disk: &Arc<SimulatedDisk>, durability: Durability) -> DataFusionEngine {
     let url = "/db".to_string();
     DataFusionEngine::from_parts(
         StorageMode::Vortex { url },
-        Executor::new(session, Arc::new(store)),
+        Arc::new(Executor::new(session, Arc::new(store))),
     )
 }
 

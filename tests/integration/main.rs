@@ -57,5 +57,6 @@ mod stops;
 mod streaming;
 mod syscalls;
 mod tables;
+mod texts;
 mod tpch;
 mod traps;

@@ -25,6 +25,8 @@ use crate::error::DfOlapError;
 pub(crate) struct TextLimits {
     /// The maximum length of a text, in bytes.
     pub text_bytes: usize,
+    /// The maximum number of words, symbols and spaces.
+    pub words: usize,
     /// The maximum number of operators and postfixes between two commas or clauses, and of joined tables or combined
     /// queries.
     pub chain: usize,
@@ -36,6 +38,7 @@ impl Default for TextLimits {
     fn default() -> Self {
         Self {
             text_bytes: 64 << 20,
+            words: 2_000_000,
             chain: 1_000,
             depth: 64,
         }
@@ -129,6 +132,12 @@ fn tokens(sql: &str, limits: &TextLimits) -> Result<Vec<TokenWithSpan>, DfOlapEr
             limits.text_bytes
         )));
     }
+    if sql.len() > limits.words && words(sql) > limits.words {
+        return Err(DfOlapError::ResourcesExhausted(format!(
+            "the SQL text has more than {} words and symbols; load data with load_arrow, or by INSERT of plain literals",
+            limits.words
+        )));
+    }
     let tokens = Tokenizer::new(&EngineDialect::default(), sql)
         .tokenize_with_location()
         .map_err(|error| DfOlapError::Invalid(format!("SQL error: {error}")))?;
@@ -197,6 +206,28 @@ fn tokens(sql: &str, limits: &TextLimits) -> Result<Vec<TokenWithSpan>, DfOlapEr
         }
     }
     Ok(tokens)
+}
+
+/// How many tokens a text has at most, without the memory that tokens take.
+fn words(sql: &str) -> usize {
+    // Where it is not plain which quote begins a text, the words of quoted texts count as well.
+    let is_plain = !sql.contains(['\\', '$', '`']) && !sql.contains("--") && !sql.contains("/*");
+    let (mut count, mut in_word, mut quote) = (0, false, None);
+    for byte in sql.bytes() {
+        if quote.is_some() {
+            if quote == Some(byte) {
+                quote = None;
+            }
+            continue;
+        }
+        let is_part = byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii();
+        count += usize::from(!(is_part && in_word));
+        in_word = is_part;
+        if is_plain && matches!(byte, b'\'' | b'"') {
+            quote = Some(byte);
+        }
+    }
+    count
 }
 
 /// Counters for one level of parentheses.

@@ -1,0 +1,198 @@
+//! SQL texts that take long to parse or to plan.
+
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex};
+use std::thread::ThreadId;
+
+use rhei_datafusion::arrow::datatypes::DataType;
+use rhei_datafusion::datafusion::common::{Result, ScalarValue};
+use rhei_datafusion::datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+use rhei_datafusion::{DataFusionEngine, ErrorKind, OlapEngine};
+
+use crate::common::{kind, number, run};
+
+async fn works(engine: &DataFusionEngine) {
+    assert_eq!(number(engine, "SELECT 20 + 1").await, 21);
+}
+
+/// Nested calls and subqueries that the parser can read in two or three ways at each level.
+#[tokio::test]
+async fn a_text_that_can_be_read_in_many_ways_is_parsed_or_refused_soon() {
+    let engine = DataFusionEngine::new();
+    let nested = |before: &str, inner: &str, after: &str, levels: usize| {
+        format!(
+            "SELECT {}{inner}{}",
+            before.repeat(levels),
+            after.repeat(levels)
+        )
+    };
+    for (before, after) in [
+        ("CAST(", " AS INT)"),
+        ("TRY_CAST(", " AS INT)"),
+        ("CEIL(", ")"),
+        ("FLOOR(", ")"),
+        ("SUBSTRING(", ")"),
+        ("POSITION(", " IN 'a')"),
+        ("OVERLAY(", " PLACING 'a' FROM 1)"),
+        ("EXTRACT(day FROM ", ")"),
+        ("TRIM(BOTH ", " FROM 'a')"),
+        ("CASE WHEN ", " THEN 1 END"),
+        ("(x) -> (", ")"),
+        ("* FROM (", ")"),
+    ] {
+        // An error in the innermost call, found after all calls have begun.
+        let sql = nested(before, "1 2 3", after, 50);
+        let refused = kind(&engine, &sql).await;
+        assert!(
+            matches!(refused, ErrorKind::ResourcesExhausted | ErrorKind::Invalid),
+            "{refused:?}: {sql}"
+        );
+    }
+    for (inner, after) in [("a b c", "))"), ("t", ") x)"), ("", "")] {
+        let sql = format!(
+            "SELECT * FROM {}{inner}{}",
+            "((SELECT * FROM ".repeat(31),
+            after.repeat(31)
+        );
+        assert_eq!(
+            kind(&engine, &sql).await,
+            ErrorKind::ResourcesExhausted,
+            "{sql}"
+        );
+    }
+    // Without an error, and with parentheses as programs write them.
+    for sql in [
+        nested("CAST(", "1", " AS INT)", 60),
+        nested("POSITION('a' IN CAST(", "1", " AS TEXT))", 30),
+        format!(
+            "SELECT * FROM {}(SELECT 1){}",
+            "(".repeat(20),
+            ")".repeat(20)
+        ),
+        format!(
+            "SELECT count(*) FROM {}((SELECT 1 AS a) AS t0{}",
+            "(".repeat(20),
+            (1..=20)
+                .map(|n| format!(") CROSS JOIN ((SELECT 1 AS b) AS t{n})"))
+                .collect::<String>()
+                + ")"
+        ),
+        format!(
+            "SELECT * FROM {}(SELECT 1){}",
+            "((SELECT * FROM ".repeat(8),
+            ") x)".repeat(8)
+        ),
+    ] {
+        let answer = engine.query(&sql).await;
+        assert!(answer.is_ok(), "{sql}: {}", answer.unwrap_err());
+    }
+    works(&engine).await;
+}
+
+#[tokio::test]
+async fn a_text_of_too_many_words_is_refused_before_it_is_parsed() {
+    let engine = DataFusionEngine::new();
+    for sql in [
+        " ".repeat(3_000_000),
+        "SELECT 1;".repeat(700_000),
+        format!("SELECT 1 IN ({})", vec!["1"; 1_100_000].join(",")),
+        // The quote is within another kind of text, and begins none.
+        format!("SELECT $$'$${}", " ".repeat(3_000_000)),
+        format!("SELECT 1 /* ' */{}", " ".repeat(3_000_000)),
+        format!("SELECT 1 -- '\n{}", " ".repeat(3_000_000)),
+        format!("SELECT E'\\''{}", " ".repeat(3_000_000)),
+    ] {
+        let refused = kind(&engine, &sql).await;
+        assert_eq!(refused, ErrorKind::ResourcesExhausted, "{}", &sql[..20]);
+    }
+    let prose = format!(
+        "SELECT CAST(length('{}') AS BIGINT)",
+        "a b ".repeat(1_000_000)
+    );
+    assert_eq!(number(&engine, &prose).await, 4_000_000);
+    works(&engine).await;
+}
+
+/// A function of the program that remembers the threads on which it is planned.
+#[derive(Debug)]
+struct Planned {
+    signature: Signature,
+    threads: Arc<Mutex<HashSet<ThreadId>>>,
+}
+
+impl PartialEq for Planned {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Planned {}
+
+impl Hash for Planned {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl ScalarUDFImpl for Planned {
+    fn name(&self) -> &'static str {
+        "planned"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        self.threads
+            .lock()
+            .unwrap()
+            .insert(std::thread::current().id());
+        Ok(DataType::Int64)
+    }
+
+    fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        Ok(ColumnarValue::Scalar(ScalarValue::Int64(Some(1))))
+    }
+}
+
+/// The caller's thread is the only one of this test.
+#[tokio::test]
+async fn a_long_text_is_planned_on_a_thread_of_the_engine() {
+    let engine = DataFusionEngine::new();
+    let threads = Arc::new(Mutex::new(HashSet::new()));
+    let planned = Planned {
+        signature: Signature::nullary(Volatility::Immutable),
+        threads: Arc::clone(&threads),
+    };
+    engine.register_udf(ScalarUDF::from(planned)).unwrap();
+    run(&engine, "CREATE TABLE t (a BIGINT)").await;
+    let rows = vec!["(1)"; 30_000].join(", ");
+    for (sql, changed) in [
+        (format!("SELECT planned() FROM (VALUES {rows}) AS x"), 0),
+        (format!("INSERT INTO t VALUES {rows}, (planned())"), 30_001),
+        (
+            format!("INSERT INTO t VALUES {rows}, (planned()) RETURNING a"),
+            30_001,
+        ),
+        (format!("UPDATE t SET a = planned() -- {rows}"), 60_002),
+    ] {
+        assert_eq!(
+            engine.execute(&sql).await.unwrap(),
+            changed,
+            "{}",
+            &sql[..30]
+        );
+        let on = std::mem::take(&mut *threads.lock().unwrap());
+        assert!(!on.is_empty(), "{}", &sql[..30]);
+        assert!(!on.contains(&std::thread::current().id()), "{}", &sql[..30]);
+    }
+    let batch = format!("DELETE FROM t; INSERT INTO t VALUES {rows}, (planned())");
+    assert_eq!(
+        engine.execute_batch(&batch).await.unwrap(),
+        [60_002, 30_001]
+    );
+    let on = std::mem::take(&mut *threads.lock().unwrap());
+    assert!(!on.is_empty() && !on.contains(&std::thread::current().id()));
+}
