@@ -117,13 +117,15 @@ fn check_one(
     Ok(match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             match (operand_type(&left, schema), operand_type(&right, schema)) {
-                (Some(made), Some(same))
-                    if made.is_integer() && made == same && op != Operator::Divide =>
-                {
-                    Transformed::yes(chained(*left, op, *right, Some(made)))
-                }
                 (Some(one), Some(other)) if is_decimal(&one) && is_decimal(&other) => {
                     decimals(*left, op, *right, &one, &other)?
+                }
+                (Some(made), Some(same)) if made.is_integer() && made == same => {
+                    match op == Operator::Divide {
+                        // DataFusion checks the division of integers.
+                        true => Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
+                        false => Transformed::yes(chained(*left, op, *right, Some(made))),
+                    }
                 }
                 _ => Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
             }

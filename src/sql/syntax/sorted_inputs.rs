@@ -12,8 +12,14 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::parser::Parser;
 
 use super::dialect::EngineDialect;
-use super::ignored_names::{END, apart};
 use super::selects::all_selects;
+
+/// Separates the name of an output column from the number that makes it unique; begins as
+/// [`END`](super::ignored_names::END), by which a result gets its names back.
+const MARK: &str = "\u{1}sorted";
+
+/// The derived table in a query that gives columns their names back.
+const AROUND: &str = "__sorted";
 
 /// Gives such output columns unique names, in the query and in its subqueries; true if there are any. The outermost
 /// query gets its names back unless `is_result`.
@@ -55,7 +61,13 @@ impl VisitorMut for SortedInputs {
     }
 
     fn post_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<()> {
-        if let TableFactor::Derived { subquery, .. } = table {
+        if let TableFactor::Derived {
+            subquery, alias, ..
+        } = table
+            && alias
+                .as_ref()
+                .is_none_or(|alias| alias.name.value != AROUND)
+        {
             give_back(subquery);
         }
         ControlFlow::Continue(())
@@ -82,7 +94,7 @@ fn name_outputs(query: &mut Query, is_read: bool) -> Option<()> {
         if let SelectItem::ExprWithAlias { alias, .. } = item
             && inputs.names.iter().any(|name| is_same(name, alias))
         {
-            let unique = apart(&alias.value, number);
+            let unique = Ident::with_quote('"', format!("{}{MARK}{number}", alias.value));
             renamed
                 .names
                 .push((std::mem::replace(alias, unique.clone()), unique));
@@ -148,18 +160,19 @@ fn give_back(query: &mut Query) {
         return;
     };
     let names: Option<Vec<_>> = select.projection.iter().map(name).collect();
-    let is_unique = |name: &Ident| name.value.contains(END);
+    let is_unique = |name: &Ident| name.value.contains(MARK);
     let Some(names) = names.filter(|names| names.iter().any(is_unique)) else {
         return;
     };
     let dialect = EngineDialect::default();
-    let parser = Parser::new(&dialect).try_with_sql("SELECT 1 FROM (SELECT 1) AS __sorted");
+    let parser =
+        Parser::new(&dialect).try_with_sql(&format!("SELECT 1 FROM (SELECT 1) AS {AROUND}"));
     let Ok(mut outer) = parser.and_then(|mut parser| parser.parse_query()) else {
         return;
     };
     let items = names
         .into_iter()
-        .map(|name| match name.value.split_once(END) {
+        .map(|name| match name.value.split_once(MARK) {
             None => SelectItem::UnnamedExpr(Expr::Identifier(name)),
             Some((own, _)) => SelectItem::ExprWithAlias {
                 alias: Ident::with_quote('"', own),
