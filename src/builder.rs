@@ -145,7 +145,7 @@ impl EngineBuilder {
     }
 
     /// The timeout of a statement, from the call to its last row. A statement that times out has changed nothing: a
-    /// commit that has begun is waited for, on a durable store up to [`commit_timeout`](Self::commit_timeout).
+    /// commit that has begun is waited for, on a durable store up to twice [`commit_timeout`](Self::commit_timeout).
     /// Default: none.
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.limits.timeout = Some(timeout);

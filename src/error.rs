@@ -237,7 +237,11 @@ impl From<DataFusionError> for DfOlapError {
                 Ok(ours) => *ours,
                 Err(inner) => Self::DataFusion(DataFusionError::External(inner)),
             },
-            DataFusionError::Context(context, inner) if is_rule(&context) => Self::from(*inner),
+            DataFusionError::Context(context, inner)
+                if is_rule(&context) && !matches!(*inner, DataFusionError::Internal(_)) =>
+            {
+                Self::from(*inner)
+            }
             DataFusionError::Context(context, inner) => match Self::from(*inner) {
                 Self::DataFusion(inner) => {
                     Self::DataFusion(DataFusionError::Context(context, Box::new(inner)))

@@ -2,6 +2,7 @@
 //! optimistically: after a conflict the write is computed again on the newer snapshot.
 
 mod append;
+mod call;
 mod calls;
 mod commit;
 mod tables;
@@ -10,8 +11,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use datafusion::common::ParamValues;
+use chrono::Utc;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionContext;
 use futures::future::BoxFuture;
@@ -23,20 +23,16 @@ use crate::error::{DfOlapError, unsupported};
 use crate::gates::Gates;
 use crate::options::StatementOptions;
 use crate::outcome::Outcome;
-use crate::runtime;
 use crate::snapshot::Snapshot;
 use crate::sql::{
     Created, Effect, Limited, Literals, Prepared, Run, Session, SnapshotCatalog, SnapshotStream,
-    Statement, StatementContext, Stop, Write, effect_of_literals, is_short, parse, parse_one,
-    read_literals, with_room,
+    Statement, StatementContext, Write, effect_of_literals, parse, parse_one, read_literals,
 };
 use crate::store::Store;
 use crate::upkeep::At;
 
+use call::{CallContext, LONG_TEXT_BYTES, on_lane};
 pub(crate) use calls::EngineCalls;
-
-/// A text of this length or more is parsed and planned on a thread of the engine.
-const LONG_TEXT_BYTES: usize = 64 << 10;
 
 #[derive(Debug)]
 pub(crate) struct Executor {
@@ -44,31 +40,6 @@ pub(crate) struct Executor {
     store: Arc<dyn Store>,
     prepared: Mutex<HashMap<String, Arc<Prepared>>>,
     gates: Gates,
-}
-
-/// The state that all statements of one call share: session, parameters, time, cancellation.
-#[derive(Clone)]
-struct CallContext {
-    session: Session,
-    params: Option<ParamValues>,
-    /// The value of `now()` in all statements of the call.
-    now: DateTime<Utc>,
-    stop: Arc<Stop>,
-    /// Whether the text is long or deeply nested (not [`is_short`]).
-    is_long: bool,
-}
-
-impl CallContext {
-    fn new(session: Session, sql: &str, options: StatementOptions) -> Self {
-        let timeout = options.timeout.or(session.limits.timeout);
-        Self {
-            session,
-            params: options.params,
-            now: Utc::now(),
-            stop: Arc::new(Stop::new(timeout, options.cancel)),
-            is_long: !is_short(sql),
-        }
-    }
 }
 
 impl Executor {
@@ -135,7 +106,7 @@ impl Executor {
         sql: &str,
         options: StatementOptions,
         work: impl for<'a> FnOnce(
-            &'a Self,
+            &'a Arc<Self>,
             &'a CallContext,
             &'a str,
         ) -> BoxFuture<'a, Result<T, DfOlapError>>
@@ -148,8 +119,9 @@ impl Executor {
             limited.run(work(self, &call, sql)).await?
         } else {
             let (executor, call, sql) = (Arc::clone(self), call.clone(), sql.to_string());
+            let latch = Arc::clone(call.stop.latch());
             let elsewhere = async move { work(&executor, &call, &sql).await };
-            limited.run(runtime::on_lane(elsewhere)).await?
+            limited.run(on_lane(latch, elsewhere)).await?
         };
         Ok((done, limited))
     }
@@ -290,6 +262,7 @@ impl Executor {
         if names.is_empty() {
             return Ok(None);
         }
+        call.change_session()?;
         let mut session = self.session.write();
         for name in &names {
             Arc::make_mut(&mut session.externals).remove(name);
@@ -313,76 +286,92 @@ impl Executor {
         )
     }
 
-    async fn run_statement(
-        &self,
-        call: &CallContext,
+    fn run_statement<'a>(
+        self: &'a Arc<Self>,
+        call: &'a CallContext,
         statement: Statement,
-    ) -> Result<Started, DfOlapError> {
-        match statement {
-            Statement::Query(_) | Statement::Explain(..) => {
-                let snapshot = self.store.snapshot().await?;
-                let (rows, snapshot) = self.read(call, &statement, snapshot).await?;
-                Ok(Started::Rows(rows, snapshot))
-            }
-            Statement::Write(write) => {
-                let has_externals = !call.session.externals.is_empty();
-                if has_externals
-                    && let Some(started) = self.write_external(call, &write).boxed().await?
-                {
-                    return Ok(started);
+    ) -> BoxFuture<'a, Result<Started, DfOlapError>> {
+        async move {
+            match statement {
+                Statement::Query(_) | Statement::Explain(..) => {
+                    let snapshot = self.store.snapshot().await?;
+                    let (rows, snapshot) = self.read(call, &statement, snapshot).await?;
+                    Ok(Started::Rows(rows, snapshot))
                 }
-                self.write(call, &write).await
-            }
-            Statement::Prepare {
-                name,
-                types,
-                statement,
-            } => {
-                let run = self.begin(call, self.store.snapshot().await?);
-                let prepared = Prepared::new(&run, types, *statement, call.is_long)?;
-                match self.prepared.lock().entry(name) {
-                    Entry::Vacant(free) => free.insert(Arc::new(prepared)),
-                    Entry::Occupied(taken) => {
-                        return Err(DfOlapError::Invalid(format!(
-                            "prepared statement '{}' already exists; DEALLOCATE it first",
-                            taken.key()
-                        )));
+                Statement::Write(write) => {
+                    let has_externals = !call.session.externals.is_empty();
+                    if has_externals
+                        && let Some(started) = self.write_external(call, &write).boxed().await?
+                    {
+                        return Ok(started);
                     }
-                };
-                Ok(Started::done())
-            }
-            Statement::Execute { name, args } => {
-                let prepared = self.prepared.lock().get(&name).cloned().ok_or_else(|| {
-                    DfOlapError::Invalid(format!("prepared statement '{name}' not found"))
-                })?;
-                let run = self.begin(call, self.store.snapshot().await?);
-                let call = CallContext {
-                    params: Some(prepared.bind(&run, &args)?),
-                    ..call.clone()
-                };
-                let is_long = prepared.is_long;
-                let statement = with_room(is_long, async { prepared.statement.clone() }).await;
-                with_room(is_long, Box::pin(self.run_statement(&call, statement))).await
-            }
-            Statement::Deallocate { name } => match self.prepared.lock().remove(&name) {
-                Some(_) => Ok(Started::done()),
-                None => Err(DfOlapError::Invalid(format!(
-                    "prepared statement '{name}' not found"
-                ))),
-            },
-            Statement::External(create) => {
-                let run = self.begin(call, self.store.snapshot().await?);
-                let created = run.create_external(*create).await?;
-                self.add_external(created)?;
-                Ok(Started::done())
-            }
-            Statement::Setting(setting) => {
-                let run = self.begin(call, self.store.snapshot().await?);
-                let change = run.setting(*setting)?;
-                self.configure(|state| change.apply(state))?;
-                Ok(Started::done())
+                    self.write(call, &write).await
+                }
+                Statement::Prepare {
+                    name,
+                    types,
+                    statement,
+                } => {
+                    let run = self.begin(call, self.store.snapshot().await?);
+                    let prepared = Prepared::new(&run, types, *statement, call.is_long)?;
+                    call.change_session()?;
+                    match self.prepared.lock().entry(name) {
+                        Entry::Vacant(free) => free.insert(Arc::new(prepared)),
+                        Entry::Occupied(taken) => {
+                            return Err(DfOlapError::Invalid(format!(
+                                "prepared statement '{}' already exists; DEALLOCATE it first",
+                                taken.key()
+                            )));
+                        }
+                    };
+                    Ok(Started::done())
+                }
+                Statement::Execute { name, args } => {
+                    let prepared = self.prepared.lock().get(&name).cloned().ok_or_else(|| {
+                        DfOlapError::Invalid(format!("prepared statement '{name}' not found"))
+                    })?;
+                    let run = self.begin(call, self.store.snapshot().await?);
+                    let call = CallContext {
+                        params: Some(prepared.bind(&run, &args)?),
+                        ..call.clone()
+                    };
+                    if !prepared.is_long {
+                        let statement = prepared.statement.clone();
+                        return self.run_statement(&call, statement).await;
+                    }
+                    let (executor, latch) = (Arc::clone(self), Arc::clone(call.stop.latch()));
+                    let work = async move {
+                        let statement = prepared.statement.clone();
+                        executor.run_statement(&call, statement).await
+                    };
+                    on_lane(latch, work.boxed()).await
+                }
+                Statement::Deallocate { name } => {
+                    call.change_session()?;
+                    match self.prepared.lock().remove(&name) {
+                        Some(_) => Ok(Started::done()),
+                        None => Err(DfOlapError::Invalid(format!(
+                            "prepared statement '{name}' not found"
+                        ))),
+                    }
+                }
+                Statement::External(create) => {
+                    let run = self.begin(call, self.store.snapshot().await?);
+                    let created = run.create_external(*create).await?;
+                    call.change_session()?;
+                    self.add_external(created)?;
+                    Ok(Started::done())
+                }
+                Statement::Setting(setting) => {
+                    let run = self.begin(call, self.store.snapshot().await?);
+                    let change = run.setting(*setting)?;
+                    call.change_session()?;
+                    self.configure(|state| change.apply(state))?;
+                    Ok(Started::done())
+                }
             }
         }
+        .boxed()
     }
 
     async fn read(

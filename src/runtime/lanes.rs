@@ -15,13 +15,11 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{FutureExt, StreamExt, stream};
 use parking_lot::{Condvar, Mutex};
-#[cfg(feature = "cloud-storage")]
-use tokio::runtime::Handle;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::native::STACK_BYTES;
+use super::native::{CALLERS, STACK_BYTES};
 use super::turns::{HAVE_PRIORITIES, Threads};
 use crate::error::{DfOlapError, panicked};
 
@@ -244,6 +242,7 @@ pub(crate) async fn on_lane<T: Send + 'static>(
     work: impl Future<Output = Result<T, DfOlapError>> + Send + 'static,
 ) -> Result<T, DfOlapError> {
     let (answer, answered) = oneshot::channel();
+    let work = CALLERS.scope(Handle::try_current().ok(), work);
     let work = AssertUnwindSafe(work).catch_unwind();
     let task = start(async move {
         let done = work.await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 pub(crate) use std::time::Instant;
 
 use futures::FutureExt;
+use tokio::runtime::Handle;
 
 use crate::error::DfOlapError;
 
@@ -31,7 +32,16 @@ pub(crate) async fn blocking<T: Send + 'static>(
 /// Runs `work` to its end in a task of its own, even if the caller is dropped.
 #[allow(clippy::disallowed_methods, reason = "the one place for tasks")]
 pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(work);
+    match CALLERS.try_with(Option::clone) {
+        Ok(Some(callers)) => callers.spawn(work),
+        _ => tokio::spawn(work),
+    };
+}
+
+tokio::task_local! {
+    /// The runtime of the program, for work on a thread of the engine: a task for others must not run on a thread whose
+    /// priority may be lowered.
+    pub(super) static CALLERS: Option<Handle>;
 }
 
 /// Yields to other tasks of the same thread.

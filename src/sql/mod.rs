@@ -20,7 +20,7 @@ mod write;
 pub(crate) use ddl::alter::TableEdit;
 pub(crate) use ddl::column::{check_type, key_of};
 pub(crate) use execution::session::{ClosedRegistry, Limits, Session};
-pub(crate) use execution::stream::{Limited, SnapshotStream, with_room};
+pub(crate) use execution::stream::{Limited, SnapshotStream};
 pub(crate) use execution::{Effect, Run};
 pub(crate) use planner::StatementContext;
 pub(crate) use planner::catalog::SnapshotCatalog;

@@ -8,9 +8,10 @@ use std::thread::ThreadId;
 use rhei_datafusion::arrow::datatypes::DataType;
 use rhei_datafusion::datafusion::common::{Result, ScalarValue};
 use rhei_datafusion::datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, create_udf,
 };
-use rhei_datafusion::{DataFusionEngine, ErrorKind, OlapEngine};
+use rhei_datafusion::{CancelHandle, DataFusionEngine, ErrorKind, OlapEngine, StatementOptions};
+use tokio::sync::mpsc;
 
 use crate::common::{kind, number, run};
 
@@ -104,6 +105,8 @@ async fn a_text_of_too_many_words_is_refused_before_it_is_parsed() {
         format!("SELECT 1 /* ' */{}", " ".repeat(3_000_000)),
         format!("SELECT 1 -- '\n{}", " ".repeat(3_000_000)),
         format!("SELECT E'\\''{}", " ".repeat(3_000_000)),
+        format!("SELECT q'!'!'{}", " ".repeat(3_000_000)),
+        format!("SELECT r'''a'b'''{}", " ".repeat(3_000_000)),
     ] {
         let refused = kind(&engine, &sql).await;
         assert_eq!(refused, ErrorKind::ResourcesExhausted, "{}", &sql[..20]);
@@ -195,4 +198,111 @@ async fn a_long_text_is_planned_on_a_thread_of_the_engine() {
     );
     let on = std::mem::take(&mut *threads.lock().unwrap());
     assert!(!on.is_empty() && !on.contains(&std::thread::current().id()));
+}
+
+/// A function of the program that waits within its planning until the test lets it go on.
+#[derive(Debug)]
+struct Held {
+    signature: Signature,
+    entered: mpsc::UnboundedSender<()>,
+    go_on: Arc<Mutex<std::sync::mpsc::Receiver<()>>>,
+    left: mpsc::UnboundedSender<()>,
+}
+
+impl PartialEq for Held {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Held {}
+
+impl Hash for Held {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl ScalarUDFImpl for Held {
+    fn name(&self) -> &'static str {
+        "held"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        let _ = self.entered.send(());
+        // After the test's first permit the sender is gone, and nothing waits any more.
+        let _ = self.go_on.lock().unwrap().recv();
+        let _ = self.left.send(());
+        Ok(DataType::Int64)
+    }
+
+    fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        Ok(ColumnarValue::Scalar(ScalarValue::Int64(Some(1))))
+    }
+}
+
+/// A call that ends while its statement is planned on a thread of the engine changes nothing afterwards.
+#[tokio::test]
+async fn a_long_text_whose_call_is_dropped_or_cancelled_changes_nothing() {
+    let rows = vec!["(1)"; 30_000].join(", ");
+    let padding = " ".repeat(100_000);
+    for sql in [
+        format!("INSERT INTO t VALUES {rows}, (held())"),
+        format!("PREPARE p AS SELECT held(){padding}"),
+        format!("UPDATE t SET a = held(){padding}"),
+    ] {
+        for is_dropped in [true, false] {
+            let engine = DataFusionEngine::new();
+            run(&engine, "CREATE TABLE t (a BIGINT)").await;
+            run(&engine, "INSERT INTO t VALUES (7)").await;
+            let (entered, mut has_entered) = mpsc::unbounded_channel();
+            let (left, mut has_left) = mpsc::unbounded_channel();
+            let (permit, go_on) = std::sync::mpsc::channel();
+            let held = Held {
+                signature: Signature::nullary(Volatility::Immutable),
+                entered,
+                go_on: Arc::new(Mutex::new(go_on)),
+                left,
+            };
+            engine.register_udf(ScalarUDF::from(held)).unwrap();
+            let handle = CancelHandle::new();
+            let options = StatementOptions::default().cancel(&handle);
+            {
+                let call = engine.execute_with(&sql, options);
+                futures::pin_mut!(call);
+                tokio::select! {
+                    ended = &mut call => panic!("{ended:?}"),
+                    _ = has_entered.recv() => {}
+                }
+                if !is_dropped {
+                    handle.cancel();
+                    let error = call.await.unwrap_err();
+                    assert_eq!(error.kind(), ErrorKind::Cancelled);
+                }
+            }
+            drop(permit);
+            has_left.recv().await;
+            // The abandoned statement has ended when it has let go of the engine's function.
+            engine
+                .register_udf(create_udf(
+                    "held",
+                    vec![],
+                    DataType::Int64,
+                    Volatility::Immutable,
+                    Arc::new(|_| Ok(ColumnarValue::Scalar(ScalarValue::Int64(Some(1))))),
+                ))
+                .unwrap();
+            while has_left.recv().await.is_some() {}
+            assert_eq!(
+                number(&engine, "SELECT sum(a) FROM t").await,
+                7,
+                "{}",
+                &sql[..20]
+            );
+            let error = engine.query("EXECUTE p").await.unwrap_err();
+            assert!(error.to_string().contains("not found"), "{error}");
+        }
+    }
 }

@@ -125,3 +125,42 @@ SELECT 1 AS n, -t.b AS b FROM t ORDER BY t.b;
 -- 1 | -1
 -- 1 | -3
 -- 1 | -5
+
+SELECT -t.b AS B FROM t WHERE a IS NOT NULL ORDER BY t.b;
+--> rows
+-- 0
+-- -1
+-- -3
+-- -5
+
+CREATE TABLE mixed AS SELECT t.c AS A, t.b AS "B b" FROM t ORDER BY t.a, t."b";
+--> ok
+
+SELECT sum(a) AS s, sum("B b") AS t FROM mixed;
+--> rows
+-- 6 | 9
+
+SELECT sum(x.a) AS s FROM (SELECT t.c AS A FROM t ORDER BY t.a LIMIT 2) AS x;
+--> rows
+-- 3
+
+--@ duckdb: skip there names are the same in any case
+SELECT t.b AS "A", -t.b AS a FROM t ORDER BY a, t.a;
+--> rows
+-- 5 | -5
+-- 3 | -3
+-- 1 | -1
+-- 0 | 0
+
+(SELECT u.b AS a FROM t AS u ORDER BY u.a LIMIT 2) UNION ALL BY NAME SELECT 1 AS a ORDER BY a;
+--> rows
+-- 1
+-- 1
+-- 3
+
+SELECT -t.b AS b FROM t ORDER BY t.b + (SELECT max(u.b) FROM t AS u WHERE u.b = t.b);
+--> rows
+-- 0
+-- -1
+-- -3
+-- -5

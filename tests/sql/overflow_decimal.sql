@@ -28,6 +28,14 @@ SELECT d + 1 AS a, d - 1 AS b, e + 1 AS c FROM t WHERE id = 2;
 --> rows
 -- 2 | 0 | 2.50
 
+SELECT id FROM t WHERE id = 2 AND d + 1 > 0;
+--> rows
+-- 2
+
+SELECT id FROM t WHERE d + 1 > 0 AND id = 2;
+--> rows
+-- 2
+
 SELECT d - 1 AS b, e - 1 AS c FROM t ORDER BY id;
 --> rows
 -- 99999999999999999999999999999999999998 | 999999999999999999999999999999999998.99

@@ -18,7 +18,7 @@ use crate::sql::resources::interrupt::Stop;
 use crate::store::CommitLatch;
 
 /// Runs `work`. If the statement's text is long, each poll runs on a separate stack with room to recurse.
-pub(crate) async fn with_room<T>(is_long: bool, work: impl Future<Output = T>) -> T {
+async fn with_room<T>(is_long: bool, work: impl Future<Output = T>) -> T {
     futures::pin_mut!(work);
     std::future::poll_fn(|cx| match is_long {
         true => on_own_stack(|| work.as_mut().poll(cx)),

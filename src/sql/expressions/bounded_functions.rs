@@ -26,7 +26,7 @@ use datafusion::logical_expr::{
 use super::intervals::IntervalPlanner;
 use super::output_size::{
     Estimate, formatted, joined, joined_with_separator, list_to_text, padded, ranged, refuse_over,
-    regexp_replaced, repeated, replaced, resized, with_items_replaced,
+    regexp_replaced, repeated, replaced, resized, with_item_replaced, with_items_replaced,
 };
 use super::overflow::ConcatPlanner;
 use super::passthrough::passed;
@@ -46,8 +46,8 @@ pub(crate) fn bound_functions(builder: &mut SessionStateBuilder) {
         ("generate_series", ranged),
         ("array_repeat", repeated),
         ("array_resize", resized),
-        ("array_replace", with_items_replaced),
-        ("array_replace_n", with_items_replaced),
+        ("array_replace", with_item_replaced),
+        ("array_replace_n", with_item_replaced),
         ("array_replace_all", with_items_replaced),
         ("array_concat", joined),
         ("array_to_string", list_to_text),

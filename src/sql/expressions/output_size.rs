@@ -162,6 +162,22 @@ pub(crate) fn resized(args: &[ColumnarValue], rows: usize) -> u64 {
     })
 }
 
+/// The list in the first argument with the third argument in place of as many items as the fourth says, one without it.
+pub(crate) fn with_item_replaced(args: &[ColumnarValue], rows: usize) -> u64 {
+    let Some((args, rows)) = args_of(args, rows) else {
+        return 0;
+    };
+    let [list, _, to, most @ ..] = args.as_slice() else {
+        return 0;
+    };
+    let most = most.first().map(Arg::numbers);
+    sum(rows, |row| {
+        let items = list_length(&list.values, list.row(row));
+        let most = most.as_ref().map_or(1.0, |most| most(row).max(0.0));
+        list.bytes(row) + items.min(most) * to.bytes(row)
+    })
+}
+
 /// The list in the first argument with the third argument in place of each item.
 pub(crate) fn with_items_replaced(args: &[ColumnarValue], rows: usize) -> u64 {
     let Some((args, rows)) = args_of(args, rows) else {

@@ -160,6 +160,15 @@ fn is_decimal(data_type: &DataType) -> bool {
     )
 }
 
+/// Whether a decimal has the greatest precision of its width.
+fn is_widest(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Decimal128(DECIMAL128_MAX_PRECISION, _)
+            | DataType::Decimal256(DECIMAL256_MAX_PRECISION, _)
+    )
+}
+
 /// `left op right` for decimals; extends the chain if `left` is one.
 fn decimals(
     left: Expr,
@@ -220,11 +229,12 @@ fn is_concat(ops: &[Operator]) -> bool {
 /// `i < 1000 AND i * i < 5000`, a row that the first part excludes must not overflow in the second.
 fn evaluate_fallible_last(condition: Expr) -> Expr {
     let is_checked = |part: &Expr| {
-        as_checked(part).is_some_and(|checked| {
-            checked
+        as_checked(part).is_some_and(|checked| match &checked.operation {
+            Operation::Decimals(steps) => steps.iter().any(|(_, made)| is_widest(made)),
+            _ => checked
                 .result_type
                 .as_ref()
-                .is_some_and(DataType::is_integer)
+                .is_some_and(DataType::is_integer),
         })
     };
     let has = |expr: &Expr, wanted: &dyn Fn(&Expr) -> bool| {

@@ -83,14 +83,15 @@ pub(crate) fn parse_statements(
         .with_dialect(&dialect)
         .with_recursion_limit(limits.depth)
         .build()?;
-    let mut statements = parser.parse_statements().map_err(|error| match error {
-        _ if dialect.is_exhausted() => DfOlapError::ResourcesExhausted(
+    let parsed = parser.parse_statements();
+    if dialect.is_exhausted() {
+        return Err(DfOlapError::ResourcesExhausted(
             "the statement takes too long to parse: nested calls with an error in them can be read in too many ways; \
              correct the innermost call, or nest fewer"
                 .into(),
-        ),
-        error => error.into(),
-    })?;
+        ));
+    }
+    let mut statements = parsed?;
     let mut found = Found::default();
     for statement in &mut statements {
         let _ = visit(statement, &mut found);
@@ -212,6 +213,16 @@ fn tokens(sql: &str, limits: &TextLimits) -> Result<Vec<TokenWithSpan>, DfOlapEr
 fn words(sql: &str) -> usize {
     // Where it is not plain which quote begins a text, the words of quoted texts count as well.
     let is_plain = !sql.contains(['\\', '$', '`']) && !sql.contains("--") && !sql.contains("/*");
+    is_plain
+        .then(|| words_outside(sql, true))
+        .flatten()
+        .or_else(|| words_outside(sql, false))
+        .unwrap_or(usize::MAX)
+}
+
+/// The words outside of quotes, or all words unless `quotes`; `None` for a quote with a prefix, as in `q'!'!'`, which
+/// may end anywhere.
+fn words_outside(sql: &str, quotes: bool) -> Option<usize> {
     let (mut count, mut in_word, mut quote) = (0, false, None);
     for byte in sql.bytes() {
         if quote.is_some() {
@@ -221,13 +232,16 @@ fn words(sql: &str) -> usize {
             continue;
         }
         let is_part = byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii();
-        count += usize::from(!(is_part && in_word));
-        in_word = is_part;
-        if is_plain && matches!(byte, b'\'' | b'"') {
+        if quotes && matches!(byte, b'\'' | b'"') {
+            if in_word {
+                return None;
+            }
             quote = Some(byte);
         }
+        count += usize::from(!(is_part && in_word));
+        in_word = is_part;
     }
-    count
+    Some(count)
 }
 
 /// Counters for one level of parentheses.

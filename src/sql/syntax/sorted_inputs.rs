@@ -56,6 +56,7 @@ impl VisitorMut for SortedInputs {
         let is_read = self.queries > 0 || !self.is_result;
         let ctes = query.with.iter_mut().flat_map(|with| &mut with.cte_tables);
         ctes.for_each(|cte| give_back(&mut cte.query));
+        give_back_operands(&mut query.body);
         self.found |= name_outputs(query, is_read).is_some();
         ControlFlow::Continue(())
     }
@@ -71,6 +72,18 @@ impl VisitorMut for SortedInputs {
             give_back(subquery);
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// Gives columns of the queries in parentheses that a set operation combines their names back.
+fn give_back_operands(body: &mut SetExpr) {
+    if let SetExpr::SetOperation { left, right, .. } = body {
+        for side in [left, right] {
+            match side.as_mut() {
+                SetExpr::Query(query) => give_back(query),
+                other => give_back_operands(other),
+            }
+        }
     }
 }
 
@@ -94,7 +107,10 @@ fn name_outputs(query: &mut Query, is_read: bool) -> Option<()> {
         if let SelectItem::ExprWithAlias { alias, .. } = item
             && inputs.names.iter().any(|name| is_same(name, alias))
         {
-            let unique = Ident::with_quote('"', format!("{}{MARK}{number}", alias.value));
+            let unique = Ident {
+                value: format!("{}{MARK}{number}", alias.value),
+                ..alias.clone()
+            };
             renamed
                 .names
                 .push((std::mem::replace(alias, unique.clone()), unique));
@@ -104,21 +120,40 @@ fn name_outputs(query: &mut Query, is_read: bool) -> Option<()> {
     (!renamed.names.is_empty()).then_some(())
 }
 
+/// Whether two names are the same; a quoted name is in its own case, any other in lower case.
 fn is_same(one: &Ident, other: &Ident) -> bool {
-    one.value.eq_ignore_ascii_case(&other.value)
+    let plain = |ident: &Ident| match ident.quote_style {
+        Some(_) => ident.value.clone(),
+        None => ident.value.to_ascii_lowercase(),
+    };
+    plain(one) == plain(other)
 }
 
 /// The last parts of qualified names.
 #[derive(Default)]
 struct Inputs {
     names: Vec<Ident>,
+    /// How many subqueries of ORDER BY enclose this place.
+    queries: usize,
 }
 
 impl VisitorMut for Inputs {
     type Break = ();
 
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.queries += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.queries -= 1;
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if let Expr::CompoundIdentifier(parts) = expr {
+        if let Expr::CompoundIdentifier(parts) = expr
+            && self.queries == 0
+        {
             self.names.extend(parts.last().cloned());
         }
         ControlFlow::Continue(())
@@ -129,13 +164,25 @@ impl VisitorMut for Inputs {
 #[derive(Default)]
 struct Renamed {
     names: Vec<(Ident, Ident)>,
+    queries: usize,
 }
 
 impl VisitorMut for Renamed {
     type Break = ();
 
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.queries += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.queries -= 1;
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         if let Expr::Identifier(ident) = expr
+            && self.queries == 0
             && let Some((_, unique)) = self.names.iter().find(|(name, _)| is_same(name, ident))
         {
             *ident = unique.clone();
@@ -175,7 +222,10 @@ fn give_back(query: &mut Query) {
         .map(|name| match name.value.split_once(MARK) {
             None => SelectItem::UnnamedExpr(Expr::Identifier(name)),
             Some((own, _)) => SelectItem::ExprWithAlias {
-                alias: Ident::with_quote('"', own),
+                alias: Ident {
+                    value: own.to_string(),
+                    ..name.clone()
+                },
                 expr: Expr::Identifier(name),
             },
         });

@@ -29,7 +29,9 @@ pub(crate) fn shape(
                 check_digits(table, column, array)?;
                 Ok(Arc::clone(array))
             } else {
-                checked_cast(table, column, array)
+                let cast = checked_cast(table, column, array)?;
+                check_digits(table, column, &cast)?;
+                Ok(cast)
             }
         })
         .collect::<Result<Vec<_>, DfOlapError>>()?;

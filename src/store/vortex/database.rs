@@ -307,10 +307,7 @@ impl Database {
         let mut waiting: Vec<Waiting> = {
             let mut all = self.waiting.lock();
             let len = group_commit_len(&all);
-            let taken = all.drain(..len);
-            // Statements that were stopped or dropped meanwhile change nothing.
-            let begun = taken.filter(|w| !w.answer.is_canceled() && w.latch.begin_commit());
-            begun.collect()
+            all.drain(..len).collect()
         };
         if waiting.is_empty() {
             return;
@@ -335,6 +332,8 @@ impl Database {
         let id = CommitId::fresh();
         let mut is_behind = false;
         loop {
+            // Statements that were stopped or dropped meanwhile change nothing.
+            waiting.retain(|w| !w.answer.is_canceled() && w.latch.begin_commit());
             let state = self.current.load_full();
             let mut next = state.snapshot.as_ref().clone();
             let version = Version(next.version.0 + 1);
@@ -383,6 +382,7 @@ impl Database {
                     return Ok(snapshot);
                 }
                 Ok(Appended::Lost(other)) => {
+                    waiting.iter().for_each(|w| w.latch.end_commit());
                     commit_state.unsettled = None;
                     self.publish(self.after(Some(&state), &other)?);
                     // Usually one entry was missed, so retry at once; after a second loss, read the log to its end

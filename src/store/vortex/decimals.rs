@@ -2,8 +2,8 @@
 //!
 //! An Arrow array has a value in each slot, also in a NULL slot, where the value is arbitrary: for example a result
 //! that was computed before the NULL was known. Vortex 0.90 narrows decimals to the fewest bytes that their precision
-//! needs, and panics at a value that does not fit, also in a NULL slot. So such values become zero. A valid value of a
-//! column fits: rows are checked before they are written.
+//! needs, and panics at a value that does not fit, also in a NULL slot. So such values become zero. Values of a column
+//! of decimals are checked before they are written; those within lists and structs are not.
 
 use std::sync::Arc;
 

@@ -67,8 +67,9 @@ async fn a_statement_that_waits_for_another_commit_is_stopped_and_changes_nothin
     run(&engine, "CREATE TABLE t (id BIGINT)").await;
 
     store.hold_puts();
-    let timeout = StatementOptions::default().timeout(Duration::from_millis(10));
-    let first = engine.execute_with("INSERT INTO t VALUES (1)", timeout);
+    let begun = CancelHandle::new();
+    let options = StatementOptions::default().cancel(&begun);
+    let first = engine.execute_with("INSERT INTO t VALUES (1)", options);
     pin_mut!(first);
     until_held!(first, store);
 
@@ -86,10 +87,10 @@ async fn a_statement_that_waits_for_another_commit_is_stopped_and_changes_nothin
         assert_waits!(dropped);
     }
 
-    // When this statement has timed out, the first one is past its own, shorter timeout.
     let timeout = StatementOptions::default().timeout(Duration::from_millis(20));
     let fourth = engine.execute_with("INSERT INTO t VALUES (4)", timeout);
     assert_eq!(fourth.await.unwrap_err().kind(), ErrorKind::Timeout);
+    begun.cancel();
     assert_waits!(first);
 
     store.release_puts();
