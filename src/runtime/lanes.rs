@@ -242,7 +242,9 @@ pub(crate) async fn on_lane<T: Send + 'static>(
     work: impl Future<Output = Result<T, DfOlapError>> + Send + 'static,
 ) -> Result<T, DfOlapError> {
     let (answer, answered) = oneshot::channel();
-    let work = CALLERS.scope(Handle::try_current().ok(), work);
+    let outer = CALLERS.try_with(Option::clone).ok().flatten();
+    let callers = outer.or_else(|| Handle::try_current().ok());
+    let work = CALLERS.scope(callers, work);
     let work = AssertUnwindSafe(work).catch_unwind();
     let task = start(async move {
         let done = work.await;

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 const RUNNING: u8 = 0;
 const COMMITTING: u8 = 1;
 const STOPPED: u8 = 2;
+/// Committing, and stopped as soon as the commit turns out to change nothing.
+const STOP_WANTED: u8 = 3;
 
 /// Whichever comes first wins, the begin of the commit or the stop: a statement that ends with a timeout or a
 /// cancellation has changed nothing, and a commit that has begun is waited for.
@@ -17,14 +19,18 @@ impl CommitLatch {
         self.replace(RUNNING, COMMITTING)
     }
 
-    /// Ends a commit that changed nothing, so that the statement can be stopped again.
+    /// Ends a commit that changed nothing, so that the statement can be stopped; it is stopped if that was asked for
+    /// meanwhile.
     pub fn end_commit(&self) {
-        self.replace(COMMITTING, RUNNING);
+        if !self.replace(COMMITTING, RUNNING) {
+            self.replace(STOP_WANTED, STOPPED);
+        }
     }
 
-    /// Stops the statement; false if its commit has begun.
+    /// Stops the statement; false if its commit has begun, which may still change nothing.
     pub fn stop(&self) -> bool {
-        self.replace(RUNNING, STOPPED) || self.0.load(Ordering::Acquire) == STOPPED
+        self.replace(RUNNING, STOPPED)
+            || !self.replace(COMMITTING, STOP_WANTED) && self.0.load(Ordering::Acquire) == STOPPED
     }
 
     fn replace(&self, old: u8, new: u8) -> bool {

@@ -1,9 +1,9 @@
 //! SQL texts that take long to parse or to plan.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
-use std::thread::ThreadId;
 
 use rhei_datafusion::arrow::datatypes::DataType;
 use rhei_datafusion::datafusion::common::{Result, ScalarValue};
@@ -105,6 +105,11 @@ async fn a_text_of_too_many_words_is_refused_before_it_is_parsed() {
         format!("SELECT 1 /* ' */{}", " ".repeat(3_000_000)),
         format!("SELECT 1 -- '\n{}", " ".repeat(3_000_000)),
         format!("SELECT E'\\''{}", " ".repeat(3_000_000)),
+        format!("SELECT #'{}", " ".repeat(3_000_000)),
+        format!("SELECT @@'{}", " ".repeat(3_000_000)),
+        format!("SELECT {}", "1L".repeat(3_000_000)),
+        format!("SELECT {}", "\u{a0}".repeat(3_000_000)),
+        format!("SELECT {}", "×".repeat(3_000_000)),
         format!("SELECT q'!'!'{}", " ".repeat(3_000_000)),
         format!("SELECT r'''a'b'''{}", " ".repeat(3_000_000)),
     ] {
@@ -119,11 +124,25 @@ async fn a_text_of_too_many_words_is_refused_before_it_is_parsed() {
     works(&engine).await;
 }
 
-/// A function of the program that remembers the threads on which it is planned.
-#[derive(Debug)]
+/// A function of the program that calls back when it is planned.
 struct Planned {
     signature: Signature,
-    threads: Arc<Mutex<HashSet<ThreadId>>>,
+    called: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Planned {
+    fn function(called: impl Fn() + Send + Sync + 'static) -> ScalarUDF {
+        ScalarUDF::from(Self {
+            signature: Signature::nullary(Volatility::Immutable),
+            called: Box::new(called),
+        })
+    }
+}
+
+impl fmt::Debug for Planned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Planned")
+    }
 }
 
 impl PartialEq for Planned {
@@ -148,10 +167,7 @@ impl ScalarUDFImpl for Planned {
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        self.threads
-            .lock()
-            .unwrap()
-            .insert(std::thread::current().id());
+        (self.called)();
         Ok(DataType::Int64)
     }
 
@@ -165,11 +181,11 @@ impl ScalarUDFImpl for Planned {
 async fn a_long_text_is_planned_on_a_thread_of_the_engine() {
     let engine = DataFusionEngine::new();
     let threads = Arc::new(Mutex::new(HashSet::new()));
-    let planned = Planned {
-        signature: Signature::nullary(Volatility::Immutable),
-        threads: Arc::clone(&threads),
-    };
-    engine.register_udf(ScalarUDF::from(planned)).unwrap();
+    let seen = Arc::clone(&threads);
+    let planned = Planned::function(move || {
+        seen.lock().unwrap().insert(std::thread::current().id());
+    });
+    engine.register_udf(planned).unwrap();
     run(&engine, "CREATE TABLE t (a BIGINT)").await;
     let rows = vec!["(1)"; 30_000].join(", ");
     for (sql, changed) in [
@@ -200,58 +216,15 @@ async fn a_long_text_is_planned_on_a_thread_of_the_engine() {
     assert!(!on.is_empty() && !on.contains(&std::thread::current().id()));
 }
 
-/// A function of the program that waits within its planning until the test lets it go on.
-#[derive(Debug)]
-struct Held {
-    signature: Signature,
-    entered: mpsc::UnboundedSender<()>,
-    go_on: Arc<Mutex<std::sync::mpsc::Receiver<()>>>,
-    left: mpsc::UnboundedSender<()>,
-}
-
-impl PartialEq for Held {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Held {}
-
-impl Hash for Held {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
-}
-
-impl ScalarUDFImpl for Held {
-    fn name(&self) -> &'static str {
-        "held"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        let _ = self.entered.send(());
-        // After the test's first permit the sender is gone, and nothing waits any more.
-        let _ = self.go_on.lock().unwrap().recv();
-        let _ = self.left.send(());
-        Ok(DataType::Int64)
-    }
-
-    fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        Ok(ColumnarValue::Scalar(ScalarValue::Int64(Some(1))))
-    }
-}
-
 /// A call that ends while its statement is planned on a thread of the engine changes nothing afterwards.
 #[tokio::test]
 async fn a_long_text_whose_call_is_dropped_or_cancelled_changes_nothing() {
     let rows = vec!["(1)"; 30_000].join(", ");
     let padding = " ".repeat(100_000);
     for sql in [
-        format!("INSERT INTO t VALUES {rows}, (held())"),
-        format!("PREPARE p AS SELECT held(){padding}"),
-        format!("UPDATE t SET a = held(){padding}"),
+        format!("INSERT INTO t VALUES {rows}, (planned())"),
+        format!("PREPARE p AS SELECT planned(){padding}"),
+        format!("UPDATE t SET a = planned(){padding}"),
     ] {
         for is_dropped in [true, false] {
             let engine = DataFusionEngine::new();
@@ -259,14 +232,15 @@ async fn a_long_text_whose_call_is_dropped_or_cancelled_changes_nothing() {
             run(&engine, "INSERT INTO t VALUES (7)").await;
             let (entered, mut has_entered) = mpsc::unbounded_channel();
             let (left, mut has_left) = mpsc::unbounded_channel();
-            let (permit, go_on) = std::sync::mpsc::channel();
-            let held = Held {
-                signature: Signature::nullary(Volatility::Immutable),
-                entered,
-                go_on: Arc::new(Mutex::new(go_on)),
-                left,
-            };
-            engine.register_udf(ScalarUDF::from(held)).unwrap();
+            let (permit, go_on) = std::sync::mpsc::channel::<()>();
+            let go_on = Mutex::new(go_on);
+            let planned = Planned::function(move || {
+                let _ = entered.send(());
+                // Once the test has dropped its end, nothing waits any more.
+                let _ = go_on.lock().unwrap().recv();
+                let _ = left.send(());
+            });
+            engine.register_udf(planned).unwrap();
             let handle = CancelHandle::new();
             let options = StatementOptions::default().cancel(&handle);
             {
@@ -287,7 +261,7 @@ async fn a_long_text_whose_call_is_dropped_or_cancelled_changes_nothing() {
             // The abandoned statement has ended when it has let go of the engine's function.
             engine
                 .register_udf(create_udf(
-                    "held",
+                    "planned",
                     vec![],
                     DataType::Int64,
                     Volatility::Immutable,

@@ -164,3 +164,8 @@ SELECT -t.b AS b FROM t ORDER BY t.b + (SELECT max(u.b) FROM t AS u WHERE u.b = 
 -- -1
 -- -3
 -- -5
+
+(SELECT -t.b AS b FROM t ORDER BY t.b LIMIT 2) ORDER BY b;
+--> rows
+-- -1
+-- 0

@@ -225,7 +225,7 @@ fn is_concat(ops: &[Operator]) -> bool {
 }
 
 /// A condition whose parts are evaluated in turn, each only for rows that satisfy the parts before: first the parts
-/// that cannot fail, then those that can, then those with checked integer arithmetic. In
+/// that cannot fail, then those that can, then those with arithmetic that is checked for overflow. In
 /// `i < 1000 AND i * i < 5000`, a row that the first part excludes must not overflow in the second.
 fn evaluate_fallible_last(condition: Expr) -> Expr {
     let is_checked = |part: &Expr| {

@@ -224,22 +224,27 @@ fn words(sql: &str) -> usize {
 /// may end anywhere.
 fn words_outside(sql: &str, quotes: bool) -> Option<usize> {
     let (mut count, mut in_word, mut quote) = (0, false, None);
-    for byte in sql.bytes() {
+    let mut before = ' ';
+    for c in sql.chars() {
         if quote.is_some() {
-            if quote == Some(byte) {
+            if quote == Some(c) {
                 quote = None;
             }
+            before = c;
             continue;
         }
-        let is_part = byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii();
-        if quotes && matches!(byte, b'\'' | b'"') {
-            if in_word {
+        let is_part = c == '_' || c.is_alphanumeric() && (c.is_ascii() || c.is_alphabetic());
+        if quotes && matches!(c, '\'' | '"') {
+            if in_word || matches!(before, '#' | '@') {
                 return None;
             }
-            quote = Some(byte);
+            quote = Some(c);
         }
-        count += usize::from(!(is_part && in_word));
+        // `1L1L` is two numbers.
+        let begins = !in_word || before == 'L' && c.is_ascii_digit();
+        count += usize::from(!is_part || begins);
         in_word = is_part;
+        before = c;
     }
     Some(count)
 }

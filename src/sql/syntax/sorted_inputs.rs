@@ -57,6 +57,11 @@ impl VisitorMut for SortedInputs {
         let ctes = query.with.iter_mut().flat_map(|with| &mut with.cte_tables);
         ctes.for_each(|cte| give_back(&mut cte.query));
         give_back_operands(&mut query.body);
+        if let SetExpr::Query(inner) = query.body.as_mut()
+            && query.order_by.is_some()
+        {
+            give_back(inner);
+        }
         self.found |= name_outputs(query, is_read).is_some();
         ControlFlow::Continue(())
     }
@@ -96,28 +101,36 @@ fn name_outputs(query: &mut Query, is_read: bool) -> Option<()> {
     let OrderByKind::Expressions(keys) = &mut query.order_by.as_mut()?.kind else {
         return None;
     };
-    let mut inputs = Inputs::default();
-    let _ = keys.visit(&mut inputs);
+    let mut inputs = Vec::new();
+    each_expr(keys, |expr| {
+        if let Expr::CompoundIdentifier(parts) = expr {
+            inputs.extend(parts.last().cloned());
+        }
+    });
     // A column without a visible name could not be given back.
     if is_read && !select.projection.iter().all(|item| name(item).is_some()) {
         return None;
     }
-    let mut renamed = Renamed::default();
+    let mut renamed = Vec::new();
     for (number, item) in select.projection.iter_mut().enumerate() {
         if let SelectItem::ExprWithAlias { alias, .. } = item
-            && inputs.names.iter().any(|name| is_same(name, alias))
+            && inputs.iter().any(|name| is_same(name, alias))
         {
             let unique = Ident {
                 value: format!("{}{MARK}{number}", alias.value),
                 ..alias.clone()
             };
-            renamed
-                .names
-                .push((std::mem::replace(alias, unique.clone()), unique));
+            renamed.push((std::mem::replace(alias, unique.clone()), unique));
         }
     }
-    let _ = keys.visit(&mut renamed);
-    (!renamed.names.is_empty()).then_some(())
+    each_expr(keys, |expr| {
+        if let Expr::Identifier(ident) = expr
+            && let Some((_, unique)) = renamed.iter().find(|(name, _)| is_same(name, ident))
+        {
+            *ident = unique.clone();
+        }
+    });
+    (!renamed.is_empty()).then_some(())
 }
 
 /// Whether two names are the same; a quoted name is in its own case, any other in lower case.
@@ -129,15 +142,14 @@ fn is_same(one: &Ident, other: &Ident) -> bool {
     plain(one) == plain(other)
 }
 
-/// The last parts of qualified names.
-#[derive(Default)]
-struct Inputs {
-    names: Vec<Ident>,
-    /// How many subqueries of ORDER BY enclose this place.
+/// Calls a function for each expression outside of subqueries.
+struct OutsideSubqueries<F> {
+    /// How many subqueries enclose this place.
     queries: usize,
+    visit: F,
 }
 
-impl VisitorMut for Inputs {
+impl<F: FnMut(&mut Expr)> VisitorMut for OutsideSubqueries<F> {
     type Break = ();
 
     fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
@@ -151,44 +163,15 @@ impl VisitorMut for Inputs {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if let Expr::CompoundIdentifier(parts) = expr
-            && self.queries == 0
-        {
-            self.names.extend(parts.last().cloned());
+        if self.queries == 0 {
+            (self.visit)(expr);
         }
         ControlFlow::Continue(())
     }
 }
 
-/// Replaces names of output columns by their unique names.
-#[derive(Default)]
-struct Renamed {
-    names: Vec<(Ident, Ident)>,
-    queries: usize,
-}
-
-impl VisitorMut for Renamed {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.queries += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.queries -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if let Expr::Identifier(ident) = expr
-            && self.queries == 0
-            && let Some((_, unique)) = self.names.iter().find(|(name, _)| is_same(name, ident))
-        {
-            *ident = unique.clone();
-        }
-        ControlFlow::Continue(())
-    }
+fn each_expr(of: &mut impl VisitMut, visit: impl FnMut(&mut Expr)) {
+    let _ = of.visit(&mut OutsideSubqueries { queries: 0, visit });
 }
 
 /// The name of an item's column, if the item shows it.

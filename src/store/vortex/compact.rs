@@ -110,16 +110,18 @@ impl Database {
             return;
         }
         let database = Arc::clone(self);
+        let mut running = Some(Running(Arc::clone(self)));
         runtime::spawn(async move {
             loop {
                 let done = database.compact(When::Due, &|_| {}).await;
-                database.compacting.store(false, Ordering::Release);
+                drop(running.take());
                 match done {
                     // Commits made meanwhile did not start a task, as this one was running.
                     Ok(done) if done.fragments_before > 0 => {
                         if !database.is_due() || database.compacting.swap(true, Ordering::AcqRel) {
                             return;
                         }
+                        running = Some(Running(Arc::clone(&database)));
                     }
                     Ok(_) => return,
                     Err(error) => {
@@ -181,6 +183,15 @@ impl Database {
             }
             CommitOutcome::Conflict(_) => Ok(false),
         }
+    }
+}
+
+/// A background compaction. It ends when this is dropped, also with a task whose runtime ends.
+struct Running(Arc<Database>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.compacting.store(false, Ordering::Release);
     }
 }
 

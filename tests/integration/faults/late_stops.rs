@@ -98,3 +98,24 @@ async fn a_statement_that_waits_for_another_commit_is_stopped_and_changes_nothin
     run(&engine, "INSERT INTO t VALUES (5)").await;
     assert_eq!(number(&engine, "SELECT sum(id) FROM t").await, 6);
 }
+
+#[tokio::test]
+async fn a_cancelled_statement_whose_entry_lost_its_number_changes_nothing() {
+    let store = FaultyStore::new(InMemory::new(), usize::MAX, Fault::Before);
+    let other = engine(store.inner.clone() as _);
+    let engine = engine(store.clone() as _);
+    run(&engine, "CREATE TABLE t (id BIGINT)").await;
+    store.hold_puts();
+    let handle = CancelHandle::new();
+    let options = StatementOptions::default().cancel(&handle);
+    let call = engine.execute_with("INSERT INTO t VALUES (1)", options);
+    pin_mut!(call);
+    until_held!(call, store);
+    handle.cancel();
+    assert_waits!(call);
+    run(&other, "INSERT INTO t VALUES (10)").await;
+    store.release_puts();
+    assert_eq!(call.await.unwrap_err().kind(), ErrorKind::Cancelled);
+    run(&engine, "INSERT INTO t VALUES (100)").await;
+    assert_eq!(number(&engine, "SELECT sum(id) FROM t").await, 110);
+}
