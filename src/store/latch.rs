@@ -16,27 +16,36 @@ pub(crate) struct CommitLatch(AtomicU8);
 impl CommitLatch {
     /// Begins the commit; false if the statement was stopped before.
     pub fn begin_commit(&self) -> bool {
-        self.replace(RUNNING, COMMITTING)
+        self.change(|state| if state == RUNNING { COMMITTING } else { state }) == RUNNING
     }
 
     /// Ends a commit that changed nothing, so that the statement can be stopped; it is stopped if that was asked for
     /// meanwhile.
     pub fn end_commit(&self) {
-        if !self.replace(COMMITTING, RUNNING) {
-            self.replace(STOP_WANTED, STOPPED);
-        }
+        self.change(|state| match state {
+            COMMITTING => RUNNING,
+            STOP_WANTED => STOPPED,
+            other => other,
+        });
     }
 
     /// Stops the statement; false if its commit has begun, which may still change nothing.
     pub fn stop(&self) -> bool {
-        self.replace(RUNNING, STOPPED)
-            || !self.replace(COMMITTING, STOP_WANTED) && self.0.load(Ordering::Acquire) == STOPPED
+        let before = self.change(|state| match state {
+            RUNNING => STOPPED,
+            COMMITTING => STOP_WANTED,
+            other => other,
+        });
+        matches!(before, RUNNING | STOPPED)
     }
 
-    fn replace(&self, old: u8, new: u8) -> bool {
-        let replaced = self
+    /// Replaces the state in one step, and returns the state before.
+    fn change(&self, next: impl Fn(u8) -> u8) -> u8 {
+        let changed = self
             .0
-            .compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire);
-        replaced.is_ok()
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
+                Some(next(state))
+            });
+        changed.unwrap_or_else(|state| state)
     }
 }

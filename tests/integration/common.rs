@@ -236,3 +236,8 @@ pub async fn engines_write_at_once(
         );
     }
 }
+
+/// Checks that the engine still answers.
+pub async fn works(engine: &DataFusionEngine) {
+    assert_eq!(number(engine, "SELECT 20 + 1").await, 21);
+}

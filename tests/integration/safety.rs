@@ -8,11 +8,7 @@ use rhei_datafusion::{
 };
 
 use crate::chains::on_one_another;
-use crate::common::{HANG, count_batches, kind, number, passed, run, the_number};
-
-async fn works(engine: &DataFusionEngine) {
-    assert_eq!(number(engine, "SELECT 20 + 1").await, 21);
-}
+use crate::common::{HANG, count_batches, kind, number, passed, run, the_number, works};
 
 #[tokio::test]
 async fn nothing_outside_is_reached_by_default() {

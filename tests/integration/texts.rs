@@ -13,11 +13,7 @@ use rhei_datafusion::datafusion::logical_expr::{
 use rhei_datafusion::{CancelHandle, DataFusionEngine, ErrorKind, OlapEngine, StatementOptions};
 use tokio::sync::mpsc;
 
-use crate::common::{kind, number, run};
-
-async fn works(engine: &DataFusionEngine) {
-    assert_eq!(number(engine, "SELECT 20 + 1").await, 21);
-}
+use crate::common::{kind, number, run, works};
 
 /// Nested calls and subqueries that the parser can read in two or three ways at each level.
 #[tokio::test]
