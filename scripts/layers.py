@@ -21,12 +21,12 @@ from pathlib import Path
 SRC = Path(__file__).resolve().parent.parent / "src"
 # The modules of src/, bottom up.
 LEAVES = ["error", "olap", "options", "storage"]
-LAYERS = [LEAVES, ["runtime"], ["change", "fragment", "snapshot", "upkeep"], ["store"], ["sql"], ["gates", "outcome"], ["executor"], ["engine"], ["history"], ["builder"], ["wasm", "tests"]]
+LAYERS = [LEAVES, ["runtime"], ["cdc", "change", "fragment", "snapshot", "upkeep"], ["store"], ["sql"], ["gates", "outcome"], ["executor"], ["engine"], ["history", "ingest"], ["builder"], ["wasm", "tests"]]
 # The modules of src/sql, bottom up.
-ROOMS = ["syntax", "resources", "expressions", "scan", "planner", "optimizer", "execution", "write", "ddl", "statement"]
+ROOMS = ["syntax", "resources", "expressions", "scan", "planner", "optimizer", "execution", "write", "ddl", "changes", "statement"]
 LEVEL = {module: level for level, layer in enumerate(LAYERS) for module in layer}
 TARGET_FILES = ["lib.rs", "runtime/mod.rs", "store/mod.rs"]
-FACADE = ["engine.rs", "history.rs"]
+FACADE = ["engine.rs", "history.rs", "ingest.rs"]
 MAX_LINES = 500
 MAX_WIDTH = 120
 

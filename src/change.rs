@@ -12,7 +12,7 @@ use std::sync::Arc;
 use roaring::{RoaringBitmap, RoaringTreemap};
 
 use crate::fragment::{Fragment, FragmentId, LiveFragment};
-use crate::snapshot::{RelationId, Snapshot, Table, TableDefinition, Version, View};
+use crate::snapshot::{RelationId, Snapshot, Table, TableDefinition, Version, View, Watermark};
 
 /// One step of a change.
 #[derive(Debug, Clone)]
@@ -69,9 +69,20 @@ pub(crate) enum Action {
     Forget {
         before: Version,
     },
+    /// Sets how far the changes of a source are applied; `None` removes the watermark.
+    SetWatermark {
+        source: String,
+        seq: Option<u64>,
+        position: Option<Vec<u8>>,
+    },
     /// Conflicts if rows were added since the base: for statements that depend on the absence of a row.
     NoNewRows {
         id: RelationId,
+    },
+    /// Conflicts if the watermark of a source is not `seq`: for changes of which some were applied before.
+    WatermarkIs {
+        source: String,
+        seq: Option<u64>,
     },
 }
 
@@ -251,6 +262,29 @@ impl Next<'_> {
             }
             Action::Forget { before } => {
                 self.snapshot.oldest = self.snapshot.oldest.max(*before);
+            }
+            Action::SetWatermark {
+                source,
+                seq,
+                position,
+            } => {
+                let watermarks = Arc::make_mut(&mut self.snapshot.watermarks);
+                match seq {
+                    None => watermarks.remove(source),
+                    Some(seq) => watermarks.insert(
+                        source.clone(),
+                        Watermark {
+                            seq: *seq,
+                            position: position.clone(),
+                            version: self.version,
+                        },
+                    ),
+                };
+            }
+            Action::WatermarkIs { source, seq } => {
+                if self.snapshot.watermark(source) != *seq {
+                    return Err(Conflict("changes of the source were applied"));
+                }
             }
             Action::NoNewRows { id } => {
                 if let (Some(base), Some(current)) = self.base_and_current(*id)

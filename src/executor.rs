@@ -4,6 +4,7 @@
 mod append;
 mod call;
 mod calls;
+mod changes;
 mod commit;
 mod tables;
 

@@ -28,6 +28,7 @@
 )]
 
 mod builder;
+pub mod cdc;
 mod change;
 pub mod engine;
 pub mod error;
@@ -35,6 +36,7 @@ mod executor;
 mod fragment;
 mod gates;
 mod history;
+mod ingest;
 mod olap;
 mod options;
 mod outcome;
@@ -51,13 +53,14 @@ mod upkeep;
 mod wasm;
 
 pub use builder::EngineBuilder;
+pub use cdc::{Applied, Changes, Obstacle, Progress, SkippedChange, UnknownColumns};
 pub use engine::{DataFusionEngine, SharedDataFusionEngine};
 pub use error::{DfOlapError, ErrorKind};
 pub use olap::{OlapEngine, RecordBatchBoxStream};
 pub use options::{CancelHandle, CompactionPolicy, Durability, Refresh, StatementOptions};
 #[cfg(target_arch = "wasm32")]
 pub use runtime::drive;
-pub use snapshot::Version;
+pub use snapshot::{Version, Watermark};
 pub use storage::StorageMode;
 pub use upkeep::{
     At, Compaction, CompactionProgress, Vacuum, VacuumOptions, Verification, VersionEntry,

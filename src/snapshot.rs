@@ -25,6 +25,26 @@ impl fmt::Display for Version {
     }
 }
 
+/// How far the changes of a source are applied: see
+/// [`apply_changes`](crate::DataFusionEngine::apply_changes).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Watermark {
+    /// The sequence number up to which all changes of the source are applied.
+    pub seq: u64,
+    /// What the caller gave as [`position`](crate::Changes::position) with these changes.
+    pub position: Option<Vec<u8>>,
+    /// The version that set the watermark.
+    pub version: Version,
+}
+
+impl Watermark {
+    /// The most bytes of a position.
+    pub(crate) const MAX_POSITION_BYTES: usize = 4096;
+    /// The most bytes of the name of a source.
+    pub(crate) const MAX_SOURCE_BYTES: usize = 255;
+}
+
 /// Identity of a table or view: stable across renames; a table recreated under the same name has a new identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RelationId(pub Uuid);
@@ -43,6 +63,8 @@ pub(crate) struct Snapshot {
     pub oldest: Version,
     /// Folders of older versions of this crate that were adopted; a folder is adopted only once.
     pub adopted: Arc<BTreeSet<String>>,
+    /// By the name of the source.
+    pub watermarks: Arc<BTreeMap<String, Watermark>>,
     pub names: Arc<BTreeMap<String, RelationId>>,
     pub tables: BTreeMap<RelationId, Arc<Table>>,
     pub views: Arc<BTreeMap<RelationId, Arc<View>>>,
@@ -66,6 +88,11 @@ impl Snapshot {
 
     pub fn table(&self, name: &str) -> Option<Arc<Table>> {
         self.tables.get(self.names.get(name)?).cloned()
+    }
+
+    /// The sequence number of a source's watermark.
+    pub fn watermark(&self, source: &str) -> Option<u64> {
+        self.watermarks.get(source).map(|watermark| watermark.seq)
     }
 }
 

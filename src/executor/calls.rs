@@ -4,17 +4,19 @@
 //! the function awaits in turn. This trait boxes its futures in functions that are not generic, so that the code behind
 //! the futures is compiled once, in this crate.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::Executor;
 use super::tables::find;
+use crate::cdc::{Applied, Changes};
 use crate::error::DfOlapError;
 use crate::olap::RecordBatchBoxStream;
 use crate::options::StatementOptions;
 use crate::outcome::Outcome;
-use crate::snapshot::{Snapshot, Version};
+use crate::snapshot::{Snapshot, Version, Watermark};
 use crate::store::Upkeep;
 use crate::upkeep::At;
 use arrow::array::RecordBatch;
@@ -97,6 +99,12 @@ pub(crate) trait EngineCalls: Debug + Send + Sync {
     ) -> Result<(), DfOlapError>;
 
     async fn drop_column(&self, table: &str, column: &str) -> Result<(), DfOlapError>;
+
+    async fn apply_changes(&self, source: &str, changes: &Changes) -> Result<Applied, DfOlapError>;
+
+    async fn watermarks(&self) -> Result<BTreeMap<String, Watermark>, DfOlapError>;
+
+    async fn reset_watermark(&self, source: &str, seq: Option<u64>) -> Result<(), DfOlapError>;
 
     async fn version(&self) -> Result<Version, DfOlapError>;
 
@@ -215,6 +223,19 @@ impl EngineCalls for Arc<Executor> {
 
     async fn drop_column(&self, table: &str, column: &str) -> Result<(), DfOlapError> {
         self.reshape(table, |shape| shape.drop(column, false)).await
+    }
+
+    async fn apply_changes(&self, source: &str, changes: &Changes) -> Result<Applied, DfOlapError> {
+        self.run_changes(source, changes).await
+    }
+
+    async fn watermarks(&self) -> Result<BTreeMap<String, Watermark>, DfOlapError> {
+        let snapshot = self.store.snapshot().await?;
+        Ok(snapshot.watermarks.as_ref().clone())
+    }
+
+    async fn reset_watermark(&self, source: &str, seq: Option<u64>) -> Result<(), DfOlapError> {
+        self.set_watermark(source, seq).await
     }
 
     async fn version(&self) -> Result<Version, DfOlapError> {

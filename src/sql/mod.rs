@@ -3,9 +3,11 @@
 //! The modules, by the life of a statement: [`syntax`] parses the text to a syntax tree, within limits. [`planner`]
 //! plans the tree against a snapshot, over the tables of [`scan`], and checks the plan against what the builder
 //! allows. [`expressions`] and [`optimizer`] rewrite the plan, and [`execution`] runs the plan within its timeout and
-//! memory limit ([`resources`]). [`write`] and [`ddl`] make the change set of a writing statement. [`statement`]
+//! memory limit ([`resources`]). [`write`] and [`ddl`] make the change set of a writing statement, [`changes`] that of
+//! changes of another database. [`statement`]
 //! classifies statements and dispatches them to these modules. Nothing here commits: that is the engine's last step.
 
+mod changes;
 mod ddl;
 mod execution;
 mod expressions;
@@ -17,6 +19,7 @@ mod statement;
 pub(crate) mod syntax;
 mod write;
 
+pub(crate) use changes::{check_source, effect as effect_of_changes};
 pub(crate) use ddl::alter::TableEdit;
 pub(crate) use ddl::column::{check_type, key_of};
 pub(crate) use execution::session::{ClosedRegistry, Limits, Session};

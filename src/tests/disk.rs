@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use arrow::util::display::array_value_to_string;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::SessionConfig;
@@ -14,13 +15,17 @@ use crate::store::disk::Files;
 use crate::store::disk::simulated::SimulatedDisk;
 use crate::store::{RetryPolicy, VortexSettings, VortexStore};
 use crate::{
-    DataFusionEngine, DfOlapError, Durability, ErrorKind, OlapEngine, StorageMode, VacuumOptions,
+    Changes, DataFusionEngine, DfOlapError, Durability, ErrorKind, OlapEngine, StorageMode,
+    VacuumOptions,
 };
 
 const COMPACTION: &str = "compaction";
 const VACUUM: &str = "vacuum";
+/// Changes of a source; the second time some of them were applied before.
+const APPLY: &str = "apply changes";
+const APPLY_AGAIN: &str = "apply more changes";
 /// Every kind of change, in an order in which each step has an effect.
-const STEPS: [&str; 12] = [
+const STEPS: [&str; 14] = [
     "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)",
     "INSERT INTO t VALUES (1, 10), (2, 20)",
     "INSERT INTO t SELECT value, 0 FROM range(100, 1300)",
@@ -30,7 +35,9 @@ const STEPS: [&str; 12] = [
      WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (s.id, 50)",
     COMPACTION,
     "INSERT INTO t VALUES (5, 51), (6, 60) ON CONFLICT (id) DO UPDATE SET n = excluded.n",
+    APPLY,
     VACUUM,
+    APPLY_AGAIN,
     "CREATE TABLE u AS SELECT id FROM t WHERE n > 0",
     "ALTER TABLE t ADD COLUMN x INT DEFAULT 3",
     "DROP TABLE u",
@@ -81,11 +88,30 @@ async fn step(engine: &DataFusionEngine, sql: &str) -> Result<(), DfOlapError> {
             };
             engine.vacuum(options).await.map(|_| ())
         }
+        APPLY => apply(engine, &[1, 2]).await,
+        APPLY_AGAIN => apply(engine, &[2, 6, 7]).await,
         sql => engine.execute(sql).await.map(|_| ()),
     }
 }
 
-/// All table names and rows of a database.
+/// Applies the changes of these numbers: change `i` sets n of row `i`.
+async fn apply(engine: &DataFusionEngine, seqs: &[i64]) -> Result<(), DfOlapError> {
+    let numbers = seqs.iter().map(|seq| 1000 + seq);
+    let rows = RecordBatch::try_from_iter([
+        (
+            "_seq",
+            Arc::new(Int64Array::from(seqs.to_vec())) as ArrayRef,
+        ),
+        ("id", Arc::new(Int64Array::from(seqs.to_vec()))),
+        ("n", Arc::new(Int64Array::from_iter_values(numbers))),
+    ]);
+    let changes = Changes::new()
+        .table("t", rows?)
+        .position(format!("{seqs:?}"));
+    engine.apply_changes("source", changes).await.map(|_| ())
+}
+
+/// All table names, rows and watermarks of a database.
 async fn contents(engine: &DataFusionEngine) -> Result<Vec<String>, DfOlapError> {
     let mut all = engine.tables().await?;
     for name in all.clone() {
@@ -97,6 +123,9 @@ async fn contents(engine: &DataFusionEngine) -> Result<Vec<String>, DfOlapError>
                 all.push(format!("{name} {}", values.join(" ")));
             }
         }
+    }
+    for (source, at) in engine.watermarks().await? {
+        all.push(format!("{source} {} {:?}", at.seq, at.position));
     }
     all.sort_unstable();
     Ok(all)

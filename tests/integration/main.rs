@@ -15,6 +15,7 @@ mod api;
 mod appends;
 mod atomicity;
 mod chains;
+mod changes;
 mod column_names;
 mod common;
 mod compaction;

@@ -5,6 +5,7 @@
 //! (SELECT …)` arrives as no filter at all, which means every row. So the engine rewrites the parsed statement.
 //! Everything that a SELECT supports in FROM and WHERE then works, with DataFusion's semantics.
 
+pub(crate) mod by_key;
 pub(crate) mod delete;
 pub(crate) mod fast_path;
 pub(crate) mod insert;

@@ -152,7 +152,7 @@ pub(crate) fn conform(
 }
 
 /// True if the two types hold the same values in another encoding.
-fn same_values(found: &DataType, expected: &DataType) -> bool {
+pub(crate) fn same_values(found: &DataType, expected: &DataType) -> bool {
     fn plain(data_type: &DataType) -> DataType {
         match data_type {
             DataType::Dictionary(_, values) => plain(values),

@@ -12,27 +12,22 @@ use arrow::compute::{
 use arrow::datatypes::{DataType, UInt64Type};
 use arrow::record_batch::RecordBatch;
 use arrow::row::{OwnedRow, RowConverter, SortField};
-use datafusion::catalog::MemTable;
 use datafusion::common::tree_node::TreeNode;
-use datafusion::common::{
-    Column, DFSchema, JoinType, Result, ScalarValue, TableReference, plan_err,
-};
-use datafusion::datasource::provider_as_source;
+use datafusion::common::{DFSchema, JoinType, Result, ScalarValue, TableReference, plan_err};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, when};
 use datafusion::prelude::lit;
 use datafusion::sql::sqlparser::ast;
 
+use super::by_key::{column_of, join_by_key};
 use super::target::{Target, assignments, known_column};
 use super::{RowChanges, for_each_batch};
 use crate::error::{DfOlapError, unsupported};
-use crate::fragment::ValueRange;
 use crate::snapshot::TableDefinition;
 use crate::sql::execution::Run;
 use crate::sql::expressions::fallible::{and_then, cannot_fail};
 use crate::sql::planner::Planner;
 use crate::sql::resources::buffered_rows::BufferedRows;
 use crate::sql::scan::ROW_ADDRESS;
-use crate::sql::scan::provider::SnapshotTable;
 
 /// The conflict resolution of an INSERT.
 pub(crate) enum OnConflict {
@@ -139,7 +134,7 @@ pub(crate) async fn resolve(
     let source = concat_batches(&definition.schema, &new.batches)?;
     drop(new);
     let source = unique_by_key(target, &key, source, &on_conflict)?;
-    let plan = plan_conflicts(&run.planner(), target, &key, source.clone(), &on_conflict)?;
+    let plan = plan_conflicts(&run.planner(), target, source.clone(), &on_conflict)?;
     let columns = Columns::of(definition);
     let mut changes = RowChanges::new(run);
     for_each_batch(run, plan, |batch| {
@@ -239,45 +234,29 @@ fn unique_by_key(
 fn plan_conflicts(
     planner: &Planner,
     target: &Target,
-    key: &[usize],
     source: RecordBatch,
     on_conflict: &OnConflict,
 ) -> Result<LogicalPlan> {
     const EXCLUDED: &str = "excluded";
     let definition = &target.table.definition;
     let alias = TableReference::bare(target.alias.clone());
-    let of =
-        |table: &TableReference, name: &str| Expr::Column(Column::new(Some(table.clone()), name));
     let excluded = TableReference::bare(EXCLUDED);
 
-    let table = Arc::clone(&target.table);
-    let table = SnapshotTable::with_addresses(table, Arc::clone(&planner.context.store));
-    let mut existing =
-        LogicalPlanBuilder::scan(alias.clone(), provider_as_source(Arc::new(table)), None)?;
-    for index in key {
-        // Lets the scan skip fragments that can hold none of the keys.
-        if let Some((least, greatest)) = key_range(&source, *index) {
-            let column = of(&alias, definition.columns[*index].field.name());
-            existing = existing.filter(column.between(lit(least), lit(greatest)))?;
-        }
-    }
-    let rows = MemTable::try_new(Arc::clone(&definition.schema), vec![vec![source]])?;
-    let on: Vec<Expr> = key
-        .iter()
-        .map(|index| {
-            let name = definition.columns[*index].field.name();
-            of(&excluded, name).eq(of(&alias, name))
-        })
-        .collect();
-    let joined =
-        LogicalPlanBuilder::scan(excluded.clone(), provider_as_source(Arc::new(rows)), None)?
-            .join_on(existing.build()?, JoinType::Left, on)?
-            .build()?;
+    let joined = join_by_key(
+        planner,
+        &target.table,
+        &target.table.definition.key_indices(),
+        &alias,
+        source,
+        &excluded,
+        JoinType::Left,
+    )?
+    .build()?;
 
-    let mut exprs = vec![of(&alias, ROW_ADDRESS)];
+    let mut exprs = vec![column_of(&alias, ROW_ADDRESS)];
     for column in &definition.columns {
         let name = column.field.name();
-        exprs.push(of(&excluded, name).alias(format!("new.{name}")));
+        exprs.push(column_of(&excluded, name).alias(format!("new.{name}")));
     }
     if let OnConflict::Update(update) = on_conflict {
         let schema = Arc::clone(joined.schema());
@@ -286,7 +265,7 @@ fn plan_conflicts(
         for value in new.values_mut() {
             qualify(value, planner, target);
         }
-        let mut applies = of(&alias, ROW_ADDRESS).is_not_null();
+        let mut applies = column_of(&alias, ROW_ADDRESS).is_not_null();
         if let Some(condition) = &update.selection {
             let mut condition = condition.clone();
             qualify(&mut condition, planner, target);
@@ -307,7 +286,7 @@ fn plan_conflicts(
                         false => value,
                     }
                 }
-                None => of(&alias, name),
+                None => column_of(&alias, name),
             };
             exprs.push(expr.alias(format!("updated.{name}")));
         }
@@ -363,10 +342,4 @@ fn qualify(expr: &mut ast::Expr, planner: &Planner, target: &Target) {
         queries: 0,
     };
     let _ = ast::VisitMut::visit(expr, &mut visitor);
-}
-
-/// The least and greatest value of a key column of the new rows.
-fn key_range(source: &RecordBatch, index: usize) -> Option<(ScalarValue, ScalarValue)> {
-    let range = ValueRange::of(std::iter::once(source.column(index)))?;
-    Some((range.min, range.max))
 }

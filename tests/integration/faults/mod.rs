@@ -4,21 +4,24 @@
 mod late_stops;
 pub mod store;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream;
+use rhei_datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, UInt64Array};
 use rhei_datafusion::object_store::ObjectStore;
 use rhei_datafusion::object_store::memory::InMemory;
 use rhei_datafusion::{
-    DataFusionEngine, DfOlapError, EngineBuilder, ErrorKind, OlapEngine, StorageMode, VacuumOptions,
+    Changes, DataFusionEngine, DfOlapError, EngineBuilder, ErrorKind, OlapEngine, StorageMode,
+    VacuumOptions,
 };
 
 use self::store::{CarelessStore, Fault, FaultyStore};
 use crate::common::{HANG, number, rows, run};
 
-const CHANGES: [&str; 14] = [
+const CHANGES: [&str; 16] = [
     "INSERT INTO t VALUES (100001, 1), (100002, 2)",
     "INSERT INTO t SELECT value + 200000, 0 FROM range(2000)",
     "UPDATE t SET n = n + 1 WHERE id < 20 OR id = 700",
@@ -34,9 +37,14 @@ const CHANGES: [&str; 14] = [
     COMPACTION,
     VACUUM,
     CREATE_FIRST_TABLE,
+    APPLY,
+    APPLY_TO_MANY,
 ];
 const COMPACTION: &str = "compaction";
 const VACUUM: &str = "vacuum";
+/// Changes of a source, of which some were applied before; few and many.
+const APPLY: &str = "apply changes";
+const APPLY_TO_MANY: &str = "apply many changes";
 /// The first table of a new database.
 const CREATE_FIRST_TABLE: &str = "CREATE TABLE first (a INT)";
 
@@ -65,9 +73,37 @@ async fn change(engine: &DataFusionEngine, sql: &str) -> Result<(), DfOlapError>
             })
             .await
             .map(|_| ()),
+        APPLY => apply(engine, 1..9).await,
+        APPLY_TO_MANY => apply(engine, 2..2000).await,
         sql if sql.contains("; ") => engine.execute_batch(sql).await.map(|_| ()),
         sql => engine.execute(sql).await.map(|_| ()),
     }
+}
+
+/// Applies the changes of these numbers: change `i` sets n of row `i`, but each third one deletes the row.
+async fn apply(engine: &DataFusionEngine, seqs: Range<u64>) -> Result<(), DfOlapError> {
+    let ops = seqs.clone().map(|seq| match seq % 3 {
+        0 => "delete",
+        _ => "upsert",
+    });
+    let ids = || seqs.clone().map(|seq| seq as i64);
+    let numbers = ids().map(|seq| 1000 + seq);
+    let rows = RecordBatch::try_from_iter([
+        (
+            "_op",
+            Arc::new(StringArray::from_iter_values(ops)) as ArrayRef,
+        ),
+        (
+            "_seq",
+            Arc::new(UInt64Array::from_iter_values(seqs.clone())),
+        ),
+        ("id", Arc::new(Int64Array::from_iter_values(ids()))),
+        ("n", Arc::new(Int64Array::from_iter_values(numbers))),
+    ]);
+    let changes = Changes::new()
+        .table("t", rows?)
+        .position(format!("{seqs:?}"));
+    engine.apply_changes("source", changes).await.map(|_| ())
 }
 
 /// A database of at least `commits` commits; after 15, the next commit makes a checkpoint.
@@ -84,15 +120,19 @@ async fn database(commits: usize) -> InMemory {
     ] {
         run(&engine, sql).await;
     }
+    apply(&engine, 1..3).await.unwrap();
     while engine.version().await.unwrap().0 < commits as u64 {
         run(&engine, "INSERT INTO other VALUES (1)").await;
     }
     store.fork()
 }
 
-/// All tables with all their rows.
+/// All tables with all their rows, and the watermarks.
 async fn contents(engine: &DataFusionEngine) -> Vec<String> {
     let mut all = Vec::new();
+    for (source, at) in engine.watermarks().await.unwrap() {
+        all.push(format!("{source} {} {:?}", at.seq, at.position));
+    }
     for name in engine.tables().await.unwrap() {
         all.push(format!(
             "{name} {:?}",

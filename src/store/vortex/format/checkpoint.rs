@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::codec::{Blob, Damage, Decoder, Encoder, LoggedDefinition, LoggedFragment, damage};
-use super::entry::LoggedView;
+use super::entry::{LoggedView, read_position};
 use super::ipc::Ipc;
 use crate::fragment::LiveFragment;
-use crate::snapshot::{RelationId, Snapshot, Table, Version};
+use crate::snapshot::{RelationId, Snapshot, Table, Version, Watermark};
 
 #[derive(Debug, Serialize, Deserialize)]
 struct LoggedState {
@@ -19,8 +19,18 @@ struct LoggedState {
     oldest: u64,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     adopted: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    watermarks: BTreeMap<String, LoggedWatermark>,
     tables: Vec<LoggedTable>,
     views: Vec<LoggedView>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct LoggedWatermark {
+    seq: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    position: Option<Blob>,
+    version: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,10 +60,21 @@ pub(crate) fn encode(ipc: &Ipc, database: Uuid, snapshot: &Snapshot) -> Result<B
             views.push(LoggedView::of(name, view));
         }
     }
+    let mut watermarks = BTreeMap::new();
+    for (source, watermark) in snapshot.watermarks.iter() {
+        let position = watermark.position.as_ref();
+        let logged = LoggedWatermark {
+            seq: watermark.seq,
+            position: position.map(|bytes| encoder.blob(bytes.clone())),
+            version: watermark.version.0,
+        };
+        watermarks.insert(source.clone(), logged);
+    }
     encoder.finish(LoggedState {
         database,
         oldest: snapshot.oldest.0,
         adopted: snapshot.adopted.as_ref().clone(),
+        watermarks,
         tables,
         views,
     })
@@ -119,10 +140,20 @@ pub(crate) fn decode(version: u64, body: &Bytes) -> Result<(Uuid, Snapshot), Dam
     if names.len() != tables.len() + views.len() {
         return Err(damage("two tables or views have one name or one id"));
     }
+    let mut watermarks = BTreeMap::new();
+    for (source, logged) in state.watermarks {
+        let watermark = Watermark {
+            seq: logged.seq,
+            position: read_position(&decoder, &source, logged.position)?,
+            version: Version(logged.version),
+        };
+        watermarks.insert(source, watermark);
+    }
     let snapshot = Snapshot {
         version: Version(version),
         oldest: Version(state.oldest),
         adopted: Arc::new(state.adopted),
+        watermarks: Arc::new(watermarks),
         names: Arc::new(names),
         tables,
         views: Arc::new(views),

@@ -353,21 +353,21 @@ impl Decoder {
         Ok((decoder, framed.content))
     }
 
-    fn blob(&self, blob: Blob) -> Result<&Bytes, Damage> {
+    pub fn bytes(&self, blob: Blob) -> Result<&Bytes, Damage> {
         let found = self.blobs.get(blob.0 as usize);
         found.ok_or_else(|| damage("it points to a blob that is not there"))
     }
 
     fn batches(&self, blob: Blob) -> Result<Vec<RecordBatch>, Damage> {
-        Ok(read_stream(self.blob(blob)?)?.1)
+        Ok(read_stream(self.bytes(blob)?)?.1)
     }
 
     pub fn rows(&self, blob: Blob) -> Result<RoaringBitmap, Damage> {
-        Ok(RoaringBitmap::deserialize_from(self.blob(blob)?.as_ref())?)
+        Ok(RoaringBitmap::deserialize_from(self.bytes(blob)?.as_ref())?)
     }
 
     pub fn definition(&self, logged: LoggedDefinition) -> Result<TableDefinition, Damage> {
-        let (schema, _) = read_stream(self.blob(logged.schema)?)?;
+        let (schema, _) = read_stream(self.bytes(logged.schema)?)?;
         if schema.fields().len() != logged.columns.len() {
             return Err(damage("a table's columns do not fit its schema"));
         }
@@ -423,7 +423,7 @@ impl Decoder {
                 if shape.names.len() != columns.len() {
                     return Err(damage("a file's names do not fit its columns"));
                 }
-                let sums = self.blob(file.checksums)?;
+                let sums = self.bytes(file.checksums)?;
                 let (sums, rest) = sums.as_chunks::<8>();
                 let sums: Vec<u64> = sums.iter().map(|sum| u64::from_le_bytes(*sum)).collect();
                 let blocks = file.size_bytes.checked_div(u64::from(file.block_bytes));

@@ -1,8 +1,8 @@
 //! The body of a log entry: the actions of one commit.
 //!
 //! An entry is replayed on the snapshot of the version before, and applies unconditionally, because its writer had
-//! the same snapshot. So the parts of a change that only detect conflicts (`NoNewRows`, the definition that an append
-//! was written for) are not stored.
+//! the same snapshot. So the parts of a change that only detect conflicts (`NoNewRows`, `WatermarkIs`, the definition
+//! that an append was written for) are not stored.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::codec::{Blob, Damage, Decoder, Encoder, LoggedDefinition, LoggedFragm
 use super::ipc::Ipc;
 use crate::change::{Action, ChangeSet, Replaced};
 use crate::fragment::FragmentId;
-use crate::snapshot::{RelationId, Snapshot, TableDefinition, Version, View};
+use crate::snapshot::{RelationId, Snapshot, TableDefinition, Version, View, Watermark};
 use crate::store::tidy::Merge;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -70,6 +70,13 @@ enum LoggedAction {
     },
     Forget {
         before: u64,
+    },
+    Watermark {
+        source: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seq: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        position: Option<Blob>,
     },
 }
 
@@ -193,7 +200,16 @@ fn encode_action(
             folder: folder.clone(),
         },
         Action::Forget { before } => LoggedAction::Forget { before: before.0 },
-        Action::NoNewRows { .. } => return Ok(None),
+        Action::SetWatermark {
+            source,
+            seq,
+            position,
+        } => LoggedAction::Watermark {
+            source: source.clone(),
+            seq: *seq,
+            position: position.as_ref().map(|bytes| encoder.blob(bytes.clone())),
+        },
+        Action::NoNewRows { .. } | Action::WatermarkIs { .. } => return Ok(None),
     }))
 }
 
@@ -215,6 +231,21 @@ impl LoggedView {
         };
         (self.name, view)
     }
+}
+
+/// The resume position of a source of changes.
+pub(super) fn read_position(
+    decoder: &Decoder,
+    source: &str,
+    position: Option<Blob>,
+) -> Result<Option<Vec<u8>>, Damage> {
+    let position = position.map(|blob| decoder.bytes(blob)).transpose()?;
+    if source.len() > Watermark::MAX_SOURCE_BYTES
+        || position.is_some_and(|bytes| bytes.len() > Watermark::MAX_POSITION_BYTES)
+    {
+        return Err(damage("the name or position of a source is too long"));
+    }
+    Ok(position.map(|bytes| bytes.to_vec()))
 }
 
 /// The snapshot after an entry is replayed on `current`, the snapshot of the version before. An entry without a body
@@ -367,6 +398,15 @@ fn decode_action(
         LoggedAction::Adopt { folder } => Action::Adopt { folder },
         LoggedAction::Forget { before } => Action::Forget {
             before: Version(before),
+        },
+        LoggedAction::Watermark {
+            source,
+            seq,
+            position,
+        } => Action::SetWatermark {
+            position: read_position(decoder, &source, position)?,
+            source,
+            seq,
         },
     })
 }

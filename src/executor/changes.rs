@@ -1,0 +1,56 @@
+//! `apply_changes` and `reset_watermark`: the changes of a source with its watermark, in one commit.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::FutureExt;
+
+use super::Executor;
+use super::call::CallContext;
+use crate::cdc::{Applied, Changes};
+use crate::change::{Action, ChangeSet};
+use crate::error::DfOlapError;
+use crate::options::StatementOptions;
+use crate::sql::{Limited, check_source, effect_of_changes};
+
+impl Executor {
+    /// Applies the changes of a source that were not applied before.
+    pub(super) async fn run_changes(
+        self: &Arc<Self>,
+        source: &str,
+        changes: &Changes,
+    ) -> Result<Applied, DfOlapError> {
+        let call = CallContext::new(self.session(), "", StatementOptions::new());
+        let mut limited = Limited::new(&call.stop, call.is_long);
+        let names = changes.tables.iter();
+        let names: BTreeSet<String> = names.map(|of| of.table.to_ascii_lowercase()).collect();
+        let work = self.commit(&names, call.stop.latch(), |base| {
+            let begin = |snapshot| self.begin(&call, snapshot);
+            effect_of_changes(begin, base, source, changes).boxed()
+        });
+        let (snapshot, mut applied) = limited.run(work.boxed()).await?;
+        applied.version = snapshot.version;
+        Ok(applied)
+    }
+
+    /// Sets or removes the watermark of a source.
+    pub(super) async fn set_watermark(
+        &self,
+        source: &str,
+        seq: Option<u64>,
+    ) -> Result<(), DfOlapError> {
+        check_source(source)?;
+        self.commit(&BTreeSet::new(), &Arc::default(), |base| {
+            let set = Action::SetWatermark {
+                source: source.to_string(),
+                seq,
+                position: None,
+            };
+            let is_set = base.watermark(source).is_some() || seq.is_some();
+            let actions = if is_set { vec![set] } else { Vec::new() };
+            async move { Ok((ChangeSet { actions }, ())) }.boxed()
+        })
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,66 @@
+//! The changes of a table that mirrors its source: each key has the source's newest row.
+
+use arrow::buffer::BooleanBuffer;
+use roaring::RoaringTreemap;
+
+use super::keys::Keys;
+use super::net::Net;
+use super::report::Report;
+use super::rows::{ROWS_AT_ONCE, RowMaker, find_existing};
+use super::target::Target;
+use super::values::ChangeBatch;
+use super::walk::for_each_change;
+use crate::change::{Action, deletions};
+use crate::error::DfOlapError;
+use crate::sql::execution::Run;
+use crate::sql::resources::buffered_rows::BufferedRows;
+use crate::sql::write::append;
+
+/// The actions of the changes of one table.
+pub(super) async fn actions(
+    run: &Run,
+    report: &mut Report<'_>,
+    target: &Target,
+    batches: &[ChangeBatch],
+    active: &[BooleanBuffer],
+) -> Result<Vec<Action>, DfOlapError> {
+    let keys = Keys::of(target, batches, active)?;
+    let width = target.table.definition.columns.len();
+    let is_kept = |column: &usize| batches.iter().any(|batch| !batch.sends_all(*column));
+    let kept: Vec<usize> = (0..width).filter(is_kept).collect();
+    let existing = find_existing(run, target, &keys, &kept, None).await?;
+    let mut net = Net::new(&existing, !target.key.is_empty(), report.changes.strict);
+    for_each_change(
+        run,
+        report,
+        &keys,
+        batches,
+        active,
+        |batch, change, applied| net.apply(batch, change, applied),
+    )
+    .await?;
+
+    let id = target.table.id;
+    let mut actions = Vec::new();
+    if net.truncated {
+        actions.push(Action::Truncate { id });
+    }
+    let dead: RoaringTreemap = net.dead().collect();
+    actions.extend(deletions(&target.table, &dead));
+    if net.adds_keys() {
+        actions.push(Action::NoNewRows { id });
+    }
+    let maker = RowMaker {
+        target,
+        batches,
+        versions: &net.versions,
+        existing: &existing,
+    };
+    let mut new = BufferedRows::new(run.runtime());
+    for written in net.written().chunks(ROWS_AT_ONCE) {
+        run.check_stop()?;
+        new.push(maker.rows(run, written, &[]).await?)?;
+    }
+    actions.extend(append(run, &target.table, new).await?);
+    Ok(actions)
+}

@@ -1,0 +1,617 @@
+//! What each change means, in memory and in files: one test for each case.
+
+use std::sync::Arc;
+
+use rhei_datafusion::arrow::array::{
+    ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, UInt64Array,
+};
+use rhei_datafusion::arrow::datatypes::DataType;
+use rhei_datafusion::{Applied, Changes, DataFusionEngine, ErrorKind, Obstacle, UnknownColumns};
+
+use super::events::{
+    Event, SOURCE, apply, batch, counted, create, delete, insert, of_t, truncate, update, upsert,
+};
+use crate::common::{engines, rows, run};
+
+async fn contents(engine: &DataFusionEngine) -> Vec<String> {
+    rows(engine, "SELECT * FROM t ORDER BY id").await
+}
+
+/// Applies the events to a table with the rows 1, 2, 3, and checks the rows after them.
+async fn after(events: &[Event], expected: &[&str]) -> Vec<Applied> {
+    let mut all = Vec::new();
+    for (store, engine) in engines() {
+        create(&engine).await;
+        let applied = apply(&engine, events).await.unwrap();
+        assert_eq!(contents(&engine).await, expected, "{store}");
+        assert_eq!(
+            counted(&applied),
+            events.len() as u64,
+            "{store}: {applied:?}"
+        );
+        all.push(applied);
+    }
+    all
+}
+
+/// Applies changes that must be refused: the error has all of `parts`, and nothing has changed.
+async fn refused(changes: &Changes, parts: &[&str]) {
+    for (store, engine) in engines() {
+        create(&engine).await;
+        let before = (contents(&engine).await, engine.version().await.unwrap());
+        let error = engine
+            .apply_changes(SOURCE, changes.clone())
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{store}: {error}");
+        for part in parts {
+            assert!(error.to_string().contains(part), "{store}: {error}: {part}");
+        }
+        let after = (contents(&engine).await, engine.version().await.unwrap());
+        assert_eq!(after, before, "{store}");
+        assert_eq!(engine.watermark(SOURCE).await.unwrap(), None, "{store}");
+    }
+}
+
+const ONE: &str = "1 | one | 10";
+const TWO: &str = "2 | two | 20";
+const THREE: &str = "3 | three | 30";
+
+#[tokio::test]
+async fn an_insert_of_a_new_key_adds_a_row() {
+    for applied in after(
+        &[insert(1, 4, "four", 40)],
+        &[ONE, TWO, THREE, "4 | four | 40"],
+    )
+    .await
+    {
+        assert_eq!(applied.inserted, 1);
+    }
+}
+
+#[tokio::test]
+async fn an_insert_of_a_present_key_replaces_the_row() {
+    for applied in after(&[insert(1, 2, "zwei", 2)], &[ONE, "2 | zwei | 2", THREE]).await {
+        assert_eq!(applied.replaced, 1);
+    }
+}
+
+#[tokio::test]
+async fn strict_refuses_an_insert_of_a_present_key() {
+    let changes = of_t(&[insert(7, 2, "zwei", 2)]).strict();
+    refused(
+        &changes,
+        &["'orders'", "table t", "id = 2", "_seq 7", "strict"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_update_replaces_a_row() {
+    for applied in after(&[update(1, 2, "zwei", 2)], &[ONE, "2 | zwei | 2", THREE]).await {
+        assert_eq!(applied.updated, 1);
+    }
+}
+
+#[tokio::test]
+async fn an_update_of_several_rows_with_one_key_leaves_one() {
+    for (store, engine) in engines() {
+        create(&engine).await;
+        run(&engine, "INSERT INTO t VALUES (2, 'again', 21)").await;
+        let applied = apply(&engine, &[update(1, 2, "zwei", 2)]).await.unwrap();
+        assert_eq!(applied.updated, 1, "{store}");
+        assert_eq!(
+            contents(&engine).await,
+            [ONE, "2 | zwei | 2", THREE],
+            "{store}"
+        );
+        run(&engine, "INSERT INTO t VALUES (2, 'again', 21)").await;
+        apply(&engine, &[delete(2, 2)]).await.unwrap();
+        assert_eq!(contents(&engine).await, [ONE, THREE], "{store}");
+    }
+}
+
+#[tokio::test]
+async fn an_update_of_an_absent_row_adds_it() {
+    let expected = [ONE, TWO, THREE, "4 | four | 40"];
+    for applied in after(&[update(1, 4, "four", 40)], &expected).await {
+        assert_eq!(applied.absent_updates, 1);
+    }
+    let changes = of_t(&[update(7, 4, "four", 40)]).strict();
+    refused(&changes, &["id = 4", "_seq 7", "strict"]).await;
+}
+
+#[tokio::test]
+async fn a_partial_update_keeps_the_columns_that_were_not_sent() {
+    let events = [
+        update(1, 1, "eins", 0).unchanged(&["n"]),
+        update(2, 2, "", 21).unchanged(&["name"]),
+        update(3, 3, "", 0).unchanged(&["name", "n"]),
+    ];
+    let expected = ["1 | eins | 10", "2 | two | 21", THREE];
+    for applied in after(&events, &expected).await {
+        assert_eq!(applied.updated, 3);
+    }
+}
+
+#[tokio::test]
+async fn a_partial_update_keeps_what_the_changes_before_it_wrote() {
+    let events = [
+        insert(1, 4, "four", 40),
+        update(2, 4, "vier", 0).unchanged(&["n"]),
+        update(3, 4, "", 41).unchanged(&["name"]),
+        update(4, 1, "eins", 11),
+        update(5, 1, "", 12).unchanged(&["name"]),
+        delete(6, 2),
+        insert(7, 2, "zwei", 2),
+        update(8, 2, "", 3).unchanged(&["name"]),
+    ];
+    after(
+        &events,
+        &["1 | eins | 12", "2 | zwei | 3", THREE, "4 | vier | 41"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_partial_update_of_an_absent_row_is_refused_or_skipped() {
+    let events = [
+        insert(1, 5, "five", 50),
+        update(2, 4, "four", 0).unchanged(&["n"]),
+    ];
+    let changes = of_t(&events);
+    refused(
+        &changes,
+        &["id = 4", "_seq 2", "unchanged", "Obstacle::NoRow"],
+    )
+    .await;
+    for (store, engine) in engines() {
+        create(&engine).await;
+        let changes = changes.clone().skip(Obstacle::NoRow);
+        let applied = engine.apply_changes(SOURCE, changes).await.unwrap();
+        assert_eq!((applied.inserted, applied.skipped), (1, 1), "{store}");
+        assert_eq!(applied.skips[0].obstacle, Obstacle::NoRow);
+        assert_eq!(applied.skips[0].seq, Some(2));
+        assert!(
+            applied.skips[0].message.contains("id = 4"),
+            "{}",
+            applied.skips[0]
+        );
+        assert_eq!(
+            contents(&engine).await,
+            [ONE, TWO, THREE, "5 | five | 50"],
+            "{store}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_delete_removes_a_row_or_does_nothing() {
+    for applied in after(&[delete(1, 2), delete(2, 9)], &[ONE, THREE]).await {
+        assert_eq!((applied.deleted, applied.absent_deletes), (1, 1));
+    }
+    refused(&of_t(&[delete(7, 9)]).strict(), &["id = 9", "_seq 7"]).await;
+}
+
+#[tokio::test]
+async fn changes_of_one_key_take_effect_in_their_order() {
+    let events = [
+        insert(1, 4, "a", 1),
+        delete(2, 4),
+        insert(3, 4, "b", 2),
+        update(4, 4, "c", 3),
+        delete(5, 1),
+        insert(6, 1, "d", 4),
+        delete(7, 1),
+        update(8, 2, "e", 5),
+        delete(9, 2),
+        upsert(10, 2, "f", 6),
+        upsert(11, 2, "g", 7),
+    ];
+    for applied in after(&events, &["2 | g | 7", THREE, "4 | c | 3"]).await {
+        assert_eq!((applied.inserted, applied.deleted), (4, 4), "{applied:?}");
+        assert_eq!((applied.updated, applied.replaced), (2, 1), "{applied:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_changed_key_moves_the_row() {
+    let events = [
+        update(1, 4, "vier", 4).from(1),
+        update(2, 5, "", 0).from(4).unchanged(&["name", "n"]),
+        update(3, 6, "", 22).from(2).unchanged(&["name"]),
+    ];
+    for applied in after(&events, &[THREE, "5 | vier | 4", "6 | two | 22"]).await {
+        assert_eq!(applied.updated, 3);
+    }
+}
+
+#[tokio::test]
+async fn a_changed_key_replaces_the_row_that_is_there() {
+    after(&[update(1, 2, "eins", 1).from(1)], &["2 | eins | 1", THREE]).await;
+}
+
+#[tokio::test]
+async fn keys_can_be_swapped_and_shifted() {
+    let swap = [
+        update(1, 2, "", 0).from(1).unchanged(&["name", "n"]),
+        update(2, 1, "", 0).from(2).unchanged(&["name", "n"]),
+    ];
+    after(&swap, &["1 | two | 20", "2 | one | 10", THREE]).await;
+    let cycle = [
+        update(1, 2, "one", 10).from(1),
+        update(2, 3, "two", 20).from(2),
+        update(3, 1, "three", 30).from(3),
+    ];
+    after(&cycle, &["1 | three | 30", "2 | one | 10", "3 | two | 20"]).await;
+    // UPDATE t SET id = id + 1, in the order that meets each row before it has moved.
+    let shift = [
+        update(1, 2, "", 0).from(1).unchanged(&["name", "n"]),
+        update(2, 3, "", 0).from(2).unchanged(&["name", "n"]),
+        update(3, 4, "", 0).from(3).unchanged(&["name", "n"]),
+    ];
+    for applied in after(&shift, &["2 | one | 10", "3 | two | 20", "4 | three | 30"]).await {
+        assert_eq!(applied.updated, 3);
+    }
+    let deleted = [update(1, 2, "one", 10).from(1), delete(2, 2)];
+    after(&deleted, &["2 | one | 10", THREE]).await;
+    let temporary = [
+        update(1, 9, "", 0).from(1).unchanged(&["name", "n"]),
+        update(2, 1, "", 0).from(2).unchanged(&["name", "n"]),
+        update(3, 2, "", 0).from(9).unchanged(&["name", "n"]),
+    ];
+    after(&temporary, &["1 | two | 20", "2 | one | 10", THREE]).await;
+}
+
+#[tokio::test]
+async fn a_move_that_was_seen_before_ends_in_the_same_rows() {
+    for (store, engine) in engines() {
+        create(&engine).await;
+        let events = [
+            update(1, 4, "", 5).from(1).unchanged(&["name"]),
+            update(2, 5, "", 0).from(4).unchanged(&["name", "n"]),
+        ];
+        for _ in 0..2 {
+            apply(&engine, &events).await.unwrap();
+            assert_eq!(
+                contents(&engine).await,
+                [TWO, THREE, "5 | one | 5"],
+                "{store}"
+            );
+            // As if the rows had been copied at a later moment than the watermark says.
+            engine.reset_watermark(SOURCE, None).await.unwrap();
+            let last = [update(2, 5, "", 0).from(4).unchanged(&["name", "n"])];
+            apply(&engine, &last).await.unwrap();
+            assert_eq!(
+                contents(&engine).await,
+                [TWO, THREE, "5 | one | 5"],
+                "{store}"
+            );
+            run(&engine, "UPDATE t SET id = 1 WHERE id = 5").await;
+            engine.reset_watermark(SOURCE, None).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_truncate_removes_all_rows_before_it() {
+    for applied in after(&[truncate(1)], &[]).await {
+        assert_eq!(applied.truncated, 1);
+    }
+    let events = [
+        insert(1, 4, "four", 40),
+        update(2, 1, "eins", 1),
+        truncate(3),
+        insert(4, 1, "a", 1),
+        update(5, 2, "b", 2),
+        truncate(6),
+        insert(7, 2, "c", 3),
+        delete(8, 1),
+        update(9, 2, "", 4).unchanged(&["name"]),
+    ];
+    for applied in after(&events, &["2 | c | 4"]).await {
+        assert_eq!((applied.truncated, applied.absent_deletes), (2, 1));
+        assert_eq!((applied.inserted, applied.absent_updates), (3, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_null_in_the_key_is_refused_or_skipped() {
+    let mut nameless = insert(3, 0, "x", 1);
+    nameless.id = None;
+    let changes = of_t(&[insert(2, 4, "four", 40), nameless]);
+    refused(
+        &changes,
+        &["table t", "_seq 3", "NULL", "Obstacle::NullKey"],
+    )
+    .await;
+    for (store, engine) in engines() {
+        create(&engine).await;
+        let changes = changes.clone().skip(Obstacle::NullKey);
+        let applied = engine.apply_changes(SOURCE, changes).await.unwrap();
+        assert_eq!((applied.inserted, applied.skipped), (1, 1), "{store}");
+        assert_eq!(applied.watermark, Some(3), "{store}");
+    }
+}
+
+#[tokio::test]
+async fn a_table_without_a_key_takes_inserts_and_truncates() {
+    for (store, engine) in engines() {
+        run(&engine, "CREATE TABLE t (id BIGINT, name TEXT, n BIGINT)").await;
+        let same = [insert(1, 1, "a", 1), insert(2, 1, "a", 1)];
+        assert_eq!(apply(&engine, &same).await.unwrap().inserted, 2, "{store}");
+        apply(&engine, &same).await.unwrap();
+        assert_eq!(
+            contents(&engine).await,
+            ["1 | a | 1", "1 | a | 1"],
+            "{store}"
+        );
+        for event in [update(3, 1, "b", 2), delete(3, 1), upsert(3, 1, "b", 2)] {
+            let error = apply(&engine, &[event]).await.unwrap_err();
+            assert!(
+                error.to_string().contains("PRIMARY KEY"),
+                "{store}: {error}"
+            );
+            assert!(
+                error.to_string().contains("Obstacle::NoKey"),
+                "{store}: {error}"
+            );
+        }
+        let changes = of_t(&[delete(3, 1), insert(4, 2, "c", 3)]).skip(Obstacle::NoKey);
+        let applied = engine.apply_changes(SOURCE, changes).await.unwrap();
+        assert_eq!((applied.inserted, applied.skipped), (1, 1), "{store}");
+        assert_eq!(contents(&engine).await.len(), 3, "{store}");
+        apply(&engine, &[truncate(5), insert(6, 3, "d", 4)])
+            .await
+            .unwrap();
+        assert_eq!(contents(&engine).await, ["3 | d | 4"], "{store}");
+    }
+}
+
+fn with_ids(columns: Vec<(&str, ArrayRef)>) -> Changes {
+    let mut all: Vec<(&str, ArrayRef)> = vec![
+        ("_seq", Arc::new(UInt64Array::from(vec![1, 2]))),
+        ("id", Arc::new(Int64Array::from(vec![1, 4]))),
+    ];
+    all.extend(columns);
+    Changes::new().table("t", RecordBatch::try_from_iter(all).unwrap())
+}
+
+fn texts(values: [&str; 2]) -> ArrayRef {
+    Arc::new(StringArray::from(values.to_vec()))
+}
+
+#[tokio::test]
+async fn an_unknown_column_is_refused_added_or_ignored() {
+    let more = || {
+        with_ids(vec![
+            ("name", texts(["a", "b"])),
+            ("mail", texts(["c", "d"])),
+        ])
+    };
+    refused(&more(), &["table t", "'mail'", "unknown_columns"]).await;
+    for (store, engine) in engines() {
+        create(&engine).await;
+        let changes = more().unknown_columns(UnknownColumns::Ignore);
+        let applied = engine.apply_changes(SOURCE, changes).await.unwrap();
+        assert_eq!(applied.ignored_columns, ["t.mail"], "{store}");
+        assert_eq!(contents(&engine).await[0], "1 | a | 10", "{store}");
+        engine.reset_watermark(SOURCE, None).await.unwrap();
+
+        let version = engine.version().await.unwrap();
+        let changes = more().unknown_columns(UnknownColumns::Add);
+        let applied = engine.apply_changes(SOURCE, changes).await.unwrap();
+        assert_eq!(applied.added_columns, ["t.mail"], "{store}");
+        assert_eq!(applied.version.0, version.0 + 1, "{store}: one commit");
+        let expected = [
+            "1 | a | 10 | c",
+            "2 | two | 20 | NULL",
+            "3 | three | 30 | NULL",
+            "4 | b | NULL | d",
+        ];
+        assert_eq!(contents(&engine).await, expected, "{store}");
+        assert_eq!(
+            engine.table_schema("t").await.unwrap().field(3).data_type(),
+            &DataType::Utf8
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_missing_column_keeps_its_value_or_takes_its_default() {
+    for (store, engine) in engines() {
+        create(&engine).await;
+        run(&engine, "ALTER TABLE t ADD COLUMN state TEXT DEFAULT 'new'").await;
+        run(&engine, "UPDATE t SET state = 'old'").await;
+        let applied = engine.apply_changes(SOURCE, with_ids(vec![("name", texts(["a", "b"]))]));
+        assert_eq!(applied.await.unwrap().replaced, 1, "{store}");
+        let expected = [
+            "1 | a | 10 | old",
+            "2 | two | 20 | old",
+            "3 | three | 30 | old",
+            "4 | b | NULL | new",
+        ];
+        assert_eq!(contents(&engine).await, expected, "{store}");
+        // An insert is a whole row.
+        apply(&engine, &[insert(3, 1, "x", 1)]).await.unwrap();
+        assert_eq!(contents(&engine).await[0], "1 | x | 1 | new", "{store}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_row_needs_each_column_that_is_not_null() {
+    for (store, engine) in engines() {
+        run(
+            &engine,
+            "CREATE TABLE t (id BIGINT PRIMARY KEY, name TEXT, n BIGINT NOT NULL)",
+        )
+        .await;
+        run(&engine, "INSERT INTO t VALUES (1, 'one', 10)").await;
+        let changes = with_ids(vec![("name", texts(["a", "b"]))]);
+        let error = engine
+            .apply_changes(SOURCE, changes.clone())
+            .await
+            .unwrap_err();
+        for part in ["id = 4", "_seq 2", "'n'", "NOT NULL", "Obstacle::BadValue"] {
+            assert!(error.to_string().contains(part), "{store}: {error}: {part}");
+        }
+        let changes = changes.skip(Obstacle::BadValue);
+        let applied = engine.apply_changes(SOURCE, changes).await.unwrap();
+        assert_eq!((applied.replaced, applied.skipped), (1, 1), "{store}");
+        assert_eq!(contents(&engine).await, ["1 | a | 10"], "{store}");
+        let mut null = update(3, 1, "b", 0);
+        null.n = None;
+        let error = apply(&engine, &[null]).await.unwrap_err().to_string();
+        assert!(
+            error.contains("id = 1") && error.contains("NOT NULL"),
+            "{store}: {error}"
+        );
+        // A delete has no values but the key's.
+        apply(&engine, &[delete(3, 1)]).await.unwrap();
+        assert!(contents(&engine).await.is_empty(), "{store}");
+    }
+}
+
+#[tokio::test]
+async fn values_of_other_types_fit_without_loss_or_are_refused() {
+    let narrow: ArrayRef = Arc::new(Int32Array::from(vec![5, 6]));
+    let float: ArrayRef = Arc::new(Float64Array::from(vec![5.0, 6.0]));
+    for values in [narrow, float] {
+        for (store, engine) in engines() {
+            create(&engine).await;
+            let changes = with_ids(vec![("n", Arc::clone(&values))]);
+            engine.apply_changes(SOURCE, changes).await.unwrap();
+            let expected = ["1 | one | 5", TWO, THREE, "4 | NULL | 6"];
+            assert_eq!(contents(&engine).await, expected, "{store}");
+        }
+    }
+    let half: ArrayRef = Arc::new(Float64Array::from(vec![5.0, 6.5]));
+    let parts = [
+        "id = 4",
+        "_seq 2",
+        "'n'",
+        "Int64",
+        "6.5",
+        "Float64",
+        "Obstacle::BadValue",
+    ];
+    refused(&with_ids(vec![("n", half)]), &parts).await;
+    let wide: ArrayRef = Arc::new(UInt64Array::from(vec![5, u64::MAX]));
+    refused(
+        &with_ids(vec![("n", wide)]),
+        &["id = 4", "18446744073709551615"],
+    )
+    .await;
+    let parts = ["'n'", "Int64", "Utf8"];
+    refused(&with_ids(vec![("n", texts(["5", "6"]))]), &parts).await;
+}
+
+#[tokio::test]
+async fn an_unknown_table_is_refused_or_skipped() {
+    let changes = of_t(&[insert(1, 4, "four", 40)])
+        .table("nowhere", batch(&[insert(1, 1, "x", 1), delete(2, 1)]));
+    refused(
+        &changes,
+        &[
+            "table not found: nowhere",
+            "'orders'",
+            "Obstacle::UnknownTable",
+        ],
+    )
+    .await;
+    for (store, engine) in engines() {
+        create(&engine).await;
+        let changes = changes.clone().skip(Obstacle::UnknownTable);
+        let applied = engine.apply_changes(SOURCE, changes).await.unwrap();
+        assert_eq!((applied.inserted, applied.skipped), (1, 2), "{store}");
+        assert_eq!(applied.skips[1].table, "nowhere", "{store}");
+        assert_eq!(applied.watermark, Some(2), "{store}");
+    }
+}
+
+#[tokio::test]
+async fn changes_of_many_tables_are_one_commit() {
+    for (store, engine) in engines() {
+        create(&engine).await;
+        run(
+            &engine,
+            "CREATE TABLE \"U\" (id BIGINT PRIMARY KEY, name TEXT, n BIGINT)",
+        )
+        .await;
+        let version = engine.version().await.unwrap();
+        let changes = of_t(&[insert(1, 4, "four", 40)])
+            .table("U", batch(&[insert(2, 1, "x", 1)]))
+            .table("T", batch(&[delete(3, 4), delete(4, 1)]));
+        let applied = engine.apply_changes(SOURCE, changes).await.unwrap();
+        assert_eq!(applied.version.0, version.0 + 1, "{store}");
+        assert_eq!((applied.inserted, applied.deleted), (2, 2), "{store}");
+        assert_eq!(contents(&engine).await, [TWO, THREE], "{store}");
+        assert_eq!(
+            rows(&engine, "SELECT * FROM \"U\"").await,
+            ["1 | x | 1"],
+            "{store}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_reserved_column_must_make_sense() {
+    let of = |column: &'static str, values: ArrayRef| {
+        let batch = batch(&[insert(1, 4, "four", 40)]);
+        let columns = batch.schema_ref().fields().iter().zip(batch.columns());
+        let columns = columns.map(|(field, array)| match field.name() == column {
+            true => (field.name().clone(), Arc::clone(&values)),
+            false => (field.name().clone(), Arc::clone(array)),
+        });
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        Changes::new().table("t", batch)
+    };
+    let text = |text: &str| Arc::new(StringArray::from(vec![text])) as ArrayRef;
+    refused(
+        &of("_op", text("merge")),
+        &["table t", "_op", "'merge'", "upsert"],
+    )
+    .await;
+    refused(
+        &of("_op", Arc::new(Int64Array::from(vec![1]))),
+        &["_op", "Int64"],
+    )
+    .await;
+    refused(
+        &of("_seq", Arc::new(Int64Array::from(vec![-1]))),
+        &["_seq", "-1"],
+    )
+    .await;
+    let none = Int64Array::from(vec![None::<i64>]);
+    refused(&of("_seq", Arc::new(none)), &["_seq", "NULL"]).await;
+    refused(&of("_unchanged", text("n")), &["_unchanged", "list"]).await;
+    let falling = of_t(&[insert(5, 4, "four", 40), insert(4, 5, "five", 50)]);
+    refused(&falling, &["table t", "_seq 4", "_seq 5", "sort"]).await;
+    refused(
+        &of_t(&[insert(5, 4, "four", 40)]).upto(4),
+        &["_seq 5", "upto"],
+    )
+    .await;
+    let unknown = of_t(&[update(1, 1, "a", 1).unchanged(&["colour"])]);
+    refused(&unknown, &["'colour'"]).await;
+}
+
+#[tokio::test]
+async fn a_batch_without_operations_is_upserts() {
+    for (store, engine) in engines() {
+        create(&engine).await;
+        let changes = with_ids(vec![("name", texts(["a", "b"]))]);
+        let applied = engine.apply_changes(SOURCE, changes).await.unwrap();
+        assert_eq!((applied.replaced, applied.inserted), (1, 1), "{store}");
+        for letter in [
+            "i", "U", "p", "D", "INSERT", "Update", "UPSERT", "delete", "t",
+        ] {
+            let event = Event {
+                op: letter,
+                ..insert(applied.watermark.unwrap() + 1, 1, "x", 1)
+            };
+            apply(&engine, &[event]).await.unwrap();
+            engine.reset_watermark(SOURCE, 2).await.unwrap();
+        }
+    }
+}

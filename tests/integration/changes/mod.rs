@@ -1,0 +1,7 @@
+//! Row changes of another database.
+
+mod events;
+mod histories;
+mod killed;
+mod meaning;
+mod once;
