@@ -53,7 +53,7 @@ mod upkeep;
 mod wasm;
 
 pub use builder::EngineBuilder;
-pub use cdc::{Applied, Changes, Obstacle, Progress, SkippedChange, UnknownColumns};
+pub use cdc::{Applied, Changes, History, Obstacle, Progress, SkippedChange, UnknownColumns};
 pub use engine::{DataFusionEngine, SharedDataFusionEngine};
 pub use error::{DfOlapError, ErrorKind};
 pub use olap::{OlapEngine, RecordBatchBoxStream};

@@ -51,8 +51,23 @@ impl ChangeBatch {
         unknown: UnknownColumns,
     ) -> Result<Self, DfOlapError> {
         let (definition, key) = (&target.table.definition, &target.key);
-        let given = std::mem::take(&mut decoded.columns);
-        let given_old = std::mem::take(&mut decoded.old);
+        let mut given = std::mem::take(&mut decoded.columns);
+        let mut given_old = Vec::new();
+        for (name, array) in std::mem::take(&mut decoded.old) {
+            let index = position(definition, &name);
+            let place = key.iter().position(|of_key| Some(*of_key) == index);
+            let column = format!("{OLD}{name}");
+            if let Some(place) = place {
+                given_old.push((place, column, array));
+            } else if position(definition, &column).is_some() {
+                // An ordinary column whose name begins in the same way.
+                given.push((column, array));
+            } else if array.null_count() < array.len() {
+                return Err(DfOlapError::SchemaMismatch(format!(
+                    "{at}: {column} is the old value of a key column, and the table's key has no column '{name}'"
+                )));
+            }
+        }
         let mut batch = Self {
             sent: definition.columns.iter().map(|_| None).collect(),
             old: key.iter().map(|_| None).collect(),
@@ -84,18 +99,8 @@ impl ChangeBatch {
             }
             batch.sent[index] = Some(Sent { values, unchanged });
         }
-        for (name, array) in given_old {
-            let index = position(definition, &name);
-            let Some(place) = key
-                .iter()
-                .position(|index_of_key| Some(*index_of_key) == index)
-            else {
-                return Err(DfOlapError::SchemaMismatch(format!(
-                    "{at}: {OLD}{name} is the old value of a key column, and the table's key has no column '{name}'"
-                )));
-            };
-            let shown = format!("{OLD}{name}");
-            let old = batch.convert(at, definition, key[place], &array, &shown, true)?;
+        for (place, name, array) in given_old {
+            let old = batch.convert(at, definition, key[place], &array, &name, true)?;
             batch.old[place] = Some(old);
         }
         for name in batch.decoded.unchanged.keys() {

@@ -191,6 +191,9 @@ impl Source {
     fn change_keys(&mut self) {
         let before = self.state.keyed.clone();
         let mut keys: Vec<Key> = before.keys().copied().collect();
+        if keys.is_empty() {
+            return;
+        }
         keys.shuffle(&mut self.random);
         keys.truncate(self.random.random_range(1..=3));
         let new: Vec<Key> = match self.random.random_range(0..3) {

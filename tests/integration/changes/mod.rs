@@ -2,6 +2,7 @@
 
 mod events;
 mod histories;
+mod kept;
 mod killed;
 mod meaning;
 mod once;
