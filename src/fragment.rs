@@ -123,6 +123,8 @@ pub(crate) struct Fragment {
     content: Content,
     rows: u32,
     ranges: Vec<OnceLock<Option<ValueRange>>>,
+    /// Whether the values of a column ascend, for the column that was asked for first.
+    ascending: OnceLock<(ColumnId, bool)>,
     memory_bytes: OnceLock<u64>,
 }
 
@@ -213,6 +215,7 @@ impl Fragment {
             layout,
             content: Content::Rows(batches),
             rows: u32::try_from(rows).unwrap_or(u32::MAX),
+            ascending: OnceLock::new(),
             memory_bytes: OnceLock::new(),
         }
     }
@@ -231,6 +234,7 @@ impl Fragment {
             content: Content::File(file),
             rows,
             ranges: ranges.into_iter().map(OnceLock::from).collect(),
+            ascending: OnceLock::new(),
             memory_bytes: OnceLock::new(),
         }
     }
@@ -255,6 +259,14 @@ impl Fragment {
                 .map(|batch| batch.get_array_memory_size() as u64)
                 .sum()
         })
+    }
+
+    /// Whether the values of a column ascend, which `compute` finds out.
+    pub fn is_ascending(&self, column: ColumnId, compute: impl Fn() -> bool) -> bool {
+        match self.ascending.get_or_init(|| (column, compute())) {
+            (known, ascends) if *known == column => *ascends,
+            _ => compute(),
+        }
     }
 
     /// The file that holds the rows; `None` for a fragment in memory.

@@ -37,6 +37,7 @@ mod fragment;
 mod gates;
 mod history;
 mod ingest;
+mod key_index;
 mod olap;
 mod options;
 mod outcome;

@@ -14,6 +14,7 @@ use datafusion::common::ScalarValue;
 use uuid::Uuid;
 
 use crate::fragment::{ColumnId, LiveFragment};
+use crate::key_index::KeyIndex;
 
 /// The number of a snapshot; each commit increments it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -179,6 +180,8 @@ pub(crate) struct Table {
     pub rows: u64,
     /// The version that last added rows. A statement that depends on the absence of a row conflicts if it has changed.
     pub rows_added_at: Version,
+    /// The index of the table's keys, shared by all of its versions.
+    pub key_index: Arc<KeyIndex>,
 }
 
 impl Table {
@@ -189,6 +192,7 @@ impl Table {
             fragments: Vec::new(),
             rows: 0,
             rows_added_at: version,
+            key_index: Arc::default(),
         }
     }
 }

@@ -20,8 +20,9 @@ use crate::error::DfOlapError;
 use crate::sql::execution::Run;
 use crate::sql::planner::literals::meet_decimals;
 use crate::sql::resources::buffered_rows::BufferedRows;
-use crate::sql::scan::ROW_ADDRESS;
+use crate::sql::scan::{ROW_ADDRESS, rows_at};
 use crate::sql::write::by_key::{column_of, join_by_key};
+use crate::sql::write::locate::KeysToFind;
 use crate::sql::write::rows::shape;
 use crate::sql::write::target::default_expr;
 
@@ -73,6 +74,11 @@ pub(super) async fn find_existing(
     if keys.len() == 0 || target.table.rows == 0 {
         return Ok(existing);
     }
+    if null.is_none()
+        && let Some(found) = by_index(run, target, keys, read).await?
+    {
+        return Ok(found);
+    }
     let plan = {
         let (stored, of_keys) = (TableReference::bare("stored"), TableReference::bare("keys"));
         let (planner, rows) = (run.planner(), key_rows(target, keys)?);
@@ -116,6 +122,41 @@ pub(super) async fn find_existing(
     }
     existing._held = Some(held);
     Ok(existing)
+}
+
+/// Finds the rows without a plan; `None` if that is not possible.
+async fn by_index(
+    run: &Run,
+    target: &Target,
+    keys: &Keys,
+    read: &[usize],
+) -> Result<Option<Existing>, DfOlapError> {
+    let wanted = KeysToFind {
+        table: &target.table,
+        key: &target.key,
+        values: &keys.columns,
+    };
+    let Some(addresses) = wanted.addresses(run).await? else {
+        return Ok(None);
+    };
+    let mut columns = vec![None; target.table.definition.columns.len()];
+    let all: Vec<u64> = addresses.iter().flatten().copied().collect();
+    if !all.is_empty() {
+        for (column, values) in read.iter().zip(rows_at(&target.table, &all, read)?) {
+            columns[*column] = Some(values);
+        }
+    }
+    let mut rows = 0..;
+    let found = addresses.into_iter().map(|addresses| {
+        let addresses = addresses.into_iter().zip(rows.by_ref());
+        let found = addresses.map(|(address, row)| Found { address, row });
+        found.collect()
+    });
+    Ok(Some(Existing {
+        found: found.collect(),
+        columns,
+        _held: None,
+    }))
 }
 
 /// A column of all batches; `None` if there are no batches.

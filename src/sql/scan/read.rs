@@ -1,9 +1,11 @@
 //! The columns of a fragment in the table's current schema, and the addresses of its rows.
 
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, UInt64Array, new_null_array};
+use arrow::array::{Array, ArrayRef, BooleanArray, UInt64Array, new_null_array};
+use arrow::compute::interleave;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::Result;
@@ -59,6 +61,46 @@ pub(crate) fn stored_batches<'a>(
             })
         })
     })
+}
+
+/// Columns of the rows at some addresses, which are in memory.
+pub(crate) fn rows_at(
+    table: &Table,
+    addresses: &[u64],
+    columns: &[usize],
+) -> Result<Vec<ArrayRef>> {
+    let place_of = |address: u64| (address >> 32) as usize;
+    let places: BTreeSet<usize> = addresses.iter().map(|address| place_of(*address)).collect();
+    // Each batch with the position of its first row, and for each place its first batch.
+    let mut batches: Vec<(u32, &RecordBatch, &LiveFragment)> = Vec::new();
+    let mut first = HashMap::new();
+    for place in places {
+        let live = &table.fragments[place];
+        first.insert(place, batches.len());
+        let mut start = 0;
+        for batch in live.fragment.batches() {
+            batches.push((start, batch, live));
+            start += batch.num_rows() as u32;
+        }
+    }
+    let rows = addresses.iter().map(|address| {
+        let mut at = first[&place_of(*address)];
+        let position = *address as u32;
+        while position - batches[at].0 >= batches[at].1.num_rows() as u32 {
+            at += 1;
+        }
+        (at, (position - batches[at].0) as usize)
+    });
+    let rows: Vec<(usize, usize)> = rows.collect();
+    let columns = columns.iter().map(|column| {
+        let arrays = batches
+            .iter()
+            .map(|(_, batch, live)| stored_column(live, &table.definition, *column, batch));
+        let arrays = arrays.collect::<Result<Vec<ArrayRef>>>()?;
+        let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
+        Ok(interleave(&arrays, &rows)?)
+    });
+    columns.collect()
 }
 
 /// The schema of stored rows, with all columns nullable: a deleted row may hold a NULL in a column that became NOT

@@ -9,6 +9,7 @@ pub(crate) mod by_key;
 pub(crate) mod delete;
 pub(crate) mod fast_path;
 pub(crate) mod insert;
+pub(crate) mod locate;
 pub(crate) mod merge;
 pub(crate) mod rows;
 pub(crate) mod target;

@@ -1,0 +1,167 @@
+//! Keys as numbers of 64 or 128 bits.
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::buffer::Buffer;
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use xxhash_rust::xxh3::xxh3_128_with_seed;
+
+/// The digests of some keys.
+#[derive(Debug)]
+pub(crate) enum Digests {
+    /// Of a key of one column of at most 64 bits: equal keys and only they have equal digests, and the digests have the
+    /// order of the keys. Not mixed.
+    Narrow(Vec<u64>),
+    /// Of any other key: a hash, which two keys share with a probability of 2^-128.
+    Wide(Vec<u128>),
+}
+
+impl Digests {
+    /// The digests of keys without NULL, one array for each column of the key; `None` if a type has none.
+    pub fn of(columns: &[ArrayRef], seed: u64) -> Option<Self> {
+        if let [column] = columns
+            && let Some(narrow) = NarrowColumn::of(column)
+        {
+            return Some(Self::Narrow(narrow.values().collect()));
+        }
+        let rows = columns.first()?.len();
+        let columns = columns.iter().map(Bytes::of);
+        let columns = columns.collect::<Option<Vec<Bytes>>>()?;
+        let mut digests = Vec::with_capacity(rows);
+        if let [column] = columns.as_slice() {
+            digests.extend((0..rows).map(|row| xxh3_128_with_seed(column.get(row), seed)));
+        } else {
+            let mut key = Vec::new();
+            for row in 0..rows {
+                key.clear();
+                for column in &columns {
+                    let bytes = column.get(row);
+                    key.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+                    key.extend_from_slice(bytes);
+                }
+                digests.push(xxh3_128_with_seed(&key, seed));
+            }
+        }
+        Some(Self::Wide(digests))
+    }
+
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Narrow(digests) => digests.len(),
+            Self::Wide(digests) => digests.len(),
+        }
+    }
+
+    /// Adds the digests of other keys of the same columns.
+    pub fn extend(&mut self, others: Self) {
+        match (self, others) {
+            (Self::Narrow(digests), Self::Narrow(others)) => digests.extend(others),
+            (Self::Wide(digests), Self::Wide(others)) => digests.extend(others),
+            _ => debug_assert!(false, "digests of two kinds of keys"),
+        }
+    }
+}
+
+/// A column of at most 64 bits, read as unsigned numbers of the same order.
+pub(crate) struct NarrowColumn {
+    bytes: Buffer,
+    width: usize,
+    sign: u64,
+}
+
+impl NarrowColumn {
+    /// `None` for a column of another type. The values must not be NULL.
+    pub fn of(column: &ArrayRef) -> Option<Self> {
+        let data_type = column.data_type();
+        if data_type.is_floating() {
+            return None;
+        }
+        let width = data_type.primitive_width().filter(|width| *width <= 8)?;
+        Some(Self {
+            bytes: fixed_bytes(column, width),
+            width,
+            sign: match data_type.is_unsigned_integer() {
+                true => 0,
+                false => 1 << (8 * width - 1),
+            },
+        })
+    }
+
+    pub fn len(&self) -> usize {
+        self.bytes.len() / self.width
+    }
+
+    pub fn get(&self, row: usize) -> u64 {
+        let mut whole = [0; 8];
+        let begin = row * self.width;
+        whole[..self.width].copy_from_slice(&self.bytes[begin..begin + self.width]);
+        u64::from_le_bytes(whole) ^ self.sign
+    }
+
+    pub fn values(&self) -> impl Iterator<Item = u64> + '_ {
+        (0..self.len()).map(|row| self.get(row))
+    }
+
+    /// The first row whose value is not less.
+    pub fn first_at_least(&self, value: u64) -> usize {
+        let (mut from, mut to) = (0, self.len());
+        while from < to {
+            let middle = from.midpoint(to);
+            match self.get(middle) < value {
+                true => from = middle + 1,
+                false => to = middle,
+            }
+        }
+        from
+    }
+}
+
+/// The values of a column of a fixed width.
+fn fixed_bytes(column: &ArrayRef, width: usize) -> Buffer {
+    let data = column.to_data();
+    data.buffers()[0].slice_with_length(data.offset() * width, data.len() * width)
+}
+
+/// The values of a column as bytes; equal values and only they have equal bytes.
+enum Bytes {
+    Fixed(Buffer, usize),
+    Variable(ArrayRef),
+}
+
+impl Bytes {
+    fn of(column: &ArrayRef) -> Option<Self> {
+        let data_type = column.data_type();
+        if let Some(width) = data_type.primitive_width() {
+            return Some(Self::Fixed(fixed_bytes(column, width), width));
+        }
+        let plain = match data_type {
+            DataType::Utf8 | DataType::Utf8View | DataType::Binary => DataType::Binary,
+            DataType::LargeUtf8 | DataType::LargeBinary => DataType::LargeBinary,
+            DataType::BinaryView => DataType::Binary,
+            DataType::Boolean => DataType::UInt8,
+            DataType::FixedSizeBinary(width) => {
+                let width = usize::try_from(*width).ok().filter(|width| *width > 0)?;
+                return Some(Self::Fixed(fixed_bytes(column, width), width));
+            }
+            DataType::Dictionary(_, values) => {
+                return Self::of(&cast(column, values).ok()?);
+            }
+            _ => return None,
+        };
+        let plain = cast(column, &plain).ok()?;
+        match plain.data_type() {
+            DataType::UInt8 => Self::of(&plain),
+            _ => Some(Self::Variable(plain)),
+        }
+    }
+
+    fn get(&self, row: usize) -> &[u8] {
+        match self {
+            Self::Fixed(bytes, width) => &bytes[row * width..(row + 1) * width],
+            Self::Variable(values) => match values.as_binary_opt::<i32>() {
+                Some(values) => values.value(row),
+                None => values.as_binary::<i64>().value(row),
+            },
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Finds the rows of a table by key, without a plan: by the fragments' ranges, by a search in keys that are in order,
+//! and by the table's index.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef};
+use datafusion::common::ScalarValue;
+
+use crate::error::DfOlapError;
+use crate::fragment::{ColumnId, Fragment, FragmentId, LiveFragment, ValueRange};
+use crate::key_index::digest::{Digests, NarrowColumn};
+use crate::key_index::{SEED, Segment, covered};
+use crate::snapshot::{Table, row_address};
+use crate::sql::execution::Run;
+use crate::sql::resources::cooperative::Pace;
+
+/// Keys without NULL, in the types of the key's columns.
+pub(crate) struct KeysToFind<'a> {
+    pub table: &'a Arc<Table>,
+    /// The columns of the key.
+    pub key: &'a [usize],
+    /// The values of the keys, one array for each column of the key.
+    pub values: &'a [ArrayRef],
+}
+
+impl KeysToFind<'_> {
+    /// The addresses of the live rows that have each key, in order; `None` if the rows must be found by a plan: a type
+    /// has no digest, or rows are in files.
+    pub async fn addresses(&self, run: &Run) -> Result<Option<Vec<Vec<u64>>>, DfOlapError> {
+        let Some(keys) = Digests::of(self.values, *SEED) else {
+            return Ok(None);
+        };
+        let columns = &self.table.definition.columns;
+        let ids: Vec<ColumnId> = self.key.iter().map(|index| columns[*index].id).collect();
+        let mut found = vec![Vec::new(); keys.len()];
+        let mut pace = Pace::new();
+
+        let mut by_index: Vec<usize> = Vec::new();
+        let order = ascending(&keys);
+        for place in self.overlapping(&ids) {
+            let live = &self.table.fragments[place];
+            if live.fragment.file().is_some() {
+                return Ok(None);
+            }
+            match &order {
+                Some((keys, order)) if has_keys_in_order(&live.fragment, &ids) => {
+                    search(live, place, ids[0], keys, order, &mut found);
+                }
+                _ => by_index.push(place),
+            }
+        }
+        if !by_index.is_empty() {
+            let places: HashMap<FragmentId, usize> = {
+                let fragments = self.table.fragments.iter().enumerate();
+                fragments
+                    .map(|(place, live)| (live.fragment.id, place))
+                    .collect()
+            };
+            let index = &self.table.key_index;
+            let covered = covered(&index.segments(&ids));
+            let missing = by_index.into_iter().filter(|place| {
+                let fragment = &self.table.fragments[*place].fragment;
+                !covered.contains(&fragment.id)
+            });
+            for places_of_segment in segments(self.table, missing) {
+                run.check_stop()?;
+                pace.keep().await;
+                let Some(segment) = self.segment(&places_of_segment, &ids) else {
+                    return Ok(None);
+                };
+                index.add(segment, &places);
+            }
+            let fragments = &self.table.fragments;
+            for segment in index.segments(&ids) {
+                run.check_stop()?;
+                pace.keep().await;
+                segment.find(&keys, |key, fragment, position| {
+                    if let Some(place) = places.get(&fragment)
+                        && is_live(&fragments[*place], position)
+                    {
+                        found[key].push(row_address(*place, position));
+                    }
+                });
+            }
+        }
+        for addresses in &mut found {
+            addresses.sort_unstable();
+            // Segments may overlap, if two callers have made one for the same fragment.
+            addresses.dedup();
+        }
+        Ok(Some(found))
+    }
+
+    /// The fragments whose range of the first key column meets that of the keys.
+    fn overlapping(&self, ids: &[ColumnId]) -> Vec<usize> {
+        let wanted = self.values.first();
+        let wanted = wanted.and_then(|values| ValueRange::of(std::iter::once(values)));
+        let fragments = self.table.fragments.iter().enumerate();
+        let meets = |live: &LiveFragment| {
+            let (Some(wanted), Some(there)) = (&wanted, live.fragment.range(ids[0])) else {
+                return true;
+            };
+            !(is_less(&there.max, &wanted.min) || is_less(&wanted.max, &there.min))
+        };
+        let places = fragments.filter(|(_, live)| meets(live));
+        places.map(|(place, _)| place).collect()
+    }
+
+    /// A segment over fragments in memory; `None` if the key is not in each of them.
+    fn segment(&self, places: &[usize], ids: &[ColumnId]) -> Option<Segment> {
+        let mut digests: Option<Digests> = None;
+        let mut fragments = Vec::with_capacity(places.len());
+        for place in places {
+            let fragment = &self.table.fragments[*place].fragment;
+            fragments.push((fragment.id, fragment.rows()));
+            for columns in key_columns(fragment, ids)? {
+                let of_batch = Digests::of(&columns, *SEED)?;
+                match &mut digests {
+                    None => digests = Some(of_batch),
+                    Some(digests) => digests.extend(of_batch),
+                }
+            }
+        }
+        Some(Segment::new(ids, &fragments, &digests?))
+    }
+}
+
+/// The keys of at most 64 bits, and their numbers in the order of the keys.
+fn ascending(keys: &Digests) -> Option<(&[u64], Vec<usize>)> {
+    let Digests::Narrow(keys) = keys else {
+        return None;
+    };
+    let mut order: Vec<usize> = (0..keys.len()).collect();
+    order.sort_unstable_by_key(|number| keys[*number]);
+    Some((keys, order))
+}
+
+/// Whether a fragment in memory has narrow keys in ascending order, none twice.
+fn has_keys_in_order(fragment: &Fragment, ids: &[ColumnId]) -> bool {
+    let [id] = ids else {
+        return false;
+    };
+    fragment.is_ascending(*id, || {
+        let mut last = None;
+        let columns = narrow_columns(fragment, *id);
+        columns.is_some_and(|columns| {
+            columns.iter().all(|column| {
+                column.values().all(|value| {
+                    let is_next = last.is_none_or(|last| last < value);
+                    last = Some(value);
+                    is_next
+                })
+            })
+        })
+    })
+}
+
+fn narrow_columns(fragment: &Fragment, id: ColumnId) -> Option<Vec<NarrowColumn>> {
+    let batches = key_columns(fragment, &[id])?;
+    let columns = batches.iter().map(|columns| NarrowColumn::of(&columns[0]));
+    columns.collect()
+}
+
+/// The key of each batch of a fragment; `None` if a column is not there or has a NULL.
+fn key_columns(fragment: &Fragment, ids: &[ColumnId]) -> Option<Vec<Vec<ArrayRef>>> {
+    let places = ids
+        .iter()
+        .map(|id| fragment.layout.iter().position(|of| of == id));
+    let places = places.collect::<Option<Vec<usize>>>()?;
+    let batches = fragment.batches().iter();
+    let columns = batches.map(|batch| {
+        let columns = places.iter().map(|place| batch.column(*place));
+        let columns = columns.map(|column| (column.null_count() == 0).then(|| Arc::clone(column)));
+        columns.collect::<Option<Vec<ArrayRef>>>()
+    });
+    columns.collect()
+}
+
+/// Searches keys in a fragment whose keys are in order.
+fn search(
+    live: &LiveFragment,
+    place: usize,
+    id: ColumnId,
+    keys: &[u64],
+    order: &[usize],
+    found: &mut [Vec<u64>],
+) {
+    let mut start = 0;
+    for column in narrow_columns(&live.fragment, id).into_iter().flatten() {
+        let rows = column.len();
+        if rows == 0 {
+            continue;
+        }
+        let (first, last) = (column.get(0), column.get(rows - 1));
+        let from = order.partition_point(|number| keys[*number] < first);
+        for number in &order[from..] {
+            let key = keys[*number];
+            if key > last {
+                break;
+            }
+            let row = column.first_at_least(key);
+            let position = start + row as u32;
+            if column.get(row) == key && is_live(live, position) {
+                found[*number].push(row_address(place, position));
+            }
+        }
+        start += rows as u32;
+    }
+}
+
+fn is_live(live: &LiveFragment, position: u32) -> bool {
+    !live
+        .deleted
+        .as_ref()
+        .is_some_and(|deleted| deleted.contains(position))
+}
+
+/// The fragments for each new segment.
+fn segments(table: &Table, places: impl Iterator<Item = usize>) -> Vec<Vec<usize>> {
+    let mut segments: Vec<Vec<usize>> = Vec::new();
+    let mut room = 0;
+    for place in places {
+        let rows = table.fragments[place].fragment.rows() as usize;
+        if rows > room || segments.is_empty() {
+            segments.push(Vec::new());
+            room = Segment::MAX_ROWS;
+        }
+        room = room.saturating_sub(rows);
+        if let Some(last) = segments.last_mut() {
+            last.push(place);
+        }
+    }
+    segments
+}
+
+fn is_less(a: &ScalarValue, b: &ScalarValue) -> bool {
+    a.partial_cmp(b).is_some_and(std::cmp::Ordering::is_lt)
+}
