@@ -87,6 +87,8 @@ mod book {
     struct Storage;
     #[doc = include_str!("../docs/isolation.md")]
     struct Isolation;
+    #[doc = include_str!("../docs/changes.md")]
+    struct Changes;
     #[doc = include_str!("../docs/limits.md")]
     struct Limits;
     #[doc = include_str!("../docs/errors.md")]

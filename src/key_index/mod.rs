@@ -36,11 +36,11 @@ impl KeyIndex {
     }
 
     /// Adds a segment. Segments of which half the rows or more are in fragments that are not among `fragments` are
-    /// dropped.
-    pub fn add(&self, segment: Segment, fragments: &HashMap<FragmentId, usize>) {
+    /// dropped; who needs the others makes a new one.
+    pub fn add(&self, segment: Arc<Segment>, fragments: &HashMap<FragmentId, usize>) {
         let mut segments = self.segments.write();
-        segments.retain(|segment| 2 * segment.rows_of(fragments) > segment.rows());
-        segments.push(Arc::new(segment));
+        segments.retain(|segment| 2 * segment.rows_of(fragments) > segment.rows);
+        segments.push(segment);
     }
 }
 
@@ -113,10 +113,6 @@ impl Segment {
             }
             _ => debug_assert!(false, "an index of another kind of keys"),
         }
-    }
-
-    fn rows(&self) -> u32 {
-        self.rows
     }
 
     /// The number of rows in these fragments.

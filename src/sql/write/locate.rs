@@ -57,22 +57,11 @@ impl KeysToFind<'_> {
                     .map(|(place, live)| (live.fragment.id, place))
                     .collect()
             };
-            let index = &self.table.key_index;
-            let covered = covered(&index.segments(&ids));
-            let missing = by_index.into_iter().filter(|place| {
-                let fragment = &self.table.fragments[*place].fragment;
-                !covered.contains(&fragment.id)
-            });
-            for places_of_segment in segments(self.table, missing) {
-                run.check_stop()?;
-                pace.keep().await;
-                let Some(segment) = self.segment(&places_of_segment, &ids) else {
-                    return Ok(None);
-                };
-                index.add(segment, &places);
-            }
             let fragments = &self.table.fragments;
-            for segment in index.segments(&ids) {
+            let Some(segments) = self.segments(run, by_index, &ids, &places).await? else {
+                return Ok(None);
+            };
+            for segment in segments {
                 run.check_stop()?;
                 pace.keep().await;
                 segment.find(&keys, |key, fragment, position| {
@@ -105,6 +94,35 @@ impl KeysToFind<'_> {
         };
         let places = fragments.filter(|(_, live)| meets(live));
         places.map(|(place, _)| place).collect()
+    }
+
+    /// Segments that cover at least the fragments at `needed`; `None` if they cannot be made. Those that are missing are
+    /// added to the index of the table.
+    async fn segments(
+        &self,
+        run: &Run,
+        needed: Vec<usize>,
+        ids: &[ColumnId],
+        places: &HashMap<FragmentId, usize>,
+    ) -> Result<Option<Vec<Arc<Segment>>>, DfOlapError> {
+        let index = &self.table.key_index;
+        let mut segments = index.segments(ids);
+        let covered = covered(&segments);
+        let fragments = &self.table.fragments;
+        let missing = needed.into_iter();
+        let missing = missing.filter(|place| !covered.contains(&fragments[*place].fragment.id));
+        let mut pace = Pace::new();
+        for of_segment in cut(self.table, missing) {
+            run.check_stop()?;
+            pace.keep().await;
+            let Some(segment) = self.segment(&of_segment, ids) else {
+                return Ok(None);
+            };
+            let segment = Arc::new(segment);
+            index.add(Arc::clone(&segment), places);
+            segments.push(segment);
+        }
+        Ok(Some(segments))
     }
 
     /// A segment over fragments in memory; `None` if the key is not in each of them.
@@ -217,7 +235,7 @@ fn is_live(live: &LiveFragment, position: u32) -> bool {
 }
 
 /// The fragments for each new segment.
-fn segments(table: &Table, places: impl Iterator<Item = usize>) -> Vec<Vec<usize>> {
+fn cut(table: &Table, places: impl Iterator<Item = usize>) -> Vec<Vec<usize>> {
     let mut segments: Vec<Vec<usize>> = Vec::new();
     let mut room = 0;
     for place in places {
