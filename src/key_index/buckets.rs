@@ -56,12 +56,8 @@ pub(crate) struct Buckets<E> {
 }
 
 impl<E: Entry> Buckets<E> {
-    /// The most digests of a map.
-    pub const MAX: usize = 1 << 20;
-
     /// A map from each digest to its index. Digests must be evenly distributed.
     pub fn new(digests: &[E]) -> Self {
-        debug_assert!(digests.len() <= Self::MAX);
         let bits = digests.len().max(2).next_power_of_two().trailing_zeros();
         let buckets = 1_usize << bits;
         let mut ends = vec![0_u32; buckets];

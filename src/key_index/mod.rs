@@ -9,6 +9,7 @@ pub(crate) mod buckets;
 pub(crate) mod digest;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use parking_lot::RwLock;
@@ -52,6 +53,36 @@ pub(crate) struct Segment {
     fragments: Vec<(FragmentId, u32)>,
     rows: u32,
     map: Map,
+    /// What it takes of the budget.
+    _room: Option<Room>,
+}
+
+/// The most bytes of all segments of this process that are over files: those over rows in memory are small beside the
+/// rows.
+const MAX_BYTES: usize = 256 << 20;
+static BYTES: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes of the budget, which are given back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Room(usize);
+
+impl Room {
+    /// Room for a segment of this many rows; `None` if there is not enough.
+    pub fn for_rows(rows: usize, are_narrow: bool) -> Option<Self> {
+        let bytes = match are_narrow {
+            true => rows * 17 / 2,
+            false => rows * 33 / 2,
+        };
+        let take = |taken: usize| Some(taken + bytes).filter(|taken| *taken <= MAX_BYTES);
+        let taken = BYTES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        taken.ok().map(|_| Self(bytes))
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        BYTES.fetch_sub(self.0, Ordering::Relaxed);
+    }
 }
 
 #[derive(Debug)]
@@ -61,12 +92,17 @@ enum Map {
 }
 
 impl Segment {
-    /// The most rows of a segment.
-    pub const MAX_ROWS: usize = Buckets::<u64>::MAX;
+    /// The most rows of a segment over several fragments.
+    pub const MAX_ROWS: usize = 1 << 20;
 
     /// A segment over fragments, given by their ids and numbers of rows, with the digests of the values of the columns
     /// `key` in all of their rows, deleted rows included, one fragment after the other.
-    pub fn new(key: &[ColumnId], fragments: &[(FragmentId, u32)], digests: &Digests) -> Self {
+    pub fn new(
+        key: &[ColumnId],
+        fragments: &[(FragmentId, u32)],
+        digests: &Digests,
+        room: Option<Room>,
+    ) -> Self {
         let mut rows = 0;
         let starts = fragments.iter().map(|(id, count)| {
             let start = rows;
@@ -86,6 +122,7 @@ impl Segment {
             fragments: starts,
             rows,
             map,
+            _room: room,
         }
     }
 

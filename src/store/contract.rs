@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use arrow::array::UInt64Array;
+use arrow::array::{ArrayRef, UInt64Array};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::change::{ChangeSet, Conflict};
 use crate::error::DfOlapError;
-use crate::fragment::Fragment;
+use crate::fragment::{ColumnId, Fragment};
 use crate::snapshot::{Snapshot, Table, TableDefinition, Version};
 use crate::store::CommitLatch;
 use crate::upkeep::{
@@ -64,6 +64,15 @@ pub(crate) trait Store: Debug + Send + Sync {
         place: usize,
         condition: &Arc<dyn PhysicalExpr>,
     ) -> Result<Option<Vec<Found>>, DfOlapError>;
+
+    /// Columns of all rows of the table's fragment at index `place`, which is in a file, deleted rows included, in the
+    /// types of the table; `None` if the file lacks one of them.
+    async fn read_columns(
+        &self,
+        table: &Table,
+        place: usize,
+        columns: &[ColumnId],
+    ) -> Result<Option<Vec<Vec<ArrayRef>>>, DfOlapError>;
 
     /// A plan that scans fragments in this store's files.
     fn scan(&self, files: FileScan<'_>) -> Result<Arc<dyn ExecutionPlan>, DfOlapError>;

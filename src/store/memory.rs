@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use arrow::array::ArrayRef;
 use arrow::compute::BatchCoalescer;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
@@ -23,7 +24,7 @@ use super::tidy::tidy;
 use super::{CommitLatch, CommitOutcome, FileScan, Found, Store, Upkeep};
 use crate::change::ChangeSet;
 use crate::error::DfOlapError;
-use crate::fragment::Fragment;
+use crate::fragment::{ColumnId, Fragment};
 use crate::runtime;
 use crate::snapshot::{Snapshot, Table, TableDefinition, Version};
 use crate::upkeep::{
@@ -109,6 +110,15 @@ impl Store for MemoryStore {
         _: usize,
         _: &Arc<dyn PhysicalExpr>,
     ) -> Result<Option<Vec<Found>>, DfOlapError> {
+        Ok(None)
+    }
+
+    async fn read_columns(
+        &self,
+        _: &Table,
+        _: usize,
+        _: &[ColumnId],
+    ) -> Result<Option<Vec<Vec<ArrayRef>>>, DfOlapError> {
         Ok(None)
     }
 

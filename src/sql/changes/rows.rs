@@ -20,7 +20,7 @@ use crate::error::DfOlapError;
 use crate::sql::execution::Run;
 use crate::sql::planner::literals::meet_decimals;
 use crate::sql::resources::buffered_rows::BufferedRows;
-use crate::sql::scan::{ROW_ADDRESS, rows_at};
+use crate::sql::scan::{ROW_ADDRESS, are_in_memory, rows_at};
 use crate::sql::write::by_key::{column_of, join_by_key};
 use crate::sql::write::locate::KeysToFind;
 use crate::sql::write::rows::shape;
@@ -141,7 +141,10 @@ async fn by_index(
     };
     let mut columns = vec![None; target.table.definition.columns.len()];
     let all: Vec<u64> = addresses.iter().flatten().copied().collect();
-    if !all.is_empty() {
+    if !(all.is_empty() || read.is_empty()) {
+        if !are_in_memory(&target.table, &all) {
+            return Ok(None);
+        }
         for (column, values) in read.iter().zip(rows_at(&target.table, &all, read)?) {
             columns[*column] = Some(values);
         }

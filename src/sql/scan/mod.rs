@@ -13,5 +13,5 @@ mod source;
 mod statistics;
 mod stream;
 
-pub(crate) use read::{ROW_ADDRESS, rows_at, stored_batches, with_row_address};
+pub(crate) use read::{ROW_ADDRESS, are_in_memory, rows_at, stored_batches, with_row_address};
 pub(crate) use source::FragmentSource;

@@ -63,6 +63,14 @@ pub(crate) fn stored_batches<'a>(
     })
 }
 
+/// Whether the rows at these addresses are in memory.
+pub(crate) fn are_in_memory(table: &Table, addresses: &[u64]) -> bool {
+    let mut fragments = addresses
+        .iter()
+        .map(|address| &table.fragments[(address >> 32) as usize]);
+    fragments.all(|live| live.fragment.file().is_none())
+}
+
 /// Columns of the rows at some addresses, which are in memory.
 pub(crate) fn rows_at(
     table: &Table,

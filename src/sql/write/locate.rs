@@ -1,5 +1,5 @@
 //! Finds the rows of a table by key, without a plan: by the fragments' ranges, by a search in keys that are in order,
-//! and by the table's index.
+//! and by the table's index, which is made of what is missing in it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use datafusion::common::ScalarValue;
 use crate::error::DfOlapError;
 use crate::fragment::{ColumnId, Fragment, FragmentId, LiveFragment, ValueRange};
 use crate::key_index::digest::{Digests, NarrowColumn};
-use crate::key_index::{SEED, Segment, covered};
+use crate::key_index::{Room, SEED, Segment, covered};
 use crate::snapshot::{Table, row_address};
 use crate::sql::execution::Run;
 use crate::sql::resources::cooperative::Pace;
@@ -26,7 +26,7 @@ pub(crate) struct KeysToFind<'a> {
 
 impl KeysToFind<'_> {
     /// The addresses of the live rows that have each key, in order; `None` if the rows must be found by a plan: a type
-    /// has no digest, or rows are in files.
+    /// has no digest, or there is no room for the index.
     pub async fn addresses(&self, run: &Run) -> Result<Option<Vec<Vec<u64>>>, DfOlapError> {
         let Some(keys) = Digests::of(self.values, *SEED) else {
             return Ok(None);
@@ -40,11 +40,9 @@ impl KeysToFind<'_> {
         let order = ascending(&keys);
         for place in self.overlapping(&ids) {
             let live = &self.table.fragments[place];
-            if live.fragment.file().is_some() {
-                return Ok(None);
-            }
+            let is_in_memory = live.fragment.file().is_none();
             match &order {
-                Some((keys, order)) if has_keys_in_order(&live.fragment, &ids) => {
+                Some((keys, order)) if is_in_memory && has_keys_in_order(&live.fragment, &ids) => {
                     search(live, place, ids[0], keys, order, &mut found);
                 }
                 _ => by_index.push(place),
@@ -96,8 +94,8 @@ impl KeysToFind<'_> {
         places.map(|(place, _)| place).collect()
     }
 
-    /// Segments that cover at least the fragments at `needed`; `None` if they cannot be made. Those that are missing are
-    /// added to the index of the table.
+    /// Segments that cover at least the fragments at `needed`; `None` if they cannot be made. Those that are missing
+    /// are added to the index of the table.
     async fn segments(
         &self,
         run: &Run,
@@ -115,7 +113,7 @@ impl KeysToFind<'_> {
         for of_segment in cut(self.table, missing) {
             run.check_stop()?;
             pace.keep().await;
-            let Some(segment) = self.segment(&of_segment, ids) else {
+            let Some(segment) = self.segment(run, &of_segment, ids).await? else {
                 return Ok(None);
             };
             let segment = Arc::new(segment);
@@ -125,23 +123,57 @@ impl KeysToFind<'_> {
         Ok(Some(segments))
     }
 
-    /// A segment over fragments in memory; `None` if the key is not in each of them.
-    fn segment(&self, places: &[usize], ids: &[ColumnId]) -> Option<Segment> {
+    /// A segment over fragments; `None` if the key is not in each of them, or if there is no room for the segment.
+    async fn segment(
+        &self,
+        run: &Run,
+        places: &[usize],
+        ids: &[ColumnId],
+    ) -> Result<Option<Segment>, DfOlapError> {
+        let is_narrow = |columns: &[ArrayRef]| matches!(columns, [column] if NarrowColumn::of(column).is_some());
         let mut digests: Option<Digests> = None;
         let mut fragments = Vec::with_capacity(places.len());
+        let mut room = None;
         for place in places {
             let fragment = &self.table.fragments[*place].fragment;
             fragments.push((fragment.id, fragment.rows()));
-            for columns in key_columns(fragment, ids)? {
-                let of_batch = Digests::of(&columns, *SEED)?;
+            let columns = match fragment.file() {
+                None => key_columns(fragment, ids),
+                Some(_) => {
+                    room = Room::for_rows(fragment.rows() as usize, is_narrow(self.values));
+                    if room.is_none() {
+                        return Ok(None);
+                    }
+                    let store = &run.context.store;
+                    let columns = store.read_columns(self.table, *place, ids).await?;
+                    columns.filter(|columns| columns.iter().flatten().all(has_no_null))
+                }
+            };
+            let Some(columns) = columns else {
+                return Ok(None);
+            };
+            for columns in columns {
+                let Some(of_batch) = Digests::of(&columns, *SEED) else {
+                    return Ok(None);
+                };
                 match &mut digests {
                     None => digests = Some(of_batch),
                     Some(digests) => digests.extend(of_batch),
                 }
             }
         }
-        Some(Segment::new(ids, &fragments, &digests?))
+        let rows: u32 = fragments.iter().map(|(_, rows)| rows).sum();
+        match digests {
+            Some(digests) if digests.len() == rows as usize => {
+                Ok(Some(Segment::new(ids, &fragments, &digests, room)))
+            }
+            _ => Ok(None),
+        }
     }
+}
+
+fn has_no_null(column: &ArrayRef) -> bool {
+    column.null_count() == 0
 }
 
 /// The keys of at most 64 bits, and their numbers in the order of the keys.
@@ -189,7 +221,7 @@ fn key_columns(fragment: &Fragment, ids: &[ColumnId]) -> Option<Vec<Vec<ArrayRef
     let batches = fragment.batches().iter();
     let columns = batches.map(|batch| {
         let columns = places.iter().map(|place| batch.column(*place));
-        let columns = columns.map(|column| (column.null_count() == 0).then(|| Arc::clone(column)));
+        let columns = columns.map(|column| has_no_null(column).then(|| Arc::clone(column)));
         columns.collect::<Option<Vec<ArrayRef>>>()
     });
     columns.collect()
@@ -239,7 +271,14 @@ fn cut(table: &Table, places: impl Iterator<Item = usize>) -> Vec<Vec<usize>> {
     let mut segments: Vec<Vec<usize>> = Vec::new();
     let mut room = 0;
     for place in places {
-        let rows = table.fragments[place].fragment.rows() as usize;
+        let fragment = &table.fragments[place].fragment;
+        let rows = fragment.rows() as usize;
+        // A file has a segment of its own.
+        if fragment.file().is_some() {
+            segments.push(vec![place]);
+            room = 0;
+            continue;
+        }
         if rows > room || segments.is_empty() {
             segments.push(Vec::new());
             room = Segment::MAX_ROWS;

@@ -24,7 +24,7 @@ use super::read::CheckedFile;
 use super::scan::{Scans, without};
 use crate::error::DfOlapError;
 use crate::fragment::{ColumnId, DataFile, LiveFragment};
-use crate::snapshot::TableDefinition;
+use crate::snapshot::{Table, TableDefinition};
 
 /// How many splits of a file are scanned concurrently.
 const SPLITS_AT_ONCE: usize = 4;
@@ -75,6 +75,47 @@ impl Scans {
         Ok(stored
             .map(move |batch| to_table_schema(&definition, &file_columns, &batch?))
             .boxed())
+    }
+
+    /// Columns of all rows of a file, deleted rows included, in the types of the table; `None` if the file lacks one of
+    /// them.
+    pub async fn read_columns(
+        &self,
+        table: &Table,
+        place: usize,
+        columns: &[ColumnId],
+    ) -> Result<Option<Vec<Vec<ArrayRef>>>, DfOlapError> {
+        let definition = &table.definition;
+        let whole = LiveFragment::from(Arc::clone(&table.fragments[place].fragment));
+        let layout = whole.fragment.layout.iter().copied();
+        let read: Vec<ColumnId> = layout.filter(|id| columns.contains(id)).collect();
+        // The place of each column among those that are read, and its type.
+        let places = columns.iter().map(|id| {
+            let place = read.iter().position(|read| read == id)?;
+            let mut all = definition.columns.iter();
+            let column = all.find(|column| column.id == *id)?;
+            Some((place, column.field.data_type()))
+        });
+        let places = places.collect::<Option<Vec<(usize, &DataType)>>>();
+        let (Some(file), Some(places)) = (whole.fragment.file(), places) else {
+            return Ok(None);
+        };
+        let reader = self.layout_reader(self.checked_file(&whole), file).await?;
+        let extra = Extra::default();
+        let mut rows = self.file_rows(definition, &whole, file, &read, reader, extra)?;
+        let mut found = Vec::new();
+        while let Some(batch) = rows.next().await {
+            let batch = batch?;
+            let columns = places.iter().map(|(place, data_type)| {
+                let column = batch.column(*place);
+                match column.data_type() == *data_type {
+                    true => Ok(Arc::clone(column)),
+                    false => cast(column, data_type),
+                }
+            });
+            found.push(columns.collect::<Result<Vec<ArrayRef>, _>>()?);
+        }
+        Ok(Some(found))
     }
 
     pub(super) fn failed(

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow::array::ArrayRef;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use datafusion::execution::object_store::ObjectStoreUrl;
@@ -29,7 +30,7 @@ use super::scan::Scans;
 use super::write::{Writer, check_types};
 use crate::change::{Action, ChangeSet};
 use crate::error::DfOlapError;
-use crate::fragment::Fragment;
+use crate::fragment::{ColumnId, Fragment};
 use crate::options::{Durability, Refresh};
 use crate::snapshot::{Snapshot, Table, TableDefinition, Version};
 use crate::storage::VortexLocation;
@@ -310,6 +311,16 @@ impl Store for VortexStore {
         condition: &Arc<dyn PhysicalExpr>,
     ) -> Result<Option<Vec<Found>>, DfOlapError> {
         self.database.scans.find(table, place, condition).await
+    }
+
+    async fn read_columns(
+        &self,
+        table: &Table,
+        place: usize,
+        columns: &[ColumnId],
+    ) -> Result<Option<Vec<Vec<ArrayRef>>>, DfOlapError> {
+        let scans = &self.database.scans;
+        scans.read_columns(table, place, columns).await
     }
 
     fn scan(&self, files: FileScan<'_>) -> Result<Arc<dyn ExecutionPlan>, DfOlapError> {

@@ -1,6 +1,7 @@
 //! Row changes of another database.
 
 mod events;
+mod found;
 mod histories;
 mod kept;
 mod killed;
