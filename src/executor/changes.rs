@@ -7,7 +7,7 @@ use futures::FutureExt;
 
 use super::Executor;
 use super::call::CallContext;
-use crate::cdc::{Applied, Changes};
+use crate::cdc::{Applied, Changes, Progress};
 use crate::change::{Action, ChangeSet};
 use crate::error::DfOlapError;
 use crate::options::StatementOptions;
@@ -20,10 +20,27 @@ impl Executor {
         source: &str,
         changes: &Changes,
     ) -> Result<Applied, DfOlapError> {
+        let applied = self.try_changes(source, changes).await;
+        // The snapshot may be old if the engine does not look for new ones before each statement.
+        let is_certain = matches!(&applied, Ok(applied) if applied.progress != Progress::Before);
+        if is_certain || self.store.upkeep().refresh().await.is_err() {
+            return applied;
+        }
+        self.try_changes(source, changes).await
+    }
+
+    async fn try_changes(
+        self: &Arc<Self>,
+        source: &str,
+        changes: &Changes,
+    ) -> Result<Applied, DfOlapError> {
         let call = CallContext::new(self.session(), "", StatementOptions::new());
         let mut limited = Limited::new(&call.stop, call.is_long);
-        let names = changes.tables.iter();
-        let names: BTreeSet<String> = names.map(|of| of.table.to_ascii_lowercase()).collect();
+        // A table may exist under either name.
+        let names = changes.tables.iter().map(|of| &of.table);
+        let names: BTreeSet<String> = names
+            .flat_map(|name| [name.clone(), name.to_ascii_lowercase()])
+            .collect();
         let work = self.commit(&names, call.stop.latch(), |base| {
             let begin = |snapshot| self.begin(&call, snapshot);
             effect_of_changes(begin, base, source, changes).boxed()

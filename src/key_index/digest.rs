@@ -1,9 +1,11 @@
 //! Keys as numbers of 64 or 128 bits.
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray};
 use arrow::buffer::Buffer;
 use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Float16Type, Float32Type, Float64Type};
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 /// The digests of some keys.
@@ -116,6 +118,30 @@ impl NarrowColumn {
     }
 }
 
+/// A column of floats whose zeros are all positive: in SQL, 0.0 and -0.0 are equal. Other columns stay as they are.
+pub(crate) fn one_zero(column: &ArrayRef) -> ArrayRef {
+    match column.data_type() {
+        DataType::Float16 => {
+            let column = column.as_primitive::<Float16Type>();
+            let zero = <Float16Type as ArrowPrimitiveType>::Native::ZERO;
+            Arc::new(
+                column.unary::<_, Float16Type>(|value| if value == zero { zero } else { value }),
+            )
+        }
+        DataType::Float32 => Arc::new(
+            column
+                .as_primitive::<Float32Type>()
+                .unary::<_, Float32Type>(|v| v + 0.0),
+        ),
+        DataType::Float64 => Arc::new(
+            column
+                .as_primitive::<Float64Type>()
+                .unary::<_, Float64Type>(|v| v + 0.0),
+        ),
+        _ => Arc::clone(column),
+    }
+}
+
 /// The values of a column of a fixed width.
 fn fixed_bytes(column: &ArrayRef, width: usize) -> Buffer {
     let data = column.to_data();
@@ -131,6 +157,11 @@ enum Bytes {
 impl Bytes {
     fn of(column: &ArrayRef) -> Option<Self> {
         let data_type = column.data_type();
+        if data_type.is_floating() {
+            let column = one_zero(column);
+            let width = data_type.primitive_width()?;
+            return Some(Self::Fixed(fixed_bytes(&column, width), width));
+        }
         if let Some(width) = data_type.primitive_width() {
             return Some(Self::Fixed(fixed_bytes(column, width), width));
         }

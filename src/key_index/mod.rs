@@ -9,7 +9,7 @@ pub(crate) mod buckets;
 pub(crate) mod digest;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use parking_lot::RwLock;
@@ -26,7 +26,14 @@ pub(crate) static SEED: LazyLock<u64> = LazyLock::new(|| Uuid::new_v4().as_u64_p
 #[derive(Debug, Default)]
 pub(crate) struct KeyIndex {
     segments: RwLock<Vec<Arc<Segment>>>,
+    /// Rows that were searched for want of a segment.
+    searched: AtomicU64,
 }
+
+/// So few rows get a segment at once.
+const FEW_ROWS: u64 = 1 << 16;
+/// So often the rows without a segment are searched before they get one: it takes about as long.
+const SEARCHES: u64 = 8;
 
 impl KeyIndex {
     /// The segments of a key.
@@ -36,12 +43,22 @@ impl KeyIndex {
         of_key.cloned().collect()
     }
 
-    /// Adds a segment. Segments of which half the rows or more are in fragments that are not among `fragments` are
-    /// dropped; who needs the others makes a new one.
-    pub fn add(&self, segment: Arc<Segment>, fragments: &HashMap<FragmentId, usize>) {
+    /// Whether segments over this many rows are worth their time, if they are searched once more.
+    pub fn is_worthwhile(&self, rows: u64) -> bool {
+        rows <= FEW_ROWS
+            || self.searched.fetch_add(rows, Ordering::Relaxed) + rows >= SEARCHES * rows
+    }
+
+    /// Drops the segments of which half the rows or more are in fragments that are not among `fragments`; who needs the
+    /// others makes a new one.
+    pub fn prune(&self, fragments: &HashMap<FragmentId, usize>) {
         let mut segments = self.segments.write();
         segments.retain(|segment| 2 * segment.rows_of(fragments) > segment.rows);
-        segments.push(segment);
+    }
+
+    pub fn add(&self, segment: Arc<Segment>) {
+        self.segments.write().push(segment);
+        self.searched.store(0, Ordering::Relaxed);
     }
 }
 

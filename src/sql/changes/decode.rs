@@ -112,7 +112,9 @@ impl Decoded {
         };
         let names = match array.data_type() {
             DataType::Null => return Ok(()),
-            DataType::List(item) | DataType::LargeList(item) if is_text(item.data_type()) => {
+            DataType::List(item) | DataType::LargeList(item)
+                if is_text(item.data_type()) || item.data_type().is_null() =>
+            {
                 let list = DataType::List(Arc::new(Field::new("item", DataType::Utf8, true)));
                 cast(array, &list)?
             }

@@ -9,7 +9,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array, new_null_array,
 };
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::{CastOptions, cast, cast_with_options, filter_record_batch, interleave, take};
+use arrow::compute::{cast, filter_record_batch, interleave, take};
 use arrow::datatypes::{DataType, UInt64Type};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::LogicalPlanBuilder;
@@ -22,7 +22,7 @@ use super::report::Report;
 use super::rows::{Existing, ROWS_AT_ONCE, RowMaker, find_existing};
 use super::spans::{Place, Span, Spans};
 use super::target::Target;
-use super::values::ChangeBatch;
+use super::values::{ChangeBatch, lossless};
 use super::walk::for_each_change;
 use crate::cdc::History;
 use crate::cdc::columns::{AT, OPERATION, VALID_FROM, VALID_TO};
@@ -76,6 +76,19 @@ impl HistoryTable {
             is_moment,
         )?;
         let operation = column(OPERATION, "text", DataType::is_string)?;
+        let is_same = |a: usize, b: usize| {
+            definition.schema.field(a).data_type() == definition.schema.field(b).data_type()
+        };
+        if !is_same(valid_from, valid_to) {
+            return Err(DfOlapError::SchemaMismatch(format!(
+                "{at}: the columns '{VALID_FROM}' and '{VALID_TO}' have different types"
+            )));
+        }
+        if !definition.primary_key.is_empty() {
+            return Err(DfOlapError::Invalid(format!(
+                "{at}: the table has a PRIMARY KEY, and a history has several rows of a key; create it without"
+            )));
+        }
         if history.key.is_empty() {
             return Err(DfOlapError::Invalid(format!(
                 "{at}: History::by names no column that identifies a row"
@@ -119,21 +132,22 @@ impl HistoryTable {
                 )));
             };
             let (from, to) = (times.data_type(), field.data_type());
+            if times.logical_null_count() > 0 {
+                return Err(refused(format!("{AT} has a NULL")));
+            }
             if from.is_integer() != to.is_integer() {
                 return Err(refused(format!(
                     "{AT} is {from}, and {} is {to}",
                     field.name()
                 )));
             }
-            if times.null_count() > 0 {
-                return Err(refused(format!("{AT} has a NULL")));
+            match lossless(times, to)? {
+                Some((times, lost)) if lost.true_count() == 0 => Ok(times),
+                _ => Err(refused(format!(
+                    "{AT} is {from}, and some time does not fit {}, which is {to}",
+                    field.name()
+                ))),
             }
-            let options = CastOptions {
-                safe: false,
-                ..CastOptions::default()
-            };
-            let cast = cast_with_options(times, to, &options);
-            cast.map_err(|error| refused(format!("{AT}: {error}")))
         });
         times.collect()
     }
@@ -184,12 +198,7 @@ pub(super) async fn actions(
         let met = existing.found.iter().flatten().map(|found| found.address);
         end_others(run, kept, &met.collect(), at, &times, &mut dead, &mut new).await?;
     }
-    let maker = RowMaker {
-        target,
-        batches,
-        versions: &spans.versions,
-        existing: &existing,
-    };
+    let maker = RowMaker::new(target, batches, &spans.versions, &existing);
     let written: Vec<u32> = (0..spans.versions.len() as u32).collect();
     for written in written.chunks(ROWS_AT_ONCE) {
         run.check_stop()?;

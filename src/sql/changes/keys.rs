@@ -13,6 +13,7 @@ use super::decode::Op;
 use super::target::Target;
 use super::values::ChangeBatch;
 use crate::error::DfOlapError;
+use crate::key_index::digest::one_zero;
 
 /// The number of no key.
 pub(super) const NONE: u32 = u32::MAX;
@@ -154,10 +155,11 @@ impl Source {
         let nulls = columns.iter().fold(None, |all, column| {
             NullBuffer::union(all.as_ref(), column.logical_nulls().as_ref())
         });
+        let comparable: Vec<ArrayRef> = columns.iter().map(one_zero).collect();
         Ok(Self {
             batch,
             is_old,
-            rows: converter.convert_columns(&columns)?,
+            rows: converter.convert_columns(&comparable)?,
             columns,
             nulls,
         })

@@ -50,12 +50,7 @@ pub(super) async fn actions(
     if net.adds_keys() {
         actions.push(Action::NoNewRows { id });
     }
-    let maker = RowMaker {
-        target,
-        batches,
-        versions: &net.versions,
-        existing: &existing,
-    };
+    let maker = RowMaker::new(target, batches, &net.versions, &existing);
     let mut new = BufferedRows::new(run.runtime());
     for written in net.written().chunks(ROWS_AT_ONCE) {
         run.check_stop()?;

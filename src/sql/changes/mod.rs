@@ -73,7 +73,7 @@ pub(crate) async fn effect(
         source: source.to_string(),
         seq: current,
     }];
-    for (place, of_table) in by_table(&working, changes, decoded)? {
+    for (place, of_table) in by_table(&working, source, changes, decoded)? {
         let mut report = Report {
             source,
             table: of_table.name,
@@ -81,10 +81,9 @@ pub(crate) async fn effect(
             applied: &mut applied,
         };
         check_order(&report.at(), &of_table.batches)?;
-        let active: Vec<BooleanBuffer> =
-            of_table.batches.iter().map(|b| newer(b, current)).collect();
-        for active in &active {
-            report.applied.before += (active.len() - active.count_set_bits()) as u64;
+        let (of_table, active) = of_table.newer(current, report.applied);
+        if active.is_empty() {
+            continue;
         }
         let id = match place {
             Place::Table(id) => id,
@@ -111,14 +110,6 @@ pub(crate) async fn effect(
     Ok((ChangeSet { actions }, applied))
 }
 
-/// The rows that are above the watermark.
-fn newer(batch: &Decoded, watermark: Option<u64>) -> BooleanBuffer {
-    BooleanBuffer::collect_bool(batch.rows(), |row| {
-        let seq = batch.seq(row);
-        seq.is_none() || seq > watermark
-    })
-}
-
 /// The changes of a table, in the order of the calls.
 struct OfTable<'a> {
     /// The table, as the changes name it.
@@ -127,15 +118,34 @@ struct OfTable<'a> {
     history: Option<&'a History>,
 }
 
+impl OfTable<'_> {
+    /// The batches that have changes above the watermark, and these changes. Counts the others.
+    fn newer(self, watermark: Option<u64>, applied: &mut Applied) -> (Self, Vec<BooleanBuffer>) {
+        let (mut batches, mut active) = (Vec::new(), Vec::new());
+        for batch in self.batches {
+            let is_new = |row| batch.seqs.is_none() || batch.seq(row) > watermark;
+            let new = BooleanBuffer::collect_bool(batch.rows(), is_new);
+            applied.before += (new.len() - new.count_set_bits()) as u64;
+            if new.count_set_bits() > 0 {
+                batches.push(batch);
+                active.push(new);
+            }
+        }
+        (Self { batches, ..self }, active)
+    }
+}
+
 /// The changes of each table; tables that do not exist by their name.
 fn by_table<'a>(
     snapshot: &Snapshot,
+    source: &str,
     changes: &'a Changes,
     decoded: Vec<Decoded>,
 ) -> Result<BTreeMap<Place, OfTable<'a>>, DfOlapError> {
     let mut of_tables = BTreeMap::new();
     for (batch, changes) in decoded.into_iter().zip(&changes.tables) {
-        let place = Place::of(snapshot, &changes.table)?;
+        let at = format!("source '{source}', table {}", changes.table);
+        let place = Place::of(snapshot, &at, &changes.table)?;
         let of_table = of_tables.entry(place).or_insert_with(|| OfTable {
             name: &changes.table,
             batches: Vec::new(),
@@ -143,8 +153,7 @@ fn by_table<'a>(
         });
         if of_table.history != changes.history.as_ref() {
             return Err(DfOlapError::Invalid(format!(
-                "table {}: all of its changes in a call keep the same history, or none",
-                changes.table
+                "{at}: all changes of a table in a call keep the same history, or none"
             )));
         }
         of_table.batches.push(batch);
@@ -161,13 +170,13 @@ enum Place {
 
 impl Place {
     /// A table by its name as given, or else in lower case, as SQL reads unquoted names.
-    fn of(snapshot: &Snapshot, name: &str) -> Result<Self, DfOlapError> {
+    fn of(snapshot: &Snapshot, at: &str, name: &str) -> Result<Self, DfOlapError> {
         for name in [name, name.to_ascii_lowercase().as_str()] {
             match snapshot.relation(name) {
                 Some(Relation::Table(table)) => return Ok(Self::Table(table.id)),
                 Some(Relation::View(_)) => {
                     return Err(DfOlapError::Invalid(format!(
-                        "{name} is a view; it can be read but not written"
+                        "{at}: it is a view, which can be read but not written"
                     )));
                 }
                 None => {}

@@ -1,9 +1,10 @@
 //! The net effect of the changes of a table: what each key's row is after all of them, in their order.
 //!
-//! A change is applied to the row that its key has after the changes before it. A key that an update changes onto
-//! another row's key displaces that row: a later change that moves or deletes this key is applied to the displaced
-//! row, so that two rows can swap their keys and `id = id + 1` works. A row that is still displaced at the end is
-//! replaced by the row that displaced it.
+//! A change is applied to the row that its key has after the changes before it. An update that changes a key to that of
+//! another row displaces that row: if the changes that follow without a gap change keys too, and one of them moves this
+//! key, it moves the displaced row. So two rows can swap their keys, and `id = id + 1` works, in whatever order a
+//! database that checks keys at the end of a statement lists the rows. Any other change ends this: a row that is still
+//! displaced is replaced by the row that displaced it.
 
 use std::collections::VecDeque;
 
@@ -38,6 +39,8 @@ struct KeyState {
 #[derive(Debug)]
 pub(super) struct Net {
     states: Vec<KeyState>,
+    /// The keys from which rows are displaced.
+    displaced: Vec<u32>,
     /// Rows of a table without a key.
     keyless: Vec<u32>,
     has_key: bool,
@@ -61,6 +64,7 @@ impl Net {
         });
         Self {
             states: states.collect(),
+            displaced: Vec::new(),
             keyless: Vec::new(),
             has_key,
             strict,
@@ -77,6 +81,9 @@ impl Net {
         applied: &mut Applied,
     ) -> Result<(), Problem> {
         let op = batch.decoded.ops[change.row];
+        if change.old == NONE {
+            self.settle();
+        }
         if op == Op::Truncate {
             self.truncate();
             applied.truncated += 1;
@@ -96,7 +103,7 @@ impl Net {
         match op {
             Op::Insert => self.insert(batch, change, applied),
             Op::Upsert if change.old == NONE => self.upsert(batch, change, applied),
-            Op::Update | Op::Upsert => self.update(batch, change, applied),
+            Op::Update | Op::Upsert => self.update(batch, change, op, applied),
             Op::Delete => self.delete(change, applied),
             Op::Truncate => Ok(()),
         }
@@ -144,22 +151,26 @@ impl Net {
         &mut self,
         batch: &ChangeBatch,
         change: Change,
+        op: Op,
         applied: &mut Applied,
     ) -> Result<(), Problem> {
+        let is_upsert = op == Op::Upsert;
         let from = match change.old {
             NONE => change.key,
             old => old,
         };
         let moved = self.first(from);
         if moved == Content::Absent {
-            if self.strict {
+            if self.strict && !is_upsert {
                 return Err(Problem::Strict("an update of a row that is not there"));
             }
             // If the key changed, the row may have moved before: then it is at its new key.
             let before = self.before(change.key);
             self.write(batch, change, before)?;
             match before {
+                Before::Nothing if is_upsert => applied.inserted += 1,
                 Before::Nothing => applied.absent_updates += 1,
+                _ if is_upsert => applied.replaced += 1,
                 _ => applied.updated += 1,
             }
             return Ok(());
@@ -171,10 +182,14 @@ impl Net {
             let occupant = self.state(change.key).now;
             if occupant != Content::Absent {
                 self.state(change.key).displaced.push_back(occupant);
+                self.displaced.push(change.key);
             }
         }
         self.state(change.key).now = Content::Version(version);
-        applied.updated += 1;
+        match is_upsert {
+            true => applied.replaced += 1,
+            false => applied.updated += 1,
+        }
         Ok(())
     }
 
@@ -198,6 +213,13 @@ impl Net {
             state.existing.clear();
             state.now = Content::Absent;
             state.displaced.clear();
+        }
+    }
+
+    /// Lets go of the rows that are displaced.
+    fn settle(&mut self) {
+        for key in std::mem::take(&mut self.displaced) {
+            self.state(key).displaced.clear();
         }
     }
 

@@ -21,8 +21,8 @@ use crate::sql::execution::Run;
 use crate::sql::planner::literals::meet_decimals;
 use crate::sql::resources::buffered_rows::BufferedRows;
 use crate::sql::scan::{ROW_ADDRESS, are_in_memory, rows_at};
-use crate::sql::write::by_key::{column_of, join_by_key};
-use crate::sql::write::locate::KeysToFind;
+use crate::sql::write::by_key::{Stored, column_of, join_by_key};
+use crate::sql::write::locate::{KeysToFind, Missing};
 use crate::sql::write::rows::shape;
 use crate::sql::write::target::default_expr;
 
@@ -82,9 +82,13 @@ pub(super) async fn find_existing(
     let plan = {
         let (stored, of_keys) = (TableReference::bare("stored"), TableReference::bare("keys"));
         let (planner, rows) = (run.planner(), key_rows(target, keys)?);
-        let (table, key) = (&target.table, &target.key);
-        let inner = JoinType::Inner;
-        let mut plan = join_by_key(&planner, table, key, &stored, rows, &of_keys, inner)?;
+        let of_table = Stored {
+            table: &target.table,
+            key: &target.key,
+            found: None,
+            alias: &stored,
+        };
+        let mut plan = join_by_key(&planner, of_table, rows, &of_keys, JoinType::Inner)?;
         let name = |column: usize| definition.columns[column].field.name();
         if let Some(null) = null {
             plan = plan.filter(column_of(&stored, name(null)).is_null())?;
@@ -136,7 +140,7 @@ async fn by_index(
         key: &target.key,
         values: &keys.columns,
     };
-    let Some(addresses) = wanted.addresses(run).await? else {
+    let Some(addresses) = wanted.addresses(run, Missing::Made).await? else {
         return Ok(None);
     };
     let mut columns = vec![None; target.table.definition.columns.len()];
@@ -187,13 +191,16 @@ fn key_rows(target: &Target, keys: &Keys) -> Result<RecordBatch, DfOlapError> {
 
 /// Makes rows of the table from versions.
 pub(super) struct RowMaker<'a> {
-    pub target: &'a Target,
-    pub batches: &'a [ChangeBatch],
-    pub versions: &'a [RowVersion],
-    pub existing: &'a Existing,
+    target: &'a Target,
+    batches: &'a [ChangeBatch],
+    versions: &'a [RowVersion],
+    existing: &'a Existing,
+    /// For each column that some change does not send, where its value in each version is.
+    values: Vec<Option<Vec<Value>>>,
 }
 
 /// Where a value is.
+#[derive(Debug, Clone, Copy)]
 enum Value {
     /// In a row of a batch.
     Sent(usize, usize),
@@ -202,7 +209,48 @@ enum Value {
     Default,
 }
 
-impl RowMaker<'_> {
+impl<'a> RowMaker<'a> {
+    pub fn new(
+        target: &'a Target,
+        batches: &'a [ChangeBatch],
+        versions: &'a [RowVersion],
+        existing: &'a Existing,
+    ) -> Self {
+        let columns = 0..target.table.definition.columns.len();
+        let is_sent = |column| batches.iter().all(|batch| batch.sends_all(column));
+        let values = columns.map(|column| match is_sent(column) {
+            true => None,
+            false => Some(places(column, batches, versions)),
+        });
+        Self {
+            values: values.collect(),
+            target,
+            batches,
+            versions,
+            existing,
+        }
+    }
+
+    /// Where the value of a column of a version is.
+    fn value(&self, column: usize, version: u32) -> Value {
+        let version = version as usize;
+        match (&self.values[column], self.versions[version].sent) {
+            (Some(values), _) => values[version],
+            (None, Some((batch, row))) => Value::Sent(batch as usize, row as usize),
+            (None, None) => self.copied(column, version),
+        }
+    }
+
+    /// Where the value of a column that all changes send is in a version that is a copy: a version before it has it, or
+    /// the table.
+    fn copied(&self, column: usize, version: usize) -> Value {
+        match self.versions[version].before {
+            Before::Nothing => Value::Default,
+            Before::Existing(row) => Value::Existing(row as usize),
+            Before::Version(before) => self.value(column, before),
+        }
+    }
+
     /// The rows of the versions `written`. The columns that are in `made` already are not made.
     pub async fn rows(
         &self,
@@ -220,24 +268,6 @@ impl RowMaker<'_> {
         });
         let columns = columns.collect::<Result<Vec<ArrayRef>, DfOlapError>>()?;
         shape(&self.target.name, definition, &columns, written.len())
-    }
-
-    /// Where the value of a column of a version is.
-    fn value(&self, column: usize, version: u32) -> Value {
-        let mut version = version;
-        loop {
-            let made = &self.versions[version as usize];
-            if let Some((batch, row)) = made.sent
-                && self.batches[batch as usize].sends(column, row as usize)
-            {
-                return Value::Sent(batch as usize, row as usize);
-            }
-            match made.before {
-                Before::Nothing => return Value::Default,
-                Before::Existing(row) => return Value::Existing(row as usize),
-                Before::Version(before) => version = before,
-            }
-        }
     }
 
     /// The values of a column. `default` has the DEFAULT for each of the versions, `None` if it is NULL.
@@ -332,4 +362,21 @@ impl RowMaker<'_> {
         }
         Ok(defaults)
     }
+}
+
+/// Where the value of a column is in each version. A version comes after the one before it.
+fn places(column: usize, batches: &[ChangeBatch], versions: &[RowVersion]) -> Vec<Value> {
+    let mut values: Vec<Value> = Vec::with_capacity(versions.len());
+    for version in versions {
+        let sent = version
+            .sent
+            .map(|(batch, row)| (batch as usize, row as usize));
+        values.push(match (sent, version.before) {
+            (Some((batch, row)), _) if batches[batch].sends(column, row) => Value::Sent(batch, row),
+            (_, Before::Nothing) => Value::Default,
+            (_, Before::Existing(row)) => Value::Existing(row as usize),
+            (_, Before::Version(before)) => values[before as usize],
+        });
+    }
+    values
 }

@@ -56,7 +56,13 @@ pub(super) fn new_watermark(
         ));
     }
     let Some(after) = changes.after else {
-        return Ok(upto);
+        return match current {
+            Some(current) if !are_numbered && current < upto => invalid(format!(
+                "changes are applied up to {current}, and these, up to {upto}, have no column _seq that tells which of \
+                 them are new; call Changes::after too"
+            )),
+            _ => Ok(upto),
+        };
     };
     if after > upto {
         return invalid(format!(

@@ -50,6 +50,8 @@ pub(super) struct Spans {
     /// The end of each row of the table that was open.
     pub ended: Vec<Option<Place>>,
     pub truncated: Option<Place>,
+    /// The keys from which rows are displaced.
+    displaced: Vec<u32>,
     tombstones: bool,
     strict: bool,
 }
@@ -81,6 +83,7 @@ impl Spans {
             spans: Vec::new(),
             ended: vec![None; existing.found.iter().map(Vec::len).sum()],
             truncated: None,
+            displaced: Vec::new(),
             tombstones,
             strict,
         })
@@ -94,6 +97,12 @@ impl Spans {
         applied: &mut Applied,
     ) -> Result<(), Problem> {
         let op = batch.decoded.ops[change.row];
+        if change.old == NONE {
+            // As in a mirror, only updates of keys in a row know of displaced rows.
+            for key in std::mem::take(&mut self.displaced) {
+                self.state(key).displaced.clear();
+            }
+        }
         if op == Op::Truncate {
             self.truncate((change.batch, change.row));
             applied.truncated += 1;
@@ -130,10 +139,15 @@ impl Spans {
             }
             _ => {}
         }
+        // If the key changed, the row may have moved before: then it is at its new key.
+        let known = match op {
+            Op::Insert => there,
+            _ => there.or(self.state(change.key).live),
+        };
         let before = match op {
             // An insert is a whole row: what it does not send takes its DEFAULT.
             Op::Insert if !batch.is_partial(change.row) => None,
-            _ => there.or(self.state(change.key).live),
+            _ => known,
         };
         let version = RowVersion::new(batch, change, before.unwrap_or(Before::Nothing))?;
         if change.old != NONE
@@ -142,17 +156,17 @@ impl Spans {
             self.remove(change.old, moved, change);
             if let Some(occupant) = self.state(change.key).live {
                 self.state(change.key).displaced.push_back(occupant);
+                self.displaced.push(change.key);
             }
         }
         self.end_open(change.key, (change.batch, change.row));
-        let operation = match (op, there) {
+        let operation = match (op, known) {
             (Op::Insert, _) | (Op::Upsert, None) => "I",
             _ => "U",
         };
         let version = self.begin(change.key, version, operation, change);
         self.state(change.key).live = Some(Before::Version(version));
-        let is_update = op == Op::Update || change.old != NONE;
-        *match (is_update, there) {
+        *match (op == Op::Update, known) {
             (true, Some(_)) => &mut applied.updated,
             (true, None) => &mut applied.absent_updates,
             (false, Some(_)) => &mut applied.replaced,

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, new_null_array};
-use arrow::buffer::BooleanBuffer;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, new_null_array};
+use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::kernels::cmp::distinct;
 use arrow::compute::{CastOptions, can_cast_types, cast_with_options};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{
+    DataType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, DecimalType,
+};
 use arrow::util::display::array_value_to_string;
 
 use super::decode::{Decoded, Op};
@@ -160,41 +162,30 @@ impl ChangeBatch {
         name: &str,
         is_key: bool,
     ) -> Result<ArrayRef, DfOlapError> {
-        let column = &definition.columns[index];
-        let (from, to) = (array.data_type(), column.field.data_type());
-        if from == to {
-            return Ok(Arc::clone(array));
-        }
-        if *from == DataType::Null {
-            return Ok(new_null_array(to, array.len()));
-        }
-        if !(same_values(from, to) || is_of_one_family(from, to)) {
+        let to = definition.columns[index].field.data_type();
+        let from = array.data_type();
+        let Some((values, lost)) = lossless(array, to)? else {
             return Err(DfOlapError::SchemaMismatch(format!(
                 "{at}: column '{name}' is {to}, the changes have {from}"
             )));
-        }
-        let cast = cast_with_options(array, to, &CastOptions::default())?;
-        let back = cast_with_options(&cast, from, &CastOptions::default())?;
-        let lost: BooleanArray = match same_values(from, to) {
-            true => (0..array.len())
-                .map(|row| Some(array.is_valid(row) && cast.is_null(row)))
-                .collect(),
-            false => distinct(&back, array)?,
         };
+        let unchanged = self.decoded.unchanged.get(name).cloned();
         for row in lost.values().set_indices() {
             let counts = match self.decoded.ops[row] {
                 Op::Insert | Op::Update | Op::Upsert => true,
                 Op::Delete => is_key,
                 Op::Truncate => false,
             };
-            if counts {
+            // What stands in place of a value that was not sent is no value.
+            let is_sent = is_key || !unchanged.as_ref().is_some_and(|rows| rows.value(row));
+            if counts && is_sent {
                 let value = array_value_to_string(array, row)?;
                 self.set_bad(row, || {
                     format!("column '{name}' is {to}, and {value} ({from}) does not fit it")
                 });
             }
         }
-        Ok(cast)
+        Ok(values)
     }
 
     /// Finds NULL in columns that are NOT NULL, other than the key's.
@@ -229,6 +220,61 @@ impl ChangeBatch {
     fn set_bad(&mut self, row: usize, why: impl FnOnce() -> String) {
         self.bad.entry(row).or_insert_with(why);
     }
+}
+
+/// An array in another type, and the rows whose value does not fit that type; `None` if values of these types never
+/// fit.
+pub(super) fn lossless(
+    array: &ArrayRef,
+    to: &DataType,
+) -> Result<Option<(ArrayRef, BooleanArray)>, DfOlapError> {
+    let from = array.data_type();
+    let rows = |lost: &dyn Fn(usize) -> bool| -> BooleanArray {
+        BooleanArray::from((0..array.len()).map(lost).collect::<Vec<bool>>())
+    };
+    if from == to {
+        let lost = match from {
+            DataType::Decimal32(..) => too_long::<Decimal32Type>(array),
+            DataType::Decimal64(..) => too_long::<Decimal64Type>(array),
+            DataType::Decimal128(..) => too_long::<Decimal128Type>(array),
+            DataType::Decimal256(..) => too_long::<Decimal256Type>(array),
+            _ => rows(&|_| false),
+        };
+        return Ok(Some((Arc::clone(array), lost)));
+    }
+    if *from == DataType::Null {
+        return Ok(Some((new_null_array(to, array.len()), rows(&|_| false))));
+    }
+    if same_values(from, to) {
+        let cast = cast_with_options(array, to, &CastOptions::default())?;
+        let (before, after) = (array.logical_nulls(), cast.logical_nulls());
+        let is_null =
+            |nulls: &Option<NullBuffer>, row| nulls.as_ref().is_some_and(|n| n.is_null(row));
+        let lost = rows(&|row| is_null(&after, row) && !is_null(&before, row));
+        return Ok(Some((cast, lost)));
+    }
+    if !is_of_one_family(from, to) {
+        return Ok(None);
+    }
+    let cast = cast_with_options(array, to, &CastOptions::default())?;
+    let back = cast_with_options(&cast, from, &CastOptions::default())?;
+    Ok(Some((cast, distinct(&back, array)?)))
+}
+
+/// The rows whose decimal has more digits than its type.
+fn too_long<T: DecimalType>(array: &ArrayRef) -> BooleanArray {
+    let values = array.as_primitive::<T>();
+    let (DataType::Decimal32(precision, scale)
+    | DataType::Decimal64(precision, scale)
+    | DataType::Decimal128(precision, scale)
+    | DataType::Decimal256(precision, scale)) = array.data_type()
+    else {
+        return BooleanArray::from(vec![false; array.len()]);
+    };
+    let lost = values.iter().map(|value| {
+        value.is_some_and(|value| T::validate_decimal_precision(value, *precision, *scale).is_err())
+    });
+    BooleanArray::from(lost.collect::<Vec<bool>>())
 }
 
 fn unknown_column(at: &str, name: &str) -> DfOlapError {

@@ -1,10 +1,10 @@
 //! Finds the rows of a table by key, without a plan: by the fragments' ranges, by a search in keys that are in order,
 //! and by the table's index, which is made of what is missing in it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayRef, RecordBatch, UInt64Array};
 use datafusion::common::ScalarValue;
 
 use crate::error::DfOlapError;
@@ -14,6 +14,15 @@ use crate::key_index::{Room, SEED, Segment, covered};
 use crate::snapshot::{Table, row_address};
 use crate::sql::execution::Run;
 use crate::sql::resources::cooperative::Pace;
+use crate::sql::scan::{are_in_memory, rows_at, with_row_address};
+
+/// Whether what is missing in an index is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    Made,
+    /// Only if few rows are missing, or if they were searched often: for one search, reading the keys is cheaper.
+    MadeIfWorthwhile,
+}
 
 /// Keys without NULL, in the types of the key's columns.
 pub(crate) struct KeysToFind<'a> {
@@ -27,7 +36,11 @@ pub(crate) struct KeysToFind<'a> {
 impl KeysToFind<'_> {
     /// The addresses of the live rows that have each key, in order; `None` if the rows must be found by a plan: a type
     /// has no digest, or there is no room for the index.
-    pub async fn addresses(&self, run: &Run) -> Result<Option<Vec<Vec<u64>>>, DfOlapError> {
+    pub async fn addresses(
+        &self,
+        run: &Run,
+        missing: Missing,
+    ) -> Result<Option<Vec<Vec<u64>>>, DfOlapError> {
         let Some(keys) = Digests::of(self.values, *SEED) else {
             return Ok(None);
         };
@@ -56,7 +69,8 @@ impl KeysToFind<'_> {
                     .collect()
             };
             let fragments = &self.table.fragments;
-            let Some(segments) = self.segments(run, by_index, &ids, &places).await? else {
+            let segments = self.segments(run, by_index, &ids, &places, missing);
+            let Some(segments) = segments.await? else {
                 return Ok(None);
             };
             for segment in segments {
@@ -77,6 +91,27 @@ impl KeysToFind<'_> {
             addresses.dedup();
         }
         Ok(Some(found))
+    }
+
+    /// The live rows that have one of the keys, in the columns of the table and with their addresses after them; `None`
+    /// if a plan has to find or read them.
+    pub async fn rows(&self, run: &Run) -> Result<Option<RecordBatch>, DfOlapError> {
+        let Some(addresses) = self.addresses(run, Missing::MadeIfWorthwhile).await? else {
+            return Ok(None);
+        };
+        let addresses: BTreeSet<u64> = addresses.into_iter().flatten().collect();
+        let addresses: Vec<u64> = addresses.into_iter().collect();
+        let schema = with_row_address(&self.table.definition.schema);
+        if addresses.is_empty() {
+            return Ok(Some(RecordBatch::new_empty(schema)));
+        }
+        if !are_in_memory(self.table, &addresses) {
+            return Ok(None);
+        }
+        let all: Vec<usize> = (0..self.table.definition.columns.len()).collect();
+        let mut columns = rows_at(self.table, &addresses, &all)?;
+        columns.push(Arc::new(UInt64Array::from(addresses)));
+        Ok(Some(RecordBatch::try_new(schema, columns)?))
     }
 
     /// The fragments whose range of the first key column meets that of the keys.
@@ -102,6 +137,7 @@ impl KeysToFind<'_> {
         needed: Vec<usize>,
         ids: &[ColumnId],
         places: &HashMap<FragmentId, usize>,
+        make: Missing,
     ) -> Result<Option<Vec<Arc<Segment>>>, DfOlapError> {
         let index = &self.table.key_index;
         let mut segments = index.segments(ids);
@@ -109,41 +145,62 @@ impl KeysToFind<'_> {
         let fragments = &self.table.fragments;
         let missing = needed.into_iter();
         let missing = missing.filter(|place| !covered.contains(&fragments[*place].fragment.id));
+        let missing: Vec<usize> = missing.collect();
+        let rows = missing
+            .iter()
+            .map(|place| u64::from(fragments[*place].fragment.rows()));
+        if make == Missing::MadeIfWorthwhile && !index.is_worthwhile(rows.sum()) {
+            return Ok(None);
+        }
+        if !missing.is_empty() {
+            index.prune(places);
+        }
+        let is_narrow = self
+            .values
+            .first()
+            .is_some_and(|of| NarrowColumn::of(of).is_some());
+        let mut rooms: HashMap<usize, Room> = HashMap::new();
+        for place in &missing {
+            let fragment = &fragments[*place].fragment;
+            if fragment.file().is_some() {
+                let rows = fragment.rows() as usize;
+                match Room::for_rows(rows, is_narrow && self.values.len() == 1) {
+                    Some(room) => rooms.insert(*place, room),
+                    None => return Ok(None),
+                };
+            }
+        }
         let mut pace = Pace::new();
-        for of_segment in cut(self.table, missing) {
+        for of_segment in cut(self.table, missing.into_iter()) {
             run.check_stop()?;
             pace.keep().await;
-            let Some(segment) = self.segment(run, &of_segment, ids).await? else {
+            let room = rooms.remove(&of_segment[0]);
+            let Some(segment) = self.segment(run, &of_segment, ids, room).await? else {
                 return Ok(None);
             };
             let segment = Arc::new(segment);
-            index.add(Arc::clone(&segment), places);
+            index.add(Arc::clone(&segment));
             segments.push(segment);
         }
         Ok(Some(segments))
     }
 
-    /// A segment over fragments; `None` if the key is not in each of them, or if there is no room for the segment.
+    /// A segment over fragments; `None` if the key is not in each of them.
     async fn segment(
         &self,
         run: &Run,
         places: &[usize],
         ids: &[ColumnId],
+        room: Option<Room>,
     ) -> Result<Option<Segment>, DfOlapError> {
-        let is_narrow = |columns: &[ArrayRef]| matches!(columns, [column] if NarrowColumn::of(column).is_some());
         let mut digests: Option<Digests> = None;
         let mut fragments = Vec::with_capacity(places.len());
-        let mut room = None;
         for place in places {
             let fragment = &self.table.fragments[*place].fragment;
             fragments.push((fragment.id, fragment.rows()));
             let columns = match fragment.file() {
                 None => key_columns(fragment, ids),
                 Some(_) => {
-                    room = Room::for_rows(fragment.rows() as usize, is_narrow(self.values));
-                    if room.is_none() {
-                        return Ok(None);
-                    }
                     let store = &run.context.store;
                     let columns = store.read_columns(self.table, *place, ids).await?;
                     columns.filter(|columns| columns.iter().flatten().all(has_no_null))

@@ -18,10 +18,12 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuil
 use datafusion::prelude::lit;
 use datafusion::sql::sqlparser::ast;
 
-use super::by_key::{column_of, join_by_key};
+use super::by_key::{Stored, column_of, join_by_key};
+use super::locate::KeysToFind;
 use super::target::{Target, assignments, known_column};
 use super::{RowChanges, for_each_batch};
 use crate::error::{DfOlapError, unsupported};
+use crate::key_index::digest::one_zero;
 use crate::snapshot::TableDefinition;
 use crate::sql::execution::Run;
 use crate::sql::expressions::fallible::{and_then, cannot_fail};
@@ -134,7 +136,14 @@ pub(crate) async fn resolve(
     let source = concat_batches(&definition.schema, &new.batches)?;
     drop(new);
     let source = unique_by_key(target, &key, source, &on_conflict)?;
-    let plan = plan_conflicts(&run.planner(), target, source.clone(), &on_conflict)?;
+    let values = key.iter().map(|index| Arc::clone(source.column(*index)));
+    let wanted = KeysToFind {
+        table: &target.table,
+        key: &key,
+        values: &values.collect::<Vec<ArrayRef>>(),
+    };
+    let found = wanted.rows(run).await?;
+    let plan = plan_conflicts(&run.planner(), target, source.clone(), found, &on_conflict)?;
     let columns = Columns::of(definition);
     let mut changes = RowChanges::new(run);
     for_each_batch(run, plan, |batch| {
@@ -201,7 +210,7 @@ fn unique_by_key(
         .iter()
         .map(|index| SortField::new(source.column(*index).data_type().clone()))
         .collect();
-    let columns: Vec<ArrayRef> = key.iter().map(|i| Arc::clone(source.column(*i))).collect();
+    let columns: Vec<ArrayRef> = key.iter().map(|i| one_zero(source.column(*i))).collect();
     let converter = RowConverter::new(fields)?;
     let keys = converter.convert_columns(&columns)?;
     let mut seen: HashMap<OwnedRow, usize> = HashMap::with_capacity(source.num_rows());
@@ -235,6 +244,7 @@ fn plan_conflicts(
     planner: &Planner,
     target: &Target,
     source: RecordBatch,
+    found: Option<RecordBatch>,
     on_conflict: &OnConflict,
 ) -> Result<LogicalPlan> {
     const EXCLUDED: &str = "excluded";
@@ -242,16 +252,13 @@ fn plan_conflicts(
     let alias = TableReference::bare(target.alias.clone());
     let excluded = TableReference::bare(EXCLUDED);
 
-    let joined = join_by_key(
-        planner,
-        &target.table,
-        &target.table.definition.key_indices(),
-        &alias,
-        source,
-        &excluded,
-        JoinType::Left,
-    )?
-    .build()?;
+    let stored = Stored {
+        table: &target.table,
+        key: &target.table.definition.key_indices(),
+        found,
+        alias: &alias,
+    };
+    let joined = join_by_key(planner, stored, source, &excluded, JoinType::Left)?.build()?;
 
     let mut exprs = vec![column_of(&alias, ROW_ADDRESS)];
     for column in &definition.columns {

@@ -269,6 +269,16 @@ async fn what_a_history_needs_is_named() {
         missing("'colour'", none).await;
         let none = Changes::new().history("t", History::by([""; 0]), timed(&one));
         missing("History::by", none).await;
+        let keyed = "CREATE TABLE keyed (id BIGINT PRIMARY KEY, _rhei_valid_from BIGINT NOT NULL, \
+                     _rhei_valid_to BIGINT, _rhei_operation TEXT NOT NULL)";
+        run(&engine, keyed).await;
+        let of_keyed = Changes::new().history("keyed", History::by(["id"]), timed(&one));
+        let text = engine
+            .apply_changes(SOURCE, of_keyed)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(text.contains("PRIMARY KEY"), "{store}: {text}");
         let mixed = changes(&one).table("t", batch(&[insert(2, 2, "b", 2)]));
         missing("the same history", mixed).await;
         let own: ArrayRef = Arc::new(Int64Array::from(vec![1]));

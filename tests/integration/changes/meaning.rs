@@ -253,8 +253,20 @@ async fn keys_can_be_swapped_and_shifted() {
     for applied in after(&shift, &["2 | one | 10", "3 | two | 20", "4 | three | 30"]).await {
         assert_eq!(applied.updated, 3);
     }
+    // What is not another change of a key does not know of the row that was displaced.
     let deleted = [update(1, 2, "one", 10).from(1), delete(2, 2)];
-    after(&deleted, &["2 | one | 10", THREE]).await;
+    after(&deleted, &[THREE]).await;
+    let partial = [
+        update(1, 2, "one", 10).from(1),
+        update(2, 2, "", 11).unchanged(&["name"]),
+    ];
+    after(&partial, &["2 | one | 11", THREE]).await;
+    let again = [
+        update(1, 2, "eins", 1).from(1),
+        insert(2, 1, "new", 2),
+        update(3, 4, "eins", 1).from(2),
+    ];
+    after(&again, &["1 | new | 2", THREE, "4 | eins | 1"]).await;
     let temporary = [
         update(1, 9, "", 0).from(1).unchanged(&["name", "n"]),
         update(2, 1, "", 0).from(2).unchanged(&["name", "n"]),
@@ -610,8 +622,68 @@ async fn a_batch_without_operations_is_upserts() {
                 op: letter,
                 ..insert(applied.watermark.unwrap() + 1, 1, "x", 1)
             };
-            apply(&engine, &[event]).await.unwrap();
+            let applied = apply(&engine, &[event]).await.unwrap();
+            let counts = match letter.to_ascii_lowercase().as_str() {
+                "i" | "insert" | "p" | "upsert" => applied.inserted + applied.replaced,
+                "u" | "update" => applied.updated + applied.absent_updates,
+                "d" | "delete" => applied.deleted + applied.absent_deletes,
+                _ => applied.truncated,
+            };
+            assert_eq!(counts, 1, "{store}: {letter}: {applied:?}");
             engine.reset_watermark(SOURCE, 2).await.unwrap();
         }
+    }
+}
+
+#[tokio::test]
+async fn what_stands_for_a_value_that_was_not_sent_is_no_value() {
+    for (store, engine) in engines() {
+        create(&engine).await;
+        run(
+            &engine,
+            "CREATE TABLE u (id BIGINT PRIMARY KEY, name TEXT, n INT)",
+        )
+        .await;
+        run(&engine, "INSERT INTO u VALUES (1, 'one', 10)").await;
+        let mut event = update(1, 1, "eins", 0).unchanged(&["n"]);
+        event.n = Some(i64::MAX);
+        let changes = Changes::new().table("u", batch(&[event]));
+        engine.apply_changes(SOURCE, changes).await.unwrap();
+        assert_eq!(
+            rows(&engine, "SELECT * FROM u").await,
+            ["1 | eins | 10"],
+            "{store}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn both_zeros_are_one_key() {
+    for (store, engine) in engines() {
+        run(&engine, "CREATE TABLE t (id DOUBLE PRIMARY KEY, n BIGINT)").await;
+        run(&engine, "INSERT INTO t VALUES (0.0, 1)").await;
+        let of = |ids: Vec<f64>, seqs: Vec<u64>| {
+            let ids: ArrayRef = Arc::new(Float64Array::from(ids));
+            let numbers: ArrayRef = Arc::new(UInt64Array::from(seqs));
+            let columns = [("id", ids), ("_seq", Arc::clone(&numbers)), ("n", numbers)];
+            Changes::new().table("t", RecordBatch::try_from_iter(columns).unwrap())
+        };
+        let applied = engine
+            .apply_changes(SOURCE, of(vec![-0.0], vec![2]))
+            .await
+            .unwrap();
+        assert_eq!(applied.replaced, 1, "{store}");
+        let applied = engine
+            .apply_changes(SOURCE, of(vec![0.0, -0.0], vec![3, 4]))
+            .await
+            .unwrap();
+        assert_eq!(applied.replaced, 2, "{store}");
+        assert_eq!(rows(&engine, "SELECT n FROM t").await, ["4"], "{store}");
+        run(
+            &engine,
+            "INSERT INTO t VALUES (0.0, 5) ON CONFLICT DO UPDATE SET n = excluded.n",
+        )
+        .await;
+        assert_eq!(rows(&engine, "SELECT n FROM t").await, ["5"], "{store}");
     }
 }

@@ -135,6 +135,14 @@ async fn changes_without_numbers_are_applied_by_the_numbers_of_their_batch() {
             "{store}"
         );
         // Which of these are new is not known.
+        let text = apply(ids(vec![5, 6]).upto(30))
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            text.contains("up to 20") && text.contains("after"),
+            "{store}: {text}"
+        );
         let text = apply(ids(vec![5, 6]).after(10).upto(30))
             .await
             .unwrap_err()
@@ -354,5 +362,23 @@ async fn sources_that_write_the_same_keys_leave_one_row_for_each() {
             all.values().map(|at| at.seq).collect()
         };
         assert_eq!(versions, [41; SOURCES], "{store}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_applied_before_may_be_of_a_table_that_is_gone() {
+    for (store, engine) in engines() {
+        create(&engine).await;
+        apply(&engine, &[insert(1, 4, "a", 1)]).await.unwrap();
+        run(&engine, "DROP TABLE t").await;
+        run(
+            &engine,
+            "CREATE TABLE u (id BIGINT PRIMARY KEY, name TEXT, n BIGINT)",
+        )
+        .await;
+        let next =
+            of_t(&[insert(1, 4, "a", 1)]).table("u", super::events::batch(&[insert(2, 1, "b", 2)]));
+        let applied = engine.apply_changes(SOURCE, next).await.unwrap();
+        assert_eq!((applied.before, applied.inserted), (1, 1), "{store}");
     }
 }
