@@ -9,7 +9,7 @@ use super::Executor;
 use super::call::CallContext;
 use crate::cdc::{Applied, Changes, Progress};
 use crate::change::{Action, ChangeSet};
-use crate::error::DfOlapError;
+use crate::error::{DfOlapError, ErrorKind};
 use crate::options::StatementOptions;
 use crate::sql::{Limited, check_source, effect_of_changes};
 
@@ -22,8 +22,11 @@ impl Executor {
     ) -> Result<Applied, DfOlapError> {
         let applied = self.try_changes(source, changes).await;
         // The snapshot may be old if the engine does not look for new ones before each statement.
-        let is_certain = matches!(&applied, Ok(applied) if applied.progress != Progress::Before);
-        if is_certain || self.store.upkeep().refresh().await.is_err() {
+        let may_be_old = match &applied {
+            Ok(applied) => applied.progress == Progress::Before,
+            Err(error) => error.kind() == ErrorKind::Invalid,
+        };
+        if !may_be_old || self.store.upkeep().refresh().await.is_err() {
             return applied;
         }
         self.try_changes(source, changes).await

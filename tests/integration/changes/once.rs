@@ -382,3 +382,27 @@ async fn what_was_applied_before_may_be_of_a_table_that_is_gone() {
         assert_eq!((applied.before, applied.inserted), (1, 1), "{store}");
     }
 }
+
+#[tokio::test]
+async fn an_engine_that_looks_for_commits_when_told_knows_what_others_applied() {
+    let folder = fresh_folder();
+    let other = open(&folder);
+    create(&other).await;
+    let engine = rhei_datafusion::EngineBuilder::new()
+        .storage(vortex(&folder))
+        .refresh(rhei_datafusion::Refresh::Manual)
+        .build()
+        .unwrap();
+    assert_eq!(seq(&engine).await, None);
+    apply(&other, &[insert(5, 4, "a", 1)]).await.unwrap();
+    // To what this engine knows, there is a gap.
+    let next = of_t(&[insert(6, 5, "b", 2)]).after(5);
+    assert_eq!(
+        engine.apply_changes(SOURCE, next).await.unwrap().inserted,
+        1
+    );
+    other.reset_watermark(SOURCE, 2).await.unwrap();
+    // To what it knows, these were applied before.
+    let again = apply(&engine, &[insert(4, 6, "c", 3)]).await.unwrap();
+    assert_eq!((again.progress, again.inserted), (Progress::Now, 1));
+}
