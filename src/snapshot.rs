@@ -91,6 +91,13 @@ impl Snapshot {
         self.tables.get(self.names.get(name)?).cloned()
     }
 
+    /// A table by the name in an API call: as given, or else in lower case, as SQL reads unquoted names.
+    pub fn table_named(&self, name: &str) -> Option<(String, Arc<Table>)> {
+        let lower = name.to_ascii_lowercase();
+        let mut names = [name, lower.as_str()].into_iter();
+        names.find_map(|name| Some((name.to_string(), self.table(name)?)))
+    }
+
     /// The sequence number of a source's watermark.
     pub fn watermark(&self, source: &str) -> Option<u64> {
         self.watermarks.get(source).map(|watermark| watermark.seq)

@@ -20,13 +20,15 @@ impl Executor {
         source: &str,
         changes: &Changes,
     ) -> Result<Applied, DfOlapError> {
+        let known = || self.store.known().map(|snapshot| snapshot.version);
+        let before = known();
         let applied = self.try_changes(source, changes).await;
         // The snapshot may be old if the engine does not look for new ones before each statement.
         let may_be_old = match &applied {
             Ok(applied) => applied.progress == Progress::Before,
             Err(error) => error.kind() == ErrorKind::Invalid,
         };
-        if !may_be_old || self.store.upkeep().refresh().await.is_err() {
+        if !may_be_old || self.store.upkeep().refresh().await.is_err() || known() == before {
             return applied;
         }
         self.try_changes(source, changes).await

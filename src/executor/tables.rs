@@ -123,15 +123,10 @@ impl Executor {
     }
 }
 
-/// Finds a table by the name in an API call: as given, or else in lower case, as SQL reads unquoted names.
+/// Finds a table by the name in an API call.
 pub(super) fn find(snapshot: &Snapshot, name: &str) -> Result<(String, Arc<Table>), DfOlapError> {
-    let lower = name.to_ascii_lowercase();
-    for candidate in [name, lower.as_str()] {
-        if let Some(table) = snapshot.table(candidate) {
-            return Ok((candidate.to_string(), table));
-        }
-    }
-    Err(DfOlapError::TableNotFound(name.to_string()))
+    let found = snapshot.table_named(name);
+    found.ok_or_else(|| DfOlapError::TableNotFound(name.to_string()))
 }
 
 /// Whether two definitions have the same columns and key; field metadata is ignored.

@@ -67,30 +67,46 @@ async fn the_writer() {
     }
 }
 
-/// Starts a writer, kills it `moments` after its `after`-th line "done", and returns all lines that it printed.
-fn kill_a_writer(folder: &Path, round: usize, after: usize, moments: Duration) -> Vec<String> {
-    let mut writer = Command::new(std::env::current_exe().unwrap())
-        .args(["kill::the_writer", "--exact", "--nocapture"])
-        .env(FOLDER, folder)
-        .env(ROUND, round.to_string())
+/// Runs a test of this program as a process of its own, kills it `moments` after its `after`-th line "done", and returns
+/// all lines that it printed.
+pub fn kill_a_process(
+    test: &str,
+    variables: &[(&str, &str)],
+    after: usize,
+    moments: Duration,
+) -> Vec<String> {
+    let mut process = Command::new(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture"])
+        .envs(variables.iter().copied())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let said = BufReader::new(writer.stdout.take().unwrap());
+    let said = BufReader::new(process.stdout.take().unwrap());
     let mut said = said.lines().map_while(Result::ok);
     let (mut lines, mut done) = (Vec::new(), 0);
     while done < after {
-        let line = said.next().expect("the writer ended by itself");
+        let line = said.next().expect("the process ended by itself");
         done += usize::from(line.starts_with("done "));
         lines.push(line);
     }
     std::thread::sleep(moments);
     // SIGKILL.
-    writer.kill().unwrap();
-    writer.wait().unwrap();
+    process.kill().unwrap();
+    process.wait().unwrap();
     lines.extend(said);
     lines
+}
+
+/// When to kill a process: after a random number of lines "done", and at a random point of what follows; every fourth
+/// time possibly before the first.
+pub fn some_moment(round: usize) -> (usize, Duration) {
+    let after = match round % 4 {
+        3 => 0,
+        _ => rand::rng().random_range(2..40),
+    };
+    let moments = Duration::from_micros(rand::rng().random_range(0..30_000));
+    (after, moments)
 }
 
 #[tokio::test]
@@ -116,14 +132,13 @@ async fn what_a_killed_process_was_told_is_done_is_there_and_nothing_is_half_the
     drop(engine);
     let mut acknowledged = 0;
     for round in 0..kills {
-        // Kills after a random number of commits and at a random point of the following commits; every fourth time
-        // possibly before the first commit.
-        let after = match round % 4 {
-            3 => 0,
-            _ => rand::rng().random_range(2..40),
-        };
-        let moments = Duration::from_micros(rand::rng().random_range(0..30_000));
-        let said = kill_a_writer(&folder, round, after, moments);
+        let (after, moments) = some_moment(round);
+        let number_of_round = round.to_string();
+        let variables = [
+            (FOLDER, folder.to_str().unwrap()),
+            (ROUND, number_of_round.as_str()),
+        ];
+        let said = kill_a_process("kill::the_writer", &variables, after, moments);
         let engine = open(&folder);
         assert_eq!(
             number(&engine, "SELECT sum(sum) FROM accounts").await,

@@ -116,14 +116,9 @@ impl HistoryTable {
         [self.valid_from, self.valid_to, self.operation]
     }
 
-    /// The times of the changes of each batch, in the type of a column.
-    fn times(
-        &self,
-        at: &str,
-        batches: &[ChangeBatch],
-        column: usize,
-    ) -> Result<Vec<ArrayRef>, DfOlapError> {
-        let field = self.target.table.definition.schema.field(column);
+    /// The times of the changes of each batch, in the type of the columns for them.
+    fn times(&self, at: &str, batches: &[ChangeBatch]) -> Result<Vec<ArrayRef>, DfOlapError> {
+        let field = self.target.table.definition.schema.field(self.valid_from);
         let times = batches.iter().map(|batch| {
             let refused = |why: String| DfOlapError::SchemaMismatch(format!("{at}: {why}"));
             let Some(times) = &batch.decoded.at else {
@@ -163,10 +158,7 @@ pub(super) async fn actions(
 ) -> Result<Vec<Action>, DfOlapError> {
     let target = &kept.target;
     let at = report.at();
-    let times = Times {
-        from: kept.times(&at, batches, kept.valid_from)?,
-        to: kept.times(&at, batches, kept.valid_to)?,
-    };
+    let times = kept.times(&at, batches)?;
     let keys = Keys::of(target, batches, active)?;
     let all: Vec<usize> = (0..target.table.definition.columns.len()).collect();
     let existing = find_existing(run, target, &keys, &all, Some(kept.valid_to)).await?;
@@ -206,11 +198,11 @@ pub(super) async fn actions(
         let made = [
             (
                 kept.valid_from,
-                times.of(&times.from, spans.iter().map(|span| Some(span.from)))?,
+                times_of(&times, spans.iter().map(|span| Some(span.from)))?,
             ),
             (
                 kept.valid_to,
-                times.of(&times.to, spans.iter().map(|span| span.to))?,
+                times_of(&times, spans.iter().map(|span| span.to))?,
             ),
             (kept.operation, kept.operations(spans)?),
         ];
@@ -235,30 +227,17 @@ impl HistoryTable {
     }
 }
 
-/// The times of the changes of each batch, in the types of the two columns.
-struct Times {
-    from: Vec<ArrayRef>,
-    to: Vec<ArrayRef>,
-}
-
-impl Times {
-    /// The times of these changes; NULL where there is none.
-    fn of(
-        &self,
-        times: &[ArrayRef],
-        places: impl Iterator<Item = Option<Place>>,
-    ) -> Result<ArrayRef, DfOlapError> {
-        let data_type = times
-            .first()
-            .map_or(&DataType::Null, |times| times.data_type());
-        let null = new_null_array(data_type, 1);
-        let mut arrays: Vec<&dyn Array> = times.iter().map(AsRef::as_ref).collect();
-        arrays.push(null.as_ref());
-        let places: Vec<Place> = places
-            .map(|place| place.unwrap_or((times.len(), 0)))
-            .collect();
-        Ok(interleave(&arrays, &places)?)
-    }
+/// The times of these changes; NULL where there is none. `times` has those of each batch.
+fn times_of(
+    times: &[ArrayRef],
+    places: impl Iterator<Item = Option<Place>>,
+) -> Result<ArrayRef, DfOlapError> {
+    let data_type = times.first().map_or(&DataType::Null, |of| of.data_type());
+    let null = new_null_array(data_type, 1);
+    let mut arrays: Vec<&dyn Array> = times.iter().map(AsRef::as_ref).collect();
+    arrays.push(null.as_ref());
+    let places = places.map(|place| place.unwrap_or((times.len(), 0)));
+    Ok(interleave(&arrays, &places.collect::<Vec<Place>>())?)
 }
 
 /// Copies of rows of the table that end.
@@ -266,7 +245,7 @@ fn closed_copies(
     kept: &HistoryTable,
     existing: &Existing,
     ended: &[(u32, Place)],
-    times: &Times,
+    times: &[ArrayRef],
 ) -> Result<RecordBatch, DfOlapError> {
     let target = &kept.target;
     let definition = &target.table.definition;
@@ -277,7 +256,7 @@ fn closed_copies(
         .enumerate()
         .map(|(index, column)| {
             if index == kept.valid_to {
-                return times.of(&times.to, ended.iter().map(|(_, at)| Some(*at)));
+                return times_of(times, ended.iter().map(|(_, at)| Some(*at)));
             }
             match existing.column(index) {
                 Some(values) => Ok(take(values, &rows, None)?),
@@ -294,7 +273,7 @@ async fn end_others(
     kept: &HistoryTable,
     met: &RoaringTreemap,
     at: Place,
-    times: &Times,
+    times: &[ArrayRef],
     dead: &mut RoaringTreemap,
     new: &mut BufferedRows,
 ) -> Result<(), DfOlapError> {
@@ -329,7 +308,7 @@ async fn end_others(
             .as_primitive::<UInt64Type>();
         dead.extend(addresses.values());
         let mut columns = rows.columns()[..definition.columns.len()].to_vec();
-        columns[kept.valid_to] = times.of(&times.to, (0..rows.num_rows()).map(|_| Some(at)))?;
+        columns[kept.valid_to] = times_of(times, (0..rows.num_rows()).map(|_| Some(at)))?;
         new.push(shape(&target.name, definition, &columns, rows.num_rows())?)?;
     }
     Ok(())

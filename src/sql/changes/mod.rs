@@ -37,7 +37,7 @@ use self::values::ChangeBatch;
 use crate::cdc::{Applied, Changes, History, Progress, UnknownColumns};
 use crate::change::{Action, ChangeSet};
 use crate::error::DfOlapError;
-use crate::snapshot::{Relation, RelationId, Snapshot};
+use crate::snapshot::{RelationId, Snapshot};
 use crate::sql::ddl::alter::TableEdit;
 use crate::sql::execution::Run;
 
@@ -169,17 +169,16 @@ enum Place {
 }
 
 impl Place {
-    /// A table by its name as given, or else in lower case, as SQL reads unquoted names.
+    /// Where the changes of the table of this name go.
     fn of(snapshot: &Snapshot, at: &str, name: &str) -> Result<Self, DfOlapError> {
+        if let Some((_, table)) = snapshot.table_named(name) {
+            return Ok(Self::Table(table.id));
+        }
         for name in [name, name.to_ascii_lowercase().as_str()] {
-            match snapshot.relation(name) {
-                Some(Relation::Table(table)) => return Ok(Self::Table(table.id)),
-                Some(Relation::View(_)) => {
-                    return Err(DfOlapError::Invalid(format!(
-                        "{at}: it is a view, which can be read but not written"
-                    )));
-                }
-                None => {}
+            if snapshot.relation(name).is_some() {
+                return Err(DfOlapError::Invalid(format!(
+                    "{at}: it is a view, which can be read but not written"
+                )));
             }
         }
         Ok(Self::Unknown(name.to_string()))

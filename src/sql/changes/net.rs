@@ -81,32 +81,29 @@ impl Net {
         applied: &mut Applied,
     ) -> Result<(), Problem> {
         let op = batch.decoded.ops[change.row];
-        if change.old == NONE {
-            self.settle();
-        }
-        if op == Op::Truncate {
-            self.truncate();
-            applied.truncated += 1;
-            return Ok(());
-        }
-        if !self.has_key && op != Op::Insert {
+        if !self.has_key && !matches!(op, Op::Insert | Op::Truncate) {
             let why = "the table has no PRIMARY KEY, by which its row would be found; declare one";
             return Err(Problem::Obstacle(Obstacle::NoKey, why.into()));
         }
-        change.check(batch, self.has_key)?;
-        if !self.has_key {
-            let version = self.version(batch, change, Before::Nothing)?;
-            self.keyless.push(version);
-            applied.inserted += 1;
-            return Ok(());
+        if op != Op::Truncate {
+            change.check(batch, self.has_key)?;
         }
         match op {
-            Op::Insert => self.insert(batch, change, applied),
-            Op::Upsert if change.old == NONE => self.upsert(batch, change, applied),
-            Op::Update | Op::Upsert => self.update(batch, change, op, applied),
-            Op::Delete => self.delete(change, applied),
-            Op::Truncate => Ok(()),
+            Op::Truncate => self.truncate(applied),
+            Op::Insert if !self.has_key => {
+                let version = self.version(batch, change, Before::Nothing)?;
+                self.keyless.push(version);
+                applied.inserted += 1;
+            }
+            Op::Insert => self.insert(batch, change, applied)?,
+            Op::Upsert if change.old == NONE => self.upsert(batch, change, applied)?,
+            Op::Update | Op::Upsert => self.update(batch, change, op, applied)?,
+            Op::Delete => self.delete(change, applied)?,
         }
+        if change.old == NONE {
+            self.settle();
+        }
+        Ok(())
     }
 
     fn insert(
@@ -155,11 +152,10 @@ impl Net {
         applied: &mut Applied,
     ) -> Result<(), Problem> {
         let is_upsert = op == Op::Upsert;
-        let from = match change.old {
-            NONE => change.key,
-            old => old,
+        let (from, moved) = match change.old {
+            NONE => (change.key, self.state(change.key).now),
+            old => (old, self.first(old)),
         };
-        let moved = self.first(from);
         if moved == Content::Absent {
             if self.strict && !is_upsert {
                 return Err(Problem::Strict("an update of a row that is not there"));
@@ -194,19 +190,20 @@ impl Net {
     }
 
     fn delete(&mut self, change: Change, applied: &mut Applied) -> Result<(), Problem> {
-        if self.first(change.key) == Content::Absent {
+        if self.state(change.key).now == Content::Absent {
             if self.strict {
                 return Err(Problem::Strict("a delete of a row that is not there"));
             }
             applied.absent_deletes += 1;
             return Ok(());
         }
-        self.take(change.key);
+        self.state(change.key).now = Content::Absent;
         applied.deleted += 1;
         Ok(())
     }
 
-    fn truncate(&mut self) {
+    fn truncate(&mut self, applied: &mut Applied) {
+        applied.truncated += 1;
         self.truncated = true;
         self.keyless.clear();
         for state in &mut self.states {
@@ -227,7 +224,7 @@ impl Net {
         &mut self.states[key as usize]
     }
 
-    /// The row that a move or a delete of this key means.
+    /// The row that a change of this key to another moves.
     fn first(&mut self, key: u32) -> Content {
         let state = self.state(key);
         state.displaced.front().copied().unwrap_or(state.now)

@@ -312,9 +312,9 @@ impl<'a> RowMaker<'a> {
     }
 
     fn needs_default(&self, column: usize, written: &[u32]) -> bool {
-        let is_sent = self.batches.iter().all(|batch| batch.sends_all(column));
         let mut written = written.iter();
-        !is_sent && written.any(|version| matches!(self.value(column, *version), Value::Default))
+        self.values[column].is_some()
+            && written.any(|version| matches!(self.value(column, *version), Value::Default))
     }
 
     /// For each column of which some version takes the DEFAULT, its value for each of the versions.

@@ -36,7 +36,7 @@ pub(super) struct Span {
 #[derive(Debug, Default)]
 struct KeyState {
     open: Vec<Open>,
-    /// The row of the key, for changes that keep some of its columns; `Nothing` if the key has no row now.
+    /// The row of the key, for changes that keep some of its columns; `None` if the key has no row now.
     live: Option<Before>,
     /// Rows that another row's change of its key displaced, until their own change comes.
     displaced: VecDeque<Before>,
@@ -97,26 +97,35 @@ impl Spans {
         applied: &mut Applied,
     ) -> Result<(), Problem> {
         let op = batch.decoded.ops[change.row];
+        if op == Op::Truncate {
+            self.truncate((change.batch, change.row));
+            applied.truncated += 1;
+        } else {
+            change.check(batch, true)?;
+            self.apply_to_key(batch, change, op, applied)?;
+        }
         if change.old == NONE {
             // As in a mirror, only updates of keys in a row know of displaced rows.
             for key in std::mem::take(&mut self.displaced) {
                 self.state(key).displaced.clear();
             }
         }
-        if op == Op::Truncate {
-            self.truncate((change.batch, change.row));
-            applied.truncated += 1;
-            return Ok(());
-        }
-        change.check(batch, true)?;
-        let from = match change.old {
-            NONE => change.key,
-            old => old,
-        };
-        let displaced = self.state(from).displaced.front().copied();
-        let there = match op {
-            Op::Insert => self.state(change.key).live,
-            _ => displaced.or(self.state(from).live),
+        Ok(())
+    }
+
+    fn apply_to_key(
+        &mut self,
+        batch: &ChangeBatch,
+        change: Change,
+        op: Op,
+        applied: &mut Applied,
+    ) -> Result<(), Problem> {
+        let there = match change.old {
+            NONE => self.state(change.key).live,
+            old => {
+                let state = self.state(old);
+                state.displaced.front().copied().or(state.live)
+            }
         };
         match (op, there) {
             (Op::Insert, Some(_)) if self.strict => {
@@ -133,7 +142,7 @@ impl Spans {
                 return Ok(());
             }
             (Op::Delete, Some(last)) => {
-                self.remove(change.key, last, change);
+                self.delete(change.key, last, change);
                 applied.deleted += 1;
                 return Ok(());
             }
@@ -153,7 +162,10 @@ impl Spans {
         if change.old != NONE
             && let Some(moved) = there
         {
-            self.remove(change.old, moved, change);
+            // A row that was displaced has ended already.
+            if self.state(change.old).displaced.pop_front().is_none() {
+                self.delete(change.old, moved, change);
+            }
             if let Some(occupant) = self.state(change.key).live {
                 self.state(change.key).displaced.push_back(occupant);
                 self.displaced.push(change.key);
@@ -179,12 +191,8 @@ impl Spans {
         &mut self.states[key as usize]
     }
 
-    /// Takes a row away from its key: ends it and adds its tombstone, or lets go of a row that was displaced, which has
-    /// ended already.
-    fn remove(&mut self, key: u32, last: Before, change: Change) {
-        if self.state(key).displaced.pop_front().is_some() {
-            return;
-        }
+    /// Ends the row of a key and adds its tombstone.
+    fn delete(&mut self, key: u32, last: Before, change: Change) {
         self.end_open(key, (change.batch, change.row));
         self.state(key).live = None;
         if self.tombstones {

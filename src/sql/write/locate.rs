@@ -14,7 +14,7 @@ use crate::key_index::{Room, SEED, Segment, covered};
 use crate::snapshot::{Table, row_address};
 use crate::sql::execution::Run;
 use crate::sql::resources::cooperative::Pace;
-use crate::sql::scan::{are_in_memory, rows_at, with_row_address};
+use crate::sql::scan::{rows_at, with_row_address};
 
 /// Whether what is missing in an index is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +44,7 @@ impl KeysToFind<'_> {
         let Some(keys) = Digests::of(self.values, *SEED) else {
             return Ok(None);
         };
-        let columns = &self.table.definition.columns;
-        let ids: Vec<ColumnId> = self.key.iter().map(|index| columns[*index].id).collect();
+        let ids = self.ids();
         let mut found = vec![Vec::new(); keys.len()];
         let mut pace = Pace::new();
 
@@ -94,8 +93,12 @@ impl KeysToFind<'_> {
     }
 
     /// The live rows that have one of the keys, in the columns of the table and with their addresses after them; `None`
-    /// if a plan has to find or read them.
+    /// if a plan has to find them, or read them from files.
     pub async fn rows(&self, run: &Run) -> Result<Option<RecordBatch>, DfOlapError> {
+        let is_in_file = |place: &usize| self.table.fragments[*place].fragment.file().is_some();
+        if self.overlapping(&self.ids()).iter().any(is_in_file) {
+            return Ok(None);
+        }
         let Some(addresses) = self.addresses(run, Missing::MadeIfWorthwhile).await? else {
             return Ok(None);
         };
@@ -105,13 +108,16 @@ impl KeysToFind<'_> {
         if addresses.is_empty() {
             return Ok(Some(RecordBatch::new_empty(schema)));
         }
-        if !are_in_memory(self.table, &addresses) {
-            return Ok(None);
-        }
         let all: Vec<usize> = (0..self.table.definition.columns.len()).collect();
         let mut columns = rows_at(self.table, &addresses, &all)?;
         columns.push(Arc::new(UInt64Array::from(addresses)));
         Ok(Some(RecordBatch::try_new(schema, columns)?))
+    }
+
+    /// The ids of the key's columns.
+    fn ids(&self) -> Vec<ColumnId> {
+        let columns = &self.table.definition.columns;
+        self.key.iter().map(|index| columns[*index].id).collect()
     }
 
     /// The fragments whose range of the first key column meets that of the keys.
@@ -140,6 +146,7 @@ impl KeysToFind<'_> {
         make: Missing,
     ) -> Result<Option<Vec<Arc<Segment>>>, DfOlapError> {
         let index = &self.table.key_index;
+        index.prune(places);
         let mut segments = index.segments(ids);
         let covered = covered(&segments);
         let fragments = &self.table.fragments;
@@ -152,19 +159,13 @@ impl KeysToFind<'_> {
         if make == Missing::MadeIfWorthwhile && !index.is_worthwhile(rows.sum()) {
             return Ok(None);
         }
-        if !missing.is_empty() {
-            index.prune(places);
-        }
-        let is_narrow = self
-            .values
-            .first()
-            .is_some_and(|of| NarrowColumn::of(of).is_some());
+        let is_narrow = matches!(self.values, [column] if NarrowColumn::of(column).is_some());
         let mut rooms: HashMap<usize, Room> = HashMap::new();
         for place in &missing {
             let fragment = &fragments[*place].fragment;
             if fragment.file().is_some() {
                 let rows = fragment.rows() as usize;
-                match Room::for_rows(rows, is_narrow && self.values.len() == 1) {
+                match Room::for_rows(rows, is_narrow) {
                     Some(room) => rooms.insert(*place, room),
                     None => return Ok(None),
                 };
@@ -230,7 +231,7 @@ impl KeysToFind<'_> {
 }
 
 fn has_no_null(column: &ArrayRef) -> bool {
-    column.null_count() == 0
+    column.logical_null_count() == 0
 }
 
 /// The keys of at most 64 bits, and their numbers in the order of the keys.

@@ -3,10 +3,7 @@
 //!
 //! `KILLS=300` in the environment makes it a long run (of nextest, with `--profile long`).
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -15,6 +12,7 @@ use rhei_datafusion::{DataFusionEngine, SharedDataFusionEngine};
 use super::events::SOURCE;
 use super::histories::{Source, applied_at, changes, create_tables, expected, stored};
 use crate::common::{fresh_folder, vortex};
+use crate::kill::{kill_a_process, some_moment};
 
 const FOLDER: &str = "FOLDER_OF_THE_APPLIER";
 const ROUND: &str = "ROUND_OF_THE_APPLIER";
@@ -66,34 +64,6 @@ async fn the_applier() {
     }
 }
 
-fn kill_an_applier(folder: &Path, round: usize, after: usize, moments: Duration) -> Option<u64> {
-    let mut applier = Command::new(std::env::current_exe().unwrap())
-        .args(["changes::killed::the_applier", "--exact", "--nocapture"])
-        .env(FOLDER, folder)
-        .env(ROUND, round.to_string())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let said = BufReader::new(applier.stdout.take().unwrap());
-    let mut said = said.lines().map_while(Result::ok);
-    let mut done = Vec::new();
-    let seq_of = |line: &str| {
-        line.strip_prefix("done ")
-            .map(|seq| seq.parse::<u64>().unwrap())
-    };
-    while done.len() < after {
-        let line = said.next().expect("the applier ended by itself");
-        done.extend(seq_of(&line));
-    }
-    std::thread::sleep(moments);
-    // SIGKILL.
-    applier.kill().unwrap();
-    applier.wait().unwrap();
-    done.extend(said.filter_map(|line| seq_of(&line)));
-    done.last().copied()
-}
-
 #[tokio::test]
 async fn the_rows_after_a_kill_are_the_sources_at_the_watermark() {
     let kills: usize = std::env::var("KILLS").map_or(12, |kills| kills.parse().unwrap());
@@ -102,12 +72,15 @@ async fn the_rows_after_a_kill_are_the_sources_at_the_watermark() {
     let source = source(kills);
     let mut before = 0;
     for round in 0..kills {
-        let after = match round % 4 {
-            3 => 0,
-            _ => rand::rng().random_range(2..40),
-        };
-        let moments = Duration::from_micros(rand::rng().random_range(0..30_000));
-        let told = kill_an_applier(&folder, round, after, moments);
+        let (after, moments) = some_moment(round);
+        let number = round.to_string();
+        let variables = [(FOLDER, folder.to_str().unwrap()), (ROUND, number.as_str())];
+        let said = kill_a_process("changes::killed::the_applier", &variables, after, moments);
+        let told = said
+            .iter()
+            .rev()
+            .find_map(|line| line.strip_prefix("done "));
+        let told: Option<u64> = told.map(|seq| seq.parse().unwrap());
         let engine = open(&folder);
         let seq = engine.watermark(SOURCE).await.unwrap().map(|at| at.seq);
         assert!(

@@ -267,6 +267,23 @@ async fn keys_can_be_swapped_and_shifted() {
         update(3, 4, "eins", 1).from(2),
     ];
     after(&again, &["1 | new | 2", THREE, "4 | eins | 1"]).await;
+    // A change that is skipped is as if it were not there.
+    for (store, engine) in engines() {
+        create(&engine).await;
+        let mut nameless = insert(2, 0, "x", 1);
+        nameless.id = None;
+        let swap = [
+            update(1, 2, "", 0).from(1).unchanged(&["name", "n"]),
+            nameless,
+            update(3, 9, "", 0).unchanged(&["n"]),
+            update(4, 1, "", 0).from(2).unchanged(&["name", "n"]),
+        ];
+        let changes = of_t(&swap).skip(Obstacle::NullKey).skip(Obstacle::NoRow);
+        let applied = engine.apply_changes(SOURCE, changes).await.unwrap();
+        assert_eq!((applied.updated, applied.skipped), (2, 2), "{store}");
+        let expected = ["1 | two | 20", "2 | one | 10", THREE];
+        assert_eq!(contents(&engine).await, expected, "{store}");
+    }
     let temporary = [
         update(1, 9, "", 0).from(1).unchanged(&["name", "n"]),
         update(2, 1, "", 0).from(2).unchanged(&["name", "n"]),
