@@ -1,7 +1,7 @@
 //! Row changes of another database (change data capture): [`Changes`] goes into
 //! [`apply_changes`](crate::DataFusionEngine::apply_changes), [`Applied`] comes out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use arrow::record_batch::RecordBatch;
@@ -73,6 +73,8 @@ pub(crate) struct TableChanges {
     pub table: String,
     pub rows: RecordBatch,
     pub history: Option<History>,
+    /// The rows with a value that does not fit its column, and the reason: found where the batch was made.
+    pub bad: BTreeMap<usize, String>,
 }
 
 /// Says that a table keeps the history of its rows (a slowly changing dimension of type 2): a change ends the row that
@@ -88,8 +90,8 @@ pub(crate) struct TableChanges {
 /// ```
 ///
 /// The two times may be of any type of integer or timestamp. Rows at time `T` are those `WHERE _rhei_valid_from <= T
-/// AND (_rhei_valid_to IS NULL OR _rhei_valid_to > T) AND _rhei_operation <> 'D'`. A key has at most one row whose
-/// `_rhei_valid_to` is NULL.
+/// AND (_rhei_valid_to IS NULL OR _rhei_valid_to > T) AND _rhei_operation <> 'D'`, in short `history_at('users', T)` in
+/// FROM. A key has at most one row whose `_rhei_valid_to` is NULL.
 ///
 /// A delete ends the row and adds one with the operation `D` and the last values, so that the delete can be told from
 /// the end of the history. A truncate only ends all rows.
@@ -128,6 +130,7 @@ impl Changes {
             table: table.into(),
             rows,
             history: None,
+            bad: BTreeMap::new(),
         });
         self
     }
@@ -138,6 +141,7 @@ impl Changes {
             table: table.into(),
             rows,
             history: Some(of),
+            bad: BTreeMap::new(),
         });
         self
     }
@@ -193,6 +197,7 @@ pub enum UnknownColumns {
     #[default]
     Refuse,
     /// They become columns of the table, NULL in the rows that are there, in the same commit.
+    /// One of the type Null, which has no values, is ignored.
     Add,
     /// They are left out, and listed in [`Applied::ignored_columns`].
     Ignore,

@@ -6,12 +6,13 @@
 //! snapshot. A batch of statements makes one change set: each statement runs on the result of the previous statements,
 //! and all actions are kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use roaring::{RoaringBitmap, RoaringTreemap};
 
 use crate::fragment::{Fragment, FragmentId, LiveFragment};
+use crate::key_index::key_set::KeySet;
 use crate::snapshot::{RelationId, Snapshot, Table, TableDefinition, Version, View, Watermark};
 
 /// One step of a change.
@@ -78,6 +79,12 @@ pub(crate) enum Action {
     /// Conflicts if rows were added since the base: for statements that depend on the absence of a row.
     NoNewRows {
         id: RelationId,
+    },
+    /// Conflicts if a row with one of these keys was added since the base: for statements that depend on the absence of
+    /// the keys of their new rows.
+    NoNewKeys {
+        id: RelationId,
+        keys: Arc<KeySet>,
     },
     /// Conflicts if the watermark of a source is not `seq`: for changes of which some were applied before.
     WatermarkIs {
@@ -286,6 +293,14 @@ impl Next<'_> {
                     return Err(Conflict("changes of the source were applied"));
                 }
             }
+            Action::NoNewKeys { id, keys } => {
+                if let (Some(base), Some(current)) = self.base_and_current(*id)
+                    && base.rows_added_at != current.rows_added_at
+                    && keys.may_meet(added_since(base, current))
+                {
+                    return Err(Conflict("rows with the same keys were added to the table"));
+                }
+            }
             Action::NoNewRows { id } => {
                 if let (Some(base), Some(current)) = self.base_and_current(*id)
                     && base.rows_added_at != current.rows_added_at
@@ -424,6 +439,16 @@ fn replace(
     fragments.retain(|live| !is_old(live));
     fragments.splice(place..place, standing);
     Ok(())
+}
+
+/// The fragments of a table that were added since the base, by appends or rewrites.
+fn added_since<'a>(
+    base: &Table,
+    current: &'a Table,
+) -> impl Iterator<Item = &'a LiveFragment> + use<'a> {
+    let known: HashSet<FragmentId> = base.fragments.iter().map(|live| live.fragment.id).collect();
+    let fragments = current.fragments.iter();
+    fragments.filter(move |live| !known.contains(&live.fragment.id))
 }
 
 fn name_in(snapshot: &Snapshot, id: RelationId) -> Option<&str> {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use crate::cdc::{Applied, Changes};
 use crate::engine::DataFusionEngine;
 use crate::error::DfOlapError;
+#[cfg(feature = "json")]
+use crate::events::{EventReader, ReadChanges};
 use crate::snapshot::Watermark;
 
 impl DataFusionEngine {
@@ -65,6 +67,46 @@ impl DataFusionEngine {
         changes: Changes,
     ) -> Result<Applied, DfOlapError> {
         self.calls.apply_changes(source, &changes).await
+    }
+
+    /// Reads the events of a change data capture tool, in JSON: one after the other (one in each line, for example), or
+    /// as one list. Nothing is applied: the [`Changes`] go into [`apply_changes`](Self::apply_changes). Each value is
+    /// read for the type that its column has now; columns and tables that are not there stay in the changes, whose
+    /// policies decide. A value that does not fit its column is an [`Obstacle::BadValue`](crate::Obstacle) of its
+    /// change.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rhei_datafusion::DfOlapError> {
+    /// use rhei_datafusion::{DataFusionEngine, EventFormat, EventReader, OlapEngine};
+    ///
+    /// let engine = DataFusionEngine::new();
+    /// engine.execute("CREATE TABLE users (id BIGINT PRIMARY KEY, name TEXT)").await?;
+    /// let events = br#"
+    ///     {"database":"shop","table":"users","type":"insert","ts":1764486000,"data":{"id":1,"name":"Ada"}}
+    ///     {"database":"shop","table":"users","type":"update","ts":1764486001,"data":{"id":1,"name":"Grace"},
+    ///      "old":{"name":"Ada"}}
+    /// "#;
+    /// let reader = EventReader::new(EventFormat::Maxwell).first_seq(1);
+    /// let read = engine.read_changes(&reader, events).await?;
+    /// assert_eq!((read.events, read.rows), (2, 2));
+    /// let applied = engine.apply_changes("shop", read.changes).await?;
+    /// assert_eq!((applied.inserted, applied.updated, applied.watermark), (1, 1, Some(2)));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` for a text that is no JSON and for an event that is none of its format or cannot be read without more
+    /// [options](EventReader), naming its number; `Unavailable` and `Corrupt`, of a durable store.
+    ///
+    /// # Cancel safety
+    /// A call that is dropped stops; nothing is changed.
+    #[cfg(feature = "json")]
+    pub async fn read_changes(
+        &self,
+        reader: &EventReader,
+        events: impl AsRef<[u8]>,
+    ) -> Result<ReadChanges, DfOlapError> {
+        self.calls.read_changes(reader, events.as_ref()).await
     }
 
     /// The watermark of a source; `None` if it has none.

@@ -32,6 +32,8 @@ pub mod cdc;
 mod change;
 pub mod engine;
 pub mod error;
+#[cfg(feature = "json")]
+mod events;
 mod executor;
 mod fragment;
 mod gates;
@@ -57,6 +59,10 @@ pub use builder::EngineBuilder;
 pub use cdc::{Applied, Changes, History, Obstacle, Progress, SkippedChange, UnknownColumns};
 pub use engine::{DataFusionEngine, SharedDataFusionEngine};
 pub use error::{DfOlapError, ErrorKind};
+#[cfg(feature = "json")]
+pub use events::{
+    BytesEncoding, DecimalEncoding, EventFormat, EventReader, IgnoredEvent, ReadChanges,
+};
 pub use olap::{OlapEngine, RecordBatchBoxStream};
 pub use options::{CancelHandle, CompactionPolicy, Durability, Refresh, StatementOptions};
 #[cfg(target_arch = "wasm32")]
@@ -72,6 +78,8 @@ pub use {arrow, datafusion, object_store};
 /// What is called with bytes and texts from a fuzzer; see `tests/fuzz`.
 #[cfg(all(fuzzing, feature = "vortex", not(target_arch = "wasm32")))]
 pub mod fuzzing {
+    #[cfg(feature = "json")]
+    pub use crate::events::events;
     pub use crate::sql::{insert, statements};
     pub use crate::store::log_objects;
 }

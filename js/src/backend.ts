@@ -22,6 +22,8 @@ export type Method =
   | "loadParquet"
   | "loadCsv"
   | "loadJson"
+  | "applyChanges"
+  | "watermark"
   | "exportArrow"
   | "exportParquet"
   | "tables"

@@ -1,4 +1,5 @@
 import type { Backend, Progress, WasmSource } from "./backend.js";
+import { type Applied, type ApplyOptions, applied, applyOptions, eventBytes, type Watermark } from "./changes.js";
 import { EngineError } from "./errors.js";
 import type { ScalarFunction } from "./functions.js";
 import {
@@ -130,6 +131,28 @@ export class Engine {
   /** Appends a JSON file, as {@link Engine.loadArrow} does: one object after the other, or a list of objects. */
   loadJson(table: string, source: FileSource, options: LoadOptions = {}): Promise<number> {
     return this.#load("loadJson", table, source, [], options);
+  }
+
+  /**
+   * Applies the row changes of another database, as events of Rhei, Debezium, Maxwell, Canal or wal2json, in one commit together
+   * with the watermark of `source`: events that were applied before are left out. `events` is JSON, one event after the other or
+   * one list of events, as text or bytes, or a list of objects.
+   */
+  async applyChanges(
+    source: string,
+    events: string | Uint8Array | readonly object[],
+    options: ApplyOptions,
+  ): Promise<Applied> {
+    const { signal, ...rest } = options ?? {};
+    const bytes = eventBytes(events);
+    const args = [text("the source", source), bytes, applyOptions(rest)];
+    return applied((await this.#call("applyChanges", args, { signal }, [bytes.buffer])) as string);
+  }
+
+  /** How far the events of a source are applied; `undefined` if none are. */
+  async watermark(source: string): Promise<Watermark | undefined> {
+    const found = (await this.#call("watermark", [text("the source", source)])) as [string, string | undefined] | null;
+    return found ? { seq: BigInt(found[0]), position: found[1] } : undefined;
   }
 
   /** All rows of a table or view as an Arrow IPC stream. */

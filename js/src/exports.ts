@@ -1,4 +1,5 @@
 export type { Progress, WasmSource } from "./backend.js";
+export type { Applied, ApplyOptions, EventFormat, HistoryOptions, SkipReason, Watermark } from "./changes.js";
 export type { CallOptions, CsvOptions, EngineOptions, LoadOptions, Params, QueryOptions } from "./engine.js";
 export { ResultStream } from "./engine.js";
 export { EngineError, type ErrorCode } from "./errors.js";

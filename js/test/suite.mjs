@@ -433,6 +433,49 @@ export const tests = {
     db.close();
   },
 
+  async "changes of another database are applied once"({ open }) {
+    const db = await open();
+    await db.execute("CREATE TABLE users (id BIGINT PRIMARY KEY, name TEXT)");
+    const event = (type, data, old) => ({ database: "shop", table: "users", type, ts: 1764486000, data, old });
+    const events = [
+      event("insert", { id: 1, name: "Ada" }),
+      event("insert", { id: 2, name: "Grace" }),
+      event("update", { id: 3, name: "Ada" }, { id: 1 }),
+    ];
+    const options = { format: "maxwell", firstSeq: 9007199254740993n, position: "binlog.000002:1234" };
+    const done = await db.applyChanges("shop", events, options);
+    equal(
+      [done.events, done.changes, done.inserted, done.updated, done.progress, done.watermark],
+      [3, 3, 2, 1, "now", 9007199254740995n],
+    );
+    const found = async () => (await db.query("SELECT * FROM users ORDER BY id")).rows();
+    const expected = [
+      { id: 2n, name: "Grace" },
+      { id: 3n, name: "Ada" },
+    ];
+    equal(await found(), expected);
+    equal(await db.watermark("shop"), { seq: 9007199254740995n, position: "binlog.000002:1234" });
+    equal(await db.watermark("other"), undefined);
+    const lines = events.map((event) => JSON.stringify(event)).join("\n");
+    for (const again of [lines, new TextEncoder().encode(lines)]) {
+      equal((await db.applyChanges("shop", again, options)).progress, "before");
+    }
+    equal(await found(), expected);
+
+    const next = { format: "maxwell", firstSeq: 9007199254740996n };
+    const bad = [event("insert", { id: "four", name: "x" }), event("insert", { id: 5, name: "y", city: "z" })];
+    await fails(() => db.applyChanges("shop", bad, next), "invalid", "'four'");
+    const skipped = await db.applyChanges("shop", bad, { ...next, skip: ["bad-value"], unknownColumns: "add" });
+    equal([skipped.skipped, skipped.inserted, skipped.addedColumns], [1, 1, ["users.city"]]);
+    equal([skipped.skips[0].reason, skipped.skips[0].seq], ["bad-value", 9007199254740996n]);
+    await fails(() => db.applyChanges("shop", [], { format: "mysql" }), "invalid", "mysql");
+    await fails(() => db.applyChanges("shop", [], { format: "maxwell", skipp: [] }), "invalid", "skipp");
+    await fails(() => db.applyChanges("shop", [], {}), "invalid", "format");
+    await fails(() => db.applyChanges("shop", 1, { format: "maxwell" }), "invalid", "events");
+    await fails(() => db.applyChanges("shop", [{ n: 1n }], { format: "maxwell" }), "invalid", "JSON");
+    await fails(() => db.applyChanges("shop", "{", { format: "maxwell", firstSeq: -1 }), "invalid", "firstSeq");
+  },
+
   async "files are loaded and written"({ open }) {
     const db = await open();
     const text = new TextEncoder();

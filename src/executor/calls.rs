@@ -13,6 +13,8 @@ use super::Executor;
 use super::tables::find;
 use crate::cdc::{Applied, Changes};
 use crate::error::DfOlapError;
+#[cfg(feature = "json")]
+use crate::events::{EventReader, ReadChanges};
 use crate::olap::RecordBatchBoxStream;
 use crate::options::StatementOptions;
 use crate::outcome::Outcome;
@@ -101,6 +103,13 @@ pub(crate) trait EngineCalls: Debug + Send + Sync {
     async fn drop_column(&self, table: &str, column: &str) -> Result<(), DfOlapError>;
 
     async fn apply_changes(&self, source: &str, changes: &Changes) -> Result<Applied, DfOlapError>;
+
+    #[cfg(feature = "json")]
+    async fn read_changes(
+        &self,
+        reader: &EventReader,
+        events: &[u8],
+    ) -> Result<ReadChanges, DfOlapError>;
 
     async fn watermarks(&self) -> Result<BTreeMap<String, Watermark>, DfOlapError>;
 
@@ -227,6 +236,15 @@ impl EngineCalls for Arc<Executor> {
 
     async fn apply_changes(&self, source: &str, changes: &Changes) -> Result<Applied, DfOlapError> {
         self.run_changes(source, changes).await
+    }
+
+    #[cfg(feature = "json")]
+    async fn read_changes(
+        &self,
+        reader: &EventReader,
+        events: &[u8],
+    ) -> Result<ReadChanges, DfOlapError> {
+        self.changes_of(reader, events).await
     }
 
     async fn watermarks(&self) -> Result<BTreeMap<String, Watermark>, DfOlapError> {

@@ -10,7 +10,11 @@ use super::call::CallContext;
 use crate::cdc::{Applied, Changes, Progress};
 use crate::change::{Action, ChangeSet};
 use crate::error::{DfOlapError, ErrorKind};
+#[cfg(feature = "json")]
+use crate::events::{EventReader, ReadChanges, Reading};
 use crate::options::StatementOptions;
+#[cfg(feature = "json")]
+use crate::sql::Pace;
 use crate::sql::{Limited, check_source, effect_of_changes};
 
 impl Executor {
@@ -53,6 +57,24 @@ impl Executor {
         let (snapshot, mut applied) = limited.run(work.boxed()).await?;
         applied.version = snapshot.version;
         Ok(applied)
+    }
+
+    /// Reads the events of another tool into changes, for the tables as they are.
+    #[cfg(feature = "json")]
+    pub(super) async fn changes_of(
+        &self,
+        reader: &EventReader,
+        events: &[u8],
+    ) -> Result<ReadChanges, DfOlapError> {
+        /// After so many events others have their turn.
+        const AT_ONCE: usize = 256;
+        let snapshot = self.store.snapshot().await?;
+        let mut reading = Reading::new(reader, &snapshot, events)?;
+        let mut pace = Pace::new();
+        while reading.step(AT_ONCE)? {
+            pace.keep().await;
+        }
+        reading.finish()
     }
 
     /// Sets or removes the watermark of a source.

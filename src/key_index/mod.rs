@@ -7,6 +7,7 @@
 
 pub(crate) mod buckets;
 pub(crate) mod digest;
+pub(crate) mod key_set;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

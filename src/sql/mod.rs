@@ -4,8 +4,8 @@
 //! plans the tree against a snapshot, over the tables of [`scan`], and checks the plan against what the builder
 //! allows. [`expressions`] and [`optimizer`] rewrite the plan, and [`execution`] runs the plan within its timeout and
 //! memory limit ([`resources`]). [`write`] and [`ddl`] make the change set of a writing statement, [`changes`] that of
-//! changes of another database. [`statement`]
-//! classifies statements and dispatches them to these modules. Nothing here commits: that is the engine's last step.
+//! changes of another database. [`statement`] classifies statements and dispatches them to these modules. Nothing here
+//! commits: that is the engine's last step.
 
 mod changes;
 mod ddl;
@@ -27,6 +27,8 @@ pub(crate) use execution::stream::{Limited, SnapshotStream};
 pub(crate) use execution::{Effect, Run};
 pub(crate) use planner::StatementContext;
 pub(crate) use planner::catalog::SnapshotCatalog;
+#[cfg(feature = "json")]
+pub(crate) use resources::cooperative::Pace;
 pub(crate) use resources::interrupt::Stop;
 pub(crate) use statement::sources::Created;
 pub(crate) use statement::{Prepared, Statement, Write, parse, parse_one};

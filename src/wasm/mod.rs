@@ -7,6 +7,7 @@
 //! - W3 An error is an `Error` with the code of its kind. Any other exception means that the instance is lost.
 
 mod calls;
+mod changes;
 mod error;
 mod files;
 mod functions;

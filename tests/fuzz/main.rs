@@ -1,8 +1,9 @@
 //! Fuzz targets, by libFuzzer: what reads bytes or texts from a stranger, called with ever new ones. `scripts/fuzz`
 //! builds them, with this crate's code watched for what an input reaches, and runs them.
 //!
-//! `FUZZ` names the target: `log_objects`, `statements` or `insert`. `FUZZ_SEEDS` names a folder that takes the inputs
-//! to begin with: the log of a database made here, and the statements of `tests/sql`.
+//! `FUZZ` names the target: `log_objects`, `statements`, `insert` or `events`. `FUZZ_SEEDS` names a folder that takes
+//! the inputs to begin with: the log of a database made here, the statements of `tests/sql`, the events of
+//! `tests/data/events`.
 
 #![cfg_attr(fuzzing, no_main)]
 

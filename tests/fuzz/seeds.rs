@@ -2,8 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
-use rhei_datafusion::{DataFusionEngine, DfOlapError, OlapEngine, StorageMode, VacuumOptions};
+use rhei_datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use rhei_datafusion::{
+    Changes, DataFusionEngine, DfOlapError, OlapEngine, StorageMode, VacuumOptions,
+};
 
 /// What the log says afterwards: each action and each type of column that it writes otherwise.
 const STATEMENTS: &[&str] = &[
@@ -32,6 +36,15 @@ pub fn log_objects(to: &Path) {
         for statement in STATEMENTS {
             engine.execute(statement).await?;
         }
+        for (source, seq) in [("orders", 7), ("users", 8), ("orders", 9)] {
+            let column = |value| Arc::new(Int64Array::from(vec![value])) as ArrayRef;
+            let rows = [("_seq", column(seq)), ("id", column(seq))];
+            let changes = Changes::new().table("u", RecordBatch::try_from_iter(rows)?);
+            engine
+                .apply_changes(source, changes.position("0/16B3748"))
+                .await?;
+        }
+        engine.reset_watermark("users", None).await?;
         engine.compact().await?;
         engine.vacuum(VacuumOptions::default()).await?;
         Ok(())
@@ -98,6 +111,25 @@ pub fn inserts(to: &Path) {
     write_texts(to, |text| {
         text.starts_with("INSERT") && text.contains("VALUES")
     });
+}
+
+/// The events of each tool: each by itself, and some after the other.
+pub fn events(to: &Path) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/events");
+    for file in fs::read_dir(folder).expect("tests/data/events") {
+        let path = file.expect("a file").path();
+        let text = fs::read_to_string(&path).expect("a text");
+        let name = path.file_stem().expect("its name").to_string_lossy();
+        for (number, event) in text.lines().enumerate() {
+            fs::write(to.join(format!("{name}{number:02}")), event).expect("a seed");
+        }
+        let some: String = text.lines().take(4).collect();
+        fs::write(to.join(format!("{name}-some")), some).expect("a seed");
+    }
+    let values = r#"{"type":"insert","database":"d","table":"t","data":{"id":1,"b":true,"i":-1,"u":-1,"f":1.5,"d":"NaN",
+        "p":"AehI","q":{"scale":-2,"value":"Kkk="},"s":"x\u00e9","y":"00ff","e":20513,"m":1,"t":"2026-01-01 00:00:00+02",
+        "o":1,"l":"{t,NULL,\"f\"}","r":{"a":null},"v":"1 day","n":null}}"#;
+    fs::write(to.join("values"), values).expect("a seed");
 }
 
 fn write_texts(to: &Path, wanted: fn(&str) -> bool) {

@@ -23,6 +23,7 @@ pub fn choose() {
     let (target, write_seeds): (fn(&[u8]), fn(&Path)) = match name.as_str() {
         "log_objects" => (fuzzing::log_objects, seeds::log_objects),
         "statements" => (|bytes| text(bytes, fuzzing::statements), seeds::statements),
+        "events" => (|bytes| text(bytes, fuzzing::events), seeds::events),
         "insert" => (|bytes| text(bytes, fuzzing::insert), seeds::inserts),
         other => panic!("FUZZ={other} is no target"),
     };

@@ -22,7 +22,8 @@ struct Pause(Arc<(Mutex<State>, Condvar)>);
 
 #[derive(Default)]
 struct State {
-    entered: bool,
+    /// How often the pause was reached.
+    entered: usize,
     released: bool,
 }
 
@@ -33,7 +34,7 @@ impl Pause {
         let hold = move |_: &[ColumnarValue]| {
             let (state, changed) = &*held.0;
             let mut state = state.lock().unwrap();
-            state.entered = true;
+            state.entered += 1;
             drop(changed.wait_while(state, |state| !state.released).unwrap());
             Ok(ColumnarValue::Scalar(ScalarValue::from(0i64)))
         };
@@ -48,8 +49,12 @@ impl Pause {
         pause
     }
 
+    fn times(&self) -> usize {
+        self.0.0.lock().unwrap().entered
+    }
+
     async fn entered(&self) {
-        while !self.0.0.lock().unwrap().entered {
+        while self.times() == 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
@@ -71,6 +76,15 @@ async fn overtaken(
     first: &str,
     second: impl Future<Output = ()>,
 ) -> Result<Vec<u64>, DfOlapError> {
+    overtaken_and_counted(engine, first, second).await.0
+}
+
+/// The same; also returns how often `first` ran.
+async fn overtaken_and_counted(
+    engine: &SharedDataFusionEngine,
+    first: &str,
+    second: impl Future<Output = ()>,
+) -> (Result<Vec<u64>, DfOlapError>, usize) {
     let pause = Pause::register(engine);
     let release = Release(pause.clone());
     let paused = {
@@ -82,7 +96,7 @@ async fn overtaken(
     let second = tokio::time::timeout(HANG, second).await;
     drop(release);
     second.unwrap_or_else(|_| panic!("a change had to wait for {first}"));
-    paused.await.unwrap()
+    (paused.await.unwrap(), pause.times())
 }
 
 type Boxed<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
@@ -219,6 +233,80 @@ async fn an_upsert_that_was_overtaken_sees_the_rows_of_now() {
         &["1 | 10", "2 | 20", "4 | 31"],
     )
     .await;
+}
+
+/// Checks how often `first` runs if `second` overtakes it, in a table with the key columns `key`.
+async fn runs(key: &str, first: &str, second: &str, times: usize) {
+    for (store, engine) in engines() {
+        let columns = "id BIGINT, name TEXT, n BIGINT";
+        run(
+            &engine,
+            &format!("CREATE TABLE t ({columns}, PRIMARY KEY ({key}))"),
+        )
+        .await;
+        run(&engine, "INSERT INTO t VALUES (1, 'a', 10), (2, 'b', 20)").await;
+        let second = async {
+            let ran = engine.execute_batch(second).await;
+            ran.unwrap_or_else(|e| panic!("{second}: {e}"));
+        };
+        let (done, found) = overtaken_and_counted(&engine, first, second.boxed()).await;
+        done.unwrap_or_else(|e| panic!("{store}: {first}: {e}"));
+        assert_eq!(found, times, "{store}: PRIMARY KEY ({key}): {first}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn upserts_run_again_only_if_rows_with_their_keys_were_added() {
+    let upserts = [
+        "INSERT OR REPLACE INTO t VALUES (4, 'd', 1), (1, 'a', 1)",
+        "INSERT INTO t VALUES (4, 'd', 1) ON CONFLICT DO UPDATE SET n = t.n + 1",
+        "INSERT INTO t VALUES (4, 'd', 1) ON CONFLICT DO NOTHING",
+    ];
+    for key in ["id", "name", "id, name"] {
+        for first in upserts {
+            let others = "INSERT INTO t VALUES (3, 'c', 3), (5, 'e', 5)";
+            runs(key, first, others, 1).await;
+            runs(key, first, &format!("{others} ON CONFLICT DO NOTHING"), 1).await;
+            let same = "INSERT INTO t VALUES (3, 'c', 3), (4, 'd', 4)";
+            runs(key, first, same, 2).await;
+            let gone = format!("{same}; DELETE FROM t WHERE n = 4");
+            runs(key, first, &gone, 1).await;
+            runs(
+                key,
+                first,
+                "UPDATE t SET id = 4, name = 'd' WHERE id = 2",
+                2,
+            )
+            .await;
+            runs(key, first, "UPDATE t SET n = 0 WHERE id = 2", 1).await;
+        }
+    }
+    // Rows in files are not read in a commit: their range of keys decides.
+    let many = |from: u64| {
+        format!("INSERT INTO t SELECT value, 'many', 0 FROM range({from}, {from} + 100000)")
+    };
+    let upsert = "INSERT OR REPLACE INTO t VALUES (4, 'd', 1)";
+    runs("id", upsert, &many(5), 1).await;
+    runs("id", upsert, &many(4), 2).await;
+    // A NULL that is no key, and a key of another type of digest.
+    runs("id", upsert, "INSERT INTO t VALUES (7, NULL, NULL)", 1).await;
+    let merge = "MERGE INTO t USING (SELECT 4 AS id) AS s ON t.id = s.id WHEN NOT MATCHED THEN INSERT (id) VALUES (4)";
+    runs("id", merge, "INSERT INTO t VALUES (7, 'x', 0)", 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_upsert_sees_a_row_that_was_added_and_merged_with_others_meanwhile() {
+    let (_, engine) = engines().remove(1);
+    table(&engine).await;
+    let second = async {
+        run(&engine, "INSERT INTO t VALUES (4, 7)").await;
+        engine.compact().await.unwrap();
+    };
+    let upsert = "INSERT INTO t VALUES (4, 1) ON CONFLICT (id) DO UPDATE SET n = t.n + 1";
+    let (done, times) = overtaken_and_counted(&engine, upsert, second.boxed()).await;
+    assert_eq!((done.unwrap()[0], times), (1, 2));
+    let left = rows(&engine, "SELECT * FROM t WHERE id = 4").await;
+    assert_eq!(left, ["4 | 8"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,6 +1,6 @@
 //! Reads the reserved columns of a batch of changes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanBufferBuilder, UInt64Array};
@@ -54,6 +54,8 @@ pub(super) struct Decoded {
     pub unchanged: HashMap<String, BooleanBuffer>,
     /// The rows that name an unchanged column.
     pub partial: Option<BooleanBuffer>,
+    /// The rows with a value that does not fit its column, and the reason.
+    pub bad: BTreeMap<usize, String>,
 }
 
 impl Decoded {
@@ -67,6 +69,7 @@ impl Decoded {
             old: Vec::new(),
             unchanged: HashMap::new(),
             partial: None,
+            bad: BTreeMap::new(),
         };
         let mut ops = None;
         let schema = batch.schema_ref();

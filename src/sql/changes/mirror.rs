@@ -14,7 +14,7 @@ use crate::change::{Action, deletions};
 use crate::error::DfOlapError;
 use crate::sql::execution::Run;
 use crate::sql::resources::buffered_rows::BufferedRows;
-use crate::sql::write::append;
+use crate::sql::write::{append, no_new_keys};
 
 /// The actions of the changes of one table.
 pub(super) async fn actions(
@@ -47,14 +47,14 @@ pub(super) async fn actions(
     }
     let dead: RoaringTreemap = net.dead().collect();
     actions.extend(deletions(&target.table, &dead));
-    if net.adds_keys() {
-        actions.push(Action::NoNewRows { id });
-    }
     let maker = RowMaker::new(target, batches, &net.versions, &existing);
     let mut new = BufferedRows::new(run.runtime());
     for written in net.written().chunks(ROWS_AT_ONCE) {
         run.check_stop()?;
         new.push(maker.rows(run, written, &[]).await?)?;
+    }
+    if net.adds_keys() {
+        actions.push(no_new_keys(&target.table, &new));
     }
     actions.extend(append(run, &target.table, new).await?);
     Ok(actions)

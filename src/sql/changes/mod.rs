@@ -53,7 +53,9 @@ pub(crate) async fn effect(
     let mut decoded = Vec::with_capacity(changes.tables.len());
     for table in &changes.tables {
         let at = format!("source '{source}', table {}", table.table);
-        decoded.push(Decoded::read(&at, &table.rows)?);
+        let mut batch = Decoded::read(&at, &table.rows)?;
+        batch.bad.clone_from(&table.bad);
+        decoded.push(batch);
     }
     let current = base.watermark(source);
     let upto = new_watermark(source, changes, &decoded, current)?;
@@ -211,7 +213,9 @@ fn new_columns(
     let mut edit = TableEdit::of(report.table, table);
     let mut added: Vec<&str> = Vec::new();
     for (name, array) in batches.iter().flat_map(|batch| &batch.columns) {
-        if table.definition.column(name).is_some() || added.contains(&name.as_str()) {
+        let is_known = table.definition.column(name).is_some() || added.contains(&name.as_str());
+        // A column without a value has no type yet, and nothing to store.
+        if is_known || array.data_type().is_null() {
             continue;
         }
         let field = Field::new(name, array.data_type().clone(), true);

@@ -73,7 +73,7 @@ impl ChangeBatch {
         let mut batch = Self {
             sent: definition.columns.iter().map(|_| None).collect(),
             old: key.iter().map(|_| None).collect(),
-            bad: BTreeMap::new(),
+            bad: std::mem::take(&mut decoded.bad),
             unfillable: None,
             ignored: Vec::new(),
             decoded,

@@ -9,6 +9,7 @@ mod context;
 pub(crate) mod duplicate_columns;
 mod error_hints;
 pub(crate) mod guard;
+mod history_at;
 pub(crate) mod literals;
 pub(crate) mod names;
 mod order_by_ordinal;

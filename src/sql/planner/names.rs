@@ -18,6 +18,7 @@ use datafusion::logical_expr::{
 use futures::FutureExt;
 
 use super::catalog::SnapshotCatalog;
+use super::history_at::HISTORY_AT;
 use super::literals::{NUMBER, Number};
 use super::{Planner, ROWS, TABLE_AT, TARGET};
 use crate::error::DfOlapError;
@@ -91,6 +92,9 @@ impl ContextProvider for Planner {
             .collect::<Result<Vec<_>>>()?;
         if name == TABLE_AT {
             return Ok(provider_as_source(self.past(&args)?));
+        }
+        if name == HISTORY_AT {
+            return Ok(provider_as_source(self.history_at(&args)?));
         }
         let Some(function) = self.context.state.table_functions().get(name) else {
             return plan_err!("table function '{name}' not found");

@@ -16,7 +16,8 @@ use super::fast_path::insert_text;
 use super::target::{Target, default_expr, default_keyword, known_column, quoted};
 use super::upsert::{OnConflict, on_conflict, resolve};
 use super::{
-    RowChanges, WritePlan, append, fast_path, for_each_batch, returning, split_projection,
+    RowChanges, WritePlan, append, fast_path, for_each_batch, no_new_keys, returning,
+    split_projection,
 };
 use crate::change::Action;
 use crate::error::{DfOlapError, refuse, unsupported};
@@ -78,7 +79,7 @@ pub(crate) async fn effect(
         on_conflict => {
             changes = resolve(run, &target, changes.new, on_conflict).await?;
             if changes.new.rows() > 0 {
-                actions.push(Action::NoNewRows { id });
+                actions.push(no_new_keys(&target.table, &changes.new));
             }
         }
     }

@@ -4,12 +4,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, UInt64Array};
-use datafusion::common::ScalarValue;
+use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
 
 use crate::error::DfOlapError;
 use crate::fragment::{ColumnId, Fragment, FragmentId, LiveFragment, ValueRange};
 use crate::key_index::digest::{Digests, NarrowColumn};
+use crate::key_index::key_set::{has_no_null, is_less, key_columns};
 use crate::key_index::{Room, SEED, Segment, covered};
 use crate::snapshot::{Table, row_address};
 use crate::sql::execution::Run;
@@ -230,10 +230,6 @@ impl KeysToFind<'_> {
     }
 }
 
-fn has_no_null(column: &ArrayRef) -> bool {
-    column.logical_null_count() == 0
-}
-
 /// The keys of at most 64 bits, and their numbers in the order of the keys.
 fn ascending(keys: &Digests) -> Option<(&[u64], Vec<usize>)> {
     let Digests::Narrow(keys) = keys else {
@@ -267,21 +263,6 @@ fn has_keys_in_order(fragment: &Fragment, ids: &[ColumnId]) -> bool {
 fn narrow_columns(fragment: &Fragment, id: ColumnId) -> Option<Vec<NarrowColumn>> {
     let batches = key_columns(fragment, &[id])?;
     let columns = batches.iter().map(|columns| NarrowColumn::of(&columns[0]));
-    columns.collect()
-}
-
-/// The key of each batch of a fragment; `None` if a column is not there or has a NULL.
-fn key_columns(fragment: &Fragment, ids: &[ColumnId]) -> Option<Vec<Vec<ArrayRef>>> {
-    let places = ids
-        .iter()
-        .map(|id| fragment.layout.iter().position(|of| of == id));
-    let places = places.collect::<Option<Vec<usize>>>()?;
-    let batches = fragment.batches().iter();
-    let columns = batches.map(|batch| {
-        let columns = places.iter().map(|place| batch.column(*place));
-        let columns = columns.map(|column| has_no_null(column).then(|| Arc::clone(column)));
-        columns.collect::<Option<Vec<ArrayRef>>>()
-    });
     columns.collect()
 }
 
@@ -347,8 +328,4 @@ fn cut(table: &Table, places: impl Iterator<Item = usize>) -> Vec<Vec<usize>> {
         }
     }
     segments
-}
-
-fn is_less(a: &ScalarValue, b: &ScalarValue) -> bool {
-    a.partial_cmp(b).is_some_and(std::cmp::Ordering::is_lt)
 }

@@ -6,7 +6,7 @@ use rhei_datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, Timestamp
 use rhei_datafusion::{Applied, Changes, DataFusionEngine, DfOlapError, History, Progress};
 
 use super::events::{Event, SOURCE, batch, counted, delete, insert, truncate, update, upsert};
-use crate::common::{engines, rows, run};
+use crate::common::{engines, refused, rows, run};
 
 /// The events, each at the time of ten times its number.
 fn timed(events: &[Event]) -> RecordBatch {
@@ -211,6 +211,39 @@ async fn the_rows_of_a_moment_are_those_that_were_valid_then() {
                  (_rhei_valid_to IS NULL OR _rhei_valid_to > {time}) AND _rhei_operation <> 'D' ORDER BY id"
             );
             assert_eq!(rows(&engine, &sql).await, expected, "{store} at {time}");
+            let sql = format!("SELECT id, name FROM history_at('t', {time}) ORDER BY id");
+            assert_eq!(rows(&engine, &sql).await, expected, "{store} at {time}");
+        }
+        let all = "SELECT * FROM history_at('T', '20') AS h JOIN history_at('t', 50) USING (id)";
+        let expected = ["1 | a | 1 | c | 3", "2 | b | 2 | d | 4"];
+        assert_eq!(
+            rows(&engine, &format!("{all} ORDER BY id")).await,
+            expected,
+            "{store}"
+        );
+        run(
+            &engine,
+            "CREATE VIEW v AS SELECT name FROM history_at('t', 10)",
+        )
+        .await;
+        assert_eq!(rows(&engine, "SELECT * FROM v").await, ["a"], "{store}");
+        run(&engine, "CREATE TABLE plain (id BIGINT)").await;
+        for (sql, part) in [
+            ("SELECT * FROM history_at('t')", "and a time"),
+            ("SELECT * FROM history_at('nowhere', 1)", "nowhere"),
+            (
+                "SELECT * FROM history_at('plain', 1)",
+                "plain has no column _rhei_valid_from",
+            ),
+            ("SELECT * FROM history_at('t', NULL)", "a whole number"),
+            ("SELECT * FROM history_at('t', 'soon')", "a whole number"),
+            (
+                "SELECT * FROM history_at('t', TIMESTAMP '2026-01-01 00:00:00')",
+                "a whole number",
+            ),
+        ] {
+            let error = refused(&engine, sql).await;
+            assert!(error.to_string().contains(part), "{store}: {sql}: {error}");
         }
     }
 }
@@ -238,6 +271,15 @@ async fn times_may_be_timestamps() {
         ];
         let sql = "SELECT * FROM t ORDER BY _rhei_valid_from";
         assert_eq!(rows(&engine, sql).await, expected, "{store}");
+        for (time, expected) in [("01.499", &[][..]), ("01.5", &["1"]), ("02.1", &["1"])] {
+            let sql = format!("SELECT * FROM history_at('t', '1970-01-01 00:00:{time}')");
+            assert_eq!(rows(&engine, &sql).await, expected, "{store} at {time}");
+        }
+        let error = refused(&engine, "SELECT * FROM history_at('t', 1)").await;
+        assert!(
+            error.to_string().contains("a timestamp"),
+            "{store}: {error}"
+        );
     }
 }
 

@@ -1,8 +1,8 @@
 //! The body of a log entry: the actions of one commit.
 //!
 //! An entry is replayed on the snapshot of the version before, and applies unconditionally, because its writer had
-//! the same snapshot. So the parts of a change that only detect conflicts (`NoNewRows`, `WatermarkIs`, the definition
-//! that an append was written for) are not stored.
+//! the same snapshot. So the parts of a change that only detect conflicts (`NoNewRows`, `NoNewKeys`, `WatermarkIs`, the
+//! definition that an append was written for) are not stored.
 
 use std::sync::Arc;
 
@@ -209,7 +209,9 @@ fn encode_action(
             seq: *seq,
             position: position.as_ref().map(|bytes| encoder.blob(bytes.clone())),
         },
-        Action::NoNewRows { .. } | Action::WatermarkIs { .. } => return Ok(None),
+        Action::NoNewRows { .. } | Action::NoNewKeys { .. } | Action::WatermarkIs { .. } => {
+            return Ok(None);
+        }
     }))
 }
 

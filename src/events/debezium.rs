@@ -1,0 +1,314 @@
+//! Debezium's events: the envelope, and rows that `ExtractNewRecordState` flattened
+//! (<https://debezium.io/documentation/reference/transformations/event-flattening.html>).
+
+use std::collections::HashMap;
+
+use arrow::datatypes::TimeUnit;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::encoding::{Encoding, Times, Unavailable};
+use super::event::{Context, Event, needed, wrong};
+use super::json::{Scalar, Text, for_each, invalid, read as parts};
+use super::options::{EventReader, IgnoredEvent};
+use super::rows::{Moment, Op, TableRows};
+use crate::error::DfOlapError;
+
+/// An event with its schema beside it, or without.
+#[derive(Deserialize)]
+struct Wrapper<'a> {
+    #[serde(borrow, default)]
+    schema: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    payload: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow, default)]
+    op: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    before: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    after: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    source: Option<Source<'a>>,
+    #[serde(default)]
+    ts_ms: Option<i64>,
+    /// Of an event that begins or ends a transaction.
+    #[serde(borrow, default)]
+    status: Option<&'a RawValue>,
+    /// Of an event that changes a table.
+    #[serde(borrow, default)]
+    ddl: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "tableChanges")]
+    table_changes: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Source<'a> {
+    #[serde(borrow, default)]
+    db: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    schema: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    table: Option<Text<'a>>,
+    #[serde(default)]
+    ts_ms: Option<i64>,
+}
+
+/// The event without its schema, and the schema.
+fn unwrap(event: &RawValue) -> Result<(Option<&RawValue>, Option<&RawValue>), DfOlapError> {
+    if event.get() == "null" {
+        return Ok((None, None));
+    }
+    // An event without a wrapper is not scanned for one.
+    let is_wrapped = event.get().contains("\"payload\"") && event.get().contains("\"schema\"");
+    if is_wrapped {
+        let wrapper: Wrapper<'_> = parts(event)?;
+        let schema = wrapper
+            .schema
+            .filter(|schema| schema.get().starts_with('{'));
+        match wrapper.payload {
+            Some(payload) if payload.get().starts_with('{') => return Ok((Some(payload), schema)),
+            None if schema.is_some() => return Ok((None, schema)),
+            _ => {}
+        }
+    }
+    Ok((Some(event), None))
+}
+
+pub(super) fn read(event: &RawValue, context: &mut Context<'_>) -> Result<Event, DfOlapError> {
+    let (Some(payload), schema) = unwrap(event)? else {
+        return Ok(Event::Ignored(IgnoredEvent::Tombstone));
+    };
+    let envelope: Envelope<'_> = parts(payload)?;
+    let op = match envelope.op.as_deref() {
+        Some("c") => Op::Insert,
+        Some("r") => Op::Upsert,
+        Some("u") => Op::Update,
+        Some("d") => Op::Delete,
+        Some("t") => Op::Truncate,
+        Some("m") => return Ok(Event::Ignored(IgnoredEvent::Message)),
+        Some(other) => return Err(wrong(format!("its op '{other}' is not known"))),
+        None if envelope.status.is_some() => {
+            return Ok(Event::Ignored(IgnoredEvent::Transaction));
+        }
+        None if envelope.ddl.is_some() || envelope.table_changes.is_some() => {
+            return Ok(Event::Ignored(IgnoredEvent::Ddl));
+        }
+        None if is_heartbeat(payload)? => return Ok(Event::Ignored(IgnoredEvent::Heartbeat)),
+        None => {
+            return Err(wrong(
+                "it has no 'op'; EventFormat::DebeziumFlattened reads events that are flattened",
+            ));
+        }
+    };
+    let source = needed(envelope.source, "source")?;
+    let table = needed(source.table, "source.table")?;
+    let namespace = source.schema.or(source.db);
+    let at = source.ts_ms.or(envelope.ts_ms);
+    let at = at.map(|at| (at, TimeUnit::Millisecond));
+    let row = match op {
+        Op::Truncate => None,
+        Op::Delete => Some(needed(envelope.before, "before")?),
+        _ => Some(needed(envelope.after, "after")?),
+    };
+
+    let usual = Encoding::debezium(context.reader);
+    let encodings = match schema {
+        Some(schema) => Some(context.schemas.encodings(schema, usual)?),
+        None => None,
+    };
+    let encoding = |name: &str| encoding_of(context.reader, encodings, &table, name, usual);
+    let namespace = namespace.as_deref().unwrap_or("");
+    let (rows, unavailable) = context
+        .tables
+        .begin(namespace, &table, op, context.seq, at)?;
+    if let Some(row) = row {
+        for_each(row, |name, value| {
+            set(rows, unavailable, name, value, encoding(name))
+        })?;
+    }
+    if let Some(before) = envelope.before {
+        for_each(before, |name, value| {
+            rows.set_old(name, value, encoding(name))
+        })?;
+    }
+    rows.end();
+    Ok(Event::Rows)
+}
+
+/// How a column is written: as the schema says, or the caller.
+fn encoding_of(
+    reader: &EventReader,
+    schema: Option<&HashMap<String, Encoding>>,
+    table: &str,
+    column: &str,
+    usual: Encoding,
+) -> Encoding {
+    if let Some(encoding) = schema.and_then(|columns| columns.get(column)) {
+        return *encoding;
+    }
+    if reader.time_units.is_empty() {
+        return usual;
+    }
+    let of_table = reader.time_units.get(&format!("{table}.{column}"));
+    match of_table.or_else(|| reader.time_units.get(column)) {
+        Some(unit) => Encoding {
+            times: Times::Unit(*unit),
+            ..usual
+        },
+        None => usual,
+    }
+}
+
+/// Whether an event has a time and nothing else.
+fn is_heartbeat(event: &RawValue) -> Result<bool, DfOlapError> {
+    // The longest one, with some room for spaces.
+    const MOST_BYTES: usize = 200;
+    if event.get().len() > MOST_BYTES {
+        return Ok(false);
+    }
+    let (mut has_time, mut has_more) = (false, false);
+    for_each(event, |name, _| {
+        match name {
+            "ts_ms" | "ts_us" | "ts_ns" => has_time = true,
+            _ => has_more = true,
+        }
+        Ok(())
+    })?;
+    Ok(has_time && !has_more)
+}
+
+/// The value of a column, unless it is the mark of a value that was not sent.
+fn set(
+    rows: &mut TableRows,
+    unavailable: &Unavailable,
+    name: &str,
+    value: &RawValue,
+    encoding: Encoding,
+) -> Result<(), DfOlapError> {
+    let value = Scalar::of(value).map_err(invalid)?;
+    match unavailable.is(&value) {
+        true => rows.set_unchanged(name),
+        false => rows.set_value(name, &value, encoding),
+    }
+}
+
+/// What the fields that begin with two underscores say of a flattened row.
+#[derive(Debug, Default)]
+struct Marks {
+    op: Option<String>,
+    is_deleted: bool,
+    table: Option<String>,
+    schema: Option<String>,
+    database: Option<String>,
+    at: Moment,
+    is_there: bool,
+}
+
+impl Marks {
+    /// Takes a field, if it is one of these.
+    fn take(&mut self, name: &str, value: &Scalar<'_>) -> bool {
+        let Some(name) = name.strip_prefix("__") else {
+            return false;
+        };
+        self.is_there = true;
+        let text = match value {
+            Scalar::Text(text) => Some(text.to_string()),
+            Scalar::Bool(value) => Some(value.to_string()),
+            Scalar::Number(text) => Some((*text).to_string()),
+            _ => None,
+        };
+        match name {
+            "op" => self.op = text,
+            "deleted" => self.is_deleted = text.as_deref() == Some("true"),
+            "table" | "source_table" => self.table = text,
+            "schema" | "source_schema" => self.schema = text,
+            "db" | "source_db" => self.database = text,
+            "source_ts_ms" => self.at = moment(text),
+            "ts_ms" => self.at = self.at.or(moment(text)),
+            _ => {}
+        }
+        true
+    }
+}
+
+fn moment(text: Option<String>) -> Moment {
+    Some((text?.parse().ok()?, TimeUnit::Millisecond))
+}
+
+pub(super) fn read_flattened(
+    event: &RawValue,
+    context: &mut Context<'_>,
+) -> Result<Event, DfOlapError> {
+    let (Some(payload), schema) = unwrap(event)? else {
+        if context.reader.ignores_tombstones {
+            return Ok(Event::Ignored(IgnoredEvent::Tombstone));
+        }
+        return Err(wrong(
+            "it has no value, so the row that it deletes is not known; set delete.tombstone.handling.mode=rewrite, or \
+             to rewrite-with-tombstone and call EventReader::ignore_tombstones",
+        ));
+    };
+    if is_heartbeat(payload)? {
+        return Ok(Event::Ignored(IgnoredEvent::Heartbeat));
+    }
+    let mut marks = Marks::default();
+    let mut columns = Vec::new();
+    for_each(payload, |name, value| {
+        let scalar = Scalar::of(value).map_err(invalid)?;
+        if !marks.take(name, &scalar) {
+            columns.push((name.to_string(), scalar));
+        }
+        Ok(())
+    })?;
+    let op = match marks.op.as_deref() {
+        _ if marks.is_deleted => Op::Delete,
+        Some("c") => Op::Insert,
+        Some("u") => Op::Update,
+        Some("d") => Op::Delete,
+        Some("t") => Op::Truncate,
+        Some("r") | None => Op::Upsert,
+        Some(other) => return Err(wrong(format!("its __op '{other}' is not known"))),
+    };
+    if !marks.is_there {
+        // The transformation leaves events that are no rows as they are.
+        let has = |name: &str| columns.iter().any(|(column, _)| column == name);
+        if has("status") && has("event_count") && has("data_collections") {
+            return Ok(Event::Ignored(IgnoredEvent::Transaction));
+        }
+        if has("op") && has("source") && has("message") {
+            return Ok(Event::Ignored(IgnoredEvent::Message));
+        }
+    }
+    let table = match (marks.table, &context.reader.only_table) {
+        (Some(table), _) => table,
+        (None, Some(only)) => only.clone(),
+        (None, None) => {
+            return Err(wrong(
+                "it has no __table; set add.fields=op,table, or call EventReader::only_table",
+            ));
+        }
+    };
+    let usual = Encoding::debezium(context.reader);
+    let encodings = match schema {
+        Some(schema) => Some(context.schemas.encodings(schema, usual)?),
+        None => None,
+    };
+    let namespace = marks.schema.or(marks.database).unwrap_or_default();
+    let (rows, unavailable) =
+        context
+            .tables
+            .begin(&namespace, &table, op, context.seq, marks.at)?;
+    for (name, value) in &columns {
+        let encoding = encoding_of(context.reader, encodings, &table, name, usual);
+        match unavailable.is(value) {
+            true => rows.set_unchanged(name)?,
+            false => rows.set_value(name, value, encoding)?,
+        }
+    }
+    rows.end();
+    Ok(Event::Rows)
+}

@@ -1,0 +1,137 @@
+//! The loop over the events of a text.
+
+use serde_json::value::RawValue;
+
+use super::debezium_schema::Schemas;
+use super::event::{Context, Event};
+use super::json::short;
+use super::options::{EventFormat, EventReader, IgnoredEvent, ReadChanges};
+use super::tables::Tables;
+use super::{canal, debezium, maxwell, rhei, wal2json};
+use crate::error::DfOlapError;
+use crate::snapshot::Snapshot;
+
+/// Events of which some are read.
+pub(crate) struct Reading<'a> {
+    events: Events<'a>,
+    context: Context<'a>,
+    read: ReadChanges,
+}
+
+/// The events of a text.
+enum Events<'a> {
+    /// One after the other, with white space between them.
+    Lines(serde_json::StreamDeserializer<'a, serde_json::de::StrRead<'a>, &'a RawValue>),
+    List(std::vec::IntoIter<&'a RawValue>),
+}
+
+impl<'a> Reading<'a> {
+    /// Begins to read a text: events one after the other, or one list of events.
+    pub fn new(
+        reader: &'a EventReader,
+        snapshot: &'a Snapshot,
+        text: &'a [u8],
+    ) -> Result<Self, DfOlapError> {
+        let text = std::str::from_utf8(text).map_err(|error| {
+            DfOlapError::Invalid(format!(
+                "the events are not UTF-8 from byte {} on",
+                error.valid_up_to()
+            ))
+        })?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let events = match text.trim_start().starts_with('[') {
+            true => {
+                let list: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| {
+                    DfOlapError::Invalid(format!("the list of events: {error}"))
+                })?;
+                Events::List(list.into_iter())
+            }
+            false => Events::Lines(serde_json::Deserializer::from_str(text).into_iter()),
+        };
+        Ok(Self {
+            events,
+            context: Context {
+                reader,
+                tables: Tables::new(reader, snapshot),
+                schemas: Schemas::default(),
+                seq: None,
+            },
+            read: ReadChanges::default(),
+        })
+    }
+
+    /// Reads at most `most` events. Returns whether there may be more.
+    pub fn step(&mut self, most: usize) -> Result<bool, DfOlapError> {
+        for _ in 0..most {
+            let event = match &mut self.events {
+                Events::List(list) => list.next(),
+                Events::Lines(lines) => lines
+                    .next()
+                    .transpose()
+                    .map_err(|error| self.failed(None, &error.to_string()))?,
+            };
+            let Some(event) = event else {
+                return Ok(false);
+            };
+            if let Err(error) = self.take(event) {
+                return Err(self.failed(Some(event), &error.to_string()));
+            }
+        }
+        Ok(true)
+    }
+
+    fn take(&mut self, event: &'a RawValue) -> Result<(), DfOlapError> {
+        let reader = self.context.reader;
+        self.context.seq =
+            match reader.first_seq {
+                None => None,
+                Some(first) => Some(first.checked_add(self.read.events).ok_or_else(|| {
+                    DfOlapError::Invalid("its number is beyond 64 bits".to_string())
+                })?),
+            };
+        let context = &mut self.context;
+        let found = match reader.format {
+            EventFormat::Rhei => rhei::read(event, context)?,
+            EventFormat::Debezium => debezium::read(event, context)?,
+            EventFormat::DebeziumFlattened => debezium::read_flattened(event, context)?,
+            EventFormat::Maxwell => maxwell::read(event, context)?,
+            EventFormat::Canal => canal::read(event, context)?,
+            EventFormat::Wal2json => wal2json::read(event, context)?,
+        };
+        if let Event::Ignored(kind) = found {
+            if kind == IgnoredEvent::Ddl && !reader.ignores_ddl {
+                return Err(DfOlapError::Invalid(
+                    "it changes the source's tables, not their rows; change the engine's tables as needed, and call \
+                     EventReader::ignore_ddl"
+                        .to_string(),
+                ));
+            }
+            *self.read.ignored.entry(kind).or_default() += 1;
+        }
+        self.read.events += 1;
+        Ok(())
+    }
+
+    fn failed(&self, event: Option<&RawValue>, what: &str) -> DfOlapError {
+        let format = self.context.reader.format.name();
+        let number = self.read.events + 1;
+        let shown = event.map(|event| format!(": {}", short(event.get(), 200)));
+        DfOlapError::Invalid(format!(
+            "event {number} ({format}): {what}{}",
+            shown.unwrap_or_default()
+        ))
+    }
+
+    /// What was read.
+    pub fn finish(self) -> Result<ReadChanges, DfOlapError> {
+        let mut read = self.read;
+        read.rows = self.context.tables.rows;
+        read.changes = self.context.tables.finish()?;
+        if let Some(first) = self.context.reader.first_seq
+            && read.events > 0
+        {
+            read.changes = read.changes.upto(first + (read.events - 1));
+        }
+        Ok(read)
+    }
+}

@@ -1,0 +1,136 @@
+//! Keys that a change adds, against the rows that others add at the same time.
+
+use std::collections::HashSet;
+
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use datafusion::common::ScalarValue;
+
+use super::SEED;
+use super::digest::Digests;
+use crate::fragment::{ColumnId, Fragment, LiveFragment, ValueRange};
+use crate::snapshot::TableDefinition;
+
+/// The keys of new rows.
+#[derive(Debug)]
+pub(crate) struct KeySet {
+    key: Vec<ColumnId>,
+    digests: DigestSet,
+    /// The range of the first column of the key.
+    range: Option<ValueRange>,
+}
+
+#[derive(Debug)]
+enum DigestSet {
+    Narrow(HashSet<u64>),
+    Wide(HashSet<u128>),
+}
+
+impl KeySet {
+    /// The most keys of a set, and the most rows that are searched for one of them: a commit waits for the search.
+    pub const MAX_ROWS: usize = 1 << 16;
+
+    /// The keys of rows in the columns of their table; `None` if there are too many, or the key's type has no digest.
+    pub fn of(definition: &TableDefinition, rows: &[RecordBatch]) -> Option<Self> {
+        if rows.iter().map(RecordBatch::num_rows).sum::<usize>() > Self::MAX_ROWS {
+            return None;
+        }
+        let places = definition.key_indices();
+        let mut digests: Option<Digests> = None;
+        for batch in rows {
+            let columns = places.iter().map(|place| batch.column(*place));
+            let columns: Vec<ArrayRef> = columns.cloned().collect();
+            if !columns.iter().all(has_no_null) {
+                return None;
+            }
+            let of_batch = Digests::of(&columns, *SEED)?;
+            match &mut digests {
+                None => digests = Some(of_batch),
+                Some(digests) => digests.extend(of_batch),
+            }
+        }
+        let first = *places.first()?;
+        Some(Self {
+            key: definition.primary_key.clone(),
+            digests: match digests? {
+                Digests::Narrow(digests) => DigestSet::Narrow(digests.into_iter().collect()),
+                Digests::Wide(digests) => DigestSet::Wide(digests.into_iter().collect()),
+            },
+            range: ValueRange::of(rows.iter().map(|batch| batch.column(first))),
+        })
+    }
+
+    /// Whether some live row of these fragments may have one of the keys.
+    pub fn may_meet<'a>(&self, fragments: impl Iterator<Item = &'a LiveFragment>) -> bool {
+        let mut rows = 0;
+        let mut fragments = fragments.filter(|live| self.is_near(&live.fragment));
+        fragments.any(|live| {
+            rows += live.fragment.rows() as usize;
+            rows > Self::MAX_ROWS || self.meets(live) != Some(false)
+        })
+    }
+
+    /// Whether the fragment's range of the first key column meets that of the keys.
+    fn is_near(&self, fragment: &Fragment) -> bool {
+        let there = self.key.first().and_then(|first| fragment.range(*first));
+        let (Some(wanted), Some(there)) = (&self.range, there) else {
+            return true;
+        };
+        !(is_less(&there.max, &wanted.min) || is_less(&wanted.max, &there.min))
+    }
+
+    /// Whether a live row of the fragment has one of the keys; `None` if its rows are in a file, or have no digests.
+    fn meets(&self, live: &LiveFragment) -> Option<bool> {
+        if live.fragment.file().is_some() {
+            return None;
+        }
+        let is_live = |row: u32| match &live.deleted {
+            Some(deleted) => !deleted.contains(row),
+            None => true,
+        };
+        let mut row = 0;
+        let mut is_met = |is_wanted: bool| {
+            row += 1;
+            is_wanted && is_live(row - 1)
+        };
+        for columns in key_columns(&live.fragment, &self.key)? {
+            let found = match (Digests::of(&columns, *SEED)?, &self.digests) {
+                (Digests::Narrow(there), DigestSet::Narrow(wanted)) => {
+                    let mut there = there.iter();
+                    there.any(|digest| is_met(wanted.contains(digest)))
+                }
+                (Digests::Wide(there), DigestSet::Wide(wanted)) => {
+                    let mut there = there.iter();
+                    there.any(|digest| is_met(wanted.contains(digest)))
+                }
+                _ => return None,
+            };
+            if found {
+                return Some(true);
+            }
+        }
+        Some(false)
+    }
+}
+
+/// The key of each batch of a fragment in memory; `None` if a column is not there or has a NULL.
+pub(crate) fn key_columns(fragment: &Fragment, ids: &[ColumnId]) -> Option<Vec<Vec<ArrayRef>>> {
+    let places = ids
+        .iter()
+        .map(|id| fragment.layout.iter().position(|of| of == id));
+    let places = places.collect::<Option<Vec<usize>>>()?;
+    let batches = fragment.batches().iter();
+    let columns = batches.map(|batch| {
+        let columns = places.iter().map(|place| batch.column(*place));
+        let columns = columns.map(|column| has_no_null(column).then(|| ArrayRef::clone(column)));
+        columns.collect::<Option<Vec<ArrayRef>>>()
+    });
+    columns.collect()
+}
+
+pub(crate) fn has_no_null(column: &ArrayRef) -> bool {
+    column.logical_null_count() == 0
+}
+
+pub(crate) fn is_less(a: &ScalarValue, b: &ScalarValue) -> bool {
+    a.partial_cmp(b).is_some_and(std::cmp::Ordering::is_lt)
+}

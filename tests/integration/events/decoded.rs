@@ -1,0 +1,260 @@
+//! Each type of column takes the values that tools write for it, exactly, and no others.
+
+use rhei_datafusion::arrow::datatypes::TimeUnit;
+use rhei_datafusion::{BytesEncoding, DecimalEncoding, EventFormat, EventReader};
+
+use super::{apply, read, reader};
+use crate::common::{engines, rows, run};
+
+/// Values of a column of this type, and the texts of what is stored; `None` for values that do not fit.
+async fn take(data_type: &str, reader: &EventReader, values: &[(&str, Option<&str>)]) {
+    for (store, engine) in engines() {
+        run(
+            &engine,
+            &format!("CREATE TABLE t (id BIGINT PRIMARY KEY, v {data_type})"),
+        )
+        .await;
+        for (place, (value, expected)) in values.iter().enumerate() {
+            let reader = reader.clone().first_seq(place as u64 + 1);
+            let event = format!(
+                r#"{{"op":"c","after":{{"id":{place},"v":{value}}},"source":{{"db":"d","table":"t"}}}}"#
+            );
+            let at = format!("{store}: {data_type} {value}");
+            let read = read(&engine, &reader, &event)
+                .await
+                .unwrap_or_else(|e| panic!("{at}: {e}"));
+            let applied = engine.apply_changes("s", read.changes).await;
+            let Some(expected) = expected else {
+                let error = applied.expect_err(&at).to_string();
+                assert!(
+                    error.contains("'v'") && error.contains("BadValue"),
+                    "{at}: {error}"
+                );
+                continue;
+            };
+            applied.unwrap_or_else(|e| panic!("{at}: {e}"));
+            let found = rows(&engine, &format!("SELECT v FROM t WHERE id = {place}")).await;
+            assert_eq!(found, [*expected], "{at}");
+        }
+    }
+}
+
+fn debezium() -> EventReader {
+    reader(EventFormat::Debezium).decimals(DecimalEncoding::Text)
+}
+
+#[tokio::test]
+async fn numbers() {
+    let integers = [
+        ("7", Some("7")),
+        ("-128", Some("-128")),
+        ("\"12\"", Some("12")),
+        ("1.0", Some("1")),
+        ("1e2", Some("100")),
+        ("true", Some("1")),
+        ("null", Some("NULL")),
+        ("128", None),
+        ("1.5", None),
+        ("\"x\"", None),
+        ("\"\"", None),
+        ("[1]", None),
+        ("99999999999999999999999", None),
+    ];
+    take("TINYINT", &debezium(), &integers).await;
+    let big = [
+        ("9223372036854775807", Some("9223372036854775807")),
+        ("-9223372036854775808", Some("-9223372036854775808")),
+        ("9007199254740993", Some("9007199254740993")),
+        ("9223372036854775808", None),
+    ];
+    take("BIGINT", &debezium(), &big).await;
+    let unsigned = [
+        ("18446744073709551615", Some("18446744073709551615")),
+        ("-1", None),
+    ];
+    take("BIGINT UNSIGNED", &debezium(), &unsigned).await;
+    let wrapped = [("-1", Some("18446744073709551615")), ("7", Some("7"))];
+    take("BIGINT UNSIGNED", &debezium().wrapped_unsigned(), &wrapped).await;
+    let floats = [
+        ("0.1", Some("0.1")),
+        ("1", Some("1.0")),
+        ("\"NaN\"", Some("NaN")),
+        ("\"-Infinity\"", Some("-inf")),
+        ("1e999", None),
+        ("true", None),
+        ("\"abc\"", None),
+    ];
+    take("DOUBLE", &debezium(), &floats).await;
+    take("REAL", &debezium(), &floats).await;
+    let flags = [
+        ("true", Some("true")),
+        ("0", Some("false")),
+        ("\"t\"", Some("true")),
+        ("\"False\"", Some("false")),
+        ("2", None),
+        ("\"yes\"", None),
+    ];
+    take("BOOLEAN", &debezium(), &flags).await;
+}
+
+#[tokio::test]
+async fn decimals() {
+    let texts = [
+        ("\"1.50\"", Some("1.50")),
+        ("12345678901234567890.12", Some("12345678901234567890.12")),
+        ("-0.01", Some("-0.01")),
+        ("\"1.500\"", Some("1.50")),
+        ("1e3", Some("1000.00")),
+        ("1.005", None),
+        ("\"NaN\"", None),
+        ("1e30", None),
+    ];
+    take("DECIMAL(22, 2)", &debezium(), &texts).await;
+    let wide = [(
+        "123456789012345678901234567890.000000001",
+        Some("123456789012345678901234567890.000000001"),
+    )];
+    take("DECIMAL(40, 9)", &debezium(), &wide).await;
+    let base64 = [
+        ("\"AehI\"", Some("1250.00")),
+        ("\"+x4=\"", Some("-12.50")),
+        ("\"/w==\"", Some("-0.01")),
+        ("\"AIA=\"", Some("1.28")),
+        ("\"gAA=\"", Some("-327.68")),
+        ("{\"scale\":1,\"value\":\"+w==\"}", Some("-0.50")),
+        ("12.5", Some("12.50")),
+        ("{\"scale\":4,\"value\":\"Kkk=\"}", None),
+        ("\"?\"", None),
+        ("\"\"", None),
+    ];
+    let reader = reader(EventFormat::Debezium).decimals(DecimalEncoding::Base64);
+    take("DECIMAL(10, 2)", &reader, &base64).await;
+}
+
+#[tokio::test]
+async fn texts_and_bytes() {
+    let texts = [
+        ("\"a\\u00e9\\n\\\"\\ud83d\\ude00\"", Some("aé\\n\"😀")),
+        ("12.50", Some("12.50")),
+        ("false", Some("false")),
+        ("{\"a\": [1, null]}", Some("{\"a\": [1, null]}")),
+        ("\"\"", Some("''")),
+    ];
+    take("TEXT", &debezium(), &texts).await;
+    let bytes = [
+        ("\"AAH+/w==\"", Some("0001feff")),
+        ("\"?\"", None),
+        ("1", None),
+    ];
+    take("BYTEA", &debezium(), &bytes).await;
+    let url = [("\"AAH-_w==\"", Some("0001feff"))];
+    take("BYTEA", &debezium().bytes(BytesEncoding::Base64Url), &url).await;
+    let hex = [
+        ("\"0001feff\"", Some("0001feff")),
+        ("\"\\\\x00\"", Some("00")),
+        ("\"0\"", None),
+    ];
+    take("BYTEA", &debezium().bytes(BytesEncoding::Hex), &hex).await;
+}
+
+#[tokio::test]
+async fn dates_and_times() {
+    let micros = debezium().time_unit(TimeUnit::Microsecond);
+    let dates = [
+        ("20513", Some("2026-03-01")),
+        ("-165", Some("1969-07-20")),
+        ("\"2026-03-01\"", Some("2026-03-01")),
+        ("\"2026-03-01Z\"", Some("2026-03-01")),
+        ("\"2026-03-01 00:00:00\"", Some("2026-03-01")),
+        ("\"2026-03-01 00:00:01\"", None),
+        ("\"0000-00-00\"", None),
+        ("1.5", None),
+    ];
+    take("DATE", &debezium(), &dates).await;
+    let moments = [
+        ("1772352900000001", Some("2026-03-01T08:15:00.000001")),
+        ("-1", Some("1969-12-31T23:59:59.999999")),
+        (
+            "\"2026-03-01 08:15:00.25\"",
+            Some("2026-03-01T08:15:00.250"),
+        ),
+        ("\"2026-03-01T08:15:00+02:00\"", Some("2026-03-01T06:15:00")),
+        ("\"2026-03-01 08:15:00+00\"", Some("2026-03-01T08:15:00")),
+        ("\"infinity\"", None),
+        ("\"0000-00-00 00:00:00\"", None),
+        ("9223372036854775807", None),
+        ("true", None),
+    ];
+    take("TIMESTAMP", &micros, &moments).await;
+    let seconds = [
+        ("1772352900000000", Some("2026-03-01T08:15:00")),
+        ("1772352900000001", None),
+    ];
+    take("TIMESTAMP(0)", &micros, &seconds).await;
+    let times = [
+        ("32400000000", Some("09:00:00")),
+        ("\"09:00:00.5Z\"", Some("09:00:00.500")),
+        ("86400000000", None),
+        ("-1", None),
+        ("\"25:00:00\"", None),
+    ];
+    take("TIME", &micros, &times).await;
+}
+
+#[tokio::test]
+async fn lists_and_structs() {
+    let lists = [
+        ("[1, null, 3]", Some("[1, NULL, 3]")),
+        ("[]", Some("[]")),
+        ("\"{1,NULL,3}\"", Some("[1, NULL, 3]")),
+        ("\"[4]\"", Some("[4]")),
+        ("[\"x\"]", None),
+        ("{}", None),
+        ("5", None),
+        ("\"{1\"", None),
+    ];
+    take("INT[]", &debezium(), &lists).await;
+    let structs = [
+        ("{\"a\":1,\"b\":\"x\"}", Some("{a: 1, b: x}")),
+        ("{\"b\":null}", Some("{a: NULL, b: NULL}")),
+        ("\"{\\\"a\\\":2}\"", Some("{a: 2, b: NULL}")),
+        ("{\"a\":1,\"c\":2}", None),
+        ("[]", None),
+    ];
+    take("STRUCT<a INT, b TEXT>", &debezium(), &structs).await;
+}
+
+#[tokio::test]
+async fn one_bad_value_among_others_is_found_by_its_row() {
+    let (_, engine) = engines().remove(0);
+    run(
+        &engine,
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, l INT[], i INTERVAL)",
+    )
+    .await;
+    let values = ["[1]", "[\"x\"]", "null", "[3]"];
+    let events = values.iter().enumerate().map(|(id, value)| {
+        format!(
+            r#"{{"op":"c","after":{{"id":{id},"l":{value},"i":"{id} days"}},"source":{{"table":"t"}}}}"#
+        )
+    });
+    let events: String = events.collect();
+    let reader = debezium();
+    let applied = apply(&engine, &reader, &events, |changes| {
+        changes.skip(rhei_datafusion::Obstacle::BadValue)
+    });
+    assert_eq!(applied.await.unwrap().skips[0].seq, Some(2));
+    let found = rows(&engine, "SELECT id, l, i FROM t ORDER BY id").await;
+    assert_eq!(
+        found,
+        ["0 | [1] | 0 secs", "2 | NULL | 2 days", "3 | [3] | 3 days"]
+    );
+
+    let wrong = r#"{"op":"c","after":{"id":9,"i":"some days"},"source":{"table":"t"}}"#;
+    let error = apply(&engine, &debezium().first_seq(9), wrong, |changes| changes).await;
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("'i'") && error.contains("some days"),
+        "{error}"
+    );
+}
