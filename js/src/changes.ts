@@ -18,8 +18,10 @@ export interface HistoryOptions {
 /** How events are read and applied. */
 export interface ApplyOptions {
   format: EventFormat;
-  /** The number of the first event, a Kafka offset for example; each event after it has one more. Events of Rhei have their own. */
+  /** The number of the first event; each event after it has one more. Events of Rhei have their own. */
   firstSeq?: number | bigint;
+  /** The numbers of the events, one for each and not falling: the offsets of a Kafka partition, which may have gaps. */
+  seqs?: readonly (number | bigint)[];
   /** The sequence number after which these events begin: an error if events before are missing. */
   after?: number | bigint;
   /** The sequence number up to which these are all events of the source. Default: that of the last event. */
@@ -92,7 +94,9 @@ export interface Watermark {
 
 /** Events as bytes that can be transferred to the engine. */
 export function eventBytes(events: string | Uint8Array | readonly object[]): Uint8Array<ArrayBuffer> {
-  if (ArrayBuffer.isView(events)) return new Uint8Array(events as Uint8Array);
+  if (ArrayBuffer.isView(events)) {
+    return new Uint8Array(new Uint8Array(events.buffer, events.byteOffset, events.byteLength));
+  }
   if (typeof events === "string") return new TextEncoder().encode(events);
   if (!Array.isArray(events)) {
     throw new EngineError("invalid", "events are a text, bytes, or a list of objects");

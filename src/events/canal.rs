@@ -11,7 +11,7 @@ use super::encoding::{Bytes, Encoding};
 use super::event::{Context, Event, needed, wrong};
 use super::json::{Scalar, Text, for_each, invalid, read as parts};
 use super::options::IgnoredEvent;
-use super::rows::{Op, TableRows};
+use super::rows::Op;
 use crate::error::DfOlapError;
 
 #[derive(Deserialize)]
@@ -77,30 +77,42 @@ pub(super) fn read(event: &RawValue, context: &mut Context<'_>) -> Result<Event,
     let old = event.old.unwrap_or_default();
     for (place, row) in data.into_iter().enumerate() {
         let (rows, _) = context.tables.begin(&database, &table, op, seq, at)?;
-        for_each(row, |name, value| set(rows, name, value, &labels))?;
+        for_each(row, |name, value| {
+            let value = read_value(name, value, &labels)?;
+            rows.set_value(name, &value, ENCODING)
+        })?;
         if let Some(old) = old.get(place).copied().flatten() {
-            let encoding = Encoding::plain(Bytes::Latin1);
-            for_each(old, |name, value| rows.set_old(name, value, encoding))?;
+            for_each(old, |name, value| {
+                let value = read_value(name, value, &labels)?;
+                rows.set_old_value(name, &value, ENCODING)
+            })?;
         }
         rows.end();
     }
     Ok(Event::Rows)
 }
 
-fn set(
-    rows: &mut TableRows,
+const ENCODING: Encoding = Encoding::plain(Bytes::Latin1);
+
+/// A value; a number of labels as their text.
+fn read_value<'a>(
     name: &str,
-    value: &RawValue,
+    value: &'a RawValue,
     labels: &HashMap<String, Labels>,
-) -> Result<(), DfOlapError> {
-    let encoding = Encoding::plain(Bytes::Latin1);
+) -> Result<Scalar<'a>, DfOlapError> {
     let value = Scalar::of(value).map_err(invalid)?;
-    if let (Some(labels), Scalar::Text(number)) = (labels.get(name), &value)
-        && let Some(text) = labels.text(number)
-    {
-        return rows.set_value(name, &Scalar::Text(text.into()), encoding);
+    let (Some(labels), Scalar::Text(text)) = (labels.get(name), &value) else {
+        return Ok(value);
+    };
+    let Ok(number) = text.parse() else {
+        return Ok(value);
+    };
+    match labels.text(number) {
+        Some(text) => Ok(Scalar::Text(text.into())),
+        None => Err(wrong(format!(
+            "column '{name}' has the number {number} of an ENUM or SET, and its mysqlType has no label for it"
+        ))),
     }
-    rows.set_value(name, &value, encoding)
 }
 
 /// The labels of a column of the type ENUM or SET, whose values are sent as numbers.
@@ -141,8 +153,7 @@ impl Labels {
     }
 
     /// The text of a number: of the label at that place, or of the labels whose bits are set.
-    fn text(&self, number: &str) -> Option<String> {
-        let number: u64 = number.parse().ok()?;
+    fn text(&self, number: u64) -> Option<String> {
         if !self.is_set {
             // 0 is MySQL's text for a value that is none of the labels.
             return match number {

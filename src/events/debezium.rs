@@ -14,15 +14,6 @@ use super::options::{EventReader, IgnoredEvent};
 use super::rows::{Moment, Op, TableRows};
 use crate::error::DfOlapError;
 
-/// An event with its schema beside it, or without.
-#[derive(Deserialize)]
-struct Wrapper<'a> {
-    #[serde(borrow, default)]
-    schema: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    payload: Option<&'a RawValue>,
-}
-
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow, default)]
@@ -57,25 +48,33 @@ struct Source<'a> {
     ts_ms: Option<i64>,
 }
 
-/// The event without its schema, and the schema.
+/// The event without its schema, and the schema, if the event has a schema and a payload and nothing else.
 fn unwrap(event: &RawValue) -> Result<(Option<&RawValue>, Option<&RawValue>), DfOlapError> {
-    if event.get() == "null" {
+    let text = event.get();
+    if text == "null" {
         return Ok((None, None));
     }
-    // An event without a wrapper is not scanned for one.
-    let is_wrapped = event.get().contains("\"payload\"") && event.get().contains("\"schema\"");
-    if is_wrapped {
-        let wrapper: Wrapper<'_> = parts(event)?;
-        let schema = wrapper
-            .schema
-            .filter(|schema| schema.get().starts_with('{'));
-        match wrapper.payload {
-            Some(payload) if payload.get().starts_with('{') => return Ok((Some(payload), schema)),
-            None if schema.is_some() => return Ok((None, schema)),
-            _ => {}
-        }
+    // Most events without a wrapper need no scan for one.
+    if !text.contains("\"payload\"") || !text.contains("\"schema\"") {
+        return Ok((Some(event), None));
     }
-    Ok((Some(event), None))
+    let (mut schema, mut payload, mut others) = (None, None, 0);
+    for_each(event, |name, value| {
+        match name {
+            "schema" => schema = Some(value),
+            "payload" => payload = Some(value),
+            _ => others += 1,
+        }
+        Ok(())
+    })?;
+    let (Some(schema), Some(payload), 0) = (schema, payload, others) else {
+        return Ok((Some(event), None));
+    };
+    let payload = Some(payload).filter(|payload| payload.get() != "null");
+    Ok((
+        payload,
+        Some(schema).filter(|schema| schema.get() != "null"),
+    ))
 }
 
 pub(super) fn read(event: &RawValue, context: &mut Context<'_>) -> Result<Event, DfOlapError> {
@@ -147,20 +146,19 @@ fn encoding_of(
     column: &str,
     usual: Encoding,
 ) -> Encoding {
-    if let Some(encoding) = schema.and_then(|columns| columns.get(column)) {
-        return *encoding;
-    }
-    if reader.time_units.is_empty() {
-        return usual;
-    }
-    let of_table = reader.time_units.get(&format!("{table}.{column}"));
-    match of_table.or_else(|| reader.time_units.get(column)) {
-        Some(unit) => Encoding {
-            times: Times::Unit(*unit),
-            ..usual
-        },
+    let mut encoding = match schema.and_then(|columns| columns.get(column)) {
+        Some(encoding) if encoding.times != Times::Unknown => return *encoding,
+        Some(encoding) => *encoding,
         None => usual,
+    };
+    encoding.times = usual.times;
+    if !reader.time_units.is_empty() {
+        let of_table = reader.time_units.get(&format!("{table}.{column}"));
+        if let Some(unit) = of_table.or_else(|| reader.time_units.get(column)) {
+            encoding.times = Times::Unit(*unit);
+        }
     }
+    encoding
 }
 
 /// Whether an event has a time and nothing else.
@@ -210,9 +208,9 @@ struct Marks {
 
 impl Marks {
     /// Takes a field, if it is one of these.
-    fn take(&mut self, name: &str, value: &Scalar<'_>) -> bool {
+    fn take(&mut self, name: &str, value: &Scalar<'_>) {
         let Some(name) = name.strip_prefix("__") else {
-            return false;
+            return;
         };
         self.is_there = true;
         let text = match value {
@@ -231,7 +229,6 @@ impl Marks {
             "ts_ms" => self.at = self.at.or(moment(text)),
             _ => {}
         }
-        true
     }
 }
 
@@ -259,9 +256,8 @@ pub(super) fn read_flattened(
     let mut columns = Vec::new();
     for_each(payload, |name, value| {
         let scalar = Scalar::of(value).map_err(invalid)?;
-        if !marks.take(name, &scalar) {
-            columns.push((name.to_string(), scalar));
-        }
+        marks.take(name, &scalar);
+        columns.push((name.to_string(), scalar));
         Ok(())
     })?;
     let op = match marks.op.as_deref() {
@@ -281,6 +277,9 @@ pub(super) fn read_flattened(
         }
         if has("op") && has("source") && has("message") {
             return Ok(Event::Ignored(IgnoredEvent::Message));
+        }
+        if has("source") && (has("ddl") || has("tableChanges")) {
+            return Ok(Event::Ignored(IgnoredEvent::Ddl));
         }
     }
     let table = match (marks.table, &context.reader.only_table) {
@@ -303,6 +302,10 @@ pub(super) fn read_flattened(
             .tables
             .begin(&namespace, &table, op, context.seq, marks.at)?;
     for (name, value) in &columns {
+        // Fields of the transformation, unless the table keeps them.
+        if name.starts_with("__") && !rows.has_column(name) {
+            continue;
+        }
         let encoding = encoding_of(context.reader, encodings, &table, name, usual);
         match unavailable.is(value) {
             true => rows.set_unchanged(name)?,

@@ -6,8 +6,9 @@ use arrow::datatypes::TimeUnit;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::encoding::{Decimals, Encoding, Times};
+use super::encoding::{Bytes, Decimals, Encoding, Times};
 use super::json::read as parts;
+use super::numbers::is_scale;
 use crate::error::DfOlapError;
 
 /// The schemas that were read, by their text.
@@ -27,6 +28,11 @@ const MOST: usize = 256;
 
 #[derive(Deserialize)]
 struct Field {
+    #[serde(default, rename = "type")]
+    kind: String,
+    /// Of a list.
+    #[serde(default)]
+    items: Option<Box<Field>>,
     #[serde(default)]
     fields: Vec<Field>,
     #[serde(default)]
@@ -73,30 +79,35 @@ impl Schemas {
 
 impl Field {
     fn encoding(&self, usual: Encoding) -> Encoding {
-        let mut encoding = Encoding {
-            decimals: Decimals::Text,
-            ..usual
-        };
+        if let Some(items) = &self.items {
+            return items.encoding(usual);
+        }
         let name = self.name.as_deref().unwrap_or("");
-        match name {
-            "org.apache.kafka.connect.data.Decimal" => {
-                let scale = self.parameters.get("scale");
-                let scale = scale.and_then(|scale| scale.parse().ok());
-                encoding.decimals = Decimals::Base64(scale);
-            }
-            // The value has its scale with it.
-            "io.debezium.data.VariableScaleDecimal" => encoding.decimals = Decimals::Unknown,
-            _ => {}
+        Encoding {
+            bytes: match self.kind.as_str() {
+                // JSON has Base64 for bytes, whatever `binary.handling.mode` is.
+                "bytes" => Bytes::Base64,
+                _ => usual.bytes,
+            },
+            decimals: match name {
+                "org.apache.kafka.connect.data.Decimal" => {
+                    let scale = self.parameters.get("scale");
+                    let scale = scale.and_then(|scale| scale.parse().ok());
+                    Decimals::Base64(scale.filter(|scale| is_scale(*scale)))
+                }
+                "io.debezium.data.VariableScaleDecimal" => Decimals::Variable,
+                _ => Decimals::Text,
+            },
+            times: match name.rsplit('.').next().unwrap_or("") {
+                "Timestamp" | "Time" => Times::Unit(TimeUnit::Millisecond),
+                "MicroTimestamp" | "MicroTime" | "MicroDuration" => {
+                    Times::Unit(TimeUnit::Microsecond)
+                }
+                "NanoTimestamp" | "NanoTime" | "NanoDuration" => Times::Unit(TimeUnit::Nanosecond),
+                "Date" => Times::Days,
+                _ => Times::Unknown,
+            },
+            ..usual
         }
-        let unit = match name.rsplit('.').next().unwrap_or("") {
-            "Timestamp" | "Time" => Some(TimeUnit::Millisecond),
-            "MicroTimestamp" | "MicroTime" | "MicroDuration" => Some(TimeUnit::Microsecond),
-            "NanoTimestamp" | "NanoTime" | "NanoDuration" => Some(TimeUnit::Nanosecond),
-            _ => None,
-        };
-        if let Some(unit) = unit {
-            encoding.times = Times::Unit(unit);
-        }
-        encoding
     }
 }

@@ -39,6 +39,8 @@ pub(super) enum Decimals {
     Text,
     /// An unscaled number with this scale, or with that of the table's column.
     Base64(Option<i32>),
+    /// A number with its scale beside it, `{"scale": 2, "value": "MDk="}`, or text.
+    Variable,
     /// Nobody said.
     Unknown,
 }
@@ -47,6 +49,8 @@ pub(super) enum Decimals {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Times {
     Unit(TimeUnit),
+    /// A number of days since 1970.
+    Days,
     /// In the unit of the table's column.
     OfColumn,
     /// Nobody said.
@@ -99,6 +103,15 @@ impl Bytes {
     }
 }
 
+/// Why a value was not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// It does not fit the type.
+    Unfit,
+    /// The events do not say what it means, but the caller can.
+    Unknown(&'static str),
+}
+
 /// The forms of Debezium's mark of a value that it does not send.
 #[derive(Debug)]
 pub(super) struct Unavailable {
@@ -122,6 +135,8 @@ impl Unavailable {
             nested.push(format!("[\"{UNAVAILABLE_UUID}\"]"));
         }
         let url = URL_SAFE.encode(placeholder);
+        let nested = nested.iter().map(|mark| without_spaces(mark).into_owned());
+        let nested = nested.collect();
         Self {
             texts: vec![
                 placeholder.to_string(),
@@ -142,13 +157,17 @@ impl Unavailable {
                 if text.len() > most.unwrap_or(0) {
                     return false;
                 }
-                let text: Cow<'_, str> = match text.contains(char::is_whitespace) {
-                    true => text.chars().filter(|c| !c.is_whitespace()).collect(),
-                    false => Cow::Borrowed(text),
-                };
+                let text = without_spaces(text);
                 self.nested.iter().any(|mark| *mark == text)
             }
             _ => false,
         }
+    }
+}
+
+fn without_spaces(text: &str) -> Cow<'_, str> {
+    match text.contains(char::is_whitespace) {
+        true => text.chars().filter(|c| !c.is_whitespace()).collect(),
+        false => Cow::Borrowed(text),
     }
 }

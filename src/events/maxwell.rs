@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::encoding::{Bytes, Encoding};
 use super::event::{Context, Event, needed, wrong};
-use super::json::{Text, for_each, read as parts};
+use super::json::{Scalar, Text, for_each, read as parts};
 use super::options::IgnoredEvent;
 use super::rows::Op;
 use crate::error::DfOlapError;
@@ -52,7 +52,13 @@ pub(super) fn read(event: &RawValue, context: &mut Context<'_>) -> Result<Event,
     let data = needed(event.data, "data")?;
     for_each(data, |name, value| rows.set(name, value, encoding))?;
     if let Some(old) = event.old {
-        for_each(old, |name, value| rows.set_old(name, value, encoding))?;
+        for_each(old, |name, value| {
+            // A column that changed, and that the row lacks, is NULL now: `output_nulls` may be off.
+            if !rows.has(name) {
+                rows.set_value(name, &Scalar::Null, encoding)?;
+            }
+            rows.set_old(name, value, encoding)
+        })?;
     }
     rows.end();
     Ok(Event::Rows)

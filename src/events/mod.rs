@@ -5,6 +5,7 @@
 //! for the type of its column.
 
 mod canal;
+mod convert;
 mod debezium;
 mod debezium_schema;
 mod encoding;

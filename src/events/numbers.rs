@@ -89,6 +89,11 @@ fn rescale(mut value: i256, from: i32, to: i8) -> Option<i256> {
     Some(value)
 }
 
+/// Whether a decimal may have so many digits after its point, which is more than any column has.
+pub(super) fn is_scale(scale: i32) -> bool {
+    (-1_000..=20_000).contains(&scale)
+}
+
 /// An integer as a decimal text with `scale` digits after the point.
 pub(super) fn decimal_text(value: i256, scale: i32) -> String {
     let text = value.to_string();

@@ -1,6 +1,7 @@
 //! What a caller says about events, and what it gets.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow::datatypes::TimeUnit;
 
@@ -73,7 +74,7 @@ pub enum BytesEncoding {
 /// use rhei_datafusion::{DecimalEncoding, EventFormat, EventReader};
 ///
 /// let reader = EventReader::new(EventFormat::Debezium)
-///     .first_seq(120_400) // the Kafka offset of the first event
+///     .seqs([120_400, 120_401, 120_403]) // the Kafka offsets of three events
 ///     .decimals(DecimalEncoding::Text)
 ///     .time_unit(TimeUnit::Microsecond);
 /// # let _ = reader;
@@ -83,6 +84,7 @@ pub enum BytesEncoding {
 pub struct EventReader {
     pub(super) format: EventFormat,
     pub(super) first_seq: Option<u64>,
+    pub(super) seqs: Option<Arc<[u64]>>,
     pub(super) tables: BTreeMap<String, String>,
     pub(super) histories: BTreeMap<String, History>,
     pub(super) only_table: Option<String>,
@@ -102,6 +104,7 @@ impl EventReader {
         Self {
             format,
             first_seq: None,
+            seqs: None,
             tables: BTreeMap::new(),
             histories: BTreeMap::new(),
             only_table: None,
@@ -116,11 +119,20 @@ impl EventReader {
         }
     }
 
-    /// Numbers the events from `seq`: the first event, the offset of a Kafka record for example, has this `_seq`, and
-    /// each event after it one more, also those that are no row changes. Without this call events of Rhei have their
-    /// own numbers, and the others none: then [`Changes::upto`] says how far they go.
+    /// Numbers the events from `seq`: the first event has this `_seq`, and each event after it one more, also those
+    /// that are no row changes. An event needs the same number whenever it comes again, so this is for events without
+    /// gaps; the offsets of a Kafka partition have gaps where transactions end or records were compacted, which
+    /// [`seqs`](Self::seqs) is for. Without either call events of Rhei have their own numbers, and the others none:
+    /// then [`Changes::upto`] says how far they go.
     pub fn first_seq(mut self, seq: u64) -> Self {
         self.first_seq = Some(seq);
+        self
+    }
+
+    /// The numbers of the events, one for each, in their order and not falling: the offsets of Kafka records, for
+    /// example.
+    pub fn seqs(mut self, seqs: impl Into<Vec<u64>>) -> Self {
+        self.seqs = Some(seqs.into().into());
         self
     }
 

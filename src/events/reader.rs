@@ -80,15 +80,28 @@ impl<'a> Reading<'a> {
         Ok(true)
     }
 
+    /// The number of the event at this place.
+    fn seq(&self, place: u64) -> Result<Option<u64>, DfOlapError> {
+        let reader = self.context.reader;
+        let invalid = |what: &str| DfOlapError::Invalid(what.to_string());
+        if let Some(seqs) = &reader.seqs {
+            let seq = usize::try_from(place)
+                .ok()
+                .and_then(|place| seqs.get(place));
+            let seq = seq.ok_or_else(|| invalid("EventReader::seqs has no number for it"))?;
+            return Ok(Some(*seq));
+        }
+        let Some(first) = reader.first_seq else {
+            return Ok(None);
+        };
+        let seq = first.checked_add(place);
+        seq.map(Some)
+            .ok_or_else(|| invalid("its number is beyond 64 bits"))
+    }
+
     fn take(&mut self, event: &'a RawValue) -> Result<(), DfOlapError> {
         let reader = self.context.reader;
-        self.context.seq =
-            match reader.first_seq {
-                None => None,
-                Some(first) => Some(first.checked_add(self.read.events).ok_or_else(|| {
-                    DfOlapError::Invalid("its number is beyond 64 bits".to_string())
-                })?),
-            };
+        self.context.seq = self.seq(self.read.events)?;
         let context = &mut self.context;
         let found = match reader.format {
             EventFormat::Rhei => rhei::read(event, context)?,
@@ -124,13 +137,27 @@ impl<'a> Reading<'a> {
 
     /// What was read.
     pub fn finish(self) -> Result<ReadChanges, DfOlapError> {
+        let known = self
+            .context
+            .reader
+            .seqs
+            .as_ref()
+            .map_or(0, |seqs| seqs.len());
+        if known as u64 > self.read.events {
+            return Err(DfOlapError::Invalid(format!(
+                "EventReader::seqs has {known} numbers, and there are {} events",
+                self.read.events
+            )));
+        }
+        let last = match self.read.events.checked_sub(1) {
+            Some(last) => self.seq(last)?,
+            None => None,
+        };
         let mut read = self.read;
         read.rows = self.context.tables.rows;
         read.changes = self.context.tables.finish()?;
-        if let Some(first) = self.context.reader.first_seq
-            && read.events > 0
-        {
-            read.changes = read.changes.upto(first + (read.events - 1));
+        if let Some(last) = last {
+            read.changes = read.changes.upto(last);
         }
         Ok(read)
     }

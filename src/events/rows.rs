@@ -9,9 +9,9 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use serde_json::value::RawValue;
 
-use super::encoding::{Bytes, Encoding};
+use super::encoding::{Bytes, Encoding, Refused};
 use super::json::{self, Scalar};
-use super::values::{Refused, Values};
+use super::values::Values;
 use crate::cdc::columns::{AT, OLD, OP, SEQ, UNCHANGED, VALID_FROM};
 use crate::cdc::{History, TableChanges};
 use crate::error::DfOlapError;
@@ -163,6 +163,11 @@ impl TableRows {
         }
     }
 
+    /// Whether the table has a column of this name.
+    pub fn has_column(&self, name: &str) -> bool {
+        self.data_type(name).is_some()
+    }
+
     /// Whether a column is a part of the key.
     pub fn is_key(&self, name: &str) -> bool {
         self.key.iter().any(|key| key == name)
@@ -232,12 +237,20 @@ impl TableRows {
         value: &RawValue,
         encoding: Encoding,
     ) -> Result<(), DfOlapError> {
+        self.set_old_value(name, &Scalar::of(value).map_err(json::invalid)?, encoding)
+    }
+
+    pub fn set_old_value(
+        &mut self,
+        name: &str,
+        value: &Scalar<'_>,
+        encoding: Encoding,
+    ) -> Result<(), DfOlapError> {
         let row = self.row();
         let is_update = matches!(self.ops[row], Op::Update | Op::Upsert);
         if !is_update || !self.is_key(name) {
             return Ok(());
         }
-        let value = Scalar::of(value).map_err(json::invalid)?;
         let known = self.old.iter().position(|column| column.name == name);
         let place = match known {
             Some(place) => place,
@@ -254,8 +267,8 @@ impl TableRows {
         if column.filled > row {
             return Ok(());
         }
-        let appended = column.values.append(&value, encoding);
-        self.take(appended, name, &value, |rows| &mut rows.old[place])
+        let appended = column.values.append(value, encoding);
+        self.take(appended, name, value, |rows| &mut rows.old[place])
     }
 
     /// Counts a value that was appended; a value that does not fit makes the row bad.
@@ -370,16 +383,12 @@ impl TableRows {
             while column.filled < rows {
                 column.append_null();
             }
-            let (values, _) = column.values.finish()?;
+            let values = column.values.finish()?;
             reserved.push((format!("{OLD}{}", column.name), values));
         }
         let mut columns = Vec::with_capacity(self.columns.len());
         for column in std::mem::take(&mut self.columns) {
-            let (values, bad) = column.values.finish()?;
-            for (row, value) in bad {
-                let why = self.unfit(&column.name, &value);
-                self.bad.entry(row).or_insert(why);
-            }
+            let values = column.values.finish()?;
             columns.push((column.name, values));
         }
         let ends = self.spans.iter().skip(1).map(|span| span.begin);

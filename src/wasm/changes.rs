@@ -51,6 +51,7 @@ impl RawEngine {
 struct ApplyOptions {
     format: Format,
     first_seq: Option<Value>,
+    seqs: Option<Vec<Value>>,
     #[serde(default)]
     tables: BTreeMap<String, String>,
     only_table: Option<String>,
@@ -191,6 +192,13 @@ impl ApplyOptions {
         });
         if let Some(first) = seq(self.first_seq, "firstSeq")? {
             reader = reader.first_seq(first);
+        }
+        if let Some(seqs) = self.seqs {
+            let seqs = seqs
+                .into_iter()
+                .map(|value| seq(Some(value), "a number of seqs"));
+            let seqs = seqs.collect::<Result<Option<Vec<u64>>, _>>()?;
+            reader = reader.seqs(seqs.unwrap_or_default());
         }
         for (from, to) in self.tables {
             reader = reader.table(from, to);

@@ -252,6 +252,8 @@ async fn runs(key: &str, first: &str, second: &str, times: usize) {
         let (done, found) = overtaken_and_counted(&engine, first, second.boxed()).await;
         done.unwrap_or_else(|e| panic!("{store}: {first}: {e}"));
         assert_eq!(found, times, "{store}: PRIMARY KEY ({key}): {first}");
+        let twice = format!("SELECT {key} FROM t GROUP BY {key} HAVING count(*) > 1");
+        assert_eq!(rows(&engine, &twice).await, [""; 0], "{store}: {first}");
     }
 }
 

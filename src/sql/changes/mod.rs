@@ -63,6 +63,12 @@ pub(crate) async fn effect(
         watermark: Some(upto),
         ..Applied::default()
     };
+    let is_empty = upto == 0 && decoded.iter().all(|batch| batch.rows() == 0);
+    if is_empty && changes.upto.is_none() && current.is_none() {
+        applied.progress = Progress::Before;
+        applied.watermark = None;
+        return Ok((ChangeSet::default(), applied));
+    }
     if current.is_some_and(|current| current >= upto) {
         applied.progress = Progress::Before;
         applied.watermark = current;

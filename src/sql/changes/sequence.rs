@@ -44,7 +44,12 @@ pub(super) fn new_watermark(
         return invalid("some batches have a column _seq and some have not; give it to all".into());
     }
     let last = filled().filter_map(|batch| max(batch.seqs.as_ref()?)).max();
-    let Some(upto) = changes.upto.or(last) else {
+    // Without any change, the watermark stays where it is, or where the caller believes it to be.
+    let nothing = match filled().next() {
+        None if changes.position.is_none() => changes.after.or(Some(current.unwrap_or(0))),
+        _ => None,
+    };
+    let Some(upto) = changes.upto.or(last).or(nothing) else {
         return invalid(
             "the changes have no sequence number; give them a column _seq, or call Changes::upto"
                 .into(),

@@ -21,10 +21,10 @@ impl Planner {
     /// The view that a call of [`HISTORY_AT`] with these arguments reads: the rows that were valid, without the columns
     /// of the history.
     pub(super) fn history_at(&self, arguments: &[Expr]) -> Result<Arc<dyn TableProvider>> {
-        let values: Vec<_> = arguments.iter().filter_map(Expr::as_literal).collect();
-        let [name, at] = values.as_slice() else {
+        let [name, at] = arguments else {
             return Err(wrong("takes the name of a table and a time").into());
         };
+        let (name, at) = (self.value(name)?, self.value(at)?);
         let name = name.try_as_str().flatten();
         let name = name.ok_or_else(|| wrong("takes the name of a table first"))?;
         let table = self.context.snapshot.table_named(name);
@@ -39,7 +39,7 @@ impl Planner {
             }
         }
         let from_type = definition.column(VALID_FROM).map(|of| of.field.data_type());
-        let at = lit(from_type.map_or(Ok((*at).clone()), |of_column| moment(at, of_column))?);
+        let at = lit(from_type.map_or(Ok(at.clone()), |of_column| moment(&at, of_column))?);
         let others = definition.columns.iter().map(|of| of.field.name());
         let others = others.filter(|name| {
             let name = name.as_str();
@@ -55,6 +55,18 @@ impl Planner {
         let plan = LogicalPlanBuilder::scan(TableReference::bare(name), stored, None)?;
         let plan = plan.filter(is_valid)?.project(others)?.build()?;
         Ok(Arc::new(ViewTable::new(plan, None)))
+    }
+}
+
+impl Planner {
+    /// The value of a constant or a parameter.
+    fn value(&self, argument: &Expr) -> Result<ScalarValue, DfOlapError> {
+        match (argument, &self.params) {
+            (Expr::Placeholder(placeholder), Some(params)) => {
+                Ok(params.get_placeholders_with_values(&placeholder.id)?.value)
+            }
+            _ => self.constant(argument.clone()),
+        }
     }
 }
 

@@ -93,7 +93,8 @@ impl ContextProvider for Planner {
         if name == TABLE_AT {
             return Ok(provider_as_source(self.past(&args)?));
         }
-        if name == HISTORY_AT {
+        // DataFusion hands over the name as it is written.
+        if name.eq_ignore_ascii_case(HISTORY_AT) {
             return Ok(provider_as_source(self.history_at(&args)?));
         }
         let Some(function) = self.context.state.table_functions().get(name) else {

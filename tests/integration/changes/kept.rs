@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use rhei_datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use rhei_datafusion::datafusion::common::ScalarValue;
 use rhei_datafusion::{Applied, Changes, DataFusionEngine, DfOlapError, History, Progress};
 
 use super::events::{Event, SOURCE, batch, counted, delete, insert, truncate, update, upsert};
 use crate::common::{engines, refused, rows, run};
+use crate::sql_file::render;
 
 /// The events, each at the time of ten times its number.
 fn timed(events: &[Event]) -> RecordBatch {
@@ -214,6 +216,14 @@ async fn the_rows_of_a_moment_are_those_that_were_valid_then() {
             let sql = format!("SELECT id, name FROM history_at('t', {time}) ORDER BY id");
             assert_eq!(rows(&engine, &sql).await, expected, "{store} at {time}");
         }
+        let found = engine
+            .query_with_params(
+                "SELECT name FROM HISTORY_AT($1, $2)",
+                vec![ScalarValue::from("t"), ScalarValue::from(10i64)],
+            )
+            .await
+            .unwrap();
+        assert_eq!(render(&found), ["a"], "{store}");
         let all = "SELECT * FROM history_at('T', '20') AS h JOIN history_at('t', 50) USING (id)";
         let expected = ["1 | a | 1 | c | 3", "2 | b | 2 | d | 4"];
         assert_eq!(
@@ -235,6 +245,8 @@ async fn the_rows_of_a_moment_are_those_that_were_valid_then() {
                 "SELECT * FROM history_at('plain', 1)",
                 "plain has no column _rhei_valid_from",
             ),
+            ("SELECT * FROM history_at('t', 10, 20)", "and a time"),
+            ("SELECT * FROM history_at('t', random())", "random()"),
             ("SELECT * FROM history_at('t', NULL)", "a whole number"),
             ("SELECT * FROM history_at('t', 'soon')", "a whole number"),
             (

@@ -124,6 +124,9 @@ async fn decimals() {
         ("{\"scale\":1,\"value\":\"+w==\"}", Some("-0.50")),
         ("12.5", Some("12.50")),
         ("{\"scale\":4,\"value\":\"Kkk=\"}", None),
+        ("{\"scale\":70000,\"value\":\"AQ==\"}", None),
+        ("{\"scale\":-2147483648,\"value\":\"AQ==\"}", None),
+        ("{\"scale\":2,\"value\":\"AQ==\",\"unit\":\"g\"}", None),
         ("\"?\"", None),
         ("\"\"", None),
     ];
@@ -138,6 +141,10 @@ async fn texts_and_bytes() {
         ("12.50", Some("12.50")),
         ("false", Some("false")),
         ("{\"a\": [1, null]}", Some("{\"a\": [1, null]}")),
+        (
+            "{\"scale\":2,\"value\":\"kilo\"}",
+            Some("{\"scale\":2,\"value\":\"kilo\"}"),
+        ),
         ("\"\"", Some("''")),
     ];
     take("TEXT", &debezium(), &texts).await;
@@ -222,6 +229,145 @@ async fn lists_and_structs() {
         ("[]", None),
     ];
     take("STRUCT<a INT, b TEXT>", &debezium(), &structs).await;
+}
+
+#[tokio::test]
+async fn the_parts_of_a_list_are_read_like_values() {
+    let micros = debezium().time_unit(TimeUnit::Microsecond);
+    let times = [
+        (
+            "[1764486000000001, null]",
+            Some("[2025-11-30T07:00:00.000001, NULL]"),
+        ),
+        (
+            "\"{\\\"2026-03-01 08:15:00+02\\\"}\"",
+            Some("[2026-03-01T06:15:00]"),
+        ),
+        ("[\"soon\"]", None),
+    ];
+    take("TIMESTAMP[]", &micros, &times).await;
+    let decimals = [
+        ("[1.23, \"-0.5\"]", Some("[1.23, -0.50]")),
+        ("\"{1.2300}\"", Some("[1.23]")),
+        ("[1.239]", None),
+        ("\"{1.239}\"", None),
+    ];
+    take("DECIMAL(10, 2)[]", &debezium(), &decimals).await;
+    let base64 = reader(EventFormat::Debezium).decimals(DecimalEncoding::Base64);
+    take(
+        "DECIMAL(10, 2)[]",
+        &base64,
+        &[("[\"AehI\", \"+x4=\"]", Some("[1250.00, -12.50]"))],
+    )
+    .await;
+    let integers = [
+        ("[9007199254740993, 7.0]", Some("[9007199254740993, 7]")),
+        ("[1.5]", None),
+        ("[true, \"x\"]", None),
+    ];
+    take("BIGINT[]", &debezium(), &integers).await;
+    take(
+        "TINYINT[]",
+        &debezium(),
+        &[("[127, -128]", Some("[127, -128]")), ("[128]", None)],
+    )
+    .await;
+    take(
+        "BOOLEAN[]",
+        &debezium(),
+        &[("\"{t,f,NULL}\"", Some("[true, false, NULL]"))],
+    )
+    .await;
+    take(
+        "BYTEA[]",
+        &debezium(),
+        &[("[\"abcd\"]", Some("[69b71d]")), ("[\"?\"]", None)],
+    )
+    .await;
+    let nested = [
+        ("[[1], [], null, [2, 3]]", Some("[[1], [], NULL, [2, 3]]")),
+        ("\"{{1,2},{3,4}}\"", Some("[[1, 2], [3, 4]]")),
+        ("[[1], [\"x\"]]", None),
+        ("[[5]]", Some("[[5]]")),
+    ];
+    take("INT[][]", &debezium(), &nested).await;
+    let structs = [
+        (
+            "[{\"a\": [1, 2]}, null, {}]",
+            Some("[{a: [1, 2]}, NULL, {a: NULL}]"),
+        ),
+        ("[{\"a\": [1, \"x\"]}]", None),
+        ("[{\"a\": [3], \"a\": [4]}]", None),
+        ("[{\"a\": [5]}]", Some("[{a: [5]}]")),
+    ];
+    take("STRUCT<a INT[]>[]", &debezium(), &structs).await;
+    let unknown = reader(EventFormat::Debezium);
+    let (_, engine) = engines().remove(0);
+    run(
+        &engine,
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, l TIMESTAMP[])",
+    )
+    .await;
+    let event = r#"{"op":"c","after":{"id":1,"l":[1]},"source":{"table":"t"}}"#;
+    let error = read(&engine, &unknown, event)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("'l'") && error.contains("time_unit"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn what_a_schema_says_of_a_column_holds() {
+    for (store, engine) in engines() {
+        run(
+            &engine,
+            "CREATE TABLE t (id BIGINT PRIMARY KEY, p DECIMAL(10, 2), w TEXT, n BIGINT, f DOUBLE, day TIMESTAMP, \
+             at TIMESTAMP, bits BYTEA, times TIMESTAMP[])",
+        )
+        .await;
+        let field = |name: &str, kind: &str, of: &str, more: &str| {
+            format!(r#"{{"type":"{kind}","optional":true,"name":{of},"field":"{name}"{more}}}"#)
+        };
+        let decimal = "\"org.apache.kafka.connect.data.Decimal\"";
+        let scale = r#","parameters":{"scale":"2"}"#;
+        let items = r#","items":{"type":"int64","name":"io.debezium.time.Timestamp"}"#;
+        let fields = [
+            field("id", "int64", "null", ""),
+            field("p", "bytes", decimal, scale),
+            field(
+                "w",
+                "struct",
+                "\"io.debezium.data.VariableScaleDecimal\"",
+                "",
+            ),
+            field("n", "bytes", decimal, r#","parameters":{"scale":"0"}"#),
+            field("f", "bytes", decimal, scale),
+            field("day", "int32", "\"io.debezium.time.Date\"", ""),
+            field("at", "int64", "null", ""),
+            field("bits", "bytes", "\"io.debezium.data.Bits\"", ""),
+            field("times", "array", "null", items),
+        ];
+        let event = format!(
+            r#"{{"schema":{{"type":"struct","fields":[{{"type":"struct","field":"after","fields":[{}]}}]}},"payload":{{
+            "op":"c","source":{{"table":"t"}},"after":{{"id":1,"p":"AehI","w":{{"scale":1,"value":"+w=="}},"n":"1234",
+            "f":"AehI","day":20513,"at":1500,"bits":"abcd","times":[1500]}}}}}}"#,
+            fields.join(",")
+        );
+        let reader = reader(EventFormat::Debezium)
+            .bytes(BytesEncoding::Hex)
+            .time_unit(TimeUnit::Second)
+            .time_unit_of("t.at", TimeUnit::Millisecond);
+        apply(&engine, &reader, &event, |changes| changes)
+            .await
+            .unwrap();
+        let query = "SELECT p, w, n, f, day, at, encode(bits, 'hex'), times FROM t";
+        let expected = "1250.00 | -0.5 | -2658824 | 1250.0 | 2026-03-01T00:00:00 | 1970-01-01T00:00:01.500 | 69b71d | \
+             [1970-01-01T00:00:01.500]";
+        assert_eq!(rows(&engine, query).await, [expected], "{store}");
+    }
 }
 
 #[tokio::test]

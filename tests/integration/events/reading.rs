@@ -126,6 +126,64 @@ async fn events_are_numbered_also_those_that_are_no_rows() {
 }
 
 #[tokio::test]
+async fn events_may_have_numbers_with_gaps() {
+    let engine = table().await;
+    let event = |n: u64| maxwell("update", &format!(r#"{{"id":1,"n":{n}}}"#));
+    let numbered = |seqs: &[u64]| EventReader::new(EventFormat::Maxwell).seqs(seqs);
+    let events = format!("{}{}", event(1), event(2));
+    let applied = apply(&engine, &numbered(&[5, 9]), &events, same)
+        .await
+        .unwrap();
+    assert_eq!(applied.watermark, Some(9));
+    // Read again from an earlier place, with more after them.
+    let events = format!("{}{}{}", event(1), event(2), event(3));
+    let applied = apply(&engine, &numbered(&[5, 9, 12]), &events, same)
+        .await
+        .unwrap();
+    assert_eq!((applied.before, applied.watermark), (2, Some(12)));
+    assert_eq!(contents(&engine).await, ["1 | new | 3"]);
+    refused(
+        &engine,
+        &numbered(&[13]),
+        &events,
+        &["event 2", "EventReader::seqs"],
+    )
+    .await;
+    refused(
+        &engine,
+        &numbered(&[13; 4]),
+        &events,
+        &["4 numbers", "3 events"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn no_events_change_nothing() {
+    let engine = table().await;
+    let reader = reader(EventFormat::Maxwell);
+    for (current, after) in [
+        (None, None),
+        (None, Some(0)),
+        (Some(7), Some(7)),
+        (Some(7), None),
+    ] {
+        engine.reset_watermark(SOURCE, current).await.unwrap();
+        let applied = apply(&engine, &reader, " ", |changes| match after {
+            Some(after) => changes.after(after),
+            None => changes,
+        });
+        let applied = applied.await.unwrap();
+        assert_eq!(
+            (applied.progress, applied.watermark),
+            (Progress::Before, current)
+        );
+    }
+    let gap = apply(&engine, &reader, "[]", |changes| changes.after(9)).await;
+    assert!(gap.unwrap_err().to_string().contains('9'));
+}
+
+#[tokio::test]
 async fn events_without_numbers_need_an_end() {
     let engine = table().await;
     let reader = EventReader::new(EventFormat::Maxwell);
@@ -158,6 +216,95 @@ async fn a_column_that_an_event_lacks_keeps_its_value_or_takes_its_default() {
         let expected = ["1 | a | 10", "2 | new | 2", "3 | d | 30", "5 | new | NULL"];
         assert_eq!(contents(&engine).await, expected, "{store}");
     }
+}
+
+#[tokio::test]
+async fn a_column_that_became_null_may_be_left_out_by_maxwell() {
+    let engine = table().await;
+    let events = [
+        maxwell("insert", r#"{"id":1,"name":"a","n":1}"#),
+        r#"{"database":"d","table":"t","type":"update","data":{"id":1,"n":2},"old":{"name":"a","n":1}}"#.into(),
+    ];
+    apply(
+        &engine,
+        &reader(EventFormat::Maxwell),
+        &events.join(""),
+        same,
+    )
+    .await
+    .unwrap();
+    assert_eq!(contents(&engine).await, ["1 | NULL | 2"]);
+}
+
+#[tokio::test]
+async fn labels_of_canal_are_texts_also_in_a_key() {
+    let engine = table().await;
+    run(
+        &engine,
+        "CREATE TABLE u (kind TEXT, id INT, tags TEXT, PRIMARY KEY (kind, id))",
+    )
+    .await;
+    run(&engine, "INSERT INTO u VALUES ('a', 1, 'y')").await;
+    let event = |kind: &str, tags: &str| {
+        format!(
+            r#"{{"type":"UPDATE","database":"d","table":"u","data":[{{"kind":"{kind}","id":"1","tags":"{tags}"}}],
+            "old":[{{"kind":"1"}}],"mysqlType":{{"kind":"enum('a','it''s')","tags":"SET('x','y','z')"}}}}"#
+        )
+    };
+    let reader = reader(EventFormat::Canal);
+    let applied = apply(&engine, &reader, &event("2", "5"), same)
+        .await
+        .unwrap();
+    assert_eq!(applied.updated, 1);
+    assert_eq!(rows(&engine, "SELECT * FROM u").await, ["it's | 1 | x,z"]);
+    for (kind, tags) in [("3", "0"), ("0", "8")] {
+        refused(
+            &engine,
+            &reader,
+            &event(kind, tags),
+            &["no label", "ENUM or SET"],
+        )
+        .await;
+    }
+    apply(&engine, &reader.first_seq(2), &event("text", "0"), same)
+        .await
+        .unwrap();
+    assert_eq!(
+        rows(&engine, "SELECT * FROM u WHERE kind = 'text'").await,
+        ["text | 1 | ''"]
+    );
+}
+
+#[tokio::test]
+async fn flattened_rows_may_have_columns_that_look_like_other_things() {
+    let (_, engine) = engines().remove(0);
+    run(
+        &engine,
+        "CREATE TABLE outbox (id BIGINT PRIMARY KEY, payload TEXT, schema TEXT, __v INT, __lsn BIGINT)",
+    )
+    .await;
+    let flattened = reader(EventFormat::DebeziumFlattened).only_table("outbox");
+    let events = [
+        r#"{"id":1,"payload":{"schema":"x","id":7},"schema":"s","__v":7,"__lsn":42,"__op":"c","__table":"outbox"}"#,
+        r#"{"schema":{"type":"struct","fields":[]},"payload":{"id":2,"__op":"c","__db":"d"}}"#,
+        r#"{"source":{"db":"d"},"ddl":"ALTER TABLE outbox","tableChanges":[]}"#,
+        r#"{"schema":null,"payload":null}"#,
+    ];
+    let lenient = flattened.clone().ignore_ddl().ignore_tombstones();
+    let read = read(&engine, &lenient, &events.join("\n")).await.unwrap();
+    assert_eq!(read.ignored[&IgnoredEvent::Ddl], 1);
+    assert_eq!(read.ignored[&IgnoredEvent::Tombstone], 1);
+    engine.apply_changes(SOURCE, read.changes).await.unwrap();
+    let expected = [
+        "1 | {\"schema\":\"x\",\"id\":7} | s | 7 | 42",
+        "2 | NULL | NULL | NULL | NULL",
+    ];
+    assert_eq!(
+        rows(&engine, "SELECT * FROM outbox ORDER BY id").await,
+        expected
+    );
+    refused(&engine, &flattened, events[2], &["ignore_ddl"]).await;
+    refused(&engine, &flattened, events[3], &["ignore_tombstones"]).await;
 }
 
 #[tokio::test]
@@ -382,7 +529,8 @@ async fn what_an_event_does_not_tell_is_asked_for() {
     let (_, engine) = engines().remove(0);
     run(
         &engine,
-        "CREATE TABLE t (id BIGINT PRIMARY KEY, amount DECIMAL(10, 2), at TIMESTAMP, clock TIME, serial BIGINT UNSIGNED)",
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, amount DECIMAL(10, 2), at TIMESTAMP, clock TIME, \
+         serial BIGINT UNSIGNED, n BIGINT, f DOUBLE)",
     )
     .await;
     let event = |name: &str, value: &str| {
@@ -399,6 +547,16 @@ async fn what_an_event_does_not_tell_is_asked_for() {
         "EventReader::decimals",
     ];
     refused(&engine, &debezium, &amount, &parts).await;
+    for column in ["n", "f", "serial"] {
+        let number = event(column, "\"1234\"");
+        refused(
+            &engine,
+            &debezium,
+            &number,
+            &[column, "'1234'", "EventReader::decimals"],
+        )
+        .await;
+    }
     for column in ["at", "clock"] {
         let time = event(column, "1000");
         refused(

@@ -104,8 +104,14 @@ fn encode_table(
     })
 }
 
+/// No database gets so far: each version after it has a number too.
+const MAX_VERSION: u64 = u64::MAX / 2;
+
 /// The identity of the database, and its snapshot at `version`, the version of the checkpoint.
 pub(crate) fn decode(version: u64, body: &Bytes) -> Result<(Uuid, Snapshot), Damage> {
+    if version > MAX_VERSION {
+        return Err(damage("no database has so many versions"));
+    }
     let (mut decoder, state) = Decoder::new::<LoggedState>(body)?;
     let mut names = BTreeMap::new();
     let mut tables = BTreeMap::new();

@@ -378,6 +378,9 @@ fn decode_action(
         },
         LoggedAction::Replace { table, old, new } => {
             let old = old.into_iter().map(|old| {
+                if old.rows > u64::from(u32::MAX) {
+                    return Err(damage("a fragment that is replaced has too many rows"));
+                }
                 let deleted = old.deleted.map(|rows| decoder.rows(rows)).transpose()?;
                 Ok::<_, Damage>(Replaced {
                     fragment: FragmentId(old.fragment),
