@@ -1,9 +1,11 @@
 //! Writes while others read: one reader holds a stream over all flights open, another queries the totals repeatedly.
 //!
 //! The open stream must end with the rows of its snapshot. The querying reader must see only states between two
-//! statements, in their order. The statements are in [`writer`], the readers in [`readers`].
+//! statements, in their order. The statements are in [`writer`], the changes of another database in
+//! [`source`], the readers in [`readers`].
 
 mod readers;
+mod source;
 mod staging;
 mod writer;
 
@@ -50,6 +52,8 @@ pub async fn run(
     writer.update_points().await?;
     reader.read(BATCHES_BETWEEN).await?;
     writer.transfer().await?;
+    reader.read(BATCHES_BETWEEN).await?;
+    writer.follow_source().await?;
     writer.fail_halfway().await?;
 
     let states = writer.into_states();

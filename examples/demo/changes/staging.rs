@@ -32,14 +32,23 @@ impl Staged {
     }
 }
 
-/// Creates a table of these flights. The model has no times, distances and destinations, so this function makes them
-/// up.
+/// Creates a table of these flights.
 pub async fn stage(
     engine: &DataFusionEngine,
     model: &Model,
     table: &str,
     rows: &[Staged],
 ) -> Result<(), Failure> {
+    let batch = batch_of(model, rows)?;
+    engine
+        .create_table(table, &batch.schema(), &["id".to_string()])
+        .await?;
+    engine.load_arrow(table, &[batch]).await?;
+    Ok(())
+}
+
+/// These flights. The model has no times, distances and destinations, so this function makes them up.
+pub fn batch_of(model: &Model, rows: &[Staged]) -> Result<RecordBatch, Failure> {
     let airport = |turn: u16| {
         let count = model.airports() as u16;
         let codes = rows
@@ -67,10 +76,5 @@ pub async fn stage(
         ("destination", Arc::new(airport(1))),
         ("cancelled", Arc::new(BooleanArray::from(cancelled))),
     ];
-    let batch = RecordBatch::try_from_iter(columns)?;
-    engine
-        .create_table(table, &batch.schema(), &["id".to_string()])
-        .await?;
-    engine.load_arrow(table, &[batch]).await?;
-    Ok(())
+    Ok(RecordBatch::try_from_iter(columns)?)
 }

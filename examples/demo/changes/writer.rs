@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rhei_datafusion::datafusion::common::ScalarValue;
 use rhei_datafusion::{DataFusionEngine, OlapEngine};
 
+use super::source;
 use super::staging::{Staged, stage};
 use crate::Failure;
 use crate::flights::{Flight, Model, Totals, check};
@@ -165,6 +166,18 @@ impl<'a> Writer<'a> {
             changed,
             rows.len(),
             started.elapsed(),
+        )
+        .await
+    }
+
+    /// Applies changes of another database.
+    pub async fn follow_source(&mut self) -> Result<(), Failure> {
+        source::follow(self.engine, self.model, &mut self.states, self.report).await?;
+        check(
+            self.engine,
+            self.model,
+            "after the changes of a source",
+            self.report,
         )
         .await
     }

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
-use arrow::compute::kernels::zip::zip;
-use arrow::compute::{interleave, is_not_null};
+use arrow::compute::interleave;
 use arrow::row::{Row, RowConverter, Rows, SortField};
 use arrow::util::display::array_value_to_string;
 
@@ -58,7 +57,7 @@ impl Keys {
             if batch.old.iter().any(Option::is_some) {
                 let old = batch.old.iter().zip(&new);
                 let old = old.map(|(old, new)| match old {
-                    Some(old) => Ok(zip(&is_not_null(old)?, old, new)?),
+                    Some(old) => where_null(old, new),
                     None => Ok(new.clone()),
                 });
                 let old = old.collect::<Result<Vec<ArrayRef>, DfOlapError>>()?;
@@ -134,6 +133,14 @@ impl Keys {
         });
         parts.collect::<Vec<_>>().join(", ")
     }
+}
+
+/// The values of `old`, and those of `new` where it has none.
+fn where_null(old: &ArrayRef, new: &ArrayRef) -> Result<ArrayRef, DfOlapError> {
+    let nulls = old.logical_nulls();
+    let is_null = |row| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
+    let places = (0..old.len()).map(|row| (usize::from(is_null(row)), row));
+    Ok(interleave(&[old, new], &places.collect::<Vec<_>>())?)
 }
 
 /// The new or the old keys of a batch.

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use rhei_datafusion::arrow::array::{
     ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, UInt64Array,
 };
-use rhei_datafusion::arrow::datatypes::DataType;
-use rhei_datafusion::{Applied, Changes, DataFusionEngine, ErrorKind, Obstacle, UnknownColumns};
+use rhei_datafusion::arrow::compute::cast;
+use rhei_datafusion::arrow::datatypes::{DataType, Field, Schema};
+use rhei_datafusion::{
+    Applied, Changes, DataFusionEngine, ErrorKind, Obstacle, OlapEngine, UnknownColumns,
+};
 
 use super::events::{
     Event, SOURCE, apply, batch, counted, create, delete, insert, of_t, truncate, update, upsert,
@@ -702,5 +705,37 @@ async fn both_zeros_are_one_key() {
         )
         .await;
         assert_eq!(rows(&engine, "SELECT n FROM t").await, ["5"], "{store}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_may_be_a_dictionary() {
+    for (store, engine) in engines() {
+        let dictionary = DataType::Dictionary(DataType::Int32.into(), DataType::Utf8.into());
+        let fields = vec![
+            Field::new("id", dictionary.clone(), false),
+            Field::new("n", DataType::Int64, true),
+        ];
+        let key = ["id".to_string()];
+        let schema = Arc::new(Schema::new(fields));
+        engine.create_table("t", &schema, &key).await.unwrap();
+        let texts = |texts: [Option<&str>; 4]| {
+            let texts: ArrayRef = Arc::new(StringArray::from(texts.to_vec()));
+            cast(&texts, &dictionary).unwrap()
+        };
+        let changes = RecordBatch::try_from_iter([
+            (
+                "_op",
+                Arc::new(StringArray::from(vec!["I", "I", "U", "U"])) as ArrayRef,
+            ),
+            ("_seq", Arc::new(UInt64Array::from(vec![1, 2, 3, 4]))),
+            ("id", texts([Some("a"), Some("b"), Some("c"), Some("b")])),
+            ("_old_id", texts([None, None, Some("a"), None])),
+            ("n", Arc::new(Int64Array::from(vec![1, 2, 3, 4]))),
+        ]);
+        let changes = Changes::new().table("t", changes.unwrap());
+        let applied = engine.apply_changes(SOURCE, changes).await.unwrap();
+        assert_eq!((applied.inserted, applied.updated), (2, 2), "{store}");
+        assert_eq!(contents(&engine).await, ["b | 4", "c | 3"], "{store}");
     }
 }
