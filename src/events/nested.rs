@@ -124,7 +124,11 @@ impl Nested {
                     if item == Scalar::Null && !field.is_nullable() {
                         return Err(Refused::Unfit);
                     }
-                    items.append(&item, as_)?;
+                    if let Err(why) = items.append(&item, as_) {
+                        // Covers what the item left behind.
+                        items.append_null();
+                        return Err(why);
+                    }
                 }
                 ends.push(items.len());
             }

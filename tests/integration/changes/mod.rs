@@ -1,6 +1,6 @@
 //! Row changes of another database.
 
-mod events;
+pub mod events;
 mod found;
 mod histories;
 mod kept;

@@ -371,6 +371,28 @@ async fn what_a_schema_says_of_a_column_holds() {
 }
 
 #[tokio::test]
+async fn a_bad_list_leaves_nothing_in_the_next_one() {
+    let (_, engine) = engines().remove(0);
+    let table = "CREATE TABLE t (id BIGINT PRIMARY KEY, l INT[][], s STRUCT<a INT[]>[])";
+    run(&engine, table).await;
+    let values = [
+        (r#"[[1],[2,"x"]]"#, r#"[{"a":[1]}]"#),
+        ("[[3]]", r#"[{"a":[2]},{"a":[3,"x"]}]"#),
+        ("[[4,5],[6]]", r#"[{"a":[4]}]"#),
+    ];
+    let events = values.iter().enumerate().map(|(id, (l, s))| {
+        format!(r#"{{"op":"c","after":{{"id":{id},"l":{l},"s":{s}}},"source":{{"table":"t"}}}}"#)
+    });
+    let (events, reader) = (events.collect::<String>(), debezium());
+    let applied = apply(&engine, &reader, &events, |changes| {
+        changes.skip(rhei_datafusion::Obstacle::BadValue)
+    });
+    assert_eq!(applied.await.unwrap().skipped, 2);
+    let found = rows(&engine, "SELECT * FROM t").await;
+    assert_eq!(found, ["2 | [[4, 5], [6]] | [{a: [4]}]"]);
+}
+
+#[tokio::test]
 async fn one_bad_value_among_others_is_found_by_its_row() {
     let (_, engine) = engines().remove(0);
     run(

@@ -2,11 +2,12 @@
 
 use rhei_datafusion::arrow::datatypes::TimeUnit;
 use rhei_datafusion::{
-    Applied, Changes, DataFusionEngine, DecimalEncoding, EventFormat, EventReader, IgnoredEvent,
-    Obstacle, Progress, UnknownColumns,
+    Changes, DataFusionEngine, DecimalEncoding, EventFormat, EventReader, IgnoredEvent, Obstacle,
+    Progress, UnknownColumns,
 };
 
 use super::{SOURCE, apply, read, reader, sample};
+use crate::changes::events::counted;
 use crate::common::{engines, rows, run};
 
 /// How a file is read, and what comes of it.
@@ -63,18 +64,6 @@ impl Sample {
     async fn has_rows(&self, engine: &DataFusionEngine, how: &str) {
         assert_eq!(rows(engine, self.query).await, self.expected, "{how}");
     }
-}
-
-fn counted(applied: &Applied) -> u64 {
-    applied.before
-        + applied.inserted
-        + applied.updated
-        + applied.replaced
-        + applied.deleted
-        + applied.truncated
-        + applied.absent_updates
-        + applied.absent_deletes
-        + applied.skipped
 }
 
 const ORDERS: &str = "CREATE TABLE orders (id BIGINT PRIMARY KEY, customer TEXT NOT NULL, amount DECIMAL(10, 2), \
