@@ -143,6 +143,55 @@ pub(crate) struct DataFile {
     /// The names of the fragment's columns in the file, in the order of its layout.
     pub names: Arc<[String]>,
     pub checksums: Checksums,
+    /// The index of the keys of its rows, in a file beside it.
+    pub keys: Option<KeysFile>,
+}
+
+/// An index of the keys of a file's rows, deleted rows included.
+#[derive(Debug)]
+pub(crate) struct KeysFile {
+    /// The columns of the key.
+    pub columns: Vec<ColumnId>,
+    /// The number of pages.
+    pub pages: u32,
+    /// The XXH3-64 of the directory of the pages.
+    pub checksum: u64,
+    is_damaged: AtomicBool,
+}
+
+impl DataFile {
+    /// The paths of the file and of the index beside it.
+    pub fn paths(&self) -> impl Iterator<Item = String> {
+        let keys = self.keys.as_ref();
+        let keys = keys.map(|_| KeysFile::path_beside(&self.path));
+        [self.path.clone()].into_iter().chain(keys)
+    }
+}
+
+impl KeysFile {
+    pub fn new(columns: Vec<ColumnId>, pages: u32, checksum: u64) -> Self {
+        Self {
+            columns,
+            pages,
+            checksum,
+            is_damaged: AtomicBool::new(false),
+        }
+    }
+
+    /// The path of the index of a data file.
+    pub fn path_beside(data_file: &str) -> String {
+        let stem = data_file.strip_suffix(".vortex").unwrap_or(data_file);
+        format!("{stem}.keys")
+    }
+
+    /// Whether it was found to be missing or damaged.
+    pub fn is_damaged(&self) -> bool {
+        self.is_damaged.load(Ordering::Relaxed)
+    }
+
+    pub fn set_damaged(&self) {
+        self.is_damaged.store(true, Ordering::Relaxed);
+    }
 }
 
 /// The XXH3-64 checksum of each block of a file, and which blocks were verified since the file was first opened.
@@ -267,6 +316,12 @@ impl Fragment {
             (known, ascends) if *known == column => *ascends,
             _ => compute(),
         }
+    }
+
+    /// What [`is_ascending`](Self::is_ascending) found out, if it was called.
+    pub fn known_ascending(&self, column: ColumnId) -> Option<bool> {
+        let (known, ascends) = self.ascending.get()?;
+        (*known == column).then_some(*ascends)
     }
 
     /// The file that holds the rows; `None` for a fragment in memory.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::fragment::{ColumnId, LiveFragment};
 use crate::key_index::KeyIndex;
@@ -201,6 +202,11 @@ impl Table {
             rows_added_at: version,
             key_index: Arc::default(),
         }
+    }
+
+    /// The seed of the digests of the table's keys. Ids are random, so nobody can choose keys that meet in one bucket.
+    pub fn key_seed(&self) -> u64 {
+        xxh3_64(self.id.0.as_bytes())
     }
 }
 

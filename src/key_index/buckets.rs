@@ -107,6 +107,32 @@ impl<E: Entry> Buckets<E> {
         }
     }
 
+    /// The number of bits of a position and of a bucket's number.
+    pub fn bits(&self) -> u32 {
+        self.bits
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Hands each bucket that has entries to `take`, in order.
+    pub fn for_each_bucket(&self, mut take: impl FnMut(u32, &[E])) {
+        let (mut bucket, mut begin, mut end) = (0, 0, 0);
+        let places = self.counts.len() * 64;
+        for place in 0..places {
+            if self.is_entry(place) {
+                end += 1;
+                continue;
+            }
+            if end > begin {
+                take(bucket, &self.entries[begin..end]);
+                begin = end;
+            }
+            bucket += 1;
+        }
+    }
+
     #[cfg(test)]
     fn memory_bytes(&self) -> usize {
         size_of_val(self.entries.as_slice())

@@ -54,6 +54,14 @@ impl Digests {
         }
     }
 
+    /// The digests, if they ascend and so do their keys, none twice.
+    pub fn ascending(&self) -> Option<&[u64]> {
+        match self {
+            Self::Narrow(digests) if digests.is_sorted_by(|a, b| a < b) => Some(digests),
+            _ => None,
+        }
+    }
+
     /// Adds the digests of other keys of the same columns.
     pub fn extend(&mut self, others: Self) {
         match (self, others) {
@@ -61,6 +69,63 @@ impl Digests {
             (Self::Wide(digests), Self::Wide(others)) => digests.extend(others),
             _ => debug_assert!(false, "digests of two kinds of keys"),
         }
+    }
+}
+
+/// Digests that are evenly distributed.
+#[derive(Debug)]
+pub(crate) enum Hashes {
+    Narrow(Vec<u64>),
+    Wide(Vec<u128>),
+}
+
+impl Hashes {
+    /// `seed` is that of the digests.
+    pub fn of(digests: Digests, seed: u64) -> Self {
+        match digests {
+            Digests::Narrow(mut digests) => {
+                for digest in &mut digests {
+                    *digest = mix(*digest ^ seed);
+                }
+                Self::Narrow(digests)
+            }
+            Digests::Wide(digests) => Self::Wide(digests),
+        }
+    }
+}
+
+/// A bijection: the last steps of splitmix64.
+fn mix(number: u64) -> u64 {
+    let mut mixed = number;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// Keys to find.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub hashes: Hashes,
+    /// The numbers of the keys, in the order of their hashes.
+    pub order: Vec<u32>,
+}
+
+impl From<Hashes> for Wanted {
+    fn from(hashes: Hashes) -> Self {
+        let order = |len: usize| (0..len as u32).collect::<Vec<u32>>();
+        let order = match &hashes {
+            Hashes::Narrow(hashes) => {
+                let mut order = order(hashes.len());
+                order.sort_unstable_by_key(|number| hashes[*number as usize]);
+                order
+            }
+            Hashes::Wide(hashes) => {
+                let mut order = order(hashes.len());
+                order.sort_unstable_by_key(|number| hashes[*number as usize]);
+                order
+            }
+        };
+        Self { hashes, order }
     }
 }
 

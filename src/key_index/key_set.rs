@@ -5,15 +5,16 @@ use std::collections::HashSet;
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use datafusion::common::ScalarValue;
 
-use super::SEED;
 use super::digest::Digests;
 use crate::fragment::{ColumnId, Fragment, LiveFragment, ValueRange};
-use crate::snapshot::TableDefinition;
+use crate::snapshot::Table;
 
 /// The keys of new rows.
 #[derive(Debug)]
 pub(crate) struct KeySet {
     key: Vec<ColumnId>,
+    /// Of the digests.
+    seed: u64,
     digests: DigestSet,
     /// The range of the first column of the key.
     range: Option<ValueRange>,
@@ -30,7 +31,8 @@ impl KeySet {
     pub const MAX_ROWS: usize = 1 << 16;
 
     /// The keys of rows in the columns of their table; `None` if there are too many, or the key's type has no digest.
-    pub fn of(definition: &TableDefinition, rows: &[RecordBatch]) -> Option<Self> {
+    pub fn of(table: &Table, rows: &[RecordBatch]) -> Option<Self> {
+        let (definition, seed) = (&table.definition, table.key_seed());
         if rows.iter().map(RecordBatch::num_rows).sum::<usize>() > Self::MAX_ROWS {
             return None;
         }
@@ -42,7 +44,7 @@ impl KeySet {
             if !columns.iter().all(has_no_null) {
                 return None;
             }
-            let of_batch = Digests::of(&columns, *SEED)?;
+            let of_batch = Digests::of(&columns, seed)?;
             match &mut digests {
                 None => digests = Some(of_batch),
                 Some(digests) => digests.extend(of_batch),
@@ -51,6 +53,7 @@ impl KeySet {
         let first = *places.first()?;
         Some(Self {
             key: definition.primary_key.clone(),
+            seed,
             digests: match digests? {
                 Digests::Narrow(digests) => DigestSet::Narrow(digests.into_iter().collect()),
                 Digests::Wide(digests) => DigestSet::Wide(digests.into_iter().collect()),
@@ -93,7 +96,7 @@ impl KeySet {
             is_wanted && is_live(row - 1)
         };
         for columns in key_columns(&live.fragment, &self.key)? {
-            let found = match (Digests::of(&columns, *SEED)?, &self.digests) {
+            let found = match (Digests::of(&columns, self.seed)?, &self.digests) {
                 (Digests::Narrow(there), DigestSet::Narrow(wanted)) => {
                     let mut there = there.iter();
                     there.any(|digest| is_met(wanted.contains(digest)))

@@ -1,6 +1,7 @@
 //! The traits [`Store`] and [`Upkeep`], by which the engine uses a store.
 
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, UInt64Array};
@@ -15,6 +16,7 @@ use uuid::Uuid;
 use crate::change::{ChangeSet, Conflict};
 use crate::error::DfOlapError;
 use crate::fragment::{ColumnId, Fragment};
+use crate::key_index::digest::Wanted;
 use crate::snapshot::{Snapshot, Table, TableDefinition, Version};
 use crate::store::CommitLatch;
 use crate::upkeep::{
@@ -65,14 +67,32 @@ pub(crate) trait Store: Debug + Send + Sync {
         condition: &Arc<dyn PhysicalExpr>,
     ) -> Result<Option<Vec<Found>>, DfOlapError>;
 
-    /// Columns of all rows of the table's fragment at index `place`, which is in a file, deleted rows included, in the
-    /// types of the table; `None` if the file lacks one of them.
+    /// Columns of all rows, or of some, of the table's fragment at index `place`, which is in a file, deleted rows
+    /// included, in the types of the table; `None` if the file lacks one of them.
     async fn read_columns(
         &self,
         table: &Table,
         place: usize,
         columns: &[ColumnId],
+        rows: Option<Range<u32>>,
     ) -> Result<Option<Vec<Vec<ArrayRef>>>, DfOlapError>;
+
+    /// The keys that the rows of a file have, by the index beside it: numbers of keys and positions of rows, deleted
+    /// rows included. `None` if there is no such index.
+    async fn find_keys(
+        &self,
+        fragment: &Fragment,
+        wanted: &Wanted,
+    ) -> Result<Option<Vec<(u32, u32)>>, DfOlapError>;
+
+    /// Columns of some rows, whose positions ascend, of the table's fragment at index `place`, which is in a file.
+    async fn rows_at(
+        &self,
+        table: &Table,
+        place: usize,
+        positions: &[u32],
+        columns: &[ColumnId],
+    ) -> Result<Vec<ArrayRef>, DfOlapError>;
 
     /// A plan that scans fragments in this store's files.
     fn scan(&self, files: FileScan<'_>) -> Result<Arc<dyn ExecutionPlan>, DfOlapError>;

@@ -6,6 +6,7 @@
 //! inserted one by one. The commit that deletes most of a fragment's rows also rewrites the fragment, and merges it
 //! with its neighbours if many of them are small.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -25,6 +26,7 @@ use super::{CommitLatch, CommitOutcome, FileScan, Found, Store, Upkeep};
 use crate::change::ChangeSet;
 use crate::error::DfOlapError;
 use crate::fragment::{ColumnId, Fragment};
+use crate::key_index::digest::Wanted;
 use crate::runtime;
 use crate::snapshot::{Snapshot, Table, TableDefinition, Version};
 use crate::upkeep::{
@@ -118,8 +120,27 @@ impl Store for MemoryStore {
         _: &Table,
         _: usize,
         _: &[ColumnId],
+        _: Option<Range<u32>>,
     ) -> Result<Option<Vec<Vec<ArrayRef>>>, DfOlapError> {
         Ok(None)
+    }
+
+    async fn find_keys(
+        &self,
+        _: &Fragment,
+        _: &Wanted,
+    ) -> Result<Option<Vec<(u32, u32)>>, DfOlapError> {
+        Ok(None)
+    }
+
+    async fn rows_at(
+        &self,
+        _: &Table,
+        _: usize,
+        _: &[u32],
+        _: &[ColumnId],
+    ) -> Result<Vec<ArrayRef>, DfOlapError> {
+        Err(DfOlapError::Other("tables in memory have no files".into()))
     }
 
     fn scan(&self, _: FileScan<'_>) -> Result<Arc<dyn ExecutionPlan>, DfOlapError> {

@@ -28,8 +28,9 @@ const APPLY_AGAIN: &str = "apply more changes";
 const STEPS: [&str; 14] = [
     "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)",
     "INSERT INTO t VALUES (1, 10), (2, 20)",
-    "INSERT INTO t SELECT value, 0 FROM range(100, 1300)",
-    "DELETE FROM t WHERE id % 10 = 3",
+    // In no order, and so many that there is an index of the keys beside their file.
+    "INSERT INTO t SELECT 100 + value * 4001 % 9001, 0 FROM range(9001)",
+    "DELETE FROM t WHERE id % 10 = 3 OR id >= 1300",
     "UPDATE t SET n = n + 1 WHERE id < 110",
     "MERGE INTO t USING (SELECT 2 AS id UNION ALL SELECT 5) s ON t.id = s.id \
      WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (s.id, 50)",
@@ -175,6 +176,10 @@ async fn lose_power(
             Ok(there) if possible.contains(&there) => {}
             Ok(there) => wrong.push(format!("{place}: {} rows and tables", there.len())),
             Err(error) => wrong.push(format!("{place}: {error}")),
+        }
+        match engine.verify().await {
+            Ok(verified) if verified.damages.is_empty() => {}
+            verified => wrong.push(format!("{place}: {verified:?}")),
         }
         // A new commit must succeed on top of the commits found.
         if let Err(error) = step(&engine, "CREATE TABLE afterwards (a INT)").await {

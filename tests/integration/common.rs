@@ -53,6 +53,18 @@ pub fn fresh_folder() -> PathBuf {
     folder
 }
 
+/// Copies a folder with all that is in it.
+pub fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        match entry.path().is_dir() {
+            true => copy_folder(&entry.path(), &target),
+            false => drop(std::fs::copy(entry.path(), target).unwrap()),
+        }
+    }
+}
+
 /// The number of data files in a database's folder.
 pub fn data_files(folder: &Path) -> usize {
     let tables = std::fs::read_dir(folder).unwrap().flatten();

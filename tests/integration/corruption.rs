@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rhei_datafusion::{DataFusionEngine, DfOlapError, ErrorKind, OlapEngine};
 
-use crate::common::{fresh_folder, run, vortex};
+use crate::common::{copy_folder, fresh_folder, run, vortex};
 use crate::sql_file::render;
 
 const ASKED: [&str; 4] = [
@@ -54,17 +54,6 @@ async fn database() -> PathBuf {
         pause().await;
     }
     folder
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().flatten() {
-        let target = to.join(entry.file_name());
-        match entry.path().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(std::fs::copy(entry.path(), target).unwrap()),
-        }
-    }
 }
 
 /// The files below a folder, as relative paths.
@@ -136,7 +125,7 @@ async fn a_damaged_file_is_named_and_never_gives_a_wrong_row() {
         }
         for (how, bytes) in damages {
             std::fs::remove_dir_all(&damaged).unwrap();
-            copy(&whole, &damaged);
+            copy_folder(&whole, &damaged);
             match bytes {
                 Some(bytes) => std::fs::write(damaged.join(file), bytes).unwrap(),
                 None => std::fs::remove_file(damaged.join(file)).unwrap(),

@@ -32,6 +32,7 @@ mod history;
 mod isolation;
 mod join_order;
 mod kept_plans;
+mod key_files;
 mod kill;
 mod literals;
 mod loading;

@@ -20,9 +20,9 @@ use crate::error::DfOlapError;
 use crate::sql::execution::Run;
 use crate::sql::planner::literals::meet_decimals;
 use crate::sql::resources::buffered_rows::BufferedRows;
-use crate::sql::scan::{ROW_ADDRESS, are_in_memory, rows_at};
+use crate::sql::scan::locate::{KeysToFind, Missing};
+use crate::sql::scan::{ROW_ADDRESS, read_rows};
 use crate::sql::write::by_key::{Stored, column_of, join_by_key};
-use crate::sql::write::locate::{KeysToFind, Missing};
 use crate::sql::write::rows::shape;
 use crate::sql::write::target::default_expr;
 
@@ -139,17 +139,26 @@ async fn by_index(
         table: &target.table,
         key: &target.key,
         values: &keys.columns,
+        store: run.context.store.as_ref(),
+        stop: &|| run.check_stop(),
     };
-    let Some(addresses) = wanted.addresses(run, Missing::Made).await? else {
+    let Some(addresses) = wanted.addresses(Missing::Made).await? else {
         return Ok(None);
     };
-    let mut columns = vec![None; target.table.definition.columns.len()];
+    let definition = &target.table.definition;
+    let mut columns = vec![None; definition.columns.len()];
+    let mut held = BufferedRows::new(run.runtime());
     let all: Vec<u64> = addresses.iter().flatten().copied().collect();
     if !(all.is_empty() || read.is_empty()) {
-        if !are_in_memory(&target.table, &all) {
-            return Ok(None);
-        }
-        for (column, values) in read.iter().zip(rows_at(&target.table, &all, read)?) {
+        let store = run.context.store.as_ref();
+        let values = read_rows(store, &target.table, &all, read).await?;
+        let fields = read.iter().map(|column| {
+            let field = definition.columns[*column].field.as_ref().clone();
+            field.with_nullable(true)
+        });
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<Field>>()));
+        held.push(RecordBatch::try_new(schema, values.clone())?)?;
+        for (column, values) in read.iter().zip(values) {
             columns[*column] = Some(values);
         }
     }
@@ -162,7 +171,7 @@ async fn by_index(
     Ok(Some(Existing {
         found: found.collect(),
         columns,
-        _held: None,
+        _held: Some(held),
     }))
 }
 

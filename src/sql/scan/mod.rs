@@ -6,6 +6,7 @@
 //! and again by runtime filters while the query runs.
 
 mod filter;
+pub(crate) mod locate;
 pub(crate) mod provider;
 pub(crate) mod pruning;
 mod read;
@@ -13,5 +14,5 @@ mod source;
 mod statistics;
 mod stream;
 
-pub(crate) use read::{ROW_ADDRESS, are_in_memory, rows_at, stored_batches, with_row_address};
+pub(crate) use read::{ROW_ADDRESS, read_rows, stored_batches, with_row_address};
 pub(crate) use source::FragmentSource;

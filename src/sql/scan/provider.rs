@@ -12,11 +12,13 @@ use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{ColumnStatistics, DFSchema, Result};
+use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::union::UnionExec;
 
+use super::locate::{KeysToFind, is_worth_a_lookup, keys_of};
 use super::pruning::prune;
 use super::statistics::column_statistics;
 use super::{FragmentSource, stored_batches, with_row_address};
@@ -109,6 +111,38 @@ impl SnapshotTable {
         (sample.num_rows() > 0).then_some(sample)
     }
 
+    /// The rows that have one of the keys that the filters name; `None` if they name none, or if the rows are found as
+    /// well by reading the fragments at `places`.
+    async fn by_key(
+        &self,
+        filters: &[Expr],
+        places: &[usize],
+        projection: Option<&Vec<usize>>,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        if !is_worth_a_lookup(&self.table, places) {
+            return Ok(None);
+        }
+        let definition = &self.table.definition;
+        let Some(values) = keys_of(definition, filters) else {
+            return Ok(None);
+        };
+        let wanted = KeysToFind {
+            table: &self.table,
+            key: &definition.key_indices(),
+            values: &values,
+            store: self.store.as_ref(),
+            stop: &|| Ok(()),
+        };
+        let Some(found) = wanted.rows().await? else {
+            return Ok(None);
+        };
+        let columns: Vec<usize> = (0..self.schema.fields().len()).collect();
+        let found = found.project(&columns)?;
+        let schema = Arc::clone(&self.schema);
+        let plan = MemorySourceConfig::try_new_exec(&[vec![found]], schema, projection.cloned());
+        Ok(Some(plan?))
+    }
+
     /// The places of the fragments that may hold a row for which all of `filters` are true.
     fn fragments_for(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<usize>> {
         let all = (0..self.table.fragments.len()).collect();
@@ -144,6 +178,9 @@ impl TableProvider for SnapshotTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let places = self.fragments_for(state, filters)?;
+        if let Some(plan) = self.by_key(filters, &places, projection).await? {
+            return Ok(plan);
+        }
         let limit = if filters.is_empty() { limit } else { None };
         let target_partitions = state.config().target_partitions();
         let projection = match projection {

@@ -1,6 +1,6 @@
 //! The columns of a fragment in the table's current schema, and the addresses of its rows.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,9 +9,12 @@ use arrow::compute::interleave;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::Result;
+use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::fragment::LiveFragment;
+use crate::error::DfOlapError;
+use crate::fragment::{ColumnId, LiveFragment};
 use crate::snapshot::{Table, TableDefinition, row_address};
+use crate::store::Store;
 
 /// The name of the row address column, which identifies a row within one snapshot.
 pub(crate) const ROW_ADDRESS: &str = "__row_address";
@@ -63,16 +66,11 @@ pub(crate) fn stored_batches<'a>(
     })
 }
 
-/// Whether the rows at these addresses are in memory.
-pub(crate) fn are_in_memory(table: &Table, addresses: &[u64]) -> bool {
-    let mut fragments = addresses
-        .iter()
-        .map(|address| &table.fragments[(address >> 32) as usize]);
-    fragments.all(|live| live.fragment.file().is_none())
-}
+/// How many files are read concurrently.
+const FILES_AT_ONCE: usize = 16;
 
 /// Columns of the rows at some addresses, which are in memory.
-pub(crate) fn rows_at(
+fn rows_at(
     table: &Table,
     addresses: &[u64],
     columns: &[usize],
@@ -107,6 +105,60 @@ pub(crate) fn rows_at(
         let arrays = arrays.collect::<Result<Vec<ArrayRef>>>()?;
         let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
         Ok(interleave(&arrays, &rows)?)
+    });
+    columns.collect()
+}
+
+/// Columns of the rows at some addresses, in memory and in files.
+pub(crate) async fn read_rows(
+    store: &dyn Store,
+    table: &Table,
+    addresses: &[u64],
+    columns: &[usize],
+) -> Result<Vec<ArrayRef>, DfOlapError> {
+    let is_in_memory = |address: &u64| {
+        let live = &table.fragments[(*address >> 32) as usize];
+        live.fragment.file().is_none()
+    };
+    let (in_memory, in_files): (Vec<u64>, Vec<u64>) =
+        addresses.iter().copied().partition(is_in_memory);
+    if in_files.is_empty() {
+        return Ok(rows_at(table, addresses, columns)?);
+    }
+    let mut positions: BTreeMap<usize, BTreeSet<u32>> = BTreeMap::new();
+    for address in in_files {
+        let of_file = positions.entry((address >> 32) as usize).or_default();
+        of_file.insert(address as u32);
+    }
+    let ids = columns.iter().map(|index| table.definition.columns[*index].id);
+    let ids: Vec<ColumnId> = ids.collect();
+    let reads = stream::iter(positions).map(|(place, positions)| {
+        let ids = &ids;
+        async move {
+            let positions: Vec<u32> = positions.into_iter().collect();
+            let read = store.rows_at(table, place, &positions, ids).await?;
+            Ok::<_, DfOlapError>((place, positions, read))
+        }
+    });
+    let mut reads = reads.buffered(FILES_AT_ONCE);
+    // The rows that were read, and where each of them is.
+    let mut parts = Vec::new();
+    let mut places: HashMap<u64, (usize, usize)> = HashMap::with_capacity(addresses.len());
+    if !in_memory.is_empty() {
+        parts.push(rows_at(table, &in_memory, columns)?);
+        let of_memory = in_memory.iter().enumerate();
+        places.extend(of_memory.map(|(row, address)| (*address, (0, row))));
+    }
+    while let Some((place, positions, read)) = reads.try_next().await? {
+        let of_file = positions.iter().enumerate();
+        let of_file = of_file.map(|(row, at)| (row_address(place, *at), (parts.len(), row)));
+        places.extend(of_file);
+        parts.push(read);
+    }
+    let places: Vec<(usize, usize)> = addresses.iter().map(|address| places[address]).collect();
+    let columns = (0..columns.len()).map(|column| {
+        let arrays = parts.iter().map(|part| part[column].as_ref());
+        Ok(interleave(&arrays.collect::<Vec<&dyn Array>>(), &places)?)
     });
     columns.collect()
 }

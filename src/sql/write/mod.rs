@@ -9,7 +9,6 @@ pub(crate) mod by_key;
 pub(crate) mod delete;
 pub(crate) mod fast_path;
 pub(crate) mod insert;
-pub(crate) mod locate;
 pub(crate) mod merge;
 pub(crate) mod rows;
 pub(crate) mod target;
@@ -98,7 +97,7 @@ pub(crate) async fn append(
 /// The action that conflicts if rows with the keys of new rows are added by others.
 pub(crate) fn no_new_keys(table: &Table, new: &BufferedRows) -> Action {
     let id = table.id;
-    match KeySet::of(&table.definition, &new.batches) {
+    match KeySet::of(table, &new.batches) {
         Some(keys) => Action::NoNewKeys {
             id,
             keys: Arc::new(keys),

@@ -19,7 +19,6 @@ use datafusion::prelude::lit;
 use datafusion::sql::sqlparser::ast;
 
 use super::by_key::{Stored, column_of, join_by_key};
-use super::locate::KeysToFind;
 use super::target::{Target, assignments, known_column};
 use super::{RowChanges, for_each_batch};
 use crate::error::{DfOlapError, unsupported};
@@ -30,6 +29,7 @@ use crate::sql::expressions::fallible::{and_then, cannot_fail};
 use crate::sql::planner::Planner;
 use crate::sql::resources::buffered_rows::BufferedRows;
 use crate::sql::scan::ROW_ADDRESS;
+use crate::sql::scan::locate::KeysToFind;
 
 /// The conflict resolution of an INSERT.
 pub(crate) enum OnConflict {
@@ -141,8 +141,10 @@ pub(crate) async fn resolve(
         table: &target.table,
         key: &key,
         values: &values.collect::<Vec<ArrayRef>>(),
+        store: run.context.store.as_ref(),
+        stop: &|| run.check_stop(),
     };
-    let found = wanted.rows(run).await?;
+    let found = wanted.rows().await?;
     let plan = plan_conflicts(&run.planner(), target, source.clone(), found, &on_conflict)?;
     let columns = Columns::of(definition);
     let mut changes = RowChanges::new(run);

@@ -63,6 +63,7 @@ impl Database {
             size_bytes: file.size_bytes,
             names: Arc::clone(&names),
             checksums: Checksums::new(BLOCK_BYTES, sums.clone()),
+            keys: None,
         };
         let layout = || Arc::clone(&definition.layout);
         let unread = Fragment::in_file(FragmentId::fresh(), layout(), 0, data_file(), Vec::new());

@@ -159,11 +159,7 @@ impl Database {
             .then(move |live| async move { scans.live_rows(definition, &live).await })
             .try_flatten()
             .inspect_ok(|batch| progress.add(name, batch.num_rows() as u64));
-        let writer = Writer {
-            files: &self.scans.files,
-            session: &self.scans.session,
-            folder: table.id.0.to_string(),
-        };
+        let writer = Writer::new(&self.scans, table);
         let new = writer.write_files(definition, rows.boxed()).await?;
         let (before, after) = (old.len() as u64, new.len() as u64);
         let rows = new.iter().map(|new| u64::from(new.rows())).sum::<u64>();

@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, new_null_array};
-use arrow::compute::cast;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, new_null_array};
+use arrow::compute::{cast, concat};
 use arrow::datatypes::{DataType, Field, Fields};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -18,13 +18,14 @@ use vortex::io::VortexReadAt;
 use vortex::layout::LayoutReaderRef;
 use vortex::layout::layouts::row_idx::row_idx;
 use vortex::layout::scan::scan_builder::ScanBuilder;
+use vortex::scan::strict_sorted_buffer::StrictSortedBuffer;
 
 use super::expr::ROW_INDEX;
 use super::read::CheckedFile;
 use super::scan::{Scans, without};
 use crate::error::DfOlapError;
 use crate::fragment::{ColumnId, DataFile, LiveFragment};
-use crate::snapshot::{Table, TableDefinition};
+use crate::snapshot::{Column, Table, TableDefinition};
 
 /// How many splits of a file are scanned concurrently.
 const SPLITS_AT_ONCE: usize = 4;
@@ -36,6 +37,10 @@ pub(super) struct Extra {
     pub filter: Option<(BoundExpression, Range<u64>)>,
     /// The rows' positions as a last column.
     pub positions: bool,
+    /// A range of rows; without a filter.
+    pub range: Option<Range<u64>>,
+    /// The positions of the rows, which ascend; without a filter.
+    pub only: Option<StrictSortedBuffer<u64>>,
 }
 
 pub(super) type Rows = BoxStream<'static, Result<RecordBatch, DfOlapError>>;
@@ -77,13 +82,14 @@ impl Scans {
             .boxed())
     }
 
-    /// Columns of all rows of a file, deleted rows included, in the types of the table; `None` if the file lacks one of
-    /// them.
+    /// Columns of all rows of a file, or of some, deleted rows included, in the types of the table; `None` if the file
+    /// lacks one of them.
     pub async fn read_columns(
         &self,
         table: &Table,
         place: usize,
         columns: &[ColumnId],
+        range: Option<Range<u32>>,
     ) -> Result<Option<Vec<Vec<ArrayRef>>>, DfOlapError> {
         let definition = &table.definition;
         let whole = LiveFragment::from(Arc::clone(&table.fragments[place].fragment));
@@ -100,22 +106,82 @@ impl Scans {
         let (Some(file), Some(places)) = (whole.fragment.file(), places) else {
             return Ok(None);
         };
-        let reader = self.layout_reader(self.checked_file(&whole), file).await?;
-        let extra = Extra::default();
+        let reader = match range {
+            None => self.layout_reader(self.checked_file(&whole), file).await?,
+            Some(_) => self.sparse_reader(&whole, file).await?,
+        };
+        let extra = Extra {
+            range: range.map(|range| u64::from(range.start)..u64::from(range.end)),
+            ..Extra::default()
+        };
         let mut rows = self.file_rows(definition, &whole, file, &read, reader, extra)?;
         let mut found = Vec::new();
         while let Some(batch) = rows.next().await {
             let batch = batch?;
-            let columns = places.iter().map(|(place, data_type)| {
-                let column = batch.column(*place);
-                match column.data_type() == *data_type {
-                    true => Ok(Arc::clone(column)),
-                    false => cast(column, data_type),
-                }
-            });
+            let columns = places.iter();
+            let columns = columns.map(|(place, of_table)| in_type(batch.column(*place), of_table));
             found.push(columns.collect::<Result<Vec<ArrayRef>, _>>()?);
         }
         Ok(Some(found))
+    }
+
+    /// Columns of some rows of a file, whose positions ascend, in the types of the table.
+    pub async fn rows_at(
+        &self,
+        table: &Table,
+        place: usize,
+        positions: &[u32],
+        columns: &[ColumnId],
+    ) -> Result<Vec<ArrayRef>, DfOlapError> {
+        let definition = &table.definition;
+        let whole = LiveFragment::from(Arc::clone(&table.fragments[place].fragment));
+        let Some(file) = whole.fragment.file() else {
+            return Err(DfOlapError::Other("rows in memory are no file".into()));
+        };
+        let layout = whole.fragment.layout.iter().copied();
+        let read: Vec<ColumnId> = layout.filter(|id| columns.contains(id)).collect();
+        let mut batches = Vec::new();
+        if !read.is_empty() {
+            let reader = self.sparse_reader(&whole, file).await?;
+            let only = positions.iter().map(|position| u64::from(*position));
+            let only = StrictSortedBuffer::try_new(only.collect()).map_err(self.failed(file))?;
+            let extra = Extra {
+                only: Some(only),
+                ..Extra::default()
+            };
+            let rows = self.file_rows(definition, &whole, file, &read, reader, extra)?;
+            batches = rows.try_collect().await?;
+        }
+        let columns = columns.iter().map(|id| {
+            let mut all = definition.columns.iter();
+            let column = all.find(|column| column.id == *id);
+            let column = column.ok_or_else(|| DfOlapError::Other("no such column".into()))?;
+            match read.iter().position(|read| read == id) {
+                Some(at) => {
+                    let arrays = batches.iter().map(|batch: &RecordBatch| batch.column(at).as_ref());
+                    let whole = concat(&arrays.collect::<Vec<&dyn Array>>())?;
+                    in_type(&whole, column.field.data_type())
+                }
+                None => initial(column, positions.len()),
+            }
+        });
+        columns.collect()
+    }
+
+    /// The reader of a file of which few rows are read.
+    pub(super) async fn sparse_reader(
+        &self,
+        live: &LiveFragment,
+        file: &DataFile,
+    ) -> Result<LayoutReaderRef, DfOlapError> {
+        let id = live.fragment.id;
+        if let Some(reader) = self.opened.get(id) {
+            return Ok(reader);
+        }
+        let checked = self.checked_file(live).sparse();
+        let reader = self.layout_reader(checked, file).await?;
+        self.opened.put(id, &reader);
+        Ok(reader)
     }
 
     pub(super) fn failed(
@@ -213,12 +279,17 @@ impl Scans {
                 .execute_arrow(chunk, Some(&target), &mut context)?;
             Ok(RecordBatch::from(array.as_struct().clone()))
         };
-        let Some((filter, range)) = extra.filter else {
-            let batches = scan.map(in_arrow).into_stream().map_err(&failed)?;
-            return Ok(batches.map_err(failed).boxed());
+        // A lookup reads few rows, so it spawns no tasks.
+        let scan = match (extra.filter, extra.range, extra.only) {
+            (Some((filter, range)), ..) => scan.with_filter(filter).with_row_range(range),
+            (None, Some(range), _) => scan.with_row_range(range),
+            (None, None, Some(only)) => scan.with_row_indices(only),
+            (None, None, None) => {
+                let batches = scan.map(in_arrow).into_stream().map_err(&failed)?;
+                return Ok(batches.map_err(failed).boxed());
+            }
         };
-        // A lookup reads few rows in one range, so it spawns no tasks.
-        let scan = scan.with_filter(filter).with_row_range(range).map(in_arrow);
+        let scan = scan.map(in_arrow);
         let parts = scan.prepare().and_then(|scan| scan.execute(None));
         let batches = stream::iter(parts.map_err(&failed)?).buffered(SPLITS_AT_ONCE);
         let batches = batches.filter_map(|batch| std::future::ready(batch.transpose()));
@@ -234,6 +305,21 @@ fn scan_can_produce(data_type: &DataType) -> bool {
     )
 }
 
+fn in_type(column: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, DfOlapError> {
+    match column.data_type() == data_type {
+        true => Ok(Arc::clone(column)),
+        false => Ok(cast(column, data_type)?),
+    }
+}
+
+/// The values of a column in rows that are older than it.
+fn initial(column: &Column, rows: usize) -> Result<ArrayRef, DfOlapError> {
+    match &column.initial {
+        Some(value) => Ok(value.to_array_of_size(rows)?),
+        None => Ok(new_null_array(column.field.data_type(), rows)),
+    }
+}
+
 /// A batch with the columns `file_columns`, converted to the table's schema.
 pub(super) fn to_table_schema(
     definition: &TableDefinition,
@@ -241,15 +327,9 @@ pub(super) fn to_table_schema(
     batch: &RecordBatch,
 ) -> Result<RecordBatch, DfOlapError> {
     let columns = definition.columns.iter().map(|column| {
-        let data_type = column.field.data_type();
-        let place = file_columns.iter().position(|id| *id == column.id);
-        match (place, &column.initial) {
-            (Some(place), _) if batch.column(place).data_type() == data_type => {
-                Ok(Arc::clone(batch.column(place)))
-            }
-            (Some(place), _) => Ok(cast(batch.column(place), data_type)?),
-            (None, Some(value)) => Ok(value.to_array_of_size(batch.num_rows())?),
-            (None, None) => Ok(new_null_array(data_type, batch.num_rows())),
+        match file_columns.iter().position(|id| *id == column.id) {
+            Some(place) => in_type(batch.column(place), column.field.data_type()),
+            None => initial(column, batch.num_rows()),
         }
     });
     let columns = columns.collect::<Result<Vec<ArrayRef>, DfOlapError>>()?;

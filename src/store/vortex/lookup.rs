@@ -48,15 +48,7 @@ impl Scans {
         let Some(filter) = and_collect(parts.iter().cloned()) else {
             return Ok(None);
         };
-        let reader = match self.opened.get(live.fragment.id) {
-            Some(reader) => reader,
-            None => {
-                let checked = self.checked_file(live).sparse();
-                let reader = self.layout_reader(checked, file).await?;
-                self.opened.put(live.fragment.id, &reader);
-                reader
-            }
-        };
+        let reader = self.sparse_reader(live, file).await?;
         let failed = self.failed(file);
         let Some(range) = unpruned_range(&reader, &parts).await.map_err(&failed)? else {
             return Ok(Some(Vec::new()));
@@ -66,6 +58,7 @@ impl Scans {
         let extra = Extra {
             filter: Some((filter, range)),
             positions: true,
+            ..Extra::default()
         };
         let mut rows = self.file_rows(definition, live, file, &there, reader, extra)?;
         let (mut found, mut count) = (Vec::new(), 0);

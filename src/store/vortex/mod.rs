@@ -4,6 +4,7 @@
 //! - `_log/`: the entries and checkpoints of [`crate::store::log`]. An entry is one commit of the whole database;
 //!   [`format`] defines its body.
 //! - `<table's id>/<fragment's id>.vortex`: rows that were too many to be inlined in an entry.
+//! - `<table's id>/<fragment's id>.keys`: an index of the keys of these rows.
 //!
 //! # What is guaranteed
 //! - V1 A snapshot is what the entries up to its version say, and nothing else: no folder is listed to find data.
@@ -20,6 +21,7 @@ mod files;
 mod format;
 #[cfg(fuzzing)]
 mod fuzz;
+mod keys;
 mod live_rows;
 mod lookup;
 mod read;

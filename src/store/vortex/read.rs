@@ -58,7 +58,7 @@ pub(super) struct OpenedFiles(Mutex<LruCache<FragmentId, LayoutReaderRef>>);
 
 impl Default for OpenedFiles {
     fn default() -> Self {
-        let kept = NonZeroUsize::MIN.saturating_add(31);
+        let kept = NonZeroUsize::MIN.saturating_add(127);
         Self(Mutex::new(LruCache::new(kept)))
     }
 }

@@ -1,5 +1,6 @@
 //! [`VortexStore`]: the [`Store`] of a durable database, on a disk or in a bucket.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ use super::write::{Writer, check_types};
 use crate::change::{Action, ChangeSet};
 use crate::error::DfOlapError;
 use crate::fragment::{ColumnId, Fragment};
+use crate::key_index::digest::Wanted;
 use crate::options::{Durability, Refresh};
 use crate::snapshot::{Snapshot, Table, TableDefinition, Version};
 use crate::storage::VortexLocation;
@@ -260,12 +262,7 @@ impl Store for VortexStore {
         table: &Table,
         rows: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
     ) -> Result<Vec<Arc<Fragment>>, DfOlapError> {
-        let scans = &self.database.scans;
-        let writer = Writer {
-            files: &scans.files,
-            session: &scans.session,
-            folder: table.id.0.to_string(),
-        };
+        let writer = Writer::new(&self.database.scans, table);
         writer.write(&table.definition, rows).await
     }
 
@@ -318,9 +315,29 @@ impl Store for VortexStore {
         table: &Table,
         place: usize,
         columns: &[ColumnId],
+        rows: Option<Range<u32>>,
     ) -> Result<Option<Vec<Vec<ArrayRef>>>, DfOlapError> {
         let scans = &self.database.scans;
-        scans.read_columns(table, place, columns).await
+        scans.read_columns(table, place, columns, rows).await
+    }
+
+    async fn find_keys(
+        &self,
+        fragment: &Fragment,
+        wanted: &Wanted,
+    ) -> Result<Option<Vec<(u32, u32)>>, DfOlapError> {
+        self.database.scans.find_keys(fragment, wanted).await
+    }
+
+    async fn rows_at(
+        &self,
+        table: &Table,
+        place: usize,
+        positions: &[u32],
+        columns: &[ColumnId],
+    ) -> Result<Vec<ArrayRef>, DfOlapError> {
+        let scans = &self.database.scans;
+        scans.rows_at(table, place, positions, columns).await
     }
 
     fn scan(&self, files: FileScan<'_>) -> Result<Arc<dyn ExecutionPlan>, DfOlapError> {

@@ -128,5 +128,5 @@ impl Database {
 }
 
 fn files_of(snapshot: &Snapshot) -> impl Iterator<Item = String> + '_ {
-    fragments_of(snapshot).map(|(path, _)| path)
+    fragments_of(snapshot).flat_map(|(file, _)| file.paths())
 }

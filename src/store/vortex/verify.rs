@@ -9,6 +9,7 @@ use super::read::CheckedFile;
 use super::versions::fragments_of;
 use crate::error::DfOlapError;
 use crate::fragment::Fragment;
+use crate::snapshot::Snapshot;
 use crate::store::log::Kind;
 use crate::upkeep::Verification;
 
@@ -17,7 +18,7 @@ impl Database {
         self.refresh().await?;
         let now = self.snapshot();
         let mut done = Verification::default();
-        let mut files: HashMap<String, Arc<Fragment>> = HashMap::new();
+        let mut files = Files::default();
         for at in self.log.checkpoints().await? {
             done.log_objects += 1;
             let checkpoint = match self.log.read_existing(at, Kind::Checkpoint).await {
@@ -35,7 +36,7 @@ impl Database {
         match self.state_of(now.oldest).await {
             Err(error) => done.note(error)?,
             Ok(mut state) => {
-                files.extend(fragments_of(&state.snapshot));
+                files.add(&state.snapshot);
                 for version in now.oldest.0 + 1..=now.version.0 {
                     done.log_objects += 1;
                     let next = match self.log.read_existing(version, Kind::Entry).await {
@@ -50,12 +51,12 @@ impl Database {
                             break;
                         }
                     }
-                    files.extend(fragments_of(&state.snapshot));
+                    files.add(&state.snapshot);
                 }
             }
         }
-        files.extend(fragments_of(&now));
-        for fragment in files.into_values() {
+        files.add(&now);
+        for fragment in files.0.into_values() {
             let Some(file) = fragment.file() else {
                 continue;
             };
@@ -69,9 +70,29 @@ impl Database {
             if let Err(error) = read.check_all().await {
                 done.note(error)?;
             }
+            if file.keys.is_none() {
+                continue;
+            }
+            done.files += 1;
+            match self.scans.check_keys(&fragment).await {
+                Ok(bytes) => done.bytes += bytes,
+                Err(error) => done.note(error)?,
+            }
         }
         done.damages.sort();
         Ok(done)
+    }
+}
+
+/// Fragments in files, by the paths of their data files.
+#[derive(Default)]
+struct Files(HashMap<String, Arc<Fragment>>);
+
+impl Files {
+    fn add(&mut self, snapshot: &Snapshot) {
+        let fragments = fragments_of(snapshot);
+        let fragments = fragments.map(|(file, of)| (file.path.clone(), Arc::clone(of)));
+        self.0.extend(fragments);
     }
 }
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::database::{Database, State};
 use super::format::checkpoint;
 use crate::error::DfOlapError;
-use crate::fragment::Fragment;
+use crate::fragment::{DataFile, Fragment};
 use crate::snapshot::{Snapshot, Version};
 use crate::store::log::{Entry, Kind};
 use crate::upkeep::{At, VersionEntry};
@@ -110,15 +110,12 @@ impl Database {
     }
 }
 
-/// The fragments of a snapshot that are stored in files, with the paths of their files.
+/// The fragments of a snapshot that are stored in files, with their files.
 pub(super) fn fragments_of(
     snapshot: &Snapshot,
-) -> impl Iterator<Item = (String, Arc<Fragment>)> + '_ {
+) -> impl Iterator<Item = (&DataFile, &Arc<Fragment>)> {
     let fragments = snapshot.tables.values().flat_map(|table| &table.fragments);
-    fragments.filter_map(|live| {
-        let path = live.fragment.file()?.path.clone();
-        Some((path, Arc::clone(&live.fragment)))
-    })
+    fragments.filter_map(|live| Some((live.fragment.file()?, &live.fragment)))
 }
 
 pub(super) fn moment(time_us: i64) -> SystemTime {

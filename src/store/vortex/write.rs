@@ -7,7 +7,7 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::ScalarValue;
-use futures::channel::mpsc;
+use futures::channel::{mpsc, oneshot};
 use futures::future::{BoxFuture, Either};
 use futures::stream::{BoxStream, FuturesOrdered};
 use futures::{FutureExt, SinkExt, StreamExt};
@@ -27,11 +27,13 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::decimals::zero_overflowing_decimals;
 use super::files::{DataFiles, Upload};
+use super::keys::NewKeys;
+use super::scan::Scans;
 use crate::error::DfOlapError;
 use crate::fragment::{
     Checksums, DataFile, Fragment, FragmentId, ValueRange, compact_views, has_cheap_order,
 };
-use crate::snapshot::TableDefinition;
+use crate::snapshot::{Table, TableDefinition};
 
 /// Up to this size, rows are inlined in the log entry.
 const INLINE_ROWS: usize = 1024;
@@ -46,10 +48,11 @@ pub(super) const BLOCK_BYTES: u32 = 256 << 10;
 type Rows<'a> = BoxStream<'a, Result<RecordBatch, DfOlapError>>;
 
 pub(super) struct Writer<'a> {
-    pub files: &'a DataFiles,
-    pub session: &'a VortexSession,
+    files: &'a DataFiles,
+    session: &'a VortexSession,
     /// Where new files of the table go.
-    pub folder: String,
+    folder: String,
+    key_seed: u64,
 }
 
 /// Fails, naming the column, if a Vortex file cannot store the type of a column.
@@ -69,7 +72,16 @@ pub(super) fn check_types(
     Ok(())
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    pub fn new(scans: &'a Scans, table: &Table) -> Self {
+        Self {
+            files: &scans.files,
+            session: &scans.session,
+            folder: table.id.0.to_string(),
+            key_seed: table.key_seed(),
+        }
+    }
+
     pub async fn write(
         &self,
         definition: &TableDefinition,
@@ -121,9 +133,10 @@ impl Writer<'_> {
                 writers.next().await;
             }
             let (send, receive) = mpsc::channel(1);
-            let writing = self.write_file(definition, receive);
+            let (send_keys, receive_keys) = oneshot::channel();
+            let writing = self.write_file(definition, receive, receive_keys);
             writers.running.push_back(writing.boxed());
-            let feeding = self.feed(&definition.schema, &mut rows, send);
+            let feeding = self.feed(definition, &mut rows, send, send_keys);
             if let Err(error) = writers.during(feeding).await {
                 writers.failed = Some(error);
             }
@@ -135,6 +148,7 @@ impl Writer<'_> {
         &self,
         definition: &TableDefinition,
         arrays: mpsc::Receiver<VortexResult<ArrayRef>>,
+        keys: oneshot::Receiver<NewKeys>,
     ) -> Result<Fragment, DfOlapError> {
         let schema = &definition.schema;
         let id = FragmentId(Uuid::new_v4());
@@ -166,6 +180,10 @@ impl Writer<'_> {
             }
         };
         let sums = sink.finish().await?;
+        let keys = match keys.await {
+            Ok(keys) => keys.write(self.files, &path).await?,
+            Err(oneshot::Canceled) => None,
+        };
         let rows = u32::try_from(summary.row_count())
             .map_err(|_| DfOlapError::Other(format!("{shown} has too many rows")))?;
         let names = schema.fields().iter().map(|field| field.name().clone());
@@ -174,6 +192,7 @@ impl Writer<'_> {
             size_bytes: summary.size(),
             names: names.collect(),
             checksums: Checksums::new(BLOCK_BYTES, sums),
+            keys,
         };
         let columns: Vec<usize> = (0..schema.fields().len()).collect();
         let ranges = ranges(summary.footer(), &columns, schema);
@@ -187,19 +206,23 @@ impl Writer<'_> {
     }
 
     /// Sends the rows of one file to its writer, and an error too, so that the writer does not take the error for the
-    /// end of the rows.
+    /// end of the rows; then the keys of the rows, if there is to be an index of them.
     async fn feed(
         &self,
-        schema: &SchemaRef,
+        definition: &TableDefinition,
         rows: &mut RowReader<'_>,
         mut writer: mpsc::Sender<VortexResult<ArrayRef>>,
+        send_keys: oneshot::Sender<NewKeys>,
     ) -> Result<(), DfOlapError> {
+        let schema = &definition.schema;
+        let mut keys = NewKeys::new(definition, self.key_seed);
         let mut count = 0;
         while count < FILE_ROWS {
             let array = match rows.next(FILE_ROWS - count).await {
                 Ok(None) => break,
                 Ok(Some(batch)) => {
                     count += batch.num_rows();
+                    keys = keys.and_then(|keys| keys.with(&batch));
                     let batch = zero_overflowing_decimals(batch)?;
                     let array = self.session.arrow().from_arrow_record_batch(batch, schema);
                     array.map_err(|error| DfOlapError::Other(error.to_string()))
@@ -216,8 +239,12 @@ impl Writer<'_> {
                 return Err(error);
             }
             if is_gone {
-                break;
+                return Ok(());
             }
+        }
+        if let Some(keys) = keys {
+            // As above.
+            let _ = send_keys.send(keys);
         }
         Ok(())
     }

@@ -30,8 +30,8 @@ const KEYS: [(&str, &str, &str); 14] = [
     ),
     ("a BOOLEAN, b INT", "a, b", "k % 2 = 0, CAST(k / 2 AS INT)"),
 ];
-/// More rows than an entry of the log inlines.
-const ROWS: u64 = 4001;
+/// Enough rows for an index beside their file.
+const ROWS: u64 = 9001;
 
 async fn one(engine: &DataFusionEngine, sql: &str) -> RecordBatch {
     let found = engine
@@ -56,13 +56,13 @@ fn changes(op: &str, first: u64, rows: &RecordBatch) -> Changes {
 }
 
 async fn apply_to_keys(engine: &DataFusionEngine, place: &str, of_key: &str, names: &str) {
-    // Every seventh row, and rows that are not there; each key is that of `k` rows.
+    // Every sixteenth row, and rows that are not there; each key is that of `k` rows.
     let some = format!(
-        "SELECT {of_key}, k, 1 AS v FROM (SELECT (value * 7 + 3) % 6000 AS k FROM range(600))"
+        "SELECT {of_key}, k, 1 AS v FROM (SELECT value * 16 + 3 AS k FROM range(600))"
     );
     let some = format!("SELECT * FROM ({some}) AS some ({names}, k, v)");
     let some = one(engine, &some).await;
-    let inside = "SELECT count(DISTINCT k) FROM t WHERE k % 7 = 3 AND k < 4200";
+    let inside = "SELECT count(DISTINCT k) FROM t WHERE k % 16 = 3";
     let before = rows(engine, inside).await;
     let applied = engine
         .apply_changes(SOURCE, changes("upsert", 1, &some))
@@ -129,7 +129,7 @@ async fn rows_are_found_by_keys_of_each_type_in_any_order() {
                 .split(", ")
                 .filter_map(|column| column.split(' ').next());
             let names: Vec<&str> = names.filter(|name| matches!(*name, "a" | "b")).collect();
-            for order in ["k", "(k * 1009) % 4001"] {
+            for order in ["k", "(k * 1009) % 9001"] {
                 let place = format!("{store}: {columns} by {order}");
                 let table =
                     format!("CREATE TABLE t ({columns}, k BIGINT, v BIGINT, PRIMARY KEY ({key}))");

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::compute::{and, filter_record_batch, prep_null_mask_filter};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, UInt64Type};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DFSchema, Result, TableReference};
@@ -21,12 +21,13 @@ use datafusion::sql::sqlparser::ast;
 
 use crate::error::DfOlapError;
 use crate::runtime;
-use crate::snapshot::row_address;
+use crate::snapshot::{Table, row_address};
 use crate::sql::execution::Run;
 use crate::sql::expressions::overflow::{check_condition, check_expr};
 use crate::sql::planner::Planner;
 use crate::sql::planner::literals::{NUMBER, meet_decimals_in};
 use crate::sql::resources::cooperative::Pace;
+use crate::sql::scan::locate::{KeysToFind, is_worth_a_lookup, keys_of};
 use crate::sql::scan::pruning::prune;
 use crate::sql::scan::stored_batches;
 use crate::sql::write::RowChanges;
@@ -113,6 +114,17 @@ async fn matched(
         &table.definition.schema,
         Arc::clone(&condition.plain),
     );
+    let mut matched = Matched {
+        target,
+        changes: RowChanges::new(run),
+    };
+    let values = assigned.map(|_| &values);
+    if let Some(found) = by_key(run, &table, &places, condition.keys.as_deref()).await? {
+        let addresses = found.column(table.definition.columns.len());
+        let addresses = addresses.as_primitive::<UInt64Type>();
+        matched.take(&found, None, |row| addresses.value(row), &condition, values)?;
+        return Ok(Some((matched.target, matched.changes)));
+    }
     let is_in_file = |place: &usize| table.fragments[*place].fragment.file().is_some();
     let (in_files, in_memory): (Vec<usize>, Vec<usize>) = places.into_iter().partition(is_in_file);
     let rows: u64 = in_memory
@@ -123,11 +135,6 @@ async fn matched(
     if is_for_many_threads || in_files.len() > MAX_FILES {
         return Ok(None);
     }
-    let mut matched = Matched {
-        target,
-        changes: RowChanges::new(run),
-    };
-    let values = assigned.map(|_| &values);
     let mut pace = Pace::new();
     for stored in stored_batches(&table, &in_memory) {
         run.check_stop()?;
@@ -155,6 +162,27 @@ async fn matched(
     Ok(Some((matched.target, matched.changes)))
 }
 
+/// The live rows of the table that have one of the keys, with their addresses after their columns; `None` if there are
+/// no keys, or if they are found as well by reading the fragments at `places`.
+async fn by_key(
+    run: &Run,
+    table: &Arc<Table>,
+    places: &[usize],
+    keys: Option<&[ArrayRef]>,
+) -> Result<Option<RecordBatch>, DfOlapError> {
+    let Some(values) = keys.filter(|_| is_worth_a_lookup(table, places)) else {
+        return Ok(None);
+    };
+    let wanted = KeysToFind {
+        table,
+        key: &table.definition.key_indices(),
+        values,
+        store: run.context.store.as_ref(),
+        stop: &|| run.check_stop(),
+    };
+    wanted.rows().await
+}
+
 /// A statement that the fast path supports.
 struct Change {
     target: Target,
@@ -176,6 +204,7 @@ fn supported_change(
     let schema = DFSchema::try_from_qualified_schema(alias, &definition.schema)?;
     let expressions = Expressions {
         run,
+        target: &target,
         planner: &planner,
         schema: &schema,
     };
@@ -268,10 +297,13 @@ struct Condition {
     plain: Arc<dyn PhysicalExpr>,
     /// With checked arithmetic, for evaluating rows.
     checked: Arc<dyn PhysicalExpr>,
+    /// The keys of the rows for which it may be true, one array for each column of the key, if it names them.
+    keys: Option<Vec<ArrayRef>>,
 }
 
 struct Expressions<'a> {
     run: &'a Run,
+    target: &'a Target,
     planner: &'a Planner,
     schema: &'a DFSchema,
 }
@@ -285,12 +317,17 @@ impl Expressions<'_> {
         let Some(plain) = self.physical(expr.clone())? else {
             return Ok(None);
         };
+        let keys = keys_of(&self.target.table.definition, std::slice::from_ref(&expr));
         let checked = check_condition(expr, self.schema)?;
         let checked = match checked.transformed {
             true => self.physical(checked.data)?,
             false => Some(Arc::clone(&plain)),
         };
-        Ok(checked.map(|checked| Condition { plain, checked }))
+        Ok(checked.map(|checked| Condition {
+            plain,
+            checked,
+            keys,
+        }))
     }
 
     fn value(

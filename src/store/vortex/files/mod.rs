@@ -310,13 +310,15 @@ pub(crate) struct StoredFile {
     pub modified: SystemTime,
 }
 
-/// True for `<table's id>/<fragment's id>.vortex`.
+/// True for `<table's id>/<fragment's id>.vortex` and for the index beside it.
 fn is_ours(path: &str) -> bool {
     let Some((table, file)) = path.split_once('/') else {
         return false;
     };
     let is_id = |name: &str| uuid::Uuid::try_parse(name).is_ok();
-    is_id(table) && file.strip_suffix(".vortex").is_some_and(is_id)
+    let stem = file.strip_suffix(".vortex");
+    let stem = stem.or_else(|| file.strip_suffix(".keys"));
+    is_id(table) && stem.is_some_and(is_id)
 }
 
 fn object_path(prefix: &object_store::path::Path, path: &str) -> object_store::path::Path {

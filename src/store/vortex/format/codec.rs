@@ -21,8 +21,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::data_file::LoggedFile;
 use super::ipc::{Ipc, read_stream};
-use crate::fragment::{Checksums, ColumnId, DataFile, Fragment, FragmentId, ValueRange};
+use crate::fragment::{ColumnId, Fragment, FragmentId, ValueRange};
 use crate::snapshot::{Column, RelationId, TableDefinition};
 
 /// The reason why bytes are not a body that an engine wrote.
@@ -95,18 +96,10 @@ pub(crate) struct LoggedFragment {
 }
 
 impl LoggedFragment {
-    /// The path of the fragment's file, if the fragment has a file.
-    pub fn path(&self) -> Option<&str> {
-        self.file.as_ref().map(|file| file.path.as_str())
+    /// The paths of the fragment's files, if it has any.
+    pub fn paths(&self) -> impl Iterator<Item = String> {
+        self.file.iter().flat_map(LoggedFile::paths)
     }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct LoggedFile {
-    path: String,
-    size_bytes: u64,
-    block_bytes: u32,
-    checksums: Blob,
 }
 
 /// Files of one table with the same columns under the same names, whose value ranges are encoded together.
@@ -219,14 +212,7 @@ impl<'a> Encoder<'a> {
         match fragment.file() {
             Some(stored) => {
                 self.shapes[shape as usize].files.push(Arc::clone(fragment));
-                let sums = stored.checksums.sums();
-                let checksums: Vec<u8> = sums.iter().flat_map(|sum| sum.to_le_bytes()).collect();
-                file = Some(LoggedFile {
-                    path: stored.path.clone(),
-                    size_bytes: stored.size_bytes,
-                    block_bytes: stored.checksums.block_bytes(),
-                    checksums: self.blob(checksums),
-                });
+                file = Some(LoggedFile::of(self, stored));
             }
             None => {
                 let schema = match fragment.batches().first() {
@@ -423,23 +409,10 @@ impl Decoder {
                 if shape.names.len() != columns.len() {
                     return Err(damage("a file's names do not fit its columns"));
                 }
-                let sums = self.bytes(file.checksums)?;
-                let (sums, rest) = sums.as_chunks::<8>();
-                let sums: Vec<u64> = sums.iter().map(|sum| u64::from_le_bytes(*sum)).collect();
-                let blocks = file.size_bytes.checked_div(u64::from(file.block_bytes));
-                let checksums = Checksums::new(file.block_bytes, sums);
-                if blocks.is_none() || !rest.is_empty() || !checksums.cover(file.size_bytes) {
-                    return Err(damage("a file's checksums do not fit its size"));
-                }
                 let ranges = ranges_of(shape, shape.next_file)?;
                 let names = Arc::clone(&shape.names);
                 self.shapes[place].next_file += 1;
-                let file = DataFile {
-                    path: checked_path(file.path)?,
-                    size_bytes: file.size_bytes,
-                    names,
-                    checksums,
-                };
+                let file = file.read(self, logged.rows, names)?;
                 Fragment::in_file(id, columns, logged.rows, file, ranges)
             }
             _ => return Err(damage("a fragment's rows are nowhere or in two places")),
@@ -482,16 +455,4 @@ fn ranges_of(shape: &ReadShape, file: usize) -> Result<Vec<Option<ValueRange>>, 
         }
     }
     Ok(ranges)
-}
-
-/// The path, if it stays below the root of the database.
-fn checked_path(path: String) -> Result<String, Damage> {
-    let is_name =
-        |part: &str| !matches!(part, "" | "." | ".." | "_log") && !part.contains(['\\', ':', '\0']);
-    match path.split('/').all(is_name) && path.len() <= 4096 {
-        true => Ok(path),
-        false => Err(damage(format!(
-            "it names a file outside of the database: {path:?}"
-        ))),
-    }
 }

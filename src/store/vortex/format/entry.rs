@@ -284,7 +284,7 @@ pub(crate) fn replay(body: &Bytes, current: &Snapshot) -> Result<Snapshot, Damag
     Ok(next)
 }
 
-/// The data files that an entry adds to tables.
+/// The data files that an entry adds to tables, and the indexes beside them.
 pub(crate) fn files_added(body: &Bytes) -> Result<Vec<String>, Damage> {
     if body.is_empty() {
         return Ok(Vec::new());
@@ -295,8 +295,7 @@ pub(crate) fn files_added(body: &Bytes) -> Result<Vec<String>, Damage> {
         LoggedAction::Replace { new, .. } => new.as_slice(),
         _ => &[],
     });
-    let paths = fragments.filter_map(LoggedFragment::path);
-    Ok(paths.map(str::to_string).collect())
+    Ok(fragments.flat_map(LoggedFragment::paths).collect())
 }
 
 /// The identity of a database, from the body of its first entry.

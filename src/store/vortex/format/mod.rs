@@ -2,5 +2,6 @@
 
 pub(super) mod checkpoint;
 pub(super) mod codec;
+mod data_file;
 pub(super) mod entry;
 pub(super) mod ipc;

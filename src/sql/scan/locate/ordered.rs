@@ -1,0 +1,138 @@
+//! Searches fragments whose keys are in order.
+
+use std::sync::Arc;
+
+use super::KeysToFind;
+use crate::error::DfOlapError;
+use crate::fragment::{ColumnId, Fragment, LiveFragment};
+use crate::key_index::cache;
+use crate::key_index::digest::{Digests, NarrowColumn};
+use crate::key_index::key_set::key_columns;
+use crate::key_index::ordered::{OrderedKeys, Place, index_in_zone, zone_bytes};
+
+/// The keys of at most 64 bits, and their numbers in the order of the keys.
+pub(super) fn ascending(keys: &Digests) -> Option<(&[u64], Vec<usize>)> {
+    let Digests::Narrow(keys) = keys else {
+        return None;
+    };
+    let mut order: Vec<usize> = (0..keys.len()).collect();
+    order.sort_unstable_by_key(|number| keys[*number]);
+    Some((keys, order))
+}
+
+/// Whether a fragment in memory has narrow keys in ascending order, none twice.
+pub(super) fn has_keys_in_order(fragment: &Fragment, ids: &[ColumnId]) -> bool {
+    let [id] = ids else {
+        return false;
+    };
+    fragment.is_ascending(*id, || {
+        let mut last = None;
+        let columns = narrow_columns(fragment, *id);
+        columns.is_some_and(|columns| {
+            columns.iter().all(|column| {
+                column.values().all(|value| {
+                    let is_next = last.is_none_or(|last| last < value);
+                    last = Some(value);
+                    is_next
+                })
+            })
+        })
+    })
+}
+
+fn narrow_columns(fragment: &Fragment, id: ColumnId) -> Option<Vec<NarrowColumn>> {
+    let batches = key_columns(fragment, &[id])?;
+    let columns = batches.iter().map(|columns| NarrowColumn::of(&columns[0]));
+    columns.collect()
+}
+
+/// Searches keys in a fragment in memory. `take` gets the number of a key and the position of its row.
+pub(super) fn search(
+    live: &LiveFragment,
+    id: ColumnId,
+    keys: &[u64],
+    order: &[usize],
+    mut take: impl FnMut(usize, u32),
+) {
+    let mut start = 0;
+    for column in narrow_columns(&live.fragment, id).into_iter().flatten() {
+        let rows = column.len();
+        if rows == 0 {
+            continue;
+        }
+        let (first, last) = (column.get(0), column.get(rows - 1));
+        let from = order.partition_point(|number| keys[*number] < first);
+        for number in &order[from..] {
+            let key = keys[*number];
+            if key > last {
+                break;
+            }
+            let row = column.first_at_least(key);
+            if column.get(row) == key {
+                take(*number, start + row as u32);
+            }
+        }
+        start += rows as u32;
+    }
+}
+
+/// Searches keys in a file: the numbers of those that are there, and the positions of their rows.
+pub(super) async fn search_file(
+    wanted: &KeysToFind<'_>,
+    place: usize,
+    known: &OrderedKeys,
+    keys: &[u64],
+    order: &[usize],
+) -> Result<Vec<(usize, u32)>, DfOlapError> {
+    let (mut found, mut lookups) = (Vec::new(), Vec::new());
+    for number in order {
+        match known.place(keys[*number]) {
+            Place::Nowhere => {}
+            Place::At(position) => found.push((*number, position)),
+            Place::In(zone) => lookups.push((zone, *number)),
+        }
+    }
+    let mut zones: Vec<u32> = lookups.iter().map(|(zone, _)| *zone).collect();
+    zones.dedup();
+    let pages = read_zones(wanted, place, known, &zones).await?;
+    let mut at = 0;
+    for (zone, number) in lookups {
+        if zones[at] != zone {
+            at += 1;
+        }
+        if let Some(index) = index_in_zone(&pages[at], keys[number]) {
+            found.push((number, known.positions(zone).start + index));
+        }
+    }
+    Ok(found)
+}
+
+/// The keys of some zones, which ascend.
+async fn read_zones(
+    wanted: &KeysToFind<'_>,
+    place: usize,
+    known: &OrderedKeys,
+    zones: &[u32],
+) -> Result<Vec<Arc<[u8]>>, DfOlapError> {
+    let fragment = wanted.table.fragments[place].fragment.id;
+    let mut pages = cache::pages(fragment, zones.iter().copied());
+    for (zone, page) in zones.iter().zip(&mut pages) {
+        if page.is_some() {
+            continue;
+        }
+        (wanted.stop)()?;
+        let (store, rows) = (wanted.store, known.positions(*zone));
+        let columns = [known.column];
+        let read = store.read_columns(wanted.table, place, &columns, Some(rows)).await?;
+        let batches = read.unwrap_or_default();
+        let mut keys: Vec<u64> = Vec::with_capacity(OrderedKeys::ZONE_ROWS as usize);
+        for column in batches.iter().flatten() {
+            let narrow = NarrowColumn::of(column);
+            keys.extend(narrow.iter().flat_map(NarrowColumn::values));
+        }
+        let bytes: Arc<[u8]> = zone_bytes(&keys).into();
+        cache::put_page(fragment, *zone, &bytes);
+        *page = Some(bytes);
+    }
+    Ok(pages.into_iter().flatten().collect())
+}

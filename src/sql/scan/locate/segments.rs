@@ -1,0 +1,163 @@
+//! Makes what is missing in the index of a table.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+
+use super::{KeysToFind, Missing};
+use crate::error::DfOlapError;
+use crate::fragment::{ColumnId, FragmentId};
+use crate::key_index::cache::Room;
+use crate::key_index::digest::{Digests, Hashes, NarrowColumn};
+use crate::key_index::key_set::{has_no_null, key_columns};
+use crate::key_index::ordered::OrderedKeys;
+use crate::key_index::{Segment, covered};
+use crate::snapshot::Table;
+use crate::sql::resources::cooperative::Pace;
+
+/// What covers some fragments.
+#[derive(Default)]
+pub(super) struct Made {
+    pub segments: Vec<Arc<Segment>>,
+    /// Files whose keys are in order, by their places.
+    pub in_order: Vec<(usize, Arc<OrderedKeys>)>,
+}
+
+impl KeysToFind<'_> {
+    /// What covers at least the fragments at `needed`; `None` if it cannot be made. What is missing is added to the
+    /// index of the table.
+    pub(super) async fn segments(
+        &self,
+        needed: Vec<usize>,
+        ids: &[ColumnId],
+        places: &HashMap<FragmentId, usize>,
+        make: Missing,
+    ) -> Result<Option<Made>, DfOlapError> {
+        let index = &self.table.key_index;
+        index.prune(places);
+        let mut made = Made {
+            segments: index.segments(ids),
+            in_order: Vec::new(),
+        };
+        let covered = covered(&made.segments);
+        let fragments = &self.table.fragments;
+        let missing = needed.into_iter();
+        let missing = missing.filter(|place| !covered.contains(&fragments[*place].fragment.id));
+        let missing: Vec<usize> = missing.collect();
+        let rows = missing
+            .iter()
+            .map(|place| u64::from(fragments[*place].fragment.rows()));
+        if make == Missing::MadeIfWorthwhile && !index.is_worthwhile(rows.sum()) {
+            return Ok(None);
+        }
+        let mut pace = Pace::new();
+        for of_segment in cut(self.table, missing.into_iter()) {
+            (self.stop)()?;
+            pace.keep().await;
+            let Some(digests) = self.digests(&of_segment, ids).await? else {
+                return Ok(None);
+            };
+            let place = of_segment[0];
+            let fragment = &fragments[place].fragment;
+            let is_in_file = fragment.file().is_some();
+            if is_in_file && let ([id], Some(keys)) = (ids, digests.ascending()) {
+                let known = Arc::new(OrderedKeys::new(*id, keys));
+                index.add_ordered(fragment.id, Arc::clone(&known));
+                made.in_order.push((place, known));
+                continue;
+            }
+            let room = match is_in_file {
+                false => None,
+                true => match Room::for_rows(digests.len(), self.is_narrow()) {
+                    None => return Ok(None),
+                    room => room,
+                },
+            };
+            let of_segment = of_segment.iter();
+            let of_segment = of_segment.map(|place| &self.table.fragments[*place].fragment);
+            let of_segment: Vec<_> = of_segment.map(|f| (f.id, f.rows())).collect();
+            let hashes = Hashes::of(digests, self.table.key_seed());
+            let segment = Arc::new(Segment::new(ids, &of_segment, &hashes, room));
+            index.add(Arc::clone(&segment));
+            made.segments.push(segment);
+        }
+        Ok(Some(made))
+    }
+
+    fn is_narrow(&self) -> bool {
+        matches!(self.values, [column] if NarrowColumn::of(column).is_some())
+    }
+
+    /// The digests of all rows of fragments; `None` if the key is not in each of them, or if there is no room for a
+    /// segment over a file.
+    async fn digests(
+        &self,
+        places: &[usize],
+        ids: &[ColumnId],
+    ) -> Result<Option<Digests>, DfOlapError> {
+        let mut digests: Option<Digests> = None;
+        let mut rows = 0;
+        for place in places {
+            let fragment = &self.table.fragments[*place].fragment;
+            rows += fragment.rows() as usize;
+            let columns = match fragment.file() {
+                None => key_columns(fragment, ids),
+                Some(_) => {
+                    let is_in_no_order = fragment.known_ascending(ids[0]) == Some(false);
+                    let has_no_room = || Room::for_rows(rows, self.is_narrow()).is_none();
+                    if (is_in_no_order || !self.is_narrow()) && has_no_room() {
+                        return Ok(None);
+                    }
+                    let columns = self.store.read_columns(self.table, *place, ids, None).await?;
+                    columns.filter(|columns| columns.iter().flatten().all(has_no_null))
+                }
+            };
+            let Some(columns) = columns else {
+                return Ok(None);
+            };
+            for columns in columns {
+                let Some(of_batch) = self.of_batch(&columns) else {
+                    return Ok(None);
+                };
+                match &mut digests {
+                    None => digests = Some(of_batch),
+                    Some(digests) => digests.extend(of_batch),
+                }
+            }
+            if let (Some(_), [id], Some(digests)) = (fragment.file(), ids, &digests) {
+                fragment.is_ascending(*id, || digests.ascending().is_some());
+            }
+        }
+        Ok(digests.filter(|digests| digests.len() == rows))
+    }
+
+    fn of_batch(&self, columns: &[ArrayRef]) -> Option<Digests> {
+        Digests::of(columns, self.table.key_seed())
+    }
+}
+
+/// The fragments for each new segment.
+fn cut(table: &Table, places: impl Iterator<Item = usize>) -> Vec<Vec<usize>> {
+    let mut segments: Vec<Vec<usize>> = Vec::new();
+    let mut room = 0;
+    for place in places {
+        let fragment = &table.fragments[place].fragment;
+        let rows = fragment.rows() as usize;
+        // A file has a segment of its own.
+        if fragment.file().is_some() {
+            segments.push(vec![place]);
+            room = 0;
+            continue;
+        }
+        if rows > room || segments.is_empty() {
+            segments.push(Vec::new());
+            room = Segment::MAX_ROWS;
+        }
+        room = room.saturating_sub(rows);
+        if let Some(last) = segments.last_mut() {
+            last.push(place);
+        }
+    }
+    segments
+}

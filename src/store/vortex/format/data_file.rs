@@ -1,0 +1,96 @@
+//! A data file, and the index of keys beside it, as the log names them.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::codec::{Blob, Damage, Decoder, Encoder, damage};
+use crate::fragment::{Checksums, ColumnId, DataFile, KeysFile};
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct LoggedFile {
+    path: String,
+    size_bytes: u64,
+    block_bytes: u32,
+    checksums: Blob,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keys: Option<LoggedKeys>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct LoggedKeys {
+    columns: Vec<u32>,
+    pages: u32,
+    checksum: Blob,
+}
+
+impl LoggedFile {
+    pub fn of(encoder: &mut Encoder<'_>, file: &DataFile) -> Self {
+        let sums = file.checksums.sums();
+        let checksums: Vec<u8> = sums.iter().flat_map(|sum| sum.to_le_bytes()).collect();
+        Self {
+            path: file.path.clone(),
+            size_bytes: file.size_bytes,
+            block_bytes: file.checksums.block_bytes(),
+            checksums: encoder.blob(checksums),
+            keys: file.keys.as_ref().map(|keys| LoggedKeys {
+                columns: keys.columns.iter().map(|id| id.0).collect(),
+                pages: keys.pages,
+                checksum: encoder.blob(keys.checksum.to_le_bytes().to_vec()),
+            }),
+        }
+    }
+
+    /// The paths of the file and of the index beside it.
+    pub fn paths(&self) -> impl Iterator<Item = String> {
+        let keys = self.keys.as_ref();
+        let keys = keys.map(|_| KeysFile::path_beside(&self.path));
+        [self.path.clone()].into_iter().chain(keys)
+    }
+
+    /// The file of a fragment with so many rows, whose columns have these names.
+    pub fn read(
+        self,
+        decoder: &Decoder,
+        rows: u32,
+        names: Arc<[String]>,
+    ) -> Result<DataFile, Damage> {
+        let sums = decoder.bytes(self.checksums)?;
+        let (sums, rest) = sums.as_chunks::<8>();
+        let sums: Vec<u64> = sums.iter().map(|sum| u64::from_le_bytes(*sum)).collect();
+        let blocks = self.size_bytes.checked_div(u64::from(self.block_bytes));
+        let checksums = Checksums::new(self.block_bytes, sums);
+        if blocks.is_none() || !rest.is_empty() || !checksums.cover(self.size_bytes) {
+            return Err(damage("a file's checksums do not fit its size"));
+        }
+        let keys = self.keys.map(|keys| {
+            if keys.pages > rows {
+                return Err(damage("an index of keys has more pages than rows"));
+            }
+            let checksum = decoder.bytes(keys.checksum)?.as_ref().try_into();
+            let checksum = checksum.map_err(|_| damage("a checksum has another length"))?;
+            let columns = keys.columns.into_iter().map(ColumnId);
+            let checksum = u64::from_le_bytes(checksum);
+            Ok(KeysFile::new(columns.collect(), keys.pages, checksum))
+        });
+        Ok(DataFile {
+            path: checked_path(self.path)?,
+            size_bytes: self.size_bytes,
+            names,
+            checksums,
+            keys: keys.transpose()?,
+        })
+    }
+}
+
+/// The path, if it stays below the root of the database.
+fn checked_path(path: String) -> Result<String, Damage> {
+    let is_name =
+        |part: &str| !matches!(part, "" | "." | ".." | "_log") && !part.contains(['\\', ':', '\0']);
+    match path.split('/').all(is_name) && path.len() <= 4096 {
+        true => Ok(path),
+        false => Err(damage(format!(
+            "it names a file outside of the database: {path:?}"
+        ))),
+    }
+}
