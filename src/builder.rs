@@ -171,6 +171,14 @@ impl EngineBuilder {
         self
     }
 
+    /// Whether the PRIMARY KEY of a new table is enforced if its statement says neither `ENFORCED` nor `NOT ENFORCED`,
+    /// and that of a table made by a method: no two rows of such a table have the same key. Default: false, and that
+    /// the key is unique is the program's word. A table that takes over files of version 2.0 does not enforce its key.
+    pub fn enforce_primary_keys(mut self, enforce: bool) -> Self {
+        self.limits.enforced_keys = enforce;
+        self
+    }
+
     /// Lets `SET` and `RESET` change DataFusion's settings for all users of the engine (`datafusion.runtime.*` never).
     /// Default: refused.
     pub fn allow_settings(mut self, allow: bool) -> Self {

@@ -131,6 +131,8 @@ pub(crate) struct Column {
 pub(crate) struct TableDefinition {
     pub columns: Vec<Column>,
     pub primary_key: Vec<ColumnId>,
+    /// Whether no two rows may have the same key. Otherwise it is the program's word.
+    pub enforces_key: bool,
     pub next_column: ColumnId,
     /// The columns as an Arrow schema, derived.
     pub schema: SchemaRef,
@@ -146,8 +148,14 @@ impl TableDefinition {
             layout: columns.iter().map(|c| c.id).collect(),
             columns,
             primary_key,
+            enforces_key: false,
             next_column,
         }
+    }
+
+    pub fn enforcing_key(mut self, enforces_key: bool) -> Self {
+        self.enforces_key = enforces_key;
+        self
     }
 
     /// Columns `fields`, numbered in order, no defaults.

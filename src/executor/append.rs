@@ -6,14 +6,17 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
+use parking_lot::Mutex;
+use roaring::RoaringTreemap;
 
 use super::Executor;
 use super::commit::{MAX_ATTEMPTS, retries_exhausted};
 use super::tables::{any_name, definition, find, identifier};
 use crate::change::{Action, ChangeSet, Conflict};
 use crate::error::DfOlapError;
+use crate::fragment::Fragment;
 use crate::snapshot::{RelationId, Snapshot, Table, Version};
-use crate::sql::conform;
+use crate::sql::{KeysOfRows, NewRows, conform};
 use crate::store::CommitOutcome;
 
 /// Rows that were written as fragments, but are not committed yet.
@@ -21,7 +24,7 @@ struct Append {
     base: Arc<Snapshot>,
     name: String,
     count: u64,
-    action: Action,
+    actions: Vec<Action>,
 }
 
 impl Executor {
@@ -82,15 +85,19 @@ impl Executor {
     ) -> Result<u64, DfOlapError> {
         let name = &identifier("table", table)?.to_ascii_lowercase();
         let definition = definition(schema, primary_key, any_name)?;
+        let definition = self.enforcing_key(name, definition)?;
         let name_taken_error = || DfOlapError::Invalid(format!("table '{name}' already exists"));
         let base = self.store.snapshot().await?;
         if base.relation(name).is_some() {
             return Err(name_taken_error());
         }
         let (id, definition) = (RelationId::fresh(), Arc::new(definition));
-        let table = Table::empty(id, Arc::clone(&definition), Version::default());
-        let rows = batches.map(|batch| batch.and_then(|batch| conform(name, &definition, &batch)));
-        let fragments = self.store.write(&table, rows.boxed()).await?;
+        let table = Arc::new(Table::empty(
+            id,
+            Arc::clone(&definition),
+            Version::default(),
+        ));
+        let (fragments, _) = self.write_rows(name, &table, batches).await?;
         let count = fragments.iter().map(|f| u64::from(f.rows())).sum();
         let create = Action::CreateTable {
             name: name.to_string(),
@@ -120,19 +127,48 @@ impl Executor {
         batches: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
     ) -> Result<Append, DfOlapError> {
         let (name, table) = find(&base, name)?;
-        let definition = Arc::clone(&table.definition);
-        let rows = batches.map(|batch| batch.and_then(|batch| conform(&name, &definition, &batch)));
-        let fragments = self.store.write(&table, rows.boxed()).await?;
+        let (fragments, no_new_keys) = self.write_rows(&name, &table, batches).await?;
+        let count = fragments.iter().map(|f| u64::from(f.rows())).sum();
+        let append = Action::Append {
+            id: table.id,
+            definition: Arc::clone(&table.definition),
+            fragments,
+        };
         Ok(Append {
             base,
             name,
-            count: fragments.iter().map(|f| u64::from(f.rows())).sum(),
-            action: Action::Append {
-                id: table.id,
-                definition,
-                fragments,
-            },
+            count,
+            actions: no_new_keys.into_iter().chain([append]).collect(),
         })
+    }
+
+    /// Writes the rows of a stream as fragments. If the table enforces its key, the keys of the rows are checked, and
+    /// the action is returned that conflicts if others add rows with these keys.
+    async fn write_rows(
+        &self,
+        name: &str,
+        table: &Arc<Table>,
+        batches: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
+    ) -> Result<(Vec<Arc<Fragment>>, Option<Action>), DfOlapError> {
+        let definition = &table.definition;
+        let keys = Mutex::new(KeysOfRows::default());
+        let rows = batches.map(|batch| {
+            let batch = conform(name, definition, &batch?)?;
+            if definition.enforces_key {
+                keys.lock().add(definition, &batch);
+            }
+            Ok(batch)
+        });
+        let fragments = self.store.write(table, rows.boxed()).await?;
+        let new = NewRows {
+            name,
+            table,
+            store: self.store.as_ref(),
+            stop: &|| Ok(()),
+        };
+        let keys = keys.into_inner();
+        let no_new_keys = new.check(&keys, &RoaringTreemap::new()).await?;
+        Ok((fragments, no_new_keys))
     }
 
     /// Commits an append, which conflicts only with a change of the table's columns or a DROP.
@@ -141,7 +177,7 @@ impl Executor {
             return Ok(Ok(0));
         }
         let change = ChangeSet {
-            actions: vec![append.action],
+            actions: append.actions,
         };
         let gate = self.gates.of(&append.name);
         let _shared = gate.read().await;

@@ -9,7 +9,7 @@ use crate::change::Action;
 use crate::error::DfOlapError;
 use crate::fragment::Fragment;
 use crate::snapshot::{Relation, RelationId, Snapshot, Table, TableDefinition};
-use crate::sql::{TableEdit, check_type, key_of};
+use crate::sql::{TableEdit, check_key_types, check_type, key_of};
 
 impl Executor {
     /// Creates an empty table, or a table with the rows that an older version of this crate wrote for it.
@@ -20,8 +20,14 @@ impl Executor {
         primary_key: &[String],
     ) -> Result<(), DfOlapError> {
         let name = identifier("table", table)?.to_ascii_lowercase();
-        let definition = Arc::new(definition(schema, primary_key, plain_name)?);
+        let definition = definition(schema, primary_key, plain_name)?;
         let adoptable = self.adoptable(table, &name, &definition).await?;
+        // The files of an older version may have rows with the same key.
+        let definition = match adoptable {
+            Some(_) => definition,
+            None => self.enforcing_key(&name, definition)?,
+        };
+        let definition = Arc::new(definition);
         self.change(&name, |base| {
             let id = RelationId::fresh();
             let create = Action::CreateTable {
@@ -58,6 +64,19 @@ impl Executor {
             }
         })
         .await
+    }
+
+    /// The definition of a new table, which enforces its key if that is the engine's setting.
+    pub(super) fn enforcing_key(
+        &self,
+        name: &str,
+        definition: TableDefinition,
+    ) -> Result<TableDefinition, DfOlapError> {
+        if definition.primary_key.is_empty() || !self.session().limits.enforced_keys {
+            return Ok(definition);
+        }
+        check_key_types(name, &definition)?;
+        Ok(definition.enforcing_key(true))
     }
 
     /// The folder and fragments that an older version of this crate wrote for a new table, found by the table's name as

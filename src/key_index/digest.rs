@@ -1,5 +1,7 @@
 //! Keys as numbers of 64 or 128 bits.
 
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray};
@@ -68,6 +70,66 @@ impl Digests {
             (Self::Narrow(digests), Self::Narrow(others)) => digests.extend(others),
             (Self::Wide(digests), Self::Wide(others)) => digests.extend(others),
             _ => debug_assert!(false, "digests of two kinds of keys"),
+        }
+    }
+}
+
+/// Digests, each once.
+#[derive(Debug)]
+pub(crate) enum DigestSet {
+    Narrow(HashSet<u64>),
+    Wide(HashSet<u128>),
+}
+
+impl From<Digests> for DigestSet {
+    fn from(digests: Digests) -> Self {
+        match digests {
+            Digests::Narrow(digests) => Self::Narrow(digests.into_iter().collect()),
+            Digests::Wide(digests) => Self::Wide(digests.into_iter().collect()),
+        }
+    }
+}
+
+impl Digests {
+    /// The index of the first digest that is equal to one before it.
+    pub fn first_again(&self) -> Option<usize> {
+        fn first_again<T: Eq + Hash + Copy>(digests: &[T]) -> Option<usize> {
+            let mut seen = HashSet::with_capacity(digests.len());
+            digests.iter().position(|digest| !seen.insert(*digest))
+        }
+        match self {
+            Self::Narrow(digests) => first_again(digests),
+            Self::Wide(digests) => first_again(digests),
+        }
+    }
+
+    /// Hands the indices of the digests that are in `set` to `take`.
+    pub fn for_each_in(&self, set: &DigestSet, mut take: impl FnMut(usize)) {
+        match (self, set) {
+            (Self::Narrow(digests), DigestSet::Narrow(set)) => {
+                let digests = digests.iter().enumerate();
+                let there = digests.filter(|(_, digest)| set.contains(digest));
+                there.for_each(|(index, _)| take(index));
+            }
+            (Self::Wide(digests), DigestSet::Wide(set)) => {
+                let digests = digests.iter().enumerate();
+                let there = digests.filter(|(_, digest)| set.contains(digest));
+                there.for_each(|(index, _)| take(index));
+            }
+            _ => debug_assert!(false, "digests of two kinds of keys"),
+        }
+    }
+
+    /// The index of the first digest that is the one at `index` of `other`.
+    pub fn index_of(&self, other: &Self, index: usize) -> Option<usize> {
+        match (self, other) {
+            (Self::Narrow(digests), Self::Narrow(other)) => {
+                digests.iter().position(|digest| *digest == other[index])
+            }
+            (Self::Wide(digests), Self::Wide(other)) => {
+                digests.iter().position(|digest| *digest == other[index])
+            }
+            _ => None,
         }
     }
 }

@@ -1,11 +1,9 @@
 //! Keys that a change adds, against the rows that others add at the same time.
 
-use std::collections::HashSet;
-
-use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef};
 use datafusion::common::ScalarValue;
 
-use super::digest::Digests;
+use super::digest::{DigestSet, Digests};
 use crate::fragment::{ColumnId, Fragment, LiveFragment, ValueRange};
 use crate::snapshot::Table;
 
@@ -20,45 +18,35 @@ pub(crate) struct KeySet {
     range: Option<ValueRange>,
 }
 
-#[derive(Debug)]
-enum DigestSet {
-    Narrow(HashSet<u64>),
-    Wide(HashSet<u128>),
-}
-
 impl KeySet {
     /// The most keys of a set, and the most rows that are searched for one of them: a commit waits for the search.
     pub const MAX_ROWS: usize = 1 << 16;
 
-    /// The keys of rows in the columns of their table; `None` if there are too many, or the key's type has no digest.
-    pub fn of(table: &Table, rows: &[RecordBatch]) -> Option<Self> {
+    /// Keys, for each batch one array for each column of the key; `None` if there are too many, or the key's type has
+    /// no digest.
+    pub fn of(table: &Table, keys: &[Vec<ArrayRef>]) -> Option<Self> {
         let (definition, seed) = (&table.definition, table.key_seed());
-        if rows.iter().map(RecordBatch::num_rows).sum::<usize>() > Self::MAX_ROWS {
+        let firsts = keys.iter().map(|columns| columns.first());
+        let firsts = firsts.collect::<Option<Vec<&ArrayRef>>>()?;
+        if firsts.iter().map(|column| column.len()).sum::<usize>() > Self::MAX_ROWS {
             return None;
         }
-        let places = definition.key_indices();
         let mut digests: Option<Digests> = None;
-        for batch in rows {
-            let columns = places.iter().map(|place| batch.column(*place));
-            let columns: Vec<ArrayRef> = columns.cloned().collect();
+        for columns in keys {
             if !columns.iter().all(has_no_null) {
                 return None;
             }
-            let of_batch = Digests::of(&columns, seed)?;
+            let of_batch = Digests::of(columns, seed)?;
             match &mut digests {
                 None => digests = Some(of_batch),
                 Some(digests) => digests.extend(of_batch),
             }
         }
-        let first = *places.first()?;
         Some(Self {
             key: definition.primary_key.clone(),
             seed,
-            digests: match digests? {
-                Digests::Narrow(digests) => DigestSet::Narrow(digests.into_iter().collect()),
-                Digests::Wide(digests) => DigestSet::Wide(digests.into_iter().collect()),
-            },
-            range: ValueRange::of(rows.iter().map(|batch| batch.column(first))),
+            digests: DigestSet::from(digests?),
+            range: ValueRange::of(firsts.into_iter()),
         })
     }
 
@@ -90,26 +78,17 @@ impl KeySet {
             Some(deleted) => !deleted.contains(row),
             None => true,
         };
-        let mut row = 0;
-        let mut is_met = |is_wanted: bool| {
-            row += 1;
-            is_wanted && is_live(row - 1)
-        };
+        let mut start = 0;
         for columns in key_columns(&live.fragment, &self.key)? {
-            let found = match (Digests::of(&columns, self.seed)?, &self.digests) {
-                (Digests::Narrow(there), DigestSet::Narrow(wanted)) => {
-                    let mut there = there.iter();
-                    there.any(|digest| is_met(wanted.contains(digest)))
-                }
-                (Digests::Wide(there), DigestSet::Wide(wanted)) => {
-                    let mut there = there.iter();
-                    there.any(|digest| is_met(wanted.contains(digest)))
-                }
-                _ => return None,
-            };
-            if found {
+            let there = Digests::of(&columns, self.seed)?;
+            let mut is_met = false;
+            there.for_each_in(&self.digests, |index| {
+                is_met |= is_live(start + index as u32)
+            });
+            if is_met {
                 return Some(true);
             }
+            start += there.len() as u32;
         }
         Some(false)
     }

@@ -206,7 +206,9 @@ impl Directory {
     /// `None` if these are not the bytes of a directory.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (header, rest) = bytes.split_at_checked(DIRECTORY_HEADER)?;
-        let number = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        let number = |at: usize| {
+            u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+        };
         let pages = number(0) as usize;
         let (entry_bytes, bits) = (header[8] as usize, u32::from(header[9]));
         let is_known = matches!(entry_bytes, 8 | 16) && (1..=32).contains(&bits);

@@ -35,8 +35,10 @@ pub(crate) use statement::{Prepared, Statement, Write, parse, parse_one};
 #[cfg(fuzzing)]
 pub use syntax::fuzz::statements;
 pub(crate) use syntax::parse::is_short;
+pub(crate) use write::enforce::{NewRows, check_key_types};
 #[cfg(fuzzing)]
 pub use write::fast_path::fuzz::insert;
 pub(crate) use write::fast_path::insert::Literals;
 pub(crate) use write::insert::{effect_of_literals, read_literals};
+pub(crate) use write::new_keys::KeysOfRows;
 pub(crate) use write::rows::conform;

@@ -36,8 +36,13 @@ fn open(folder: &Path) -> DataFusionEngine {
 
 /// A table with keys in no order.
 async fn filled(engine: &DataFusionEngine) {
-    run(engine, "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT, name TEXT)").await;
-    let fill = format!("INSERT INTO t SELECT {SHUFFLED}, value, 'row ' || value FROM range({ROWS})");
+    run(
+        engine,
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT, name TEXT)",
+    )
+    .await;
+    let fill =
+        format!("INSERT INTO t SELECT {SHUFFLED}, value, 'row ' || value FROM range({ROWS})");
     run(engine, &fill).await;
 }
 
@@ -72,8 +77,16 @@ async fn a_file_whose_keys_are_in_no_order_has_an_index_of_them_beside_it() {
     let engine = open(&folder);
     for (table, rows, key) in [
         ("CREATE TABLE t (id BIGINT, n BIGINT)", ROWS, SHUFFLED),
-        ("CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)", ROWS, "value"),
-        ("CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)", 8191, "-value"),
+        (
+            "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)",
+            ROWS,
+            "value",
+        ),
+        (
+            "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)",
+            8191,
+            "-value",
+        ),
     ] {
         run(&engine, table).await;
         let fill = format!("INSERT INTO t SELECT {key}, value FROM range({rows})");
@@ -85,7 +98,11 @@ async fn a_file_whose_keys_are_in_no_order_has_an_index_of_them_beside_it() {
         ("id BIGINT PRIMARY KEY", "value * 7919 % 20011", 8.6),
         ("id BIGINT PRIMARY KEY", "-value", 8.6),
         ("id TEXT PRIMARY KEY", "md5(CAST(value AS TEXT))", 17.0),
-        ("id BIGINT, b INT, PRIMARY KEY (b, id)", "value, CAST(value AS INT)", 17.0),
+        (
+            "id BIGINT, b INT, PRIMARY KEY (b, id)",
+            "value, CAST(value AS INT)",
+            17.0,
+        ),
     ] {
         run(&engine, &format!("CREATE TABLE t ({key}, n BIGINT)")).await;
         let fill = format!("INSERT INTO t SELECT {of_row}, value FROM range({ROWS})");
@@ -149,7 +166,10 @@ async fn an_index_that_is_missing_or_damaged_is_named_and_gives_no_wrong_row() {
         std::fs::read(&indexes(&other)[0]).unwrap()
     };
 
-    let file = indexes(&folder)[0].strip_prefix(&folder).unwrap().to_path_buf();
+    let file = indexes(&folder)[0]
+        .strip_prefix(&folder)
+        .unwrap()
+        .to_path_buf();
     let bytes = std::fs::read(folder.join(&file)).unwrap();
     let mut damages: Vec<(String, Option<Vec<u8>>)> = vec![
         ("gone".into(), None),

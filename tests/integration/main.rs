@@ -24,6 +24,7 @@ mod corruption;
 mod deletions;
 mod durable;
 mod earlier_version;
+mod enforced;
 mod events;
 mod external;
 #[cfg(feature = "cloud-storage")]

@@ -14,7 +14,8 @@ use crate::change::{Action, deletions};
 use crate::error::DfOlapError;
 use crate::sql::execution::Run;
 use crate::sql::resources::buffered_rows::BufferedRows;
-use crate::sql::write::{append, no_new_keys};
+use crate::sql::write::append;
+use crate::sql::write::new_keys::no_new_keys;
 
 /// The actions of the changes of one table.
 pub(super) async fn actions(

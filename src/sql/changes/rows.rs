@@ -74,9 +74,7 @@ pub(super) async fn find_existing(
     if keys.len() == 0 || target.table.rows == 0 {
         return Ok(existing);
     }
-    if null.is_none()
-        && let Some(found) = by_index(run, target, keys, read).await?
-    {
+    if let Some(found) = by_index(run, target, keys, read, null).await? {
         return Ok(found);
     }
     let plan = {
@@ -134,6 +132,7 @@ async fn by_index(
     target: &Target,
     keys: &Keys,
     read: &[usize],
+    null: Option<usize>,
 ) -> Result<Option<Existing>, DfOlapError> {
     let wanted = KeysToFind {
         table: &target.table,
@@ -142,9 +141,12 @@ async fn by_index(
         store: run.context.store.as_ref(),
         stop: &|| run.check_stop(),
     };
-    let Some(addresses) = wanted.addresses(Missing::Made).await? else {
+    let Some(mut addresses) = wanted.addresses(Missing::Made).await? else {
         return Ok(None);
     };
+    if let Some(null) = null {
+        keep_where_null(run, target, null, &mut addresses).await?;
+    }
     let definition = &target.table.definition;
     let mut columns = vec![None; definition.columns.len()];
     let mut held = BufferedRows::new(run.runtime());
@@ -173,6 +175,30 @@ async fn by_index(
         columns,
         _held: Some(held),
     }))
+}
+
+/// Keeps the addresses of the rows in which a column is NULL.
+async fn keep_where_null(
+    run: &Run,
+    target: &Target,
+    column: usize,
+    addresses: &mut [Vec<u64>],
+) -> Result<(), DfOlapError> {
+    let all: Vec<u64> = addresses.iter().flatten().copied().collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    let store = run.context.store.as_ref();
+    let values = read_rows(store, &target.table, &all, &[column]).await?;
+    let nulls = values[0].logical_nulls();
+    let mut row = 0;
+    for of_key in addresses {
+        of_key.retain(|_| {
+            row += 1;
+            nulls.as_ref().is_some_and(|nulls| nulls.is_null(row - 1))
+        });
+    }
+    Ok(())
 }
 
 /// A column of all batches; `None` if there are no batches.

@@ -163,7 +163,8 @@ impl<'a> TableEdit<'a> {
             return None;
         }
         let key = self.table.definition.primary_key.clone();
-        Some(TableDefinition::new(self.columns, key, self.next))
+        let definition = TableDefinition::new(self.columns, key, self.next);
+        Some(definition.enforcing_key(self.table.definition.enforces_key))
     }
 
     fn add(

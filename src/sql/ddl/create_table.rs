@@ -8,15 +8,17 @@ use datafusion::sql::sqlparser::ast;
 
 use super::column::{check_name, check_type, constant, default_of, key_of, not_null, plain_field};
 use crate::change::Action;
-use crate::error::{DfOlapError, unsupported};
+use crate::error::{DfOlapError, refuse, unsupported};
 use crate::fragment::ColumnId;
 use crate::snapshot::{Column, Relation, RelationId, Table, TableDefinition, Version};
 use crate::sql::execution::{Effect, Run};
 use crate::sql::planner::Planner;
 use crate::sql::resources::buffered_rows::BufferedRows;
 use crate::sql::syntax::sql_text;
+use crate::sql::write::enforce::{check_key_types, enforce_key};
 use crate::sql::write::rows::shape;
-use crate::sql::write::{append, for_each_batch};
+use crate::sql::write::target::Target;
+use crate::sql::write::{RowChanges, for_each_batch};
 
 pub(super) async fn create_table(
     run: &Run,
@@ -43,6 +45,9 @@ pub(super) async fn create_table(
             )));
         }
         let (definition, query) = define(run, &planner, create)?;
+        if definition.enforces_key {
+            check_key_types(&name, &definition)?;
+        }
         (name, existing, Arc::new(definition), query)
     };
 
@@ -69,8 +74,14 @@ pub(super) async fn create_table(
         })
         .await?;
         count = new.rows();
-        let table = Table::empty(id, definition, Version::default());
-        actions.extend(append(run, &table, new).await?);
+        let table = Arc::new(Table::empty(id, definition, Version::default()));
+        let target = Target::named(&name, table);
+        let changes = RowChanges {
+            new,
+            ..RowChanges::new(run)
+        };
+        enforce_key(run, &target, &changes).await?;
+        actions.extend(changes.into_actions(run, &target.table).await?);
     }
     Ok(Effect::of(actions, count))
 }
@@ -81,7 +92,10 @@ fn define(
     planner: &Planner,
     create: &ast::CreateTable,
 ) -> Result<(TableDefinition, Option<LogicalPlan>), DfOlapError> {
-    let key = key_names(planner, create)?;
+    let DeclaredKey {
+        names: key,
+        enforced,
+    } = declared_key(planner, create)?;
     // DataFusion's planner refuses every other option of CREATE TABLE with an error that names the option.
     let statement = Box::new(ast::Statement::CreateTable(create.clone()));
     let plan = planner.statement(DFStatement::Statement(statement))?;
@@ -120,23 +134,49 @@ fn define(
     let key = key_of(&columns, &key)?;
     let next = ColumnId(columns.len() as u32);
     let query = create.query.as_ref().map(|_| planned.input);
+    let is_enforced = !key.is_empty() && enforced.unwrap_or(run.limits().enforced_keys);
     Ok((
-        TableDefinition::new(columns, key, next),
+        TableDefinition::new(columns, key, next).enforcing_key(is_enforced),
         query.map(Arc::unwrap_or_clone),
     ))
 }
 
-/// The names of the primary key's columns; any other constraint is refused.
-fn key_names(planner: &Planner, create: &ast::CreateTable) -> Result<Vec<String>, DfOlapError> {
-    let mut key = Vec::new();
+/// The PRIMARY KEY of a CREATE TABLE.
+#[derive(Default)]
+struct DeclaredKey {
+    names: Vec<String>,
+    /// Whether it says ENFORCED or NOT ENFORCED.
+    enforced: Option<bool>,
+}
+
+impl DeclaredKey {
+    fn characteristics(
+        &mut self,
+        declared: Option<&ast::ConstraintCharacteristics>,
+    ) -> Result<(), DfOlapError> {
+        let Some(declared) = declared else {
+            return Ok(());
+        };
+        refuse("DEFERRABLE", declared.deferrable == Some(true))?;
+        let is_late = declared.initially == Some(ast::DeferrableInitial::Deferred);
+        refuse("INITIALLY DEFERRED", is_late)?;
+        self.enforced = declared.enforced;
+        Ok(())
+    }
+}
+
+/// The primary key; any other constraint is refused.
+fn declared_key(planner: &Planner, create: &ast::CreateTable) -> Result<DeclaredKey, DfOlapError> {
+    let mut key = DeclaredKey::default();
     for column in &create.columns {
         for option in &column.options {
             match &option.option {
                 ast::ColumnOption::Null
                 | ast::ColumnOption::NotNull
                 | ast::ColumnOption::Default(_) => {}
-                ast::ColumnOption::PrimaryKey(_) if key.is_empty() => {
-                    key.push(planner.normalize(&column.name));
+                ast::ColumnOption::PrimaryKey(primary) if key.names.is_empty() => {
+                    key.names.push(planner.normalize(&column.name));
+                    key.characteristics(primary.characteristics.as_ref())?;
                 }
                 ast::ColumnOption::ForeignKey(_) => return Err(unsupported("FOREIGN KEY")),
                 other => return Err(unsupported(&format!("the column option {other}"))),
@@ -145,10 +185,11 @@ fn key_names(planner: &Planner, create: &ast::CreateTable) -> Result<Vec<String>
     }
     for constraint in &create.constraints {
         match constraint {
-            ast::TableConstraint::PrimaryKey(primary) if key.is_empty() => {
+            ast::TableConstraint::PrimaryKey(primary) if key.names.is_empty() => {
+                key.characteristics(primary.characteristics.as_ref())?;
                 for column in &primary.columns {
                     match &column.column.expr {
-                        ast::Expr::Identifier(ident) => key.push(planner.normalize(ident)),
+                        ast::Expr::Identifier(ident) => key.names.push(planner.normalize(ident)),
                         other => return Err(unsupported(&format!("{other} in PRIMARY KEY"))),
                     }
                 }

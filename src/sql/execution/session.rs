@@ -53,6 +53,8 @@ pub(crate) struct Limits {
     pub reads: bool,
     /// Whether COPY TO and INSERT INTO an external table are allowed.
     pub writes: bool,
+    /// Whether the PRIMARY KEY of a new table is enforced, if nothing else is said of it.
+    pub enforced_keys: bool,
 }
 
 impl Default for Limits {
@@ -64,6 +66,7 @@ impl Default for Limits {
             settings: false,
             reads: false,
             writes: false,
+            enforced_keys: false,
         }
     }
 }

@@ -70,11 +70,7 @@ pub(crate) fn stored_batches<'a>(
 const FILES_AT_ONCE: usize = 16;
 
 /// Columns of the rows at some addresses, which are in memory.
-fn rows_at(
-    table: &Table,
-    addresses: &[u64],
-    columns: &[usize],
-) -> Result<Vec<ArrayRef>> {
+fn rows_at(table: &Table, addresses: &[u64], columns: &[usize]) -> Result<Vec<ArrayRef>> {
     let place_of = |address: u64| (address >> 32) as usize;
     let places: BTreeSet<usize> = addresses.iter().map(|address| place_of(*address)).collect();
     // Each batch with the position of its first row, and for each place its first batch.
@@ -130,7 +126,9 @@ pub(crate) async fn read_rows(
         let of_file = positions.entry((address >> 32) as usize).or_default();
         of_file.insert(address as u32);
     }
-    let ids = columns.iter().map(|index| table.definition.columns[*index].id);
+    let ids = columns
+        .iter()
+        .map(|index| table.definition.columns[*index].id);
     let ids: Vec<ColumnId> = ids.collect();
     let reads = stream::iter(positions).map(|(place, positions)| {
         let ids = &ids;

@@ -11,14 +11,13 @@ use datafusion::common::{DFSchema, Result, plan_err};
 use datafusion::logical_expr::{ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast;
 
+use super::enforce::{assigns_key, enforce_key};
 use super::fast_path::insert::Literals;
 use super::fast_path::insert_text;
+use super::new_keys::no_new_keys;
 use super::target::{Target, default_expr, default_keyword, known_column, quoted};
 use super::upsert::{OnConflict, on_conflict, resolve};
-use super::{
-    RowChanges, WritePlan, append, fast_path, for_each_batch, no_new_keys, returning,
-    split_projection,
-};
+use super::{RowChanges, WritePlan, fast_path, for_each_batch, returning, split_projection};
 use crate::change::Action;
 use crate::error::{DfOlapError, refuse, unsupported};
 use crate::snapshot::TableDefinition;
@@ -26,7 +25,6 @@ use crate::sql::execution::session::Session;
 use crate::sql::execution::{Effect, Run};
 use crate::sql::planner::Planner;
 use crate::sql::planner::literals::meet_decimals;
-use crate::sql::resources::buffered_rows::BufferedRows;
 use crate::sql::syntax::selects::all_selects;
 
 /// The literals of a plain INSERT, read from its text; `None` if the text needs the general parser.
@@ -45,10 +43,13 @@ pub(crate) async fn effect_of_literals(
         return Ok(None);
     };
     let rows = batch.num_rows() as u64;
-    let mut new = BufferedRows::new(run.runtime());
-    new.push(batch)?;
-    let actions = append(run, &table, new).await?;
-    Ok(Some(Effect::of(actions.into_iter().collect(), rows)))
+    let mut changes = RowChanges::new(run);
+    changes.new.push(batch)?;
+    let target = Target::named(&literals.table, table);
+    let mut actions: Vec<Action> = Vec::new();
+    actions.extend(enforce_key(run, &target, &changes).await?);
+    actions.extend(changes.into_actions(run, &target.table).await?);
+    Ok(Some(Effect::of(actions, rows)))
 }
 
 pub(crate) async fn effect(
@@ -73,11 +74,24 @@ pub(crate) async fn effect(
     let id = target.table.id;
     let mut actions = Vec::new();
     match on_conflict {
-        OnConflict::Append if insert.overwrite => actions.push(Action::Truncate { id }),
-        OnConflict::Append => {}
+        OnConflict::Append if insert.overwrite => {
+            let emptied = target.emptied();
+            enforce_key(run, &emptied, &changes).await?;
+            actions.push(Action::Truncate { id });
+        }
+        OnConflict::Append => actions.extend(enforce_key(run, &target, &changes).await?),
         _ if changes.new.batches.is_empty() => {}
         on_conflict => {
+            let may_change_keys = match &on_conflict {
+                OnConflict::Update(update) => {
+                    assigns_key(&run.planner(), &target, &update.assignments)?
+                }
+                _ => false,
+            };
             changes = resolve(run, &target, changes.new, on_conflict).await?;
+            if may_change_keys {
+                enforce_key(run, &target, &changes).await?;
+            }
             if changes.new.rows() > 0 {
                 actions.push(no_new_keys(&target.table, &changes.new));
             }

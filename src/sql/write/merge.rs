@@ -16,6 +16,7 @@ use datafusion::prelude::lit;
 use datafusion::sql::planner::PlannerContext;
 use datafusion::sql::sqlparser::ast;
 
+use super::enforce::enforce_key;
 use super::target::{
     Target, assignments, default_expr, default_keyword, known_column, quoted, select,
 };
@@ -73,6 +74,7 @@ pub(crate) async fn effect(
             id: target.table.id,
         });
     }
+    actions.extend(enforce_key(run, &target, &changes).await?);
     actions.extend(changes.into_actions(run, &target.table).await?);
     Ok(Effect::of(actions, rows))
 }

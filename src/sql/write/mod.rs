@@ -7,9 +7,11 @@
 
 pub(crate) mod by_key;
 pub(crate) mod delete;
+pub(crate) mod enforce;
 pub(crate) mod fast_path;
 pub(crate) mod insert;
 pub(crate) mod merge;
+pub(crate) mod new_keys;
 pub(crate) mod rows;
 pub(crate) mod target;
 pub(crate) mod update;
@@ -27,7 +29,6 @@ use roaring::RoaringTreemap;
 use self::target::{Target, quoted, select};
 use crate::change::{Action, deletions};
 use crate::error::DfOlapError;
-use crate::key_index::key_set::KeySet;
 use crate::snapshot::Table;
 use crate::sql::execution::Run;
 use crate::sql::planner::ROWS;
@@ -92,18 +93,6 @@ pub(crate) async fn append(
         definition: Arc::clone(&table.definition),
         fragments,
     }))
-}
-
-/// The action that conflicts if rows with the keys of new rows are added by others.
-pub(crate) fn no_new_keys(table: &Table, new: &BufferedRows) -> Action {
-    let id = table.id;
-    match KeySet::of(table, &new.batches) {
-        Some(keys) => Action::NoNewKeys {
-            id,
-            keys: Arc::new(keys),
-        },
-        None => Action::NoNewRows { id },
-    }
 }
 
 /// The rows of RETURNING, if the statement has it: its expressions over the rows that the statement wrote or deleted.

@@ -25,6 +25,27 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    /// A table without an alias.
+    pub fn named(name: &str, table: Arc<Table>) -> Self {
+        Self {
+            name: name.to_string(),
+            table,
+            alias: name.to_string(),
+        }
+    }
+
+    /// The table without its rows.
+    pub fn emptied(&self) -> Self {
+        let table = &self.table;
+        let definition = Arc::clone(&table.definition);
+        let emptied = Table::empty(table.id, definition, table.rows_added_at);
+        Self {
+            name: self.name.clone(),
+            table: Arc::new(emptied),
+            alias: self.alias.clone(),
+        }
+    }
+
     pub fn new(planner: &Planner, factor: &ast::TableFactor) -> Result<Self> {
         let ast::TableFactor::Table {
             name,

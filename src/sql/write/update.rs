@@ -6,8 +6,10 @@ use datafusion::common::Result;
 use datafusion::logical_expr::{ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast;
 
+use super::enforce::{assigns_key, enforce_key};
 use super::target::{Target, assignments, quoted, select};
 use super::{RowChanges, WritePlan, fast_path, for_each_batch, returning, split_projection};
+use crate::change::Action;
 use crate::error::{DfOlapError, refuse, unsupported};
 use crate::snapshot::TableDefinition;
 use crate::sql::execution::{Effect, Run};
@@ -27,10 +29,8 @@ pub(crate) async fn effect(
         && let Some((target, changes)) = fast_path::update_delete::update(run, statement).await
     {
         let rows = changes.dead.len();
-        return Ok(Effect::of(
-            changes.into_actions(run, &target.table).await?,
-            rows,
-        ));
+        let actions = actions(run, &target, statement, changes).await?;
+        return Ok(Effect::of(actions, rows));
     }
     let WritePlan { plan, target } = plan(&run.planner(), with, statement)?;
     let mut changes = RowChanges::new(run);
@@ -41,11 +41,25 @@ pub(crate) async fn effect(
     .await?;
     let rows = changes.dead.len();
     let returning = returning(run, &target, &changes.new, &statement.returning).await?;
-    let actions = changes.into_actions(run, &target.table).await?;
+    let actions = actions(run, &target, statement, changes).await?;
     Ok(Effect {
         returning,
         ..Effect::of(actions, rows)
     })
+}
+
+async fn actions(
+    run: &Run,
+    target: &Target,
+    statement: &ast::Update,
+    changes: RowChanges,
+) -> Result<Vec<Action>, DfOlapError> {
+    let mut actions = Vec::new();
+    if assigns_key(&run.planner(), target, &statement.assignments)? {
+        actions.extend(enforce_key(run, target, &changes).await?);
+    }
+    actions.extend(changes.into_actions(run, &target.table).await?);
+    Ok(actions)
 }
 
 fn update_target(planner: &Planner, statement: &ast::Update) -> Result<Target> {

@@ -12,7 +12,7 @@ use futures::channel::oneshot;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-use super::format::codec::Damage;
+use super::format::blobs::Damage;
 use super::format::ipc::Ipc;
 use super::format::{checkpoint, entry};
 use super::scan::Scans;

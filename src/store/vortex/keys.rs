@@ -286,7 +286,10 @@ impl<'a> StoredKeys<'a> {
     ) -> Result<Vec<u8>, DfOlapError> {
         let place = |page: u32| u64::from(page) * PAGE_BYTES as u64;
         let range = place(pages.start)..place(pages.end);
-        let read = self.files.read(&self.path, range, Alignment::none()).await?;
+        let read = self
+            .files
+            .read(&self.path, range, Alignment::none())
+            .await?;
         let bytes = read.as_slice();
         for (page, bytes) in pages.zip(bytes.chunks(PAGE_BYTES)) {
             if !directory.is_page(page as usize, bytes) {
@@ -299,7 +302,10 @@ impl<'a> StoredKeys<'a> {
     async fn read_directory(&self) -> Result<Directory, DfOlapError> {
         let start = u64::from(self.keys.pages) * PAGE_BYTES as u64;
         let range = start..size_bytes(self.keys);
-        let read = self.files.read(&self.path, range, Alignment::none()).await?;
+        let read = self
+            .files
+            .read(&self.path, range, Alignment::none())
+            .await?;
         if xxh3_64(read.as_slice()) != self.keys.checksum {
             return Err(self.damaged("the checksum of its directory is wrong"));
         }

@@ -158,7 +158,9 @@ impl Scans {
             let column = column.ok_or_else(|| DfOlapError::Other("no such column".into()))?;
             match read.iter().position(|read| read == id) {
                 Some(at) => {
-                    let arrays = batches.iter().map(|batch: &RecordBatch| batch.column(at).as_ref());
+                    let arrays = batches
+                        .iter()
+                        .map(|batch: &RecordBatch| batch.column(at).as_ref());
                     let whole = concat(&arrays.collect::<Vec<&dyn Array>>())?;
                     in_type(&whole, column.field.data_type())
                 }

@@ -57,9 +57,8 @@ fn changes(op: &str, first: u64, rows: &RecordBatch) -> Changes {
 
 async fn apply_to_keys(engine: &DataFusionEngine, place: &str, of_key: &str, names: &str) {
     // Every sixteenth row, and rows that are not there; each key is that of `k` rows.
-    let some = format!(
-        "SELECT {of_key}, k, 1 AS v FROM (SELECT value * 16 + 3 AS k FROM range(600))"
-    );
+    let some =
+        format!("SELECT {of_key}, k, 1 AS v FROM (SELECT value * 16 + 3 AS k FROM range(600))");
     let some = format!("SELECT * FROM ({some}) AS some ({names}, k, v)");
     let some = one(engine, &some).await;
     let inside = "SELECT count(DISTINCT k) FROM t WHERE k % 16 = 3";

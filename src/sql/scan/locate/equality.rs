@@ -89,7 +89,10 @@ fn is_column(expr: &Expr, column: &Column) -> bool {
 
 fn has_all_values_of(wide: &DataType, narrow: &DataType) -> bool {
     let (more, less) = (wide.primitive_width(), narrow.primitive_width());
-    match (wide.is_integer() && narrow.is_integer(), narrow.is_unsigned_integer()) {
+    match (
+        wide.is_integer() && narrow.is_integer(),
+        narrow.is_unsigned_integer(),
+    ) {
         (false, _) => are_texts(wide, narrow),
         (true, true) if wide.is_signed_integer() => more > less,
         (true, is_unsigned) => wide.is_unsigned_integer() == is_unsigned && more >= less,

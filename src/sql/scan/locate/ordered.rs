@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::KeysToFind;
+use super::keys::KeysToFind;
 use crate::error::DfOlapError;
 use crate::fragment::{ColumnId, Fragment, LiveFragment};
 use crate::key_index::cache;
@@ -123,7 +123,9 @@ async fn read_zones(
         (wanted.stop)()?;
         let (store, rows) = (wanted.store, known.positions(*zone));
         let columns = [known.column];
-        let read = store.read_columns(wanted.table, place, &columns, Some(rows)).await?;
+        let read = store
+            .read_columns(wanted.table, place, &columns, Some(rows))
+            .await?;
         let batches = read.unwrap_or_default();
         let mut keys: Vec<u64> = Vec::with_capacity(OrderedKeys::ZONE_ROWS as usize);
         for column in batches.iter().flatten() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 
-use super::{KeysToFind, Missing};
+use super::keys::{KeysToFind, Missing};
 use crate::error::DfOlapError;
 use crate::fragment::{ColumnId, FragmentId};
 use crate::key_index::cache::Room;
@@ -55,6 +55,9 @@ impl KeysToFind<'_> {
         for of_segment in cut(self.table, missing.into_iter()) {
             (self.stop)()?;
             pace.keep().await;
+            if !self.has_room(&of_segment, ids) {
+                return Ok(None);
+            }
             let Some(digests) = self.digests(&of_segment, ids).await? else {
                 return Ok(None);
             };
@@ -89,9 +92,20 @@ impl KeysToFind<'_> {
         matches!(self.values, [column] if NarrowColumn::of(column).is_some())
     }
 
-    /// The digests of all rows of fragments; `None` if the key is not in each of them, or if there is no room for a
-    /// segment over a file.
-    async fn digests(
+    /// False if it is known that there is no room for a segment over a file.
+    fn has_room(&self, places: &[usize], ids: &[ColumnId]) -> bool {
+        let fragments = places
+            .iter()
+            .map(|place| &self.table.fragments[*place].fragment);
+        let mut files = fragments.filter(|fragment| fragment.file().is_some());
+        files.all(|file| {
+            let may_be_in_order = self.is_narrow() && file.known_ascending(ids[0]) != Some(false);
+            may_be_in_order || Room::for_rows(file.rows() as usize, self.is_narrow()).is_some()
+        })
+    }
+
+    /// The digests of all rows of fragments; `None` if the key is not in each of them.
+    pub(super) async fn digests(
         &self,
         places: &[usize],
         ids: &[ColumnId],
@@ -104,12 +118,10 @@ impl KeysToFind<'_> {
             let columns = match fragment.file() {
                 None => key_columns(fragment, ids),
                 Some(_) => {
-                    let is_in_no_order = fragment.known_ascending(ids[0]) == Some(false);
-                    let has_no_room = || Room::for_rows(rows, self.is_narrow()).is_none();
-                    if (is_in_no_order || !self.is_narrow()) && has_no_room() {
-                        return Ok(None);
-                    }
-                    let columns = self.store.read_columns(self.table, *place, ids, None).await?;
+                    let columns = self
+                        .store
+                        .read_columns(self.table, *place, ids, None)
+                        .await?;
                     columns.filter(|columns| columns.iter().flatten().all(has_no_null))
                 }
             };

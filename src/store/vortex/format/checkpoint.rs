@@ -7,7 +7,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::codec::{Blob, Damage, Decoder, Encoder, LoggedDefinition, LoggedFragment, damage};
+use super::blobs::{Blob, Damage, damage};
+use super::codec::{Decoder, Encoder, LoggedDefinition, LoggedFragment};
 use super::entry::{LoggedView, read_position};
 use super::ipc::Ipc;
 use crate::fragment::LiveFragment;

@@ -21,28 +21,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::blobs::{Blob, Blobs, Damage, damage};
 use super::data_file::LoggedFile;
 use super::ipc::{Ipc, read_stream};
 use crate::fragment::{ColumnId, Fragment, FragmentId, ValueRange};
 use crate::snapshot::{Column, RelationId, TableDefinition};
-
-/// The reason why bytes are not a body that an engine wrote.
-#[derive(Debug)]
-pub(crate) struct Damage(pub String);
-
-impl<E: std::error::Error> From<E> for Damage {
-    fn from(error: E) -> Self {
-        Self(error.to_string())
-    }
-}
-
-pub(crate) fn damage(what: impl Into<String>) -> Damage {
-    Damage(what.into())
-}
-
-/// The place of a blob in the list of blobs.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct Blob(u32);
 
 /// The JSON of a body: `content`, the shapes that `content` refers to, and the lengths of the blobs.
 #[derive(Serialize, Deserialize)]
@@ -72,6 +55,8 @@ pub(crate) struct LoggedDefinition {
     schema: Blob,
     columns: Vec<LoggedColumn>,
     primary_key: Vec<u32>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    enforced: bool,
     next_column: u32,
 }
 
@@ -112,7 +97,7 @@ struct FileGroup {
 /// Writes a body.
 pub(crate) struct Encoder<'a> {
     ipc: &'a Ipc,
-    blobs: Vec<Bytes>,
+    blobs: Blobs,
     shapes: Vec<FileGroup>,
     places: HashMap<FileGroupKey, u32>,
 }
@@ -123,7 +108,7 @@ impl<'a> Encoder<'a> {
     pub fn new(ipc: &'a Ipc) -> Self {
         Self {
             ipc,
-            blobs: Vec::new(),
+            blobs: Blobs::default(),
             shapes: Vec::new(),
             places: HashMap::new(),
         }
@@ -151,15 +136,14 @@ impl<'a> Encoder<'a> {
         let mut bytes = BytesMut::with_capacity(4 + json.len() + blob_bytes);
         bytes.put_u32_le(u32::try_from(json.len())?);
         bytes.put_slice(&json);
-        for blob in self.blobs {
-            bytes.put_slice(&blob);
+        for blob in self.blobs.iter() {
+            bytes.put_slice(blob);
         }
         Ok(bytes.freeze())
     }
 
     pub fn blob(&mut self, bytes: impl Into<Bytes>) -> Blob {
-        self.blobs.push(bytes.into());
-        Blob(self.blobs.len() as u32 - 1)
+        self.blobs.push(bytes)
     }
 
     fn batches(&mut self, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Blob, Damage> {
@@ -191,6 +175,7 @@ impl<'a> Encoder<'a> {
             schema,
             columns,
             primary_key: definition.primary_key.iter().map(|id| id.0).collect(),
+            enforced: definition.enforces_key,
             next_column: definition.next_column.0,
         })
     }
@@ -212,7 +197,7 @@ impl<'a> Encoder<'a> {
         match fragment.file() {
             Some(stored) => {
                 self.shapes[shape as usize].files.push(Arc::clone(fragment));
-                file = Some(LoggedFile::of(self, stored));
+                file = Some(LoggedFile::of(&mut self.blobs, stored));
             }
             None => {
                 let schema = match fragment.batches().first() {
@@ -299,7 +284,7 @@ struct ReadShape {
 
 /// Reads a body. Each part is validated before it is used.
 pub(crate) struct Decoder {
-    blobs: Vec<Bytes>,
+    blobs: Blobs,
     shapes: Vec<ReadShape>,
 }
 
@@ -312,7 +297,7 @@ impl Decoder {
         }
         let framed: Framed<T> = serde_json::from_slice(&body[4..4 + length])?;
         let mut rest = body.slice(4 + length..);
-        let mut blobs = Vec::with_capacity(framed.blobs.len());
+        let mut blobs = Blobs::default();
         for length in framed.blobs {
             let length = usize::try_from(length)?;
             if length > rest.len() {
@@ -340,8 +325,7 @@ impl Decoder {
     }
 
     pub fn bytes(&self, blob: Blob) -> Result<&Bytes, Damage> {
-        let found = self.blobs.get(blob.0 as usize);
-        found.ok_or_else(|| damage("it points to a blob that is not there"))
+        self.blobs.get(blob)
     }
 
     fn batches(&self, blob: Blob) -> Result<Vec<RecordBatch>, Damage> {
@@ -371,11 +355,8 @@ impl Decoder {
             });
         }
         let key = logged.primary_key.into_iter().map(ColumnId).collect();
-        Ok(TableDefinition::new(
-            columns,
-            key,
-            ColumnId(logged.next_column),
-        ))
+        let next = ColumnId(logged.next_column);
+        Ok(TableDefinition::new(columns, key, next).enforcing_key(logged.enforced))
     }
 
     fn scalar(&self, blob: Blob) -> Result<ScalarValue, Damage> {
@@ -412,7 +393,7 @@ impl Decoder {
                 let ranges = ranges_of(shape, shape.next_file)?;
                 let names = Arc::clone(&shape.names);
                 self.shapes[place].next_file += 1;
-                let file = file.read(self, logged.rows, names)?;
+                let file = file.read(&self.blobs, logged.rows, names)?;
                 Fragment::in_file(id, columns, logged.rows, file, ranges)
             }
             _ => return Err(damage("a fragment's rows are nowhere or in two places")),

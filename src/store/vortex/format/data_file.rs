@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::codec::{Blob, Damage, Decoder, Encoder, damage};
+use super::blobs::{Blob, Blobs, Damage, damage};
 use crate::fragment::{Checksums, ColumnId, DataFile, KeysFile};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,18 +25,18 @@ struct LoggedKeys {
 }
 
 impl LoggedFile {
-    pub fn of(encoder: &mut Encoder<'_>, file: &DataFile) -> Self {
+    pub fn of(blobs: &mut Blobs, file: &DataFile) -> Self {
         let sums = file.checksums.sums();
         let checksums: Vec<u8> = sums.iter().flat_map(|sum| sum.to_le_bytes()).collect();
         Self {
             path: file.path.clone(),
             size_bytes: file.size_bytes,
             block_bytes: file.checksums.block_bytes(),
-            checksums: encoder.blob(checksums),
+            checksums: blobs.push(checksums),
             keys: file.keys.as_ref().map(|keys| LoggedKeys {
                 columns: keys.columns.iter().map(|id| id.0).collect(),
                 pages: keys.pages,
-                checksum: encoder.blob(keys.checksum.to_le_bytes().to_vec()),
+                checksum: blobs.push(keys.checksum.to_le_bytes().to_vec()),
             }),
         }
     }
@@ -49,13 +49,8 @@ impl LoggedFile {
     }
 
     /// The file of a fragment with so many rows, whose columns have these names.
-    pub fn read(
-        self,
-        decoder: &Decoder,
-        rows: u32,
-        names: Arc<[String]>,
-    ) -> Result<DataFile, Damage> {
-        let sums = decoder.bytes(self.checksums)?;
+    pub fn read(self, blobs: &Blobs, rows: u32, names: Arc<[String]>) -> Result<DataFile, Damage> {
+        let sums = blobs.get(self.checksums)?;
         let (sums, rest) = sums.as_chunks::<8>();
         let sums: Vec<u64> = sums.iter().map(|sum| u64::from_le_bytes(*sum)).collect();
         let blocks = self.size_bytes.checked_div(u64::from(self.block_bytes));
@@ -67,7 +62,7 @@ impl LoggedFile {
             if keys.pages > rows {
                 return Err(damage("an index of keys has more pages than rows"));
             }
-            let checksum = decoder.bytes(keys.checksum)?.as_ref().try_into();
+            let checksum = blobs.get(keys.checksum)?.as_ref().try_into();
             let checksum = checksum.map_err(|_| damage("a checksum has another length"))?;
             let columns = keys.columns.into_iter().map(ColumnId);
             let checksum = u64::from_le_bytes(checksum);

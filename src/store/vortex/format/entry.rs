@@ -10,7 +10,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::codec::{Blob, Damage, Decoder, Encoder, LoggedDefinition, LoggedFragment, damage};
+use super::blobs::{Blob, Damage, damage};
+use super::codec::{Decoder, Encoder, LoggedDefinition, LoggedFragment};
 use super::ipc::Ipc;
 use crate::change::{Action, ChangeSet, Replaced};
 use crate::fragment::FragmentId;
