@@ -1,8 +1,9 @@
 //! Measures row changes of another database: batches of them applied to a large table, in memory and in a folder whose
 //! commits are synced, and events of Debezium that are read.
 //!
-//! The table has a million rows, or as many as `ROWS` says, with keys in random or in rising order. Of the changes 70 %
-//! are updates of whole rows, 15 % inserts and 15 % deletes. Elements are changes, or events.
+//! The table has a million rows, or as many as `ROWS` says. Of the changes 70 % are updates of whole rows, 15 % inserts
+//! and 15 % deletes. Each batch is a commit. Arguments choose among the settings by the words in their names, such as
+//! `folder random 10`; `read` is the reading of events. With `JSON` set to a path, the results are written there too.
 
 #![allow(
     missing_docs,
@@ -15,7 +16,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -26,75 +26,144 @@ use rhei_datafusion::arrow::datatypes::TimeUnit;
 use rhei_datafusion::{
     Changes, DataFusionEngine, EventFormat, EventReader, OlapEngine, StorageMode,
 };
-use tokio::runtime::Runtime;
 
 const BATCH_ROWS: usize = 8192;
+/// How long each setting is measured, after a tenth of it that is not counted.
+const TIME: Duration = Duration::from_secs(5);
+const MOST_BATCHES: usize = 5000;
 
-criterion_group! {
-    name = benches;
-    config = Criterion::default().sample_size(20);
-    targets = apply, read
-}
-criterion_main!(benches);
-
-/// Applies batches of changes, each a commit.
-fn apply(c: &mut Criterion) {
-    let runtime = Runtime::new().expect("a runtime");
+#[tokio::main]
+async fn main() {
+    let arguments = std::env::args().skip(1).filter(|word| word != "--bench");
+    let words: Vec<String> = arguments.collect();
     let rows = std::env::var("ROWS").map_or(1_000_000, |rows| rows.parse().expect("ROWS"));
-    for (order, keys) in [("random", shuffled(rows)), ("rising", (0..rows).collect())] {
+    let mut results = Vec::new();
+    println!(
+        "| rows | store | keys | batch | p50 | p99 | changes/s |\n|---|---|---|---|---|---|---|"
+    );
+    for keys in [Keys::Random, Keys::Rising, Keys::Text] {
         for store in ["memory", "folder"] {
-            let folder = tempfile::tempdir().expect("a folder");
-            let mode = match store {
-                "memory" => StorageMode::InMemory,
-                _ => StorageMode::Vortex {
-                    url: folder.path().display().to_string(),
-                },
+            let sizes = [1, 10, 1000].map(|size| (size, format!("{store} {} {size}", keys.name())));
+            let chosen = |name: &str| {
+                words
+                    .iter()
+                    .all(|word| name.split(' ').any(|is| is == word))
             };
-            let engine = runtime.block_on(filled(mode, &keys));
-            let mut source = Source::new(rows);
-            let mut group = c.benchmark_group(format!("apply_to_{rows}_rows_{store}_{order}"));
-            for size in [1, 10, 1_000] {
-                group.throughput(Throughput::Elements(size as u64));
-                group.bench_function(BenchmarkId::from_parameter(size), |b| {
-                    b.iter_custom(|iterations| {
-                        let mut total = Duration::ZERO;
-                        for _ in 0..iterations {
-                            let changes = source.next(size);
-                            let started = Instant::now();
-                            let applied = engine.apply_changes("bench", changes);
-                            runtime.block_on(applied).expect("changes");
-                            total += started.elapsed();
-                        }
-                        total
-                    });
-                });
+            let sizes = sizes.iter().filter(|(_, name)| chosen(name));
+            let sizes: Vec<usize> = sizes.map(|(size, _)| *size).collect();
+            if !sizes.is_empty() {
+                apply(store, keys, rows, &sizes, &mut results).await;
             }
-            group.finish();
+        }
+    }
+    if words.is_empty() || words.iter().any(|word| word == "read") {
+        read().await;
+    }
+    if let Ok(path) = std::env::var("JSON") {
+        std::fs::write(path, format!("[{}]", results.join(",\n"))).expect("the results");
+    }
+}
+
+/// The keys of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    Random,
+    Rising,
+    /// In random order too.
+    Text,
+}
+
+impl Keys {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Random => "random",
+            Self::Rising => "rising",
+            Self::Text => "text",
+        }
+    }
+
+    fn column(self, keys: &[usize]) -> ArrayRef {
+        match self {
+            Self::Random | Self::Rising => Arc::new(Int64Array::from_iter_values(
+                keys.iter().map(|key| *key as i64),
+            )),
+            // As long as a UUID.
+            Self::Text => Arc::new(StringArray::from_iter_values(keys.iter().map(|key| {
+                let mixed = (*key as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                format!("{:08x}-0000-4000-8000-{key:012x}", mixed >> 32)
+            }))),
         }
     }
 }
 
+/// Applies batches of changes, each a commit, to a table that is loaded first.
+async fn apply(store: &str, keys: Keys, rows: usize, sizes: &[usize], results: &mut Vec<String>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mode = match store {
+        "memory" => StorageMode::InMemory,
+        _ => StorageMode::Vortex {
+            url: folder.path().display().to_string(),
+        },
+    };
+    let order = match keys {
+        Keys::Rising => (0..rows).collect(),
+        Keys::Random | Keys::Text => shuffled(rows),
+    };
+    let engine = filled(mode, keys, &order).await;
+    let mut source = Source::new(keys, rows);
+    for size in sizes {
+        let (mut times, mut spent) = (Vec::new(), Duration::ZERO);
+        let started = Instant::now();
+        while spent < TIME && times.len() < MOST_BATCHES {
+            let changes = source.next(*size);
+            let begun = Instant::now();
+            let applied = engine.apply_changes("bench", changes).await;
+            let time = begun.elapsed();
+            applied.expect("changes");
+            if started.elapsed() > TIME / 10 {
+                times.push(time);
+                spent += time;
+            }
+        }
+        let changes = (times.len() * size) as f64;
+        times.sort_unstable();
+        let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e3;
+        let rate = changes / spent.as_secs_f64();
+        let name = keys.name();
+        println!(
+            "| {rows} | {store} | {name} | {size} | {:.3} ms | {:.3} ms | {rate:.0} |",
+            at(50),
+            at(99)
+        );
+        results.push(format!(
+            r#"{{"rows":{rows},"store":"{store}","keys":"{name}","batch":{size},"p50_ms":{},"p99_ms":{},"rate":{rate}}}"#,
+            at(50),
+            at(99)
+        ));
+    }
+}
+
 /// Reads events of Debezium with ten columns, without schemas.
-fn read(c: &mut Criterion) {
+async fn read() {
     const EVENTS: usize = 10_000;
-    let runtime = Runtime::new().expect("a runtime");
     let engine = DataFusionEngine::new();
     let table = "CREATE TABLE orders (id BIGINT PRIMARY KEY, customer TEXT, city TEXT, amount DECIMAL(10, 2), \
                  placed TIMESTAMP, day DATE, active BOOLEAN, items INT, weight DOUBLE, note TEXT)";
-    runtime.block_on(engine.execute(table)).expect("a table");
+    engine.execute(table).await.expect("a table");
     let events: String = (0..EVENTS).map(event).collect();
     let reader = EventReader::new(EventFormat::Debezium)
         .first_seq(1)
         .time_unit(TimeUnit::Microsecond);
-    let mut group = c.benchmark_group("read_events");
-    group.throughput(Throughput::Elements(EVENTS as u64));
-    group.bench_function("debezium_10_columns", |b| {
-        b.iter(|| {
-            let read = runtime.block_on(engine.read_changes(&reader, &events));
-            assert_eq!(read.expect("events").rows, EVENTS as u64);
-        });
-    });
-    group.finish();
+    let mut times = Vec::new();
+    for _ in 0..50 {
+        let begun = Instant::now();
+        let read = engine.read_changes(&reader, &events).await;
+        times.push(begun.elapsed());
+        assert_eq!(read.expect("events").rows, EVENTS as u64);
+    }
+    times.sort_unstable();
+    let rate = EVENTS as f64 / times[times.len() / 2].as_secs_f64();
+    println!("events of Debezium with ten columns, median: {rate:.0} a second");
 }
 
 fn event(n: usize) -> String {
@@ -118,24 +187,27 @@ fn shuffled(rows: usize) -> Vec<usize> {
 }
 
 /// An engine whose table has these keys.
-async fn filled(mode: StorageMode, keys: &[usize]) -> DataFusionEngine {
+async fn filled(mode: StorageMode, kind: Keys, keys: &[usize]) -> DataFusionEngine {
     let engine = DataFusionEngine::with_storage(mode).expect("an engine");
-    let table = "CREATE TABLE t (id BIGINT PRIMARY KEY, amount DOUBLE, name TEXT)";
-    engine.execute(table).await.expect("a table");
+    let data_type = match kind {
+        Keys::Random | Keys::Rising => "BIGINT",
+        Keys::Text => "TEXT",
+    };
+    let table = format!("CREATE TABLE t (id {data_type} PRIMARY KEY, amount DOUBLE, name TEXT)");
+    engine.execute(&table).await.expect("a table");
     let batches: Vec<RecordBatch> = keys
         .chunks(BATCH_ROWS)
-        .map(|keys| RecordBatch::try_from_iter(columns(keys)).expect("a batch"))
+        .map(|keys| RecordBatch::try_from_iter(columns(kind, keys)).expect("a batch"))
         .collect();
     engine.load_arrow("t", &batches).await.expect("rows");
     engine
 }
 
-fn columns(keys: &[usize]) -> [(&'static str, ArrayRef); 3] {
-    let ids = Int64Array::from_iter_values(keys.iter().map(|key| *key as i64));
+fn columns(kind: Keys, keys: &[usize]) -> [(&'static str, ArrayRef); 3] {
     let amounts = Float64Array::from_iter_values(keys.iter().map(|key| *key as f64 / 7.0));
     let names = StringArray::from_iter_values(keys.iter().map(|key| format!("name-{key:08}")));
     [
-        ("id", Arc::new(ids)),
+        ("id", kind.column(keys)),
         ("amount", Arc::new(amounts)),
         ("name", Arc::new(names)),
     ]
@@ -143,14 +215,16 @@ fn columns(keys: &[usize]) -> [(&'static str, ArrayRef); 3] {
 
 /// A source of changes.
 struct Source {
+    keys: Keys,
     random: StdRng,
     seq: u64,
     next_key: usize,
 }
 
 impl Source {
-    fn new(rows: usize) -> Self {
+    fn new(keys: Keys, rows: usize) -> Self {
         Self {
+            keys,
             random: StdRng::seed_from_u64(2),
             seq: 0,
             next_key: rows,
@@ -180,7 +254,8 @@ impl Source {
             ("_op", Arc::new(StringArray::from(ops))),
             ("_seq", Arc::new(seqs)),
         ];
-        let batch = RecordBatch::try_from_iter(reserved.into_iter().chain(columns(&keys)));
+        let batch =
+            RecordBatch::try_from_iter(reserved.into_iter().chain(columns(self.keys, &keys)));
         Changes::new().table("t", batch.expect("a batch"))
     }
 }

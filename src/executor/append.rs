@@ -4,27 +4,42 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use futures::future::Either;
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 use parking_lot::Mutex;
 use roaring::RoaringTreemap;
 
 use super::Executor;
-use super::commit::{MAX_ATTEMPTS, retries_exhausted};
+use super::commit::{MAX_ATTEMPTS, SHARED_ATTEMPTS, retries_exhausted};
 use super::tables::{any_name, definition, find, identifier};
 use crate::change::{Action, ChangeSet, Conflict};
 use crate::error::DfOlapError;
 use crate::fragment::Fragment;
 use crate::snapshot::{RelationId, Snapshot, Table, Version};
-use crate::sql::{KeysOfRows, NewRows, conform};
+use crate::sql::{BufferedRows, KeysOfRows, NewRows, conform};
 use crate::store::CommitOutcome;
 
 /// Rows that were written as fragments, but are not committed yet.
-struct Append {
-    base: Arc<Snapshot>,
+struct Written {
     name: String,
-    count: u64,
-    actions: Vec<Action>,
+    table: Arc<Table>,
+    fragments: Vec<Arc<Fragment>>,
+    /// The keys of the rows, if the table enforces its key, and where they are accounted for.
+    keys: KeysOfRows,
+    _held: BufferedRows,
+}
+
+impl Written {
+    fn rows(&self) -> u64 {
+        self.fragments.iter().map(|f| u64::from(f.rows())).sum()
+    }
+
+    /// The table in a snapshot, if it still has the columns for which the rows were written.
+    fn table_in(&self, snapshot: &Snapshot) -> Option<Arc<Table>> {
+        let table = snapshot.tables.get(&self.table.id)?;
+        (table.definition == self.table.definition).then(|| Arc::clone(table))
+    }
 }
 
 impl Executor {
@@ -37,25 +52,42 @@ impl Executor {
         let mut lost = Conflict("");
         // The commit detects concurrent changes, so the first attempt uses the last known snapshot, without a refresh.
         let mut known = self.store.known();
-        for _ in 0..MAX_ATTEMPTS {
-            let rows = stream::iter(batches.iter().cloned().map(Ok)).boxed();
-            let append = match known.take() {
-                Some(known) => match self.prepare_append(known, name, rows).await {
-                    Ok(append) => append,
-                    // The known snapshot may be stale: try again on a fresh snapshot.
-                    Err(_) => continue,
-                },
-                None => {
-                    let snapshot = self.store.snapshot().await?;
-                    self.prepare_append(snapshot, name, rows).await?
-                }
+        let mut written: Option<Written> = None;
+        for attempt in 0..MAX_ATTEMPTS {
+            let may_be_stale = known.is_some();
+            let base = match known.take() {
+                Some(known) => known,
+                None => self.store.snapshot().await?,
             };
-            match self.append(append).await? {
-                Ok(count) => return Ok(count),
-                Err(conflict) => lost = conflict,
+            let appended = self.try_append(&base, name, batches, &mut written, attempt);
+            match appended.await {
+                Ok(Ok(count)) => return Ok(count),
+                Ok(Err(conflict)) => lost = conflict,
+                // On the newest snapshot it may be right.
+                Err(_) if may_be_stale && attempt == 0 => {}
+                Err(error) => return Err(error),
             }
         }
         Err(retries_exhausted(&lost))
+    }
+
+    async fn try_append(
+        &self,
+        base: &Arc<Snapshot>,
+        name: &str,
+        batches: &[RecordBatch],
+        written: &mut Option<Written>,
+        attempt: usize,
+    ) -> Result<Result<u64, Conflict>, DfOlapError> {
+        let written = match written {
+            Some(written) if written.table_in(base).is_some() => written,
+            written => {
+                let (name, table) = find(base, name)?;
+                let rows = stream::iter(batches.iter().cloned().map(Ok)).boxed();
+                written.insert(self.write_rows(name, table, rows).await?)
+            }
+        };
+        self.append(base, written, attempt).await
     }
 
     /// Appends the batches of a stream to a table. The stream can be read only once, so a concurrent change of the
@@ -65,14 +97,24 @@ impl Executor {
         name: &str,
         batches: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
     ) -> Result<u64, DfOlapError> {
-        let snapshot = self.store.snapshot().await?;
-        let append = self.prepare_append(snapshot, name, batches).await?;
-        match self.append(append).await? {
-            Ok(count) => Ok(count),
-            Err(Conflict(why)) => Err(DfOlapError::Conflict(format!(
-                "table {name} was changed while the stream was read: {why}; load it again"
-            ))),
+        let mut base = self.store.snapshot().await?;
+        let (name, table) = find(&base, name)?;
+        let written = self.write_rows(name, table, batches).await?;
+        let mut lost = Conflict("");
+        for attempt in 0..MAX_ATTEMPTS {
+            match self.append(&base, &written, attempt).await? {
+                Ok(count) => return Ok(count),
+                Err(conflict) => lost = conflict,
+            }
+            base = self.store.snapshot().await?;
+            if written.table_in(&base).is_none() {
+                return Err(DfOlapError::Conflict(format!(
+                    "table {} was changed while the stream was read: {}; load it again",
+                    written.name, lost.0
+                )));
+            }
         }
+        Err(retries_exhausted(&lost))
     }
 
     /// Creates a table that holds the rows of a stream, in one commit.
@@ -97,8 +139,9 @@ impl Executor {
             Arc::clone(&definition),
             Version::default(),
         ));
-        let (fragments, _) = self.write_rows(name, &table, batches).await?;
-        let count = fragments.iter().map(|f| u64::from(f.rows())).sum();
+        let written = self.write_rows(name.clone(), table, batches).await?;
+        self.check_keys(&written, &written.table).await?;
+        let count = written.rows();
         let create = Action::CreateTable {
             name: name.to_string(),
             id,
@@ -107,7 +150,7 @@ impl Executor {
         let append = Action::Append {
             id,
             definition: Arc::clone(&definition),
-            fragments,
+            fragments: written.fragments.clone(),
         };
         let change = ChangeSet {
             actions: vec![create, append],
@@ -120,73 +163,81 @@ impl Executor {
         }
     }
 
-    async fn prepare_append(
-        &self,
-        base: Arc<Snapshot>,
-        name: &str,
-        batches: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
-    ) -> Result<Append, DfOlapError> {
-        let (name, table) = find(&base, name)?;
-        let (fragments, no_new_keys) = self.write_rows(&name, &table, batches).await?;
-        let count = fragments.iter().map(|f| u64::from(f.rows())).sum();
-        let append = Action::Append {
-            id: table.id,
-            definition: Arc::clone(&table.definition),
-            fragments,
-        };
-        Ok(Append {
-            base,
-            name,
-            count,
-            actions: no_new_keys.into_iter().chain([append]).collect(),
-        })
-    }
-
-    /// Writes the rows of a stream as fragments. If the table enforces its key, the keys of the rows are checked, and
-    /// the action is returned that conflicts if others add rows with these keys.
+    /// Writes the rows of a stream as fragments.
     async fn write_rows(
         &self,
-        name: &str,
-        table: &Arc<Table>,
+        name: String,
+        table: Arc<Table>,
         batches: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
-    ) -> Result<(Vec<Arc<Fragment>>, Option<Action>), DfOlapError> {
+    ) -> Result<Written, DfOlapError> {
         let definition = &table.definition;
-        let keys = Mutex::new(KeysOfRows::default());
+        let session = self.session();
+        let held = Mutex::new(BufferedRows::new(session.state.runtime_env()));
         let rows = batches.map(|batch| {
-            let batch = conform(name, definition, &batch?)?;
+            let batch = conform(&name, definition, &batch?)?;
             if definition.enforces_key {
-                keys.lock().add(definition, &batch);
+                held.lock()
+                    .push(batch.project(&definition.key_indices())?)?;
             }
             Ok(batch)
         });
-        let fragments = self.store.write(table, rows.boxed()).await?;
-        let new = NewRows {
+        let fragments = self.store.write(&table, rows.boxed()).await?;
+        let held = held.into_inner();
+        Ok(Written {
+            keys: KeysOfRows::of_keys(&held.batches),
+            _held: held,
             name,
+            table,
+            fragments,
+        })
+    }
+
+    /// Checks the keys of written rows, if their table enforces its key. Returns the action that conflicts if others
+    /// add rows with these keys.
+    async fn check_keys(
+        &self,
+        written: &Written,
+        table: &Arc<Table>,
+    ) -> Result<Option<Action>, DfOlapError> {
+        let new = NewRows {
+            name: &written.name,
             table,
             store: self.store.as_ref(),
             stop: &|| Ok(()),
         };
-        let keys = keys.into_inner();
-        let no_new_keys = new.check(&keys, &RoaringTreemap::new()).await?;
-        Ok((fragments, no_new_keys))
+        new.check(&written.keys, &RoaringTreemap::new()).await
     }
 
-    /// Commits an append, which conflicts only with a change of the table's columns or a DROP.
-    async fn append(&self, append: Append) -> Result<Result<u64, Conflict>, DfOlapError> {
-        if append.count == 0 {
+    /// Commits an append. It conflicts only with a change of the table's columns or a DROP, and with new rows of others
+    /// that may have the same keys, if the table enforces its key.
+    async fn append(
+        &self,
+        base: &Arc<Snapshot>,
+        written: &Written,
+        attempt: usize,
+    ) -> Result<Result<u64, Conflict>, DfOlapError> {
+        let count = written.rows();
+        if count == 0 {
             return Ok(Ok(0));
         }
-        let change = ChangeSet {
-            actions: append.actions,
+        let gate = self.gates.of(&written.name);
+        let _gate = match attempt < SHARED_ATTEMPTS {
+            true => Either::Left(gate.read().await),
+            false => Either::Right(gate.write().await),
         };
-        let gate = self.gates.of(&append.name);
-        let _shared = gate.read().await;
-        match self
-            .store
-            .commit(&append.base, change, &Arc::default())
-            .await?
-        {
-            CommitOutcome::Committed(_) => Ok(Ok(append.count)),
+        let Some(table) = written.table_in(base) else {
+            return Ok(Err(Conflict("the table's columns were changed")));
+        };
+        let mut actions = Vec::new();
+        actions.extend(self.check_keys(written, &table).await?);
+        actions.push(Action::Append {
+            id: table.id,
+            definition: Arc::clone(&table.definition),
+            fragments: written.fragments.clone(),
+        });
+        let change = ChangeSet { actions };
+        match self.store.commit(base, change, &Arc::default()).await? {
+            CommitOutcome::Committed(_) => Ok(Ok(count)),
             CommitOutcome::Conflict(conflict) => Ok(Err(conflict)),
         }
     }

@@ -12,7 +12,7 @@ use crate::snapshot::Snapshot;
 use crate::store::{CommitLatch, CommitOutcome};
 
 /// After this many conflicts a write takes the gates of its tables exclusively, so that other writers wait.
-const SHARED_ATTEMPTS: usize = 4;
+pub(super) const SHARED_ATTEMPTS: usize = 4;
 /// After this many conflicts a write gives up. Other engines and compaction do not take the gates.
 pub(super) const MAX_ATTEMPTS: usize = 256;
 

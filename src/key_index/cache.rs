@@ -23,8 +23,16 @@ static PAGES: LazyLock<Mutex<Pages>> = LazyLock::new(|| {
     })
 });
 
+/// A fragment, a column of it or `INDEX`, and the number of a page.
+type PageId = (FragmentId, u32, u32);
+
+/// In place of a column: the index beside the file.
+pub(crate) const INDEX: u32 = u32::MAX;
+/// The page number of a directory.
+const DIRECTORY: u32 = u32::MAX;
+
 struct Pages {
-    cached: LruCache<(FragmentId, u32), Cached>,
+    cached: LruCache<PageId, Cached>,
     bytes: usize,
 }
 
@@ -55,7 +63,7 @@ impl Pages {
         }
     }
 
-    fn put(&mut self, key: (FragmentId, u32), cached: Cached) {
+    fn put(&mut self, key: PageId, cached: Cached) {
         let bytes = cached.bytes();
         self.make_room(bytes);
         if self.bytes + ROOM_BYTES.load(Ordering::Relaxed) + bytes > MAX_BYTES {
@@ -68,29 +76,29 @@ impl Pages {
     }
 }
 
-/// The page number of a directory.
-const DIRECTORY: u32 = u32::MAX;
-
-/// The pages of a fragment's index.
+/// Pages of the index of a fragment, or zones of a column.
 pub(crate) fn pages(
     fragment: FragmentId,
+    column: u32,
     numbers: impl Iterator<Item = u32>,
 ) -> Vec<Option<Arc<[u8]>>> {
     let mut pages = PAGES.lock();
-    let cached = numbers.map(|number| match pages.cached.get(&(fragment, number)) {
-        Some(Cached::Page(page)) => Some(Arc::clone(page)),
-        _ => None,
-    });
+    let cached = numbers.map(
+        |number| match pages.cached.get(&(fragment, column, number)) {
+            Some(Cached::Page(page)) => Some(Arc::clone(page)),
+            _ => None,
+        },
+    );
     cached.collect()
 }
 
-pub(crate) fn put_page(fragment: FragmentId, number: u32, page: &Arc<[u8]>) {
+pub(crate) fn put_page(fragment: FragmentId, column: u32, number: u32, page: &Arc<[u8]>) {
     let page = Cached::Page(Arc::clone(page));
-    PAGES.lock().put((fragment, number), page);
+    PAGES.lock().put((fragment, column, number), page);
 }
 
 pub(crate) fn directory(fragment: FragmentId) -> Option<Arc<Directory>> {
-    match PAGES.lock().cached.get(&(fragment, DIRECTORY)) {
+    match PAGES.lock().cached.get(&(fragment, INDEX, DIRECTORY)) {
         Some(Cached::Directory(directory)) => Some(Arc::clone(directory)),
         _ => None,
     }
@@ -98,7 +106,7 @@ pub(crate) fn directory(fragment: FragmentId) -> Option<Arc<Directory>> {
 
 pub(crate) fn put_directory(fragment: FragmentId, directory: &Arc<Directory>) {
     let directory = Cached::Directory(Arc::clone(directory));
-    PAGES.lock().put((fragment, DIRECTORY), directory);
+    PAGES.lock().put((fragment, INDEX, DIRECTORY), directory);
 }
 
 /// Bytes of the budget, which are given back when this is dropped.

@@ -30,7 +30,9 @@ use crate::fragment::{ColumnId, FragmentId};
 pub(crate) struct KeyIndex {
     segments: RwLock<Vec<Arc<Segment>>>,
     /// Files whose keys are in order.
-    ordered: RwLock<HashMap<FragmentId, Arc<OrderedKeys>>>,
+    ordered: RwLock<HashMap<(FragmentId, ColumnId), Arc<OrderedKeys>>>,
+    /// Held by who makes what is missing, so that nothing is made twice.
+    pub making: futures::lock::Mutex<()>,
     /// Rows that were searched for want of a segment.
     searched: AtomicU64,
 }
@@ -50,9 +52,10 @@ impl KeyIndex {
 
     /// The keys of a file, if they are known to be in order.
     pub fn ordered(&self, fragment: FragmentId, key: &[ColumnId]) -> Option<Arc<OrderedKeys>> {
-        let ordered = self.ordered.read();
-        let found = ordered.get(&fragment);
-        found.filter(|keys| [keys.column] == *key).cloned()
+        let [column] = key else {
+            return None;
+        };
+        self.ordered.read().get(&(fragment, *column)).cloned()
     }
 
     /// Whether segments over this many rows are worth their time, if they are searched once more.
@@ -67,7 +70,7 @@ impl KeyIndex {
         let mut segments = self.segments.write();
         segments.retain(|segment| 2 * segment.rows_of(fragments) > segment.rows);
         let mut ordered = self.ordered.write();
-        ordered.retain(|fragment, _| fragments.contains_key(fragment));
+        ordered.retain(|(fragment, _), _| fragments.contains_key(fragment));
     }
 
     pub fn add(&self, segment: Arc<Segment>) {
@@ -76,7 +79,8 @@ impl KeyIndex {
     }
 
     pub fn add_ordered(&self, fragment: FragmentId, keys: Arc<OrderedKeys>) {
-        self.ordered.write().insert(fragment, keys);
+        let column = keys.column;
+        self.ordered.write().insert((fragment, column), keys);
         self.searched.store(0, Ordering::Relaxed);
     }
 }

@@ -27,6 +27,7 @@ pub(crate) use execution::stream::{Limited, SnapshotStream};
 pub(crate) use execution::{Effect, Run};
 pub(crate) use planner::StatementContext;
 pub(crate) use planner::catalog::SnapshotCatalog;
+pub(crate) use resources::buffered_rows::BufferedRows;
 #[cfg(feature = "json")]
 pub(crate) use resources::cooperative::Pace;
 pub(crate) use resources::interrupt::Stop;

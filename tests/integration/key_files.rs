@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rhei_datafusion::{DataFusionEngine, VacuumOptions};
+use rhei_datafusion::{DataFusionEngine, OlapEngine, VacuumOptions};
 
-use crate::common::{copy_folder, fresh_folder, rows, run, vortex};
+use crate::common::{copy_folder, engines, fresh_folder, rows, run, vortex};
+use crate::sql_file::render;
 
 /// So many rows are in a file, and have an index beside it if their keys are in no order.
 const ROWS: u64 = 20_011;
@@ -197,5 +198,209 @@ async fn an_index_that_is_missing_or_damaged_is_named_and_gives_no_wrong_row() {
         assert_eq!(verified.damages.len(), 1, "{how}: {verified:?}");
         assert!(verified.damages[0].contains(name), "{how}: {verified:?}");
         assert_eq!(change_and_ask(&engine).await, expected, "{how}");
+    }
+}
+
+/// Columns of a key, the PRIMARY KEY, the values of row `k`, and literals of some keys.
+const KEYS: [(&str, &str, &str, [&str; 3]); 8] = [
+    (
+        "a BIGINT",
+        "a",
+        "k * 7919 % 9001 - 10",
+        ["-3", "4711", "99999999999"],
+    ),
+    (
+        "a INT",
+        "a",
+        "CAST(k * 7919 % 9001 AS INT)",
+        ["-3", "4711", "99999999999"],
+    ),
+    (
+        "a SMALLINT",
+        "a",
+        "CAST(k * 7919 % 9001 AS SMALLINT)",
+        ["17", "4711", "40000"],
+    ),
+    (
+        "a TEXT",
+        "a",
+        "md5(CAST(k AS TEXT))",
+        ["md5('17')", "'c4ca4238a0b923820dcc509a6f75849b'", "''"],
+    ),
+    (
+        "a DATE",
+        "a",
+        "CAST(CAST(k * 7919 % 9001 AS INT) AS DATE)",
+        [
+            "DATE '1970-01-18'",
+            "DATE '1982-11-25'",
+            "DATE '2200-01-01'",
+        ],
+    ),
+    (
+        "a TIMESTAMP",
+        "a",
+        "to_timestamp_micros(k * 7919 % 9001 * 1000000)",
+        [
+            "TIMESTAMP '1970-01-01 00:00:17'",
+            "TIMESTAMP '1970-01-01 01:00:00'",
+            "DATE '1970-01-01'",
+        ],
+    ),
+    (
+        "a DECIMAL(12, 2)",
+        "a",
+        "CAST(k * 7919 % 9001 AS DECIMAL(12, 2)) / 4",
+        ["17", "4.25", "4.2500"],
+    ),
+    (
+        "a BIGINT, b TEXT",
+        "b, a",
+        "k * 7919 % 9001 / 100, CAST(k * 7919 % 9001 % 100 AS TEXT)",
+        ["17", "4", "5 AND b = '42'"],
+    ),
+];
+
+/// Conditions on the key; `x`, `y` and `z` stand for its literals.
+const CONDITIONS: [&str; 16] = [
+    "a = x",
+    "x = a",
+    "a = z",
+    "a IN (x, y, z)",
+    "a IN (x, NULL)",
+    "a NOT IN (x, y)",
+    "a = x OR a = y OR a = x",
+    "a = x OR v = 3",
+    "a = x AND v >= 0",
+    "a = x AND a = y",
+    "NOT a = x",
+    "a = NULL OR a = x",
+    "CAST(a AS TEXT) = CAST(x AS TEXT)",
+    "(a = x) IS NOT FALSE",
+    "a = (SELECT max(a) FROM t WHERE v < 100)",
+    "b = '42' AND a = x",
+];
+
+/// The same rows in a table with a key, which is looked up, and in one without, which is read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_looked_up_by_key_is_what_reading_finds() {
+    let (mut asked, mut found) = (0, 0);
+    for (store, engine) in engines() {
+        for (columns, key, values, literals) in KEYS {
+            let rows_of =
+                format!("SELECT {values}, k AS v FROM (SELECT value AS k FROM range(9001))");
+            run(
+                &engine,
+                &format!("CREATE TABLE t ({columns}, v BIGINT, PRIMARY KEY ({key}))"),
+            )
+            .await;
+            run(&engine, &format!("CREATE TABLE u ({columns}, v BIGINT)")).await;
+            for table in ["t", "u"] {
+                run(&engine, &format!("INSERT INTO {table} {rows_of}")).await;
+                run(&engine, &format!("DELETE FROM {table} WHERE v % 10 = 7")).await;
+            }
+            for condition in CONDITIONS {
+                if condition.starts_with('b') && !columns.contains("b TEXT") {
+                    continue;
+                }
+                let mut words: Vec<String> = Vec::new();
+                for word in condition.split(' ') {
+                    let literal = ["x", "y", "z"].iter().zip(literals).fold(
+                        word.to_string(),
+                        |word, (name, literal)| {
+                            let bare = word.trim_matches(|sign| "(),".contains(sign)).to_string();
+                            if bare == *name {
+                                word.replace(name, literal)
+                            } else {
+                                word
+                            }
+                        },
+                    );
+                    words.push(literal);
+                }
+                let condition = words.join(" ");
+                let ask = async |sql: &str, table: &str| {
+                    let of_table = sql.replace("{table}", table);
+                    let place = format!("{store}, {columns}: {of_table}");
+                    match engine.query(&of_table).await {
+                        Ok(there) => Ok((render(&there), place)),
+                        Err(error) => Err((error.to_string(), place)),
+                    }
+                };
+                for sql in [
+                    "SELECT count(*), sum(v), min(a) FROM {table} WHERE {condition}",
+                    "SELECT p.v, q.v FROM {table} p LEFT JOIN {table} q ON p.v = q.v + 1 AND q.{condition} WHERE p.v BETWEEN 10 AND 30 ORDER BY 1, 2",
+                ] {
+                    if sql.contains("q.{condition}") && !condition.starts_with("a = ") {
+                        continue;
+                    }
+                    let sql = sql.replace("{condition}", &condition);
+                    let looked_up = ask(&sql, "t").await;
+                    let read = ask(&sql, "u").await;
+                    asked += 1;
+                    match (looked_up, read) {
+                        (Ok((there, place)), Ok((expected, _))) => {
+                            assert_eq!(there, expected, "{place}");
+                            let is_found = there.first().is_some_and(|row| !row.starts_with('0'));
+                            found += usize::from(is_found);
+                        }
+                        (Err(_), Err(_)) => {}
+                        (there, expected) => panic!("{there:?} {expected:?}"),
+                    }
+                }
+                for sql in [
+                    "UPDATE {table} SET v = v + 1000000 WHERE {condition}",
+                    "DELETE FROM {table} WHERE {condition} AND v % 2 = 1",
+                ] {
+                    let sql = sql.replace("{condition}", &format!("({condition})"));
+                    let counted = engine.execute(&sql.replace("{table}", "t")).await;
+                    let expected = engine.execute(&sql.replace("{table}", "u")).await;
+                    match (counted, expected) {
+                        (Ok(there), Ok(expected)) => {
+                            assert_eq!(there, expected, "{store}, {columns}: {sql}")
+                        }
+                        (Err(_), Err(_)) => {}
+                        (there, expected) => {
+                            panic!("{store}, {columns}: {sql}: {there:?} {expected:?}")
+                        }
+                    }
+                }
+            }
+            let both = "SELECT count(*), sum(v) FROM t UNION SELECT count(*), sum(v) FROM u";
+            assert_eq!(rows(&engine, both).await.len(), 1, "{store}, {columns}");
+            run(&engine, "DROP TABLE t").await;
+            run(&engine, "DROP TABLE u").await;
+        }
+    }
+    assert!(asked > 200 && found > 60, "{found} of {asked} found rows");
+}
+
+/// The rows that a MERGE may match are looked up if ON names the key; if it names an expression, the target is read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_merge_by_key_is_the_merge_that_reads_its_target() {
+    let source = "SELECT value * 3 AS k, value AS m, CASE WHEN value % 5 = 0 THEN NULL ELSE 'of ' || value END AS s FROM range(9000, 9400) UNION ALL SELECT NULL, 0, 'no key' UNION ALL SELECT 30000 + value, value, 'new' FROM range(20)";
+    for clauses in [
+        "WHEN MATCHED AND s.m % 2 = 0 THEN UPDATE SET n = t.n + s.m, name = s.s WHEN MATCHED THEN DELETE",
+        "WHEN NOT MATCHED AND s.k IS NOT NULL THEN INSERT (id, n, name) VALUES (s.k, s.m, s.s)",
+        "WHEN MATCHED AND t.n > 100 THEN UPDATE SET n = -1 WHEN NOT MATCHED AND s.k > 0 THEN INSERT VALUES (s.k, 7, 'x')",
+        "WHEN MATCHED THEN DELETE WHEN NOT MATCHED BY SOURCE AND t.n < 50 THEN UPDATE SET n = 0",
+    ] {
+        for extra in ["", " AND t.n % 3 <> 1", " AND s.m > 9100"] {
+            let mut answers = Vec::new();
+            for on in ["t.id = s.k", "s.k = t.id", "t.id + 0 = s.k"] {
+                for (_, engine) in engines() {
+                    filled(&engine).await;
+                    run(&engine, "DELETE FROM t WHERE n % 11 = 0").await;
+                    let merge = format!("MERGE INTO t USING ({source}) s ON {on}{extra} {clauses}");
+                    let count = run(&engine, &merge).await;
+                    let sums = "SELECT count(*), sum(id), sum(n), sum(id * n), count(name), max(name) FROM t";
+                    answers.push((count, rows(&engine, sums).await));
+                }
+            }
+            assert!(
+                answers.iter().all(|answer| *answer == answers[0]),
+                "{extra} {clauses}: {answers:?}"
+            );
+        }
     }
 }

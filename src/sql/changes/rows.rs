@@ -138,6 +138,7 @@ async fn by_index(
         table: &target.table,
         key: &target.key,
         values: &keys.columns,
+        null: null.map(|column| target.table.definition.columns[column].id),
         store: run.context.store.as_ref(),
         stop: &|| run.check_stop(),
     };

@@ -117,30 +117,42 @@ impl SnapshotTable {
         &self,
         filters: &[Expr],
         places: &[usize],
-        projection: Option<&Vec<usize>>,
+        projection: &[usize],
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        if !is_worth_a_lookup(&self.table, places) {
-            return Ok(None);
-        }
         let definition = &self.table.definition;
-        let Some(values) = keys_of(definition, filters) else {
+        let worth = |keys| is_worth_a_lookup(&self.table, places, keys);
+        let values = worth(1).then(|| keys_of(definition, filters)).flatten();
+        let Some(values) = values.filter(|values| worth(values[0].len())) else {
             return Ok(None);
         };
         let wanted = KeysToFind {
             table: &self.table,
             key: &definition.key_indices(),
             values: &values,
+            null: None,
             store: self.store.as_ref(),
             stop: &|| Ok(()),
         };
-        let Some(found) = wanted.rows().await? else {
+        let columns = definition.columns.len();
+        let read: Vec<usize> = projection
+            .iter()
+            .copied()
+            .filter(|at| *at < columns)
+            .collect();
+        let Some(found) = wanted.rows(&read).await? else {
             return Ok(None);
         };
-        let columns: Vec<usize> = (0..self.schema.fields().len()).collect();
-        let found = found.project(&columns)?;
-        let schema = Arc::clone(&self.schema);
-        let plan = MemorySourceConfig::try_new_exec(&[vec![found]], schema, projection.cloned());
-        Ok(Some(plan?))
+        // The address, which is after the columns of the table, comes after those that were read.
+        let place = |at: &usize| read.iter().position(|read| read == at);
+        let places = projection.iter().map(|at| place(at).unwrap_or(read.len()));
+        let found = found.project(&places.collect::<Vec<usize>>())?;
+        let schema = Arc::new(self.schema.project(projection)?);
+        let found = found.with_schema(Arc::clone(&schema))?;
+        Ok(Some(MemorySourceConfig::try_new_exec(
+            &[vec![found]],
+            schema,
+            None,
+        )?))
     }
 
     /// The places of the fragments that may hold a row for which all of `filters` are true.
@@ -178,15 +190,15 @@ impl TableProvider for SnapshotTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let places = self.fragments_for(state, filters)?;
-        if let Some(plan) = self.by_key(filters, &places, projection).await? {
-            return Ok(plan);
-        }
         let limit = if filters.is_empty() { limit } else { None };
         let target_partitions = state.config().target_partitions();
         let projection = match projection {
             Some(columns) => columns.clone(),
             None => (0..self.schema.fields().len()).collect(),
         };
+        if let Some(plan) = self.by_key(filters, &places, &projection).await? {
+            return Ok(plan);
+        }
         let is_in_file = |place: &usize| self.table.fragments[*place].fragment.file().is_some();
         let (in_files, in_memory): (Vec<usize>, Vec<usize>) =
             places.into_iter().partition(is_in_file);

@@ -39,20 +39,40 @@ impl NewRows<'_> {
         if !self.table.definition.enforces_key || keys.batches().is_empty() {
             return Ok(None);
         }
-        let values = keys.whole()?;
-        let digests = Digests::of(&values, self.table.key_seed());
-        let digests = digests.ok_or_else(|| no_digests(self.name))?;
-        if let Some(number) = digests.first_again() {
+        let mut digests: Option<Digests> = None;
+        for batch in keys.batches() {
+            let of_batch = Digests::of(batch, self.table.key_seed());
+            let of_batch = of_batch.ok_or_else(|| no_digests(self.name))?;
+            match &mut digests {
+                None => digests = Some(of_batch),
+                Some(digests) => digests.extend(of_batch),
+            }
+        }
+        if let Some(number) = digests.and_then(|digests| digests.first_again()) {
+            let (batch, row) = keys.place(number);
             return Err(DfOlapError::Invalid(format!(
                 "PRIMARY KEY: two of the new rows of {} have {}; leave one out, or use ON CONFLICT",
                 self.name,
-                self.shown(&values, number)
+                self.shown(batch, row)
             )));
         }
+        for values in keys.parts() {
+            self.check_part(&values?, dead).await?;
+        }
+        Ok(Some(new_keys_action(self.table, keys.batches())))
+    }
+
+    /// Fails if a row of the table that does not die has one of these keys.
+    async fn check_part(
+        &self,
+        values: &[ArrayRef],
+        dead: &RoaringTreemap,
+    ) -> Result<(), DfOlapError> {
         let wanted = KeysToFind {
             table: self.table,
             key: &self.table.definition.key_indices(),
-            values: &values,
+            values,
+            null: None,
             store: self.store,
             stop: self.stop,
         };
@@ -60,10 +80,10 @@ impl NewRows<'_> {
             return Err(DfOlapError::Invalid(format!(
                 "PRIMARY KEY: {} has a row with {} already; use ON CONFLICT, or another key",
                 self.name,
-                self.shown(&values, number)
+                self.shown(values, number)
             )));
         }
-        Ok(Some(new_keys_action(self.table, keys.batches())))
+        Ok(())
     }
 
     /// A key as text, for an error.
@@ -105,14 +125,24 @@ pub(crate) async fn enforce_key(
     if !definition.enforces_key {
         return Ok(None);
     }
+    let keys = KeysOfRows::of(definition, &changes.new.batches);
+    enforce_keys(run, target, &keys, &changes.dead).await
+}
+
+/// [`NewRows::check`] for rows whose keys are new in the table.
+pub(crate) async fn enforce_keys(
+    run: &Run,
+    target: &Target,
+    keys: &KeysOfRows,
+    dead: &RoaringTreemap,
+) -> Result<Option<Action>, DfOlapError> {
     let rows = NewRows {
         name: &target.name,
         table: &target.table,
         store: run.context.store.as_ref(),
         stop: &|| run.check_stop(),
     };
-    let keys = KeysOfRows::of(definition, &changes.new.batches);
-    rows.check(&keys, &changes.dead).await
+    rows.check(keys, dead).await
 }
 
 /// Whether assignments may change the key of a row, where the table enforces it.

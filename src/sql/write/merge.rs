@@ -16,7 +16,9 @@ use datafusion::prelude::lit;
 use datafusion::sql::planner::PlannerContext;
 use datafusion::sql::sqlparser::ast;
 
-use super::enforce::enforce_key;
+use super::enforce::{assigns_key, enforce_keys};
+use super::merge_by_key::with_rows_found;
+use super::new_keys::KeysOfRows;
 use super::target::{
     Target, assignments, default_expr, default_keyword, known_column, quoted, select,
 };
@@ -44,8 +46,11 @@ pub(crate) async fn effect(
     merge: &ast::Merge,
 ) -> Result<Effect, DfOlapError> {
     let WritePlan { plan, target } = plan(&run.planner(), with, merge)?;
+    let plan = with_rows_found(run, &target, plan).await?;
     let mut changes = RowChanges::new(run);
     let mut deleted = 0;
+    let (definition, mut new_keys) = (&target.table.definition, KeysOfRows::default());
+    let updates_keys = updates_keys(&run.planner(), &target, merge)?;
     for_each_batch(run, plan, |batch| {
         let of_kind = |wanted: fn(&ast::MergeAction) -> bool| -> Result<RecordBatch, DfOlapError> {
             let arms = batch.column(ARM_COLUMN).as_primitive::<Int32Type>();
@@ -62,8 +67,16 @@ pub(crate) async fn effect(
         target.claim(&mut changes.dead, &updates, "MERGE")?;
         target.claim(&mut changes.dead, &deletes, "MERGE")?;
         deleted += deletes.num_rows() as u64;
-        changes.new.push(target.rows(&updates, COLUMNS)?)?;
-        changes.new.push(target.rows(&inserts, COLUMNS)?)
+        let updates = target.rows(&updates, COLUMNS)?;
+        let inserts = target.rows(&inserts, COLUMNS)?;
+        if definition.enforces_key {
+            new_keys.add(definition, &inserts);
+        }
+        if updates_keys {
+            new_keys.add(definition, &updates);
+        }
+        changes.new.push(updates)?;
+        changes.new.push(inserts)
     })
     .await?;
     let rows = deleted + changes.new.rows();
@@ -74,7 +87,7 @@ pub(crate) async fn effect(
             id: target.table.id,
         });
     }
-    actions.extend(enforce_key(run, &target, &changes).await?);
+    actions.extend(enforce_keys(run, &target, &new_keys, &changes.dead).await?);
     actions.extend(changes.into_actions(run, &target.table).await?);
     Ok(Effect::of(actions, rows))
 }
@@ -145,6 +158,22 @@ pub(crate) fn plan(
         plan: meet_decimals(chosen.project(out)?.build()?)?,
         target,
     })
+}
+
+/// Whether a clause may change the key of a row, where the table enforces it.
+fn updates_keys(
+    planner: &Planner,
+    target: &Target,
+    merge: &ast::Merge,
+) -> Result<bool, DfOlapError> {
+    for clause in &merge.clauses {
+        if let ast::MergeAction::Update(update) = &clause.action
+            && assigns_key(planner, target, &update.assignments)?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn not_matched_by_target(kind: ast::MergeClauseKind) -> bool {

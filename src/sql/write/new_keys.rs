@@ -11,6 +11,9 @@ use crate::key_index::key_set::KeySet;
 use crate::snapshot::{Table, TableDefinition};
 use crate::sql::resources::buffered_rows::BufferedRows;
 
+/// So many keys are looked up at once.
+const PART_ROWS: usize = 1 << 18;
+
 /// The keys of new rows, for each batch one array for each column of the key.
 #[derive(Debug, Default)]
 pub(crate) struct KeysOfRows(Vec<Vec<ArrayRef>>);
@@ -22,6 +25,11 @@ impl KeysOfRows {
             keys.add(definition, batch);
         }
         keys
+    }
+
+    /// Of rows in the columns of the key.
+    pub fn of_keys(rows: &[RecordBatch]) -> Self {
+        Self(rows.iter().map(|batch| batch.columns().to_vec()).collect())
     }
 
     /// Adds the keys of rows in the columns of their table.
@@ -37,14 +45,35 @@ impl KeysOfRows {
         &self.0
     }
 
-    /// One array for each column of the key.
-    pub fn whole(&self) -> Result<Vec<ArrayRef>, DfOlapError> {
-        let width = self.0.first().map_or(0, Vec::len);
-        let columns = (0..width).map(|column| {
-            let arrays = self.0.iter().map(|batch| batch[column].as_ref());
-            Ok(concat(&arrays.collect::<Vec<&dyn Array>>())?)
+    /// Parts of at most `PART_ROWS` rows, or of one batch: one array for each column of the key.
+    pub fn parts(&self) -> impl Iterator<Item = Result<Vec<ArrayRef>, DfOlapError>> {
+        let mut rows = 0;
+        let parts = self.0.chunk_by(move |before, next| {
+            rows += before[0].len();
+            let fits = rows + next[0].len() <= PART_ROWS;
+            if !fits {
+                rows = 0;
+            }
+            fits
         });
-        columns.collect()
+        parts.map(|part| {
+            let columns = (0..part[0].len()).map(|column| {
+                let arrays = part.iter().map(|batch| batch[column].as_ref());
+                Ok(concat(&arrays.collect::<Vec<&dyn Array>>())?)
+            });
+            columns.collect()
+        })
+    }
+
+    /// The batch of a key, and its row there.
+    pub fn place(&self, mut number: usize) -> (&[ArrayRef], usize) {
+        for batch in &self.0 {
+            if number < batch[0].len() {
+                return (batch, number);
+            }
+            number -= batch[0].len();
+        }
+        (&[], 0)
     }
 }
 

@@ -141,10 +141,16 @@ pub(crate) async fn resolve(
         table: &target.table,
         key: &key,
         values: &values.collect::<Vec<ArrayRef>>(),
+        null: None,
         store: run.context.store.as_ref(),
         stop: &|| run.check_stop(),
     };
-    let found = wanted.rows().await?;
+    // Only DO UPDATE reads more of an existing row than its address.
+    let needed = match &on_conflict {
+        OnConflict::Update(_) => (0..definition.columns.len()).collect(),
+        _ => key.clone(),
+    };
+    let found = wanted.rows(&needed).await?;
     let plan = plan_conflicts(&run.planner(), target, source.clone(), found, &on_conflict)?;
     let columns = Columns::of(definition);
     let mut changes = RowChanges::new(run);

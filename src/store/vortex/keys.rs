@@ -240,7 +240,7 @@ impl<'a> StoredKeys<'a> {
         directory: &Directory,
         numbers: &[u32],
     ) -> Result<Vec<Arc<[u8]>>, DfOlapError> {
-        let mut pages = cache::pages(self.fragment, numbers.iter().copied());
+        let mut pages = cache::pages(self.fragment, cache::INDEX, numbers.iter().copied());
         let missing: Vec<usize> = (0..pages.len()).filter(|at| pages[*at].is_none()).collect();
         let reads = stream::iter(self.reads(numbers, &missing)).map(|range| async move {
             let read = self.read_pages(directory, range.clone()).await?;
@@ -252,7 +252,7 @@ impl<'a> StoredKeys<'a> {
             while let Some(at) = missing.next_if(|at| numbers[*at] < range.end) {
                 let start = (numbers[at] - range.start) as usize * PAGE_BYTES;
                 let page: Arc<[u8]> = read[start..start + PAGE_BYTES].into();
-                cache::put_page(self.fragment, numbers[at], &page);
+                cache::put_page(self.fragment, cache::INDEX, numbers[at], &page);
                 pages[at] = Some(page);
             }
         }

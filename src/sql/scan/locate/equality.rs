@@ -12,12 +12,15 @@ use crate::snapshot::{Column, Table, TableDefinition};
 const MAX_KEYS: usize = 1000;
 /// So few rows are read as fast as a key is looked up.
 const FEW_ROWS: u64 = 4096;
+/// So many rows are read as fast as a further key is looked up with its row.
+const ROWS_OF_KEY: u64 = 256;
 
-/// Whether a lookup of few keys is faster than reading the fragments at `places`.
-pub(crate) fn is_worth_a_lookup(table: &Table, places: &[usize]) -> bool {
+/// Whether a lookup of so many keys is faster than reading the fragments at `places`.
+pub(crate) fn is_worth_a_lookup(table: &Table, places: &[usize], keys: usize) -> bool {
     let fragments = places.iter().map(|place| &table.fragments[*place]);
     let rows = fragments.map(|live| u64::from(live.fragment.rows()));
-    !table.definition.primary_key.is_empty() && rows.sum::<u64>() > FEW_ROWS
+    let enough = FEW_ROWS.max(keys as u64 * ROWS_OF_KEY);
+    !table.definition.primary_key.is_empty() && rows.sum::<u64>() > enough
 }
 
 /// The keys of all rows for which all of the conditions may be true, one array for each column of the primary key;
@@ -25,6 +28,9 @@ pub(crate) fn is_worth_a_lookup(table: &Table, places: &[usize]) -> bool {
 pub(crate) fn keys_of(definition: &TableDefinition, conditions: &[Expr]) -> Option<Vec<ArrayRef>> {
     let parts: Vec<&Expr> = conditions.iter().flat_map(split_conjunction).collect();
     let key = definition.key_indices();
+    if key.is_empty() {
+        return None;
+    }
     let columns = key.iter().map(|index| {
         let column = &definition.columns[*index];
         // Of floats, several NaN are equal that have other digests.
@@ -106,7 +112,7 @@ fn are_texts(a: &DataType, b: &DataType) -> bool {
 }
 
 /// Whether a value of one type has at most one equal value of the other.
-fn are_alike(a: &DataType, b: &DataType) -> bool {
+pub(crate) fn are_alike(a: &DataType, b: &DataType) -> bool {
     a == b || a.is_integer() && b.is_integer() || are_texts(a, b)
 }
 

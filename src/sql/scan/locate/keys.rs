@@ -25,6 +25,8 @@ pub(crate) struct KeysToFind<'a> {
     pub key: &'a [usize],
     /// The values of the keys, one array for each column of the key.
     pub values: &'a [ArrayRef],
+    /// Only rows in which this column is NULL are wanted: fragments without such a row are left out.
+    pub null: Option<ColumnId>,
     pub store: &'a dyn Store,
     /// Fails if the statement is to end.
     pub stop: &'a (dyn Fn() -> Result<(), DfOlapError> + Sync),
@@ -43,6 +45,10 @@ impl KeysToFind<'_> {
         let wanted = wanted.and_then(|values| ValueRange::of(std::iter::once(values)));
         let fragments = self.table.fragments.iter().enumerate();
         let meets = |live: &LiveFragment| {
+            let of_null = self.null.and_then(|null| live.fragment.range(null));
+            if of_null.is_some_and(|range| range.nulls == 0) {
+                return false;
+            }
             let (Some(wanted), Some(there)) = (&wanted, live.fragment.range(ids[0])) else {
                 return true;
             };

@@ -6,18 +6,15 @@ use super::keys::KeysToFind;
 use crate::error::DfOlapError;
 use crate::fragment::{ColumnId, Fragment, LiveFragment};
 use crate::key_index::cache;
-use crate::key_index::digest::{Digests, NarrowColumn};
+use crate::key_index::digest::NarrowColumn;
 use crate::key_index::key_set::key_columns;
 use crate::key_index::ordered::{OrderedKeys, Place, index_in_zone, zone_bytes};
 
-/// The keys of at most 64 bits, and their numbers in the order of the keys.
-pub(super) fn ascending(keys: &Digests) -> Option<(&[u64], Vec<usize>)> {
-    let Digests::Narrow(keys) = keys else {
-        return None;
-    };
+/// The numbers of keys in the order of the keys.
+pub(super) fn in_order_of(keys: &[u64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..keys.len()).collect();
     order.sort_unstable_by_key(|number| keys[*number]);
-    Some((keys, order))
+    order
 }
 
 /// Whether a fragment in memory has narrow keys in ascending order, none twice.
@@ -115,7 +112,8 @@ async fn read_zones(
     zones: &[u32],
 ) -> Result<Vec<Arc<[u8]>>, DfOlapError> {
     let fragment = wanted.table.fragments[place].fragment.id;
-    let mut pages = cache::pages(fragment, zones.iter().copied());
+    let column = known.column.0;
+    let mut pages = cache::pages(fragment, column, zones.iter().copied());
     for (zone, page) in zones.iter().zip(&mut pages) {
         if page.is_some() {
             continue;
@@ -133,7 +131,7 @@ async fn read_zones(
             keys.extend(narrow.iter().flat_map(NarrowColumn::values));
         }
         let bytes: Arc<[u8]> = zone_bytes(&keys).into();
-        cache::put_page(fragment, *zone, &bytes);
+        cache::put_page(fragment, column, *zone, &bytes);
         *page = Some(bytes);
     }
     Ok(pages.into_iter().flatten().collect())

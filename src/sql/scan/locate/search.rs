@@ -1,126 +1,119 @@
 //! Finds the rows that have keys.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
+use arrow::array::{RecordBatch, UInt64Array};
 use futures::{StreamExt, TryStreamExt, stream};
 use roaring::{RoaringBitmap, RoaringTreemap};
 
 use super::keys::{KeysToFind, Missing};
-use super::ordered::{ascending, has_keys_in_order, search, search_file};
+use super::ordered::{has_keys_in_order, in_order_of, search, search_file};
+use super::segments::Made;
 use crate::error::DfOlapError;
-use crate::fragment::FragmentId;
+use crate::fragment::ColumnId;
 use crate::key_index::digest::{DigestSet, Digests, Hashes, Wanted};
+use crate::key_index::ordered::OrderedKeys;
 use crate::snapshot::{Table, row_address};
 use crate::sql::resources::cooperative::Pace;
 use crate::sql::scan::{read_rows, with_row_address};
 
+/// More rows are found by a plan, which does not hold all of them.
+const MAX_FOUND: usize = 1 << 16;
 /// How many files are searched concurrently.
 const FILES_AT_ONCE: usize = 16;
-/// So many keys are found by a plan if each file that is searched has fewer than `ROWS_OF_KEY` rows for each of them:
-/// reading all keys is cheaper then.
+/// More keys are found by a plan if they are looked up in many files, or if there are not `ROWS_OF_KEY` rows for each
+/// lookup: reading all keys is cheaper then.
 const MANY_KEYS: usize = 1 << 16;
 const ROWS_OF_KEY: u64 = 8;
 
 impl KeysToFind<'_> {
     /// The addresses of the live rows that have each key, in order; `None` if the rows must be found by a plan: a type
-    /// has no digest, or there is no room for the index.
+    /// has no digest, there is no room for the index, or the keys are too many.
     pub async fn addresses(&self, missing: Missing) -> Result<Option<Vec<Vec<u64>>>, DfOlapError> {
-        let seed = self.table.key_seed();
-        let Some(keys) = Digests::of(self.values, seed) else {
+        let Some(keys) = Digests::of(self.values, self.table.key_seed()) else {
             return Ok(None);
         };
+        let lookup = self.lookup(keys, missing, true).await?;
+        Ok(lookup.rest.is_empty().then(|| lookup.found.in_order()))
+    }
+
+    /// Searches all fragments but those that can only be read. If there are any and `all_or_none`, nothing need be
+    /// found.
+    async fn lookup(
+        &self,
+        keys: Digests,
+        missing: Missing,
+        all_or_none: bool,
+    ) -> Result<Lookup<'_>, DfOlapError> {
         let ids = self.ids();
         let fragments = &self.table.fragments;
         let mut found = Found {
             table: self.table,
             addresses: vec![Vec::new(); keys.len()],
         };
-
-        let (mut with_index, mut in_order, mut others) = (Vec::new(), Vec::new(), Vec::new());
-        let order = ascending(&keys);
-        for place in self.overlapping(&ids) {
-            let live = &fragments[place];
-            let fragment = &live.fragment;
-            match (fragment.file(), &order) {
-                (None, Some((keys, order))) if has_keys_in_order(fragment, &ids) => {
-                    search(live, ids[0], keys, order, |number, position| {
-                        found.add(number, place, position);
-                    });
-                }
-                (None, _) => others.push(place),
-                (Some(file), _) => match &file.keys {
-                    Some(keys) if keys.columns == ids && !keys.is_damaged() => {
-                        with_index.push(place);
-                    }
-                    _ => match self.table.key_index.ordered(fragment.id, &ids) {
-                        Some(known) => in_order.push((place, known)),
-                        None => others.push(place),
-                    },
-                },
-            }
-        }
-        let rows: u64 = with_index
-            .iter()
-            .map(|place| fragments[*place].rows())
-            .sum();
-        let probes = (keys.len() * with_index.len()) as u64;
+        let Places {
+            sorted,
+            mut with_index,
+            mut in_order,
+            mut others,
+            rows,
+        } = self.places(&keys, &ids);
+        let mut rest = Vec::new();
+        let probes = (keys.len() * with_index.len().max(1)) as u64;
         if keys.len() > MANY_KEYS && probes * ROWS_OF_KEY > rows {
-            return Ok(None);
+            rest.append(&mut with_index);
+            rest.append(&mut others);
         }
-        let sorted = order.as_ref().map(|(_, order)| order.clone());
-        let narrow = match (&keys, &sorted) {
-            (Digests::Narrow(keys), Some(order)) => Some((keys.clone(), order.clone())),
-            _ => None,
+        if all_or_none && !rest.is_empty() {
+            return Ok(Lookup { found, rest });
+        }
+        let narrow = match &keys {
+            Digests::Narrow(keys) => Some((keys.clone(), in_order_of(keys))),
+            Digests::Wide(_) => None,
         };
-        let wanted = Wanted::from(Hashes::of(keys, seed));
+        let wanted = Wanted::from(Hashes::of(keys, self.table.key_seed()));
 
-        let searched = stream::iter(with_index).map(|place| {
-            let wanted = &wanted;
-            async move {
-                let found = self
-                    .store
-                    .find_keys(&fragments[place].fragment, wanted)
-                    .await?;
-                Ok::<_, DfOlapError>((place, found))
-            }
-        });
-        let mut searched = searched.buffered(FILES_AT_ONCE);
-        while let Some((place, there)) = searched.try_next().await? {
-            (self.stop)()?;
-            let Some(there) = there else {
-                others.push(place);
-                continue;
-            };
-            for (number, position) in there {
-                found.add(number as usize, place, position);
-            }
-        }
-        drop(searched);
-        if !others.is_empty() {
-            let places: HashMap<FragmentId, usize> = {
-                let fragments = fragments.iter().enumerate();
-                fragments
-                    .map(|(place, live)| (live.fragment.id, place))
-                    .collect()
-            };
-            let Some(made) = self.segments(others, &ids, &places, missing).await? else {
-                return Ok(None);
-            };
-            in_order.extend(made.in_order);
-            let mut pace = Pace::new();
-            for segment in made.segments {
-                (self.stop)()?;
-                pace.keep().await;
-                segment.find(&wanted.hashes, |number, fragment, position| {
-                    if let Some(place) = places.get(&fragment) {
-                        found.add(number, *place, position);
-                    }
+        let mut made = Made::default();
+        match self.segments(&others, &ids, missing).await? {
+            Some(segments) => made = segments,
+            None if all_or_none => {
+                return Ok(Lookup {
+                    found,
+                    rest: others,
                 });
             }
+            None => rest.append(&mut others),
+        }
+        for place in self.find_in_files(with_index, &wanted, &mut found).await? {
+            match self.segments(&[place], &ids, missing).await? {
+                Some(segments) => made.extend(segments),
+                None => rest.push(place),
+            }
+        }
+        in_order.append(&mut made.in_order);
+        let mut pace = Pace::new();
+        for segment in made.segments {
+            (self.stop)()?;
+            pace.keep().await;
+            segment.find(&wanted.hashes, |number, fragment, position| {
+                if let Some(place) = made.places.get(&fragment) {
+                    found.add(number, *place, position);
+                }
+            });
         }
         if let Some((keys, order)) = narrow {
+            for place in sorted {
+                search(
+                    &fragments[place],
+                    ids[0],
+                    &keys,
+                    &order,
+                    |number, position| {
+                        found.add(number, place, position);
+                    },
+                );
+            }
             for (place, known) in in_order {
                 (self.stop)()?;
                 let there = search_file(self, place, &known, &keys, &order).await?;
@@ -129,23 +122,78 @@ impl KeysToFind<'_> {
                 }
             }
         }
-        Ok(Some(found.in_order()))
+        Ok(Lookup { found, rest })
+    }
+
+    /// How each fragment is searched that may have one of the keys.
+    fn places(&self, keys: &Digests, ids: &[ColumnId]) -> Places {
+        let mut places = Places::default();
+        let is_narrow = matches!(keys, Digests::Narrow(_));
+        for place in self.overlapping(ids) {
+            let fragment = &self.table.fragments[place].fragment;
+            places.rows += u64::from(fragment.rows());
+            match fragment.file() {
+                None if is_narrow && has_keys_in_order(fragment, ids) => places.sorted.push(place),
+                None => places.others.push(place),
+                Some(file) => match &file.keys {
+                    Some(keys) if keys.columns == ids && !keys.is_damaged() => {
+                        places.with_index.push(place);
+                    }
+                    _ => match self.table.key_index.ordered(fragment.id, ids) {
+                        Some(known) => places.in_order.push((place, known)),
+                        None => places.others.push(place),
+                    },
+                },
+            }
+        }
+        places
+    }
+
+    /// Looks keys up in the indexes beside files. Returns the places of the files whose index cannot be used.
+    async fn find_in_files(
+        &self,
+        places: Vec<usize>,
+        wanted: &Wanted,
+        found: &mut Found<'_>,
+    ) -> Result<Vec<usize>, DfOlapError> {
+        let searched = stream::iter(places).map(|place| async move {
+            let fragment = &self.table.fragments[place].fragment;
+            let found = self.store.find_keys(fragment, wanted).await?;
+            Ok::<_, DfOlapError>((place, found))
+        });
+        let mut searched = searched.buffered(FILES_AT_ONCE);
+        let mut unusable = Vec::new();
+        while let Some((place, there)) = searched.try_next().await? {
+            (self.stop)()?;
+            match there {
+                None => unusable.push(place),
+                Some(there) => {
+                    for (number, position) in there {
+                        found.add(number as usize, place, position);
+                    }
+                }
+            }
+        }
+        Ok(unusable)
     }
 
     /// The number of a key that a live row has which is not among `dead`.
     pub async fn first_taken(&self, dead: &RoaringTreemap) -> Result<Option<usize>, DfOlapError> {
-        let is_taken = |addresses: &Vec<u64>| addresses.iter().any(|row| !dead.contains(*row));
-        if let Some(found) = self.addresses(Missing::Made).await? {
-            return Ok(found.iter().position(is_taken));
-        }
-        // All keys are read.
-        let digests = |values: &[ArrayRef]| {
-            let digests = Digests::of(values, self.table.key_seed());
+        let digests = || {
+            let digests = Digests::of(self.values, self.table.key_seed());
             digests.ok_or_else(|| DfOlapError::Other("keys of a type without digests".into()))
         };
-        let wanted = DigestSet::from(digests(self.values)?);
+        let lookup = self.lookup(digests()?, Missing::Made, false).await?;
+        let is_taken = |addresses: &Vec<u64>| addresses.iter().any(|row| !dead.contains(*row));
+        if let Some(number) = lookup.found.addresses.iter().position(is_taken) {
+            return Ok(Some(number));
+        }
+        if lookup.rest.is_empty() {
+            return Ok(None);
+        }
+        let wanted = DigestSet::from(digests()?);
         let ids = self.ids();
-        for place in self.overlapping(&ids) {
+        for place in lookup.rest {
             (self.stop)()?;
             let live = &self.table.fragments[place];
             let there = self.digests(&[place], &ids).await?;
@@ -159,29 +207,51 @@ impl KeysToFind<'_> {
                 }
             });
             if let Some(row) = taken {
-                return Ok(digests(self.values)?.index_of(&there, row));
+                return Ok(digests()?.index_of(&there, row));
             }
         }
         Ok(None)
     }
 
-    /// The live rows that have one of the keys, in the columns of the table and with their addresses after them; `None`
-    /// if a plan has to find them.
-    pub async fn rows(&self) -> Result<Option<RecordBatch>, DfOlapError> {
+    /// Columns of the live rows that have one of the keys, and their addresses after them; `None` if a plan has to find
+    /// them, or if they are more than `MAX_FOUND`.
+    pub async fn rows(&self, columns: &[usize]) -> Result<Option<RecordBatch>, DfOlapError> {
         let Some(addresses) = self.addresses(Missing::MadeIfWorthwhile).await? else {
             return Ok(None);
         };
         let addresses: BTreeSet<u64> = addresses.into_iter().flatten().collect();
+        if addresses.len() > MAX_FOUND {
+            return Ok(None);
+        }
         let addresses: Vec<u64> = addresses.into_iter().collect();
-        let schema = with_row_address(&self.table.definition.schema);
+        let schema = with_row_address(&Arc::new(self.table.definition.schema.project(columns)?));
         if addresses.is_empty() {
             return Ok(Some(RecordBatch::new_empty(schema)));
         }
-        let all: Vec<usize> = (0..self.table.definition.columns.len()).collect();
-        let mut columns = read_rows(self.store, self.table, &addresses, &all).await?;
+        let mut columns = read_rows(self.store, self.table, &addresses, columns).await?;
         columns.push(Arc::new(UInt64Array::from(addresses)));
         Ok(Some(RecordBatch::try_new(schema, columns)?))
     }
+}
+
+/// The fragments that may have one of the keys, by the way in which they are searched.
+#[derive(Default)]
+struct Places {
+    /// In memory, with keys in order.
+    sorted: Vec<usize>,
+    /// In files with an index.
+    with_index: Vec<usize>,
+    /// In files with keys in order.
+    in_order: Vec<(usize, Arc<OrderedKeys>)>,
+    others: Vec<usize>,
+    /// The rows of all of them.
+    rows: u64,
+}
+
+/// What a lookup found, and the places of the fragments that it did not search.
+struct Lookup<'a> {
+    found: Found<'a>,
+    rest: Vec<usize>,
 }
 
 /// The live rows that were found so far.
@@ -203,7 +273,7 @@ impl Found<'_> {
     fn in_order(mut self) -> Vec<Vec<u64>> {
         for addresses in &mut self.addresses {
             addresses.sort_unstable();
-            // Segments may overlap, if two callers have made one for the same fragment.
+            // Segments may overlap.
             addresses.dedup();
         }
         self.addresses

@@ -22,6 +22,16 @@ pub(super) struct Made {
     pub segments: Vec<Arc<Segment>>,
     /// Files whose keys are in order, by their places.
     pub in_order: Vec<(usize, Arc<OrderedKeys>)>,
+    /// The places of the fragments.
+    pub places: HashMap<FragmentId, usize>,
+}
+
+impl Made {
+    pub fn extend(&mut self, other: Self) {
+        self.segments.extend(other.segments);
+        self.in_order.extend(other.in_order);
+        self.places.extend(other.places);
+    }
 }
 
 impl KeysToFind<'_> {
@@ -29,22 +39,34 @@ impl KeysToFind<'_> {
     /// index of the table.
     pub(super) async fn segments(
         &self,
-        needed: Vec<usize>,
+        needed: &[usize],
         ids: &[ColumnId],
-        places: &HashMap<FragmentId, usize>,
         make: Missing,
     ) -> Result<Option<Made>, DfOlapError> {
+        if needed.is_empty() {
+            return Ok(Some(Made::default()));
+        }
         let index = &self.table.key_index;
-        index.prune(places);
+        let fragments = &self.table.fragments;
+        let places = fragments.iter().enumerate();
+        let places: HashMap<FragmentId, usize> = places
+            .map(|(place, live)| (live.fragment.id, place))
+            .collect();
+        index.prune(&places);
+        let mut missing = self.missing(needed, ids);
+        let _making = match missing.is_empty() {
+            true => None,
+            false => Some(index.making.lock().await),
+        };
+        if !missing.is_empty() {
+            // Another caller may have made it meanwhile.
+            missing = self.missing(needed, ids);
+        }
         let mut made = Made {
             segments: index.segments(ids),
-            in_order: Vec::new(),
+            in_order: self.known_in_order(needed, ids),
+            places,
         };
-        let covered = covered(&made.segments);
-        let fragments = &self.table.fragments;
-        let missing = needed.into_iter();
-        let missing = missing.filter(|place| !covered.contains(&fragments[*place].fragment.id));
-        let missing: Vec<usize> = missing.collect();
         let rows = missing
             .iter()
             .map(|place| u64::from(fragments[*place].fragment.rows()));
@@ -86,6 +108,27 @@ impl KeysToFind<'_> {
             made.segments.push(segment);
         }
         Ok(Some(made))
+    }
+
+    /// The places of which nothing covers the fragment.
+    fn missing(&self, needed: &[usize], ids: &[ColumnId]) -> Vec<usize> {
+        let index = &self.table.key_index;
+        let covered = covered(&index.segments(ids));
+        let needed = needed.iter().copied();
+        let missing = needed.filter(|place| {
+            let id = self.table.fragments[*place].fragment.id;
+            !covered.contains(&id) && index.ordered(id, ids).is_none()
+        });
+        missing.collect()
+    }
+
+    fn known_in_order(&self, places: &[usize], ids: &[ColumnId]) -> Vec<(usize, Arc<OrderedKeys>)> {
+        let index = &self.table.key_index;
+        let known = places.iter().filter_map(|place| {
+            let id = self.table.fragments[*place].fragment.id;
+            Some((*place, index.ordered(id, ids)?))
+        });
+        known.collect()
     }
 
     fn is_narrow(&self) -> bool {

@@ -170,17 +170,20 @@ async fn by_key(
     places: &[usize],
     keys: Option<&[ArrayRef]>,
 ) -> Result<Option<RecordBatch>, DfOlapError> {
-    let Some(values) = keys.filter(|_| is_worth_a_lookup(table, places)) else {
+    let worth = |keys: &&[ArrayRef]| is_worth_a_lookup(table, places, keys[0].len());
+    let Some(values) = keys.filter(worth) else {
         return Ok(None);
     };
     let wanted = KeysToFind {
         table,
         key: &table.definition.key_indices(),
         values,
+        null: None,
         store: run.context.store.as_ref(),
         stop: &|| run.check_stop(),
     };
-    wanted.rows().await
+    let all: Vec<usize> = (0..table.definition.columns.len()).collect();
+    wanted.rows(&all).await
 }
 
 /// A statement that the fast path supports.
