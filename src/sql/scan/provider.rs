@@ -2,7 +2,7 @@
 //!
 //! Read only: the INSERT, UPDATE, DELETE and MERGE hooks keep DataFusion's default refusal, because DataFusion loses
 //! conditions when it calls them. Writing goes through [`crate::sql::write`]. The primary key is not exposed to the
-//! optimizer as a constraint: the key identifies rows, but nothing guarantees that no two rows share it.
+//! optimizer as a constraint: the key identifies rows, but two rows may share it unless the table enforces it.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! INSERT: plans the source to the table's columns with their defaults, and resolves conflicts of keys.
 //!
-//! ON CONFLICT, INSERT OR REPLACE and INSERT OR IGNORE find conflicts by the primary key. A plain INSERT does not
-//! check the key.
+//! ON CONFLICT, INSERT OR REPLACE and INSERT OR IGNORE find conflicts by the primary key. A plain INSERT checks the key
+//! only if the table enforces it ([`super::enforce`]).
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

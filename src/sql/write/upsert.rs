@@ -33,7 +33,7 @@ use crate::sql::scan::locate::KeysToFind;
 
 /// The conflict resolution of an INSERT.
 pub(crate) enum OnConflict {
-    /// The row is added: a plain INSERT does not check the key.
+    /// The row is added.
     Append,
     Nothing,
     Replace,
