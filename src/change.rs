@@ -122,6 +122,9 @@ pub(crate) struct ChangeSet {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Conflict(pub &'static str);
 
+/// So few rows are added to a deletion vector one by one.
+const FEW_ROWS: u64 = 64;
+
 impl ChangeSet {
     pub fn is_empty(&self) -> bool {
         self.actions.is_empty()
@@ -242,6 +245,14 @@ impl Next<'_> {
                 }
                 let dead = match &live.deleted {
                     None => rows.clone(),
+                    // A few rows are added one by one: other ways go through all that are deleted.
+                    Some(before) if rows.len() <= FEW_ROWS => {
+                        let mut dead = before.as_ref().clone();
+                        if !rows.iter().all(|row| dead.insert(row)) {
+                            return Err(Conflict("the same rows were changed"));
+                        }
+                        dead
+                    }
                     Some(before) if before.is_disjoint(rows) => before.as_ref() | rows,
                     Some(_) => return Err(Conflict("the same rows were changed")),
                 };

@@ -43,6 +43,9 @@ entry!(u128);
 /// The place of each bucket of this many is sampled.
 const SAMPLED: usize = 64;
 
+/// So many digests are found at once.
+const AT_ONCE: usize = 64;
+
 #[derive(Debug)]
 pub(crate) struct Buckets<E> {
     /// The number of bits of a position and of a bucket's number.
@@ -94,16 +97,39 @@ impl<E: Entry> Buckets<E> {
     }
 
     /// Hands the index of each digest that is equal to `digest` to `take`, in order.
+    #[cfg(test)]
     pub fn find(&self, digest: E, mut take: impl FnMut(u32)) {
-        let bucket = digest.bucket(self.bits);
-        let mut place = self.begin(bucket);
-        let mut entry = place - bucket;
+        self.find_each(&[digest], |_, position| take(position));
+    }
+
+    /// `place` is where the bucket of the digest begins in `counts`.
+    fn find_from(&self, digest: E, mut place: usize, mut take: impl FnMut(u32)) {
+        let mut entry = place - digest.bucket(self.bits);
         while self.is_entry(place) {
             if let Some(position) = self.entries[entry].position_of(digest, self.bits) {
                 take(position);
             }
             place += 1;
             entry += 1;
+        }
+    }
+
+    /// [`find`](Self::find) for many digests; `take` gets the number of a digest too. Takes a step for all of some
+    /// digests before the next step, so that their reads of memory overlap.
+    pub fn find_each(&self, digests: &[E], mut take: impl FnMut(usize, u32)) {
+        let mut places = [0; AT_ONCE];
+        for (part, digests) in digests.chunks(AT_ONCE).enumerate() {
+            for (digest, place) in digests.iter().zip(&mut places) {
+                *place = self.samples[digest.bucket(self.bits) / SAMPLED] as usize;
+            }
+            for (digest, place) in digests.iter().zip(&mut places) {
+                *place = self.begin(digest.bucket(self.bits), *place);
+            }
+            for (number, (digest, place)) in digests.iter().zip(&places).enumerate() {
+                self.find_from(*digest, *place, |position| {
+                    take(part * AT_ONCE + number, position);
+                });
+            }
         }
     }
 
@@ -144,9 +170,9 @@ impl<E: Entry> Buckets<E> {
         self.counts[place / 64] & (1 << (place % 64)) != 0
     }
 
-    /// Where a bucket begins in `counts`: after the zero of the bucket before it.
-    fn begin(&self, bucket: usize) -> usize {
-        let mut place = self.samples[bucket / SAMPLED] as usize;
+    /// Where a bucket begins in `counts`: after the zero of the bucket before it. `place` is where the sampled bucket
+    /// before it begins.
+    fn begin(&self, bucket: usize, mut place: usize) -> usize {
         // How many more zeros are before the bucket.
         let mut zeros = bucket % SAMPLED;
         while zeros > 0 {

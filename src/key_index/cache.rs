@@ -1,10 +1,13 @@
-//! What is kept in memory of the keys of files: pages of indexes beside files, and segments. Both share one budget of
-//! the process.
+//! What is kept in memory of the keys of files: pages of indexes beside files, zones of keys in order, and segments.
+//! All share one budget of the process.
+//!
+//! Pages are dropped at random: lookups of random keys touch pages at random, so that none is needed sooner than
+//! another, and then a page that is used costs nothing.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, OnceLock};
 
-use lru::LruCache;
 use parking_lot::Mutex;
 
 use super::paged::Directory;
@@ -13,100 +16,154 @@ use crate::fragment::FragmentId;
 /// The most bytes of all pages and segments over files. Segments over rows in memory are small beside the rows.
 const MAX_BYTES: usize = 256 << 20;
 /// What a page takes beside its bytes.
-const OVERHEAD_BYTES: usize = 128;
+const OVERHEAD_BYTES: usize = 64;
+/// So many pages of a file are dropped at once.
+const DROPPED_AT_ONCE: usize = 64;
 
-static ROOM_BYTES: AtomicUsize = AtomicUsize::new(0);
-static PAGES: LazyLock<Mutex<Pages>> = LazyLock::new(|| {
-    Mutex::new(Pages {
-        cached: LruCache::unbounded(),
-        bytes: 0,
-    })
-});
+static BYTES: AtomicUsize = AtomicUsize::new(0);
+static FILES: LazyLock<Mutex<Files>> = LazyLock::new(Mutex::default);
+static RANDOM: AtomicU64 = AtomicU64::new(0x9e37_79b9_7f4a_7c15);
 
-/// A fragment, a column of it or `INDEX`, and the number of a page.
-type PageId = (FragmentId, u32, u32);
+/// A fragment, and a column of it or `INDEX`.
+type FileId = (FragmentId, u32);
 
 /// In place of a column: the index beside the file.
 pub(crate) const INDEX: u32 = u32::MAX;
-/// The page number of a directory.
-const DIRECTORY: u32 = u32::MAX;
 
-struct Pages {
-    cached: LruCache<PageId, Cached>,
-    bytes: usize,
+#[derive(Default)]
+struct Files {
+    places: HashMap<FileId, usize>,
+    files: Vec<Arc<FilePages>>,
 }
 
-#[derive(Debug, Clone)]
-enum Cached {
-    Page(Arc<[u8]>),
-    Directory(Arc<Directory>),
+/// The pages of a file that are in memory.
+#[derive(Debug)]
+pub(crate) struct FilePages {
+    id: FileId,
+    directory: OnceLock<Arc<Directory>>,
+    pages: Mutex<Vec<Option<Arc<[u8]>>>>,
 }
 
-impl Cached {
-    fn bytes(&self) -> usize {
-        let own = match self {
-            Self::Page(page) => page.len(),
-            Self::Directory(directory) => directory.memory_bytes(),
-        };
-        own + OVERHEAD_BYTES
+/// The pages of the index of a fragment, or the zones of a column.
+pub(crate) fn file(fragment: FragmentId, column: u32) -> Arc<FilePages> {
+    let id = (fragment, column);
+    let mut all = FILES.lock();
+    if let Some(place) = all.places.get(&id) {
+        return Arc::clone(&all.files[*place]);
     }
+    let file = Arc::new(FilePages {
+        id,
+        directory: OnceLock::new(),
+        pages: Mutex::default(),
+    });
+    let place = all.files.len();
+    all.places.insert(id, place);
+    all.files.push(Arc::clone(&file));
+    file
 }
 
-impl Pages {
-    /// Drops pages, those that were not used for longest first, until there is room for so many bytes.
-    fn make_room(&mut self, bytes: usize) {
-        while self.bytes + ROOM_BYTES.load(Ordering::Relaxed) + bytes > MAX_BYTES {
-            let Some((_, dropped)) = self.cached.pop_lru() else {
-                return;
-            };
-            self.bytes -= dropped.bytes();
+impl FilePages {
+    pub fn directory(&self) -> Option<Arc<Directory>> {
+        self.directory.get().cloned()
+    }
+
+    pub fn put_directory(&self, directory: &Arc<Directory>) {
+        let bytes = directory.memory_bytes();
+        if take(bytes) && self.directory.set(Arc::clone(directory)).is_err() {
+            BYTES.fetch_sub(bytes, Ordering::Relaxed);
         }
     }
 
-    fn put(&mut self, key: PageId, cached: Cached) {
-        let bytes = cached.bytes();
-        self.make_room(bytes);
-        if self.bytes + ROOM_BYTES.load(Ordering::Relaxed) + bytes > MAX_BYTES {
+    pub fn pages(&self, numbers: &[u32]) -> Vec<Option<Arc<[u8]>>> {
+        let pages = self.pages.lock();
+        let found = numbers
+            .iter()
+            .map(|number| pages.get(*number as usize)?.clone());
+        found.collect()
+    }
+
+    pub fn put(&self, number: u32, page: &Arc<[u8]>) {
+        let bytes = page.len() + OVERHEAD_BYTES;
+        if !take(bytes) {
             return;
         }
-        self.bytes += bytes;
-        if let Some(before) = self.cached.put(key, cached) {
-            self.bytes -= before.bytes();
+        let mut pages = self.pages.lock();
+        let number = number as usize;
+        if pages.len() <= number {
+            pages.resize(number + 1, None);
+        }
+        if let Some(before) = pages[number].replace(Arc::clone(page)) {
+            BYTES.fetch_sub(before.len() + OVERHEAD_BYTES, Ordering::Relaxed);
+        }
+    }
+
+    /// Drops some pages. Returns whether any are left.
+    fn drop_some(&self, random: u64) -> bool {
+        let mut pages = self.pages.lock();
+        let count = pages.len();
+        let (mut dropped, mut bytes) = (0, 0);
+        for step in 0..count {
+            let place = (random as usize % count + step) % count;
+            if let Some(page) = pages[place].take() {
+                bytes += page.len() + OVERHEAD_BYTES;
+                dropped += 1;
+                if dropped == DROPPED_AT_ONCE {
+                    break;
+                }
+            }
+        }
+        BYTES.fetch_sub(bytes, Ordering::Relaxed);
+        pages.iter().any(Option::is_some)
+    }
+}
+
+impl Drop for FilePages {
+    fn drop(&mut self) {
+        let directory = self.directory.get().map_or(0, |d| d.memory_bytes());
+        let pages = self.pages.get_mut().iter().flatten();
+        let pages: usize = pages.map(|page| page.len() + OVERHEAD_BYTES).sum();
+        BYTES.fetch_sub(directory + pages, Ordering::Relaxed);
+    }
+}
+
+/// Takes bytes of the budget, and drops pages until there is room; false if there is none.
+fn take(bytes: usize) -> bool {
+    loop {
+        let fits = |taken: usize| {
+            let taken = taken.checked_add(bytes)?;
+            (taken <= MAX_BYTES).then_some(taken)
+        };
+        let taken = BYTES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
+        if taken.is_ok() {
+            return true;
+        }
+        if !drop_some_pages() {
+            return false;
         }
     }
 }
 
-/// Pages of the index of a fragment, or zones of a column.
-pub(crate) fn pages(
-    fragment: FragmentId,
-    column: u32,
-    numbers: impl Iterator<Item = u32>,
-) -> Vec<Option<Arc<[u8]>>> {
-    let mut pages = PAGES.lock();
-    let cached = numbers.map(
-        |number| match pages.cached.get(&(fragment, column, number)) {
-            Some(Cached::Page(page)) => Some(Arc::clone(page)),
-            _ => None,
-        },
-    );
-    cached.collect()
-}
-
-pub(crate) fn put_page(fragment: FragmentId, column: u32, number: u32, page: &Arc<[u8]>) {
-    let page = Cached::Page(Arc::clone(page));
-    PAGES.lock().put((fragment, column, number), page);
-}
-
-pub(crate) fn directory(fragment: FragmentId) -> Option<Arc<Directory>> {
-    match PAGES.lock().cached.get(&(fragment, INDEX, DIRECTORY)) {
-        Some(Cached::Directory(directory)) => Some(Arc::clone(directory)),
-        _ => None,
+/// Drops some pages of a file; false if no file has any.
+fn drop_some_pages() -> bool {
+    let random = RANDOM.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+    let random = (random ^ (random >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let file = {
+        let all = FILES.lock();
+        match all.files.len() {
+            0 => return false,
+            count => Arc::clone(&all.files[(random >> 40) as usize % count]),
+        }
+    };
+    if !file.drop_some(random >> 20) {
+        let mut all = FILES.lock();
+        if let Some(place) = all.places.remove(&file.id) {
+            all.files.swap_remove(place);
+            if let Some(moved) = all.files.get(place).map(|moved| moved.id) {
+                all.places.insert(moved, place);
+            }
+        }
     }
-}
-
-pub(crate) fn put_directory(fragment: FragmentId, directory: &Arc<Directory>) {
-    let directory = Cached::Directory(Arc::clone(directory));
-    PAGES.lock().put((fragment, INDEX, DIRECTORY), directory);
+    true
 }
 
 /// Bytes of the budget, which are given back when this is dropped.
@@ -120,17 +177,56 @@ impl Room {
             true => rows * 17 / 2,
             false => rows * 33 / 2,
         };
-        let take = |taken: usize| Some(taken + bytes).filter(|taken| *taken <= MAX_BYTES);
-        ROOM_BYTES
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-            .ok()?;
-        PAGES.lock().make_room(0);
-        Some(Self(bytes))
+        (bytes <= MAX_BYTES && take(bytes)).then(|| Self(bytes))
     }
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
-        ROOM_BYTES.fetch_sub(self.0, Ordering::Relaxed);
+        BYTES.fetch_sub(self.0, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pages are found until the budget is used up; then some are dropped, and each that is left is right.
+    #[test]
+    fn pages_are_dropped_where_there_is_no_room() {
+        const PAGE: usize = 1 << 20;
+        let files: Vec<FileId> = (0..4).map(|column| (FragmentId::fresh(), column)).collect();
+        let page = |of: usize, number: u32| -> Arc<[u8]> {
+            let mut page = vec![of as u8; PAGE];
+            page[..4].copy_from_slice(&number.to_le_bytes());
+            page.into()
+        };
+        let numbers: Vec<u32> = (0..100).collect();
+        for number in &numbers {
+            for (of, (fragment, column)) in files.iter().enumerate() {
+                let file = file(*fragment, *column);
+                file.put(*number, &page(of, *number));
+                assert!(file.pages(&[*number])[0].is_some());
+                assert!(BYTES.load(Ordering::Relaxed) <= MAX_BYTES);
+            }
+        }
+        let mut kept = 0;
+        for (of, (fragment, column)) in files.iter().enumerate() {
+            let pages = file(*fragment, *column).pages(&numbers);
+            for (number, there) in numbers.iter().zip(pages) {
+                if let Some(there) = there {
+                    assert_eq!(there, page(of, *number));
+                    kept += 1;
+                }
+            }
+        }
+        assert!((100..256).contains(&kept), "{kept} pages");
+
+        let room = Room::for_rows(20 << 20, true).expect("room");
+        assert!(BYTES.load(Ordering::Relaxed) <= MAX_BYTES);
+        assert!(Room::for_rows(20 << 20, true).is_none());
+        drop(room);
+        assert!(Room::for_rows(20 << 20, true).is_some());
+        assert!(Room::for_rows(1 << 30, false).is_none());
     }
 }

@@ -105,7 +105,7 @@ enum Map {
 
 impl Segment {
     /// The most rows of a segment over several fragments.
-    pub const MAX_ROWS: usize = 1 << 20;
+    pub const MAX_ROWS: usize = 1 << 22;
 
     /// A segment over fragments, given by their ids and numbers of rows, with the hashes of the values of the columns
     /// `key` in all of their rows, deleted rows included, one fragment after the other.
@@ -140,22 +140,14 @@ impl Segment {
 
     /// Finds keys. `take` gets the number of a key, and a fragment and a position of a row that has it.
     pub fn find(&self, keys: &Hashes, mut take: impl FnMut(usize, FragmentId, u32)) {
-        let mut take = |key, row| {
+        let take = |key, row| {
             let after = self.fragments.partition_point(|(_, start)| *start <= row);
             let (id, start) = self.fragments[after - 1];
             take(key, id, row - start);
         };
         match (&self.map, keys) {
-            (Map::Narrow(map), Hashes::Narrow(keys)) => {
-                for (number, key) in keys.iter().enumerate() {
-                    map.find(*key, |row| take(number, row));
-                }
-            }
-            (Map::Wide(map), Hashes::Wide(keys)) => {
-                for (number, key) in keys.iter().enumerate() {
-                    map.find(*key, |row| take(number, row));
-                }
-            }
+            (Map::Narrow(map), Hashes::Narrow(keys)) => map.find_each(keys, take),
+            (Map::Wide(map), Hashes::Wide(keys)) => map.find_each(keys, take),
             _ => debug_assert!(false, "an index of another kind of keys"),
         }
     }

@@ -285,6 +285,7 @@ const CONDITIONS: [&str; 16] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_looked_up_by_key_is_what_reading_finds() {
     let (mut asked, mut found) = (0, 0);
+    let mut lookups: Vec<String> = Vec::new();
     for (store, engine) in engines() {
         for (columns, key, values, literals) in KEYS {
             let rows_of =
@@ -319,6 +320,12 @@ async fn what_is_looked_up_by_key_is_what_reading_finds() {
                     words.push(literal);
                 }
                 let condition = words.join(" ");
+                let explain = format!("EXPLAIN SELECT v FROM t WHERE {condition}");
+                if let Ok(plan) = engine.query(&explain).await
+                    && render(&plan).concat().contains("partition_sizes")
+                {
+                    lookups.push(format!("{columns}: {condition}"));
+                }
                 let ask = async |sql: &str, table: &str| {
                     let of_table = sql.replace("{table}", table);
                     let place = format!("{store}, {columns}: {of_table}");
@@ -373,6 +380,11 @@ async fn what_is_looked_up_by_key_is_what_reading_finds() {
         }
     }
     assert!(asked > 200 && found > 60, "{found} of {asked} found rows");
+    assert!(
+        lookups.len() > 70,
+        "{} lookups: {lookups:#?}",
+        lookups.len()
+    );
 }
 
 /// The rows that a MERGE may match are looked up if ON names the key; if it names an expression, the target is read.

@@ -17,7 +17,7 @@ use super::scan::Scans;
 use crate::error::DfOlapError;
 use crate::fragment::{ColumnId, DataFile, Fragment, FragmentId, KeysFile};
 use crate::key_index::buckets::Buckets;
-use crate::key_index::cache;
+use crate::key_index::cache::{self, FilePages};
 use crate::key_index::digest::{Digests, Hashes, Wanted};
 use crate::key_index::key_set::has_no_null;
 use crate::key_index::paged::{Directory, PAGE_BYTES, StoredEntry, write_pages};
@@ -198,11 +198,12 @@ impl<'a> StoredKeys<'a> {
         hashes: &[E],
         order: &[u32],
     ) -> Result<Vec<(u32, u32)>, DfOlapError> {
-        let directory = match cache::directory(self.fragment) {
+        let cached = cache::file(self.fragment, cache::INDEX);
+        let directory = match cached.directory() {
             Some(directory) => directory,
             None => {
                 let read = Arc::new(self.read_directory().await?);
-                cache::put_directory(self.fragment, &read);
+                cached.put_directory(&read);
                 read
             }
         };
@@ -217,7 +218,7 @@ impl<'a> StoredKeys<'a> {
         lookups.sort_unstable();
         let mut numbers: Vec<u32> = lookups.iter().map(|(page, _)| *page).collect();
         numbers.dedup();
-        let pages = self.pages(&directory, &numbers).await?;
+        let pages = self.pages(&cached, &directory, &numbers).await?;
         let (mut found, mut at) = (Vec::new(), 0);
         for (page, number) in lookups {
             if numbers[at] != page {
@@ -237,10 +238,11 @@ impl<'a> StoredKeys<'a> {
     /// The pages of these numbers, which ascend.
     async fn pages(
         &self,
+        cached: &FilePages,
         directory: &Directory,
         numbers: &[u32],
     ) -> Result<Vec<Arc<[u8]>>, DfOlapError> {
-        let mut pages = cache::pages(self.fragment, cache::INDEX, numbers.iter().copied());
+        let mut pages = cached.pages(numbers);
         let missing: Vec<usize> = (0..pages.len()).filter(|at| pages[*at].is_none()).collect();
         let reads = stream::iter(self.reads(numbers, &missing)).map(|range| async move {
             let read = self.read_pages(directory, range.clone()).await?;
@@ -252,7 +254,7 @@ impl<'a> StoredKeys<'a> {
             while let Some(at) = missing.next_if(|at| numbers[*at] < range.end) {
                 let start = (numbers[at] - range.start) as usize * PAGE_BYTES;
                 let page: Arc<[u8]> = read[start..start + PAGE_BYTES].into();
-                cache::put_page(self.fragment, cache::INDEX, numbers[at], &page);
+                cached.put(numbers[at], &page);
                 pages[at] = Some(page);
             }
         }

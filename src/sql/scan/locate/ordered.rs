@@ -112,8 +112,8 @@ async fn read_zones(
     zones: &[u32],
 ) -> Result<Vec<Arc<[u8]>>, DfOlapError> {
     let fragment = wanted.table.fragments[place].fragment.id;
-    let column = known.column.0;
-    let mut pages = cache::pages(fragment, column, zones.iter().copied());
+    let cached = cache::file(fragment, known.column.0);
+    let mut pages = cached.pages(zones);
     for (zone, page) in zones.iter().zip(&mut pages) {
         if page.is_some() {
             continue;
@@ -131,7 +131,7 @@ async fn read_zones(
             keys.extend(narrow.iter().flat_map(NarrowColumn::values));
         }
         let bytes: Arc<[u8]> = zone_bytes(&keys).into();
-        cache::put_page(fragment, column, *zone, &bytes);
+        cached.put(*zone, &bytes);
         *page = Some(bytes);
     }
     Ok(pages.into_iter().flatten().collect())
