@@ -123,8 +123,8 @@ pub(crate) struct Fragment {
     content: Content,
     rows: u32,
     ranges: Vec<OnceLock<Option<ValueRange>>>,
-    /// Whether the values of a column ascend, for the column that was asked for first.
-    ascending: OnceLock<(ColumnId, bool)>,
+    /// The column that was first asked for whether its values ascend, and if they do, the first and the last of them.
+    ascending: OnceLock<(ColumnId, Option<(u64, u64)>)>,
     memory_bytes: OnceLock<u64>,
 }
 
@@ -310,18 +310,22 @@ impl Fragment {
         })
     }
 
-    /// Whether the values of a column ascend, which `compute` finds out.
-    pub fn is_ascending(&self, column: ColumnId, compute: impl Fn() -> bool) -> bool {
+    /// The first and the last value of a column, as numbers of the same order, if its values ascend, which `compute`
+    /// finds out.
+    pub fn ascending(
+        &self,
+        column: ColumnId,
+        compute: impl Fn() -> Option<(u64, u64)>,
+    ) -> Option<(u64, u64)> {
         match self.ascending.get_or_init(|| (column, compute())) {
             (known, ascends) if *known == column => *ascends,
             _ => compute(),
         }
     }
 
-    /// What [`is_ascending`](Self::is_ascending) found out, if it was called.
-    pub fn known_ascending(&self, column: ColumnId) -> Option<bool> {
-        let (known, ascends) = self.ascending.get()?;
-        (*known == column).then_some(*ascends)
+    /// Whether [`ascending`](Self::ascending) has found out that the values of a column do not ascend.
+    pub fn is_known_unordered(&self, column: ColumnId) -> bool {
+        self.ascending.get() == Some(&(column, None))
     }
 
     /// The file that holds the rows; `None` for a fragment in memory.

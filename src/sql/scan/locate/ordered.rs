@@ -17,23 +17,23 @@ pub(super) fn in_order_of(keys: &[u64]) -> Vec<usize> {
     order
 }
 
-/// Whether a fragment in memory has narrow keys in ascending order, none twice.
-pub(super) fn has_keys_in_order(fragment: &Fragment, ids: &[ColumnId]) -> bool {
+/// The first and the last key of a fragment in memory, if it has narrow keys in ascending order, none twice.
+pub(super) fn keys_in_order(fragment: &Fragment, ids: &[ColumnId]) -> Option<(u64, u64)> {
     let [id] = ids else {
-        return false;
+        return None;
     };
-    fragment.is_ascending(*id, || {
-        let mut last = None;
-        let columns = narrow_columns(fragment, *id);
-        columns.is_some_and(|columns| {
-            columns.iter().all(|column| {
-                column.values().all(|value| {
-                    let is_next = last.is_none_or(|last| last < value);
-                    last = Some(value);
-                    is_next
-                })
-            })
-        })
+    fragment.ascending(*id, || {
+        let (mut first, mut last) = (None, None);
+        for column in narrow_columns(fragment, *id)? {
+            for value in column.values() {
+                if last.is_some_and(|last| last >= value) {
+                    return None;
+                }
+                first = first.or(Some(value));
+                last = Some(value);
+            }
+        }
+        first.zip(last)
     })
 }
 

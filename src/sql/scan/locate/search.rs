@@ -8,7 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use roaring::{RoaringBitmap, RoaringTreemap};
 
 use super::keys::{KeysToFind, Missing};
-use super::ordered::{has_keys_in_order, in_order_of, search, search_file};
+use super::ordered::{in_order_of, keys_in_order, search, search_file};
 use super::segments::Made;
 use crate::error::DfOlapError;
 use crate::fragment::ColumnId;
@@ -52,13 +52,17 @@ impl KeysToFind<'_> {
             table: self.table,
             addresses: vec![Vec::new(); keys.len()],
         };
+        let narrow = match &keys {
+            Digests::Narrow(keys) => Some((keys.clone(), in_order_of(keys))),
+            Digests::Wide(_) => None,
+        };
         let Places {
             sorted,
             mut with_index,
             mut in_order,
             mut others,
             rows,
-        } = self.places(&keys, &ids);
+        } = self.places(narrow.as_ref(), &ids);
         let mut rest = Vec::new();
         let probes = (keys.len() * with_index.len().max(1)) as u64;
         if keys.len() > MANY_KEYS && probes * ROWS_OF_KEY > rows {
@@ -68,10 +72,6 @@ impl KeysToFind<'_> {
         if all_or_none && !rest.is_empty() {
             return Ok(Lookup { found, rest });
         }
-        let narrow = match &keys {
-            Digests::Narrow(keys) => Some((keys.clone(), in_order_of(keys))),
-            Digests::Wide(_) => None,
-        };
         let wanted = Wanted::from(Hashes::of(keys, self.table.key_seed()));
 
         let mut made = Made::default();
@@ -125,16 +125,25 @@ impl KeysToFind<'_> {
         Ok(Lookup { found, rest })
     }
 
-    /// How each fragment is searched that may have one of the keys.
-    fn places(&self, keys: &Digests, ids: &[ColumnId]) -> Places {
+    /// How each fragment is searched that may have one of the keys. `narrow` has keys of at most 64 bits, and their
+    /// numbers in order.
+    fn places(&self, narrow: Option<&(Vec<u64>, Vec<usize>)>, ids: &[ColumnId]) -> Places {
         let mut places = Places::default();
-        let is_narrow = matches!(keys, Digests::Narrow(_));
+        let is_between = |first: u64, last: u64| {
+            narrow.is_some_and(|(keys, order)| {
+                let from = order.partition_point(|number| keys[*number] < first);
+                order.get(from).is_some_and(|number| keys[*number] <= last)
+            })
+        };
         for place in self.overlapping(ids) {
             let fragment = &self.table.fragments[place].fragment;
             places.rows += u64::from(fragment.rows());
             match fragment.file() {
-                None if is_narrow && has_keys_in_order(fragment, ids) => places.sorted.push(place),
-                None => places.others.push(place),
+                None => match narrow.and_then(|_| keys_in_order(fragment, ids)) {
+                    Some((first, last)) if is_between(first, last) => places.sorted.push(place),
+                    Some(_) => {}
+                    None => places.others.push(place),
+                },
                 Some(file) => match &file.keys {
                     Some(keys) if keys.columns == ids && !keys.is_damaged() => {
                         places.with_index.push(place);

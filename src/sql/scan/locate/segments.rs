@@ -142,7 +142,7 @@ impl KeysToFind<'_> {
             .map(|place| &self.table.fragments[*place].fragment);
         let mut files = fragments.filter(|fragment| fragment.file().is_some());
         files.all(|file| {
-            let may_be_in_order = self.is_narrow() && file.known_ascending(ids[0]) != Some(false);
+            let may_be_in_order = self.is_narrow() && !file.is_known_unordered(ids[0]);
             may_be_in_order || Room::for_rows(file.rows() as usize, self.is_narrow()).is_some()
         })
     }
@@ -181,7 +181,10 @@ impl KeysToFind<'_> {
                 }
             }
             if let (Some(_), [id], Some(digests)) = (fragment.file(), ids, &digests) {
-                fragment.is_ascending(*id, || digests.ascending().is_some());
+                fragment.ascending(*id, || {
+                    let keys = digests.ascending()?;
+                    keys.first().copied().zip(keys.last().copied())
+                });
             }
         }
         Ok(digests.filter(|digests| digests.len() == rows))
