@@ -9,6 +9,7 @@
     missing_docs,
     clippy::disallowed_methods,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "native; a panic is how a measurement fails"
 )]

@@ -52,42 +52,60 @@ impl Executor {
         let mut lost = Conflict("");
         // The commit detects concurrent changes, so the first attempt uses the last known snapshot, without a refresh.
         let mut known = self.store.known();
-        let mut written: Option<Written> = None;
+        let mut ready: Option<(Written, Option<Arc<Snapshot>>)> = None;
         for attempt in 0..MAX_ATTEMPTS {
             let may_be_stale = known.is_some();
-            let base = match known.take() {
-                Some(known) => known,
+            let (written, base) = match ready.take() {
+                Some(ready) => ready,
+                None => {
+                    let base = match known.take() {
+                        Some(known) => known,
+                        None => self.store.snapshot().await?,
+                    };
+                    match self.written(&base, name, batches).await {
+                        Ok(written) => (written, Some(base)),
+                        // On the newest snapshot it may be right.
+                        Err(_) if may_be_stale => continue,
+                        Err(error) => return Err(error),
+                    }
+                }
+            };
+            let _gate = self.gate(&written, attempt).await;
+            let base = match base {
+                Some(base) => base,
                 None => self.store.snapshot().await?,
             };
-            let appended = self.try_append(&base, name, batches, &mut written, attempt);
-            match appended.await {
-                Ok(Ok(count)) => return Ok(count),
-                Ok(Err(conflict)) => lost = conflict,
-                // On the newest snapshot it may be right.
-                Err(_) if may_be_stale && attempt == 0 => {}
+            let Some(table) = written.table_in(&base) else {
+                // It is written again, in the columns that the table has now.
+                continue;
+            };
+            let no_new_keys = match self.check_keys(&written, &table).await {
+                Ok(no_new_keys) => no_new_keys,
+                Err(_) if may_be_stale => {
+                    ready = Some((written, None));
+                    continue;
+                }
                 Err(error) => return Err(error),
+            };
+            match self.append(&base, &written, no_new_keys).await? {
+                Ok(count) => return Ok(count),
+                Err(conflict) => lost = conflict,
             }
+            ready = Some((written, None));
         }
         Err(retries_exhausted(&lost))
     }
 
-    async fn try_append(
+    /// Writes batches as fragments of a table of a snapshot.
+    async fn written(
         &self,
         base: &Arc<Snapshot>,
         name: &str,
         batches: &[RecordBatch],
-        written: &mut Option<Written>,
-        attempt: usize,
-    ) -> Result<Result<u64, Conflict>, DfOlapError> {
-        let written = match written {
-            Some(written) if written.table_in(base).is_some() => written,
-            written => {
-                let (name, table) = find(base, name)?;
-                let rows = stream::iter(batches.iter().cloned().map(Ok)).boxed();
-                written.insert(self.write_rows(name, table, rows).await?)
-            }
-        };
-        self.append(base, written, attempt).await
+    ) -> Result<Written, DfOlapError> {
+        let (name, table) = find(base, name)?;
+        let rows = stream::iter(batches.iter().cloned().map(Ok)).boxed();
+        self.write_rows(name, table, rows).await
     }
 
     /// Appends the batches of a stream to a table. The stream can be read only once, so a concurrent change of the
@@ -97,24 +115,39 @@ impl Executor {
         name: &str,
         batches: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
     ) -> Result<u64, DfOlapError> {
-        let mut base = self.store.snapshot().await?;
+        let base = self.store.snapshot().await?;
         let (name, table) = find(&base, name)?;
         let written = self.write_rows(name, table, batches).await?;
-        let mut lost = Conflict("");
+        let mut base = Some(base);
+        let mut lost = Conflict("its columns are others");
         for attempt in 0..MAX_ATTEMPTS {
-            match self.append(&base, &written, attempt).await? {
-                Ok(count) => return Ok(count),
-                Err(conflict) => lost = conflict,
-            }
-            base = self.store.snapshot().await?;
-            if written.table_in(&base).is_none() {
+            let _gate = self.gate(&written, attempt).await;
+            let base = match base.take() {
+                Some(base) => base,
+                None => self.store.snapshot().await?,
+            };
+            let Some(table) = written.table_in(&base) else {
                 return Err(DfOlapError::Conflict(format!(
                     "table {} was changed while the stream was read: {}; load it again",
                     written.name, lost.0
                 )));
+            };
+            let no_new_keys = self.check_keys(&written, &table).await?;
+            match self.append(&base, &written, no_new_keys).await? {
+                Ok(count) => return Ok(count),
+                Err(conflict) => lost = conflict,
             }
         }
         Err(retries_exhausted(&lost))
+    }
+
+    /// The gate of the table, exclusively after some conflicts: then no writer is on its way that was there before.
+    async fn gate(&self, written: &Written, attempt: usize) -> impl Sized + use<> {
+        let gate = self.gates.of(&written.name);
+        match attempt < SHARED_ATTEMPTS {
+            true => Either::Left(gate.read_owned().await),
+            false => Either::Right(gate.write_owned().await),
+        }
     }
 
     /// Creates a table that holds the rows of a stream, in one commit.
@@ -202,6 +235,7 @@ impl Executor {
         let new = NewRows {
             name: &written.name,
             table,
+            key: table.definition.key_indices(),
             store: self.store.as_ref(),
             stop: &|| Ok(()),
         };
@@ -214,28 +248,20 @@ impl Executor {
         &self,
         base: &Arc<Snapshot>,
         written: &Written,
-        attempt: usize,
+        no_new_keys: Option<Action>,
     ) -> Result<Result<u64, Conflict>, DfOlapError> {
         let count = written.rows();
         if count == 0 {
             return Ok(Ok(0));
         }
-        let gate = self.gates.of(&written.name);
-        let _gate = match attempt < SHARED_ATTEMPTS {
-            true => Either::Left(gate.read().await),
-            false => Either::Right(gate.write().await),
-        };
-        let Some(table) = written.table_in(base) else {
-            return Ok(Err(Conflict("the table's columns were changed")));
-        };
-        let mut actions = Vec::new();
-        actions.extend(self.check_keys(written, &table).await?);
-        actions.push(Action::Append {
-            id: table.id,
-            definition: Arc::clone(&table.definition),
+        let append = Action::Append {
+            id: written.table.id,
+            definition: Arc::clone(&written.table.definition),
             fragments: written.fragments.clone(),
-        });
-        let change = ChangeSet { actions };
+        };
+        let change = ChangeSet {
+            actions: no_new_keys.into_iter().chain([append]).collect(),
+        };
         match self.store.commit(base, change, &Arc::default()).await? {
             CommitOutcome::Committed(_) => Ok(Ok(count)),
             CommitOutcome::Conflict(conflict) => Ok(Err(conflict)),

@@ -20,7 +20,10 @@ const OVERHEAD_BYTES: usize = 64;
 /// So many pages of a file are dropped at once.
 const DROPPED_AT_ONCE: usize = 64;
 
+/// Of pages and directories.
 static BYTES: AtomicUsize = AtomicUsize::new(0);
+/// Of segments.
+static ROOM_BYTES: AtomicUsize = AtomicUsize::new(0);
 static FILES: LazyLock<Mutex<Files>> = LazyLock::new(Mutex::default);
 static RANDOM: AtomicU64 = AtomicU64::new(0x9e37_79b9_7f4a_7c15);
 
@@ -126,21 +129,28 @@ impl Drop for FilePages {
     }
 }
 
-/// Takes bytes of the budget, and drops pages until there is room; false if there is none.
+/// Takes bytes of the budget for a page, and drops others until there is room; false if there is none.
 fn take(bytes: usize) -> bool {
-    loop {
-        let fits = |taken: usize| {
-            let taken = taken.checked_add(bytes)?;
-            (taken <= MAX_BYTES).then_some(taken)
-        };
-        let taken = BYTES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
-        if taken.is_ok() {
-            return true;
-        }
+    let room = MAX_BYTES.saturating_sub(ROOM_BYTES.load(Ordering::Relaxed));
+    if bytes > room {
+        return false;
+    }
+    BYTES.fetch_add(bytes, Ordering::Relaxed);
+    let is_there = drop_down_to(room);
+    if !is_there {
+        BYTES.fetch_sub(bytes, Ordering::Relaxed);
+    }
+    is_there
+}
+
+/// Drops pages until at most so many bytes are left; true, if it is so.
+fn drop_down_to(room: usize) -> bool {
+    while BYTES.load(Ordering::Relaxed) > room {
         if !drop_some_pages() {
             return false;
         }
     }
+    true
 }
 
 /// Drops some pages of a file; false if no file has any.
@@ -173,23 +183,44 @@ pub(crate) struct Room(usize);
 impl Room {
     /// Room for a segment of this many rows; `None` if there is not enough.
     pub fn for_rows(rows: usize, are_narrow: bool) -> Option<Self> {
-        let bytes = match are_narrow {
+        let bytes = Self::bytes(rows, are_narrow);
+        let fits = |taken: usize| {
+            let taken = taken.checked_add(bytes)?;
+            (taken <= MAX_BYTES).then_some(taken)
+        };
+        let taken = ROOM_BYTES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
+        taken.ok()?;
+        drop_down_to(MAX_BYTES.saturating_sub(ROOM_BYTES.load(Ordering::Relaxed)));
+        Some(Self(bytes))
+    }
+
+    /// Whether there would be room.
+    pub fn is_possible(rows: usize, are_narrow: bool) -> bool {
+        let taken = ROOM_BYTES.load(Ordering::Relaxed);
+        taken + Self::bytes(rows, are_narrow) <= MAX_BYTES
+    }
+
+    fn bytes(rows: usize, are_narrow: bool) -> usize {
+        match are_narrow {
             true => rows * 17 / 2,
             false => rows * 33 / 2,
-        };
-        (bytes <= MAX_BYTES && take(bytes)).then(|| Self(bytes))
+        }
     }
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
-        BYTES.fetch_sub(self.0, Ordering::Relaxed);
+        ROOM_BYTES.fetch_sub(self.0, Ordering::Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn all_bytes() -> usize {
+        BYTES.load(Ordering::Relaxed) + ROOM_BYTES.load(Ordering::Relaxed)
+    }
 
     /// Pages are found until the budget is used up; then some are dropped, and each that is left is right.
     #[test]
@@ -207,7 +238,7 @@ mod tests {
                 let file = file(*fragment, *column);
                 file.put(*number, &page(of, *number));
                 assert!(file.pages(&[*number])[0].is_some());
-                assert!(BYTES.load(Ordering::Relaxed) <= MAX_BYTES);
+                assert!(all_bytes() <= MAX_BYTES);
             }
         }
         let mut kept = 0;
@@ -223,7 +254,7 @@ mod tests {
         assert!((100..256).contains(&kept), "{kept} pages");
 
         let room = Room::for_rows(20 << 20, true).expect("room");
-        assert!(BYTES.load(Ordering::Relaxed) <= MAX_BYTES);
+        assert!(all_bytes() <= MAX_BYTES);
         assert!(Room::for_rows(20 << 20, true).is_none());
         drop(room);
         assert!(Room::for_rows(20 << 20, true).is_some());

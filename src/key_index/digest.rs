@@ -81,11 +81,11 @@ pub(crate) enum DigestSet {
     Wide(HashSet<u128>),
 }
 
-impl From<Digests> for DigestSet {
-    fn from(digests: Digests) -> Self {
+impl DigestSet {
+    pub fn of(digests: &Digests) -> Self {
         match digests {
-            Digests::Narrow(digests) => Self::Narrow(digests.into_iter().collect()),
-            Digests::Wide(digests) => Self::Wide(digests.into_iter().collect()),
+            Digests::Narrow(digests) => Self::Narrow(digests.iter().copied().collect()),
+            Digests::Wide(digests) => Self::Wide(digests.iter().copied().collect()),
         }
     }
 }

@@ -45,7 +45,7 @@ impl KeySet {
         Some(Self {
             key: definition.primary_key.clone(),
             seed,
-            digests: DigestSet::from(digests?),
+            digests: DigestSet::of(&digests?),
             range: ValueRange::of(firsts.into_iter()),
         })
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::common::{at_once, engines, fresh_folder, pairs, refused, rows, run, vortex};
 
 /// Statements that would give two rows the same key, and the key.
-const REFUSED: [(&str, &str); 14] = [
+const REFUSED: [(&str, &str); 15] = [
     ("INSERT INTO t VALUES (3, 0)", "id = 3"),
     ("INSERT INTO t VALUES (100, 0), (100, 1)", "id = 100"),
     ("INSERT INTO t (n, id) SELECT 0, 4", "id = 4"),
@@ -32,6 +32,11 @@ const REFUSED: [(&str, &str); 14] = [
     ),
     (
         "MERGE INTO t USING (SELECT 2 AS k) s ON t.id = s.k WHEN MATCHED THEN UPDATE SET id = 1",
+        "id = 1",
+    ),
+    (
+        "MERGE INTO t USING (SELECT 1 AS k, 'old' AS w UNION ALL SELECT 1, 'new') s ON t.id = s.k AND s.w = 'old' \
+         WHEN MATCHED THEN UPDATE SET n = 1 WHEN NOT MATCHED THEN INSERT VALUES (s.k, 2)",
         "id = 1",
     ),
     (

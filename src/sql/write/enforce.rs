@@ -1,5 +1,6 @@
 //! PRIMARY KEY … ENFORCED: no two rows of a table have the same key.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
@@ -23,6 +24,8 @@ use crate::store::Store;
 pub(crate) struct NewRows<'a> {
     pub name: &'a str,
     pub table: &'a Arc<Table>,
+    /// The columns of the key of the table.
+    pub key: Vec<usize>,
     pub store: &'a dyn Store,
     /// Fails if the statement is to end.
     pub stop: &'a (dyn Fn() -> Result<(), DfOlapError> + Sync),
@@ -48,7 +51,10 @@ impl NewRows<'_> {
                 Some(digests) => digests.extend(of_batch),
             }
         }
-        if let Some(number) = digests.and_then(|digests| digests.first_again()) {
+        let Some(digests) = digests else {
+            return Ok(None);
+        };
+        if let Some(number) = digests.first_again() {
             let (batch, row) = keys.place(number);
             return Err(DfOlapError::Invalid(format!(
                 "PRIMARY KEY: two of the new rows of {} have {}; leave one out, or use ON CONFLICT",
@@ -56,34 +62,42 @@ impl NewRows<'_> {
                 self.shown(batch, row)
             )));
         }
+        let mut rest = BTreeSet::new();
         for values in keys.parts() {
-            self.check_part(&values?, dead).await?;
+            let values = values?;
+            let (taken, not_searched) = self.wanted(&values).first_taken(dead).await?;
+            if let Some(number) = taken {
+                return Err(self.taken(&values, number));
+            }
+            rest.extend(not_searched);
+        }
+        if let Some(batch) = keys.batches().first() {
+            let taken = self.wanted(batch).first_read(rest, &digests, dead).await?;
+            if let Some(number) = taken {
+                let (batch, row) = keys.place(number);
+                return Err(self.taken(batch, row));
+            }
         }
         Ok(Some(new_keys_action(self.table, keys.batches())))
     }
 
-    /// Fails if a row of the table that does not die has one of these keys.
-    async fn check_part(
-        &self,
-        values: &[ArrayRef],
-        dead: &RoaringTreemap,
-    ) -> Result<(), DfOlapError> {
-        let wanted = KeysToFind {
+    fn wanted<'a>(&'a self, values: &'a [ArrayRef]) -> KeysToFind<'a> {
+        KeysToFind {
             table: self.table,
-            key: &self.table.definition.key_indices(),
+            key: &self.key,
             values,
             null: None,
             store: self.store,
             stop: self.stop,
-        };
-        if let Some(number) = wanted.first_taken(dead).await? {
-            return Err(DfOlapError::Invalid(format!(
-                "PRIMARY KEY: {} has a row with {} already; use ON CONFLICT, or another key",
-                self.name,
-                self.shown(values, number)
-            )));
         }
-        Ok(())
+    }
+
+    fn taken(&self, values: &[ArrayRef], number: usize) -> DfOlapError {
+        DfOlapError::Invalid(format!(
+            "PRIMARY KEY: {} has a row with {} already; use ON CONFLICT, or another key",
+            self.name,
+            self.shown(values, number)
+        ))
     }
 
     /// A key as text, for an error.
@@ -139,6 +153,7 @@ pub(crate) async fn enforce_keys(
     let rows = NewRows {
         name: &target.name,
         table: &target.table,
+        key: target.table.definition.key_indices(),
         store: run.context.store.as_ref(),
         stop: &|| run.check_stop(),
     };

@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::Int32Type;
+use arrow::datatypes::{Int32Type, UInt64Type};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::{Column, DFSchema, DFSchemaRef, Result, TableReference, plan_err};
 use datafusion::logical_expr::{Case, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 use datafusion::prelude::lit;
 use datafusion::sql::planner::PlannerContext;
 use datafusion::sql::sqlparser::ast;
+use roaring::RoaringTreemap;
 
 use super::enforce::{assigns_key, enforce_keys};
 use super::merge_by_key::with_rows_found;
@@ -46,11 +47,13 @@ pub(crate) async fn effect(
     merge: &ast::Merge,
 ) -> Result<Effect, DfOlapError> {
     let WritePlan { plan, target } = plan(&run.planner(), with, merge)?;
-    let plan = with_rows_found(run, &target, plan).await?;
+    let (plan, _held) = with_rows_found(run, &target, plan).await?;
     let mut changes = RowChanges::new(run);
     let mut deleted = 0;
     let (definition, mut new_keys) = (&target.table.definition, KeysOfRows::default());
     let updates_keys = updates_keys(&run.planner(), &target, merge)?;
+    // The rows whose keys are free: those of rows that are updated are not, unless they are among the new keys.
+    let mut freed = RoaringTreemap::new();
     for_each_batch(run, plan, |batch| {
         let of_kind = |wanted: fn(&ast::MergeAction) -> bool| -> Result<RecordBatch, DfOlapError> {
             let arms = batch.column(ARM_COLUMN).as_primitive::<Int32Type>();
@@ -67,6 +70,10 @@ pub(crate) async fn effect(
         target.claim(&mut changes.dead, &updates, "MERGE")?;
         target.claim(&mut changes.dead, &deletes, "MERGE")?;
         deleted += deletes.num_rows() as u64;
+        freed.extend(deletes.column(0).as_primitive::<UInt64Type>().values());
+        if updates_keys {
+            freed.extend(updates.column(0).as_primitive::<UInt64Type>().values());
+        }
         let updates = target.rows(&updates, COLUMNS)?;
         let inserts = target.rows(&inserts, COLUMNS)?;
         if definition.enforces_key {
@@ -87,7 +94,7 @@ pub(crate) async fn effect(
             id: target.table.id,
         });
     }
-    actions.extend(enforce_keys(run, &target, &new_keys, &changes.dead).await?);
+    actions.extend(enforce_keys(run, &target, &new_keys, &freed).await?);
     actions.extend(changes.into_actions(run, &target.table).await?);
     Ok(Effect::of(actions, rows))
 }

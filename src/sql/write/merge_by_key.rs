@@ -28,34 +28,15 @@ use crate::sql::scan::locate::{KeysToFind, are_alike, is_worth_a_lookup};
 const MAX_SOURCE_ROWS: u64 = 1 << 16;
 
 /// The plan of a MERGE, with the rows of the source and those of the target that they may match in place of their
-/// scans; the plan as it is if the source has many rows, or if ON does not name the key of the target.
+/// scans, and these rows of the source; the plan as it is if the source has many rows, if ON does not name the key of
+/// the target, or if the source fails: then the plan may not need what failed.
 pub(super) async fn with_rows_found(
     run: &Run,
     target: &Target,
     plan: LogicalPlan,
-) -> Result<LogicalPlan, DfOlapError> {
-    let places: Vec<usize> = (0..target.table.fragments.len()).collect();
-    if !is_worth_a_lookup(&target.table, &places, 1) {
-        return Ok(plan);
-    }
-    let Some((source, key)) = source_and_key(&target.table, &plan) else {
-        return Ok(plan);
-    };
-    let Some(rows) = few_rows(run, source.clone()).await? else {
-        return Ok(plan);
-    };
-    let has_types_of_plan = |batch: &RecordBatch| {
-        let mut columns = batch.columns().iter().zip(source.schema().fields());
-        columns.all(|(column, field)| column.data_type() == field.data_type())
-    };
-    if !rows.batches.iter().all(has_types_of_plan) {
-        return Ok(plan);
-    }
-    if !is_worth_a_lookup(&target.table, &places, rows.rows() as usize) {
-        return Ok(plan);
-    }
-    let Some(values) = key_values(&target.table, &key, &rows.batches)? else {
-        return Ok(plan);
+) -> Result<(LogicalPlan, Option<BufferedRows>), DfOlapError> {
+    let Some((rows, values)) = few_keys(run, &target.table, &plan).await? else {
+        return Ok((plan, None));
     };
     let wanted = KeysToFind {
         table: &target.table,
@@ -67,9 +48,37 @@ pub(super) async fn with_rows_found(
     };
     let all: Vec<usize> = (0..target.table.definition.columns.len()).collect();
     let Some(found) = wanted.rows(&all).await? else {
-        return Ok(plan);
+        return Ok((plan, None));
     };
-    Ok(replaced(plan, &rows.batches, &found)?)
+    let plan = replaced(plan, &rows.batches, &found)?;
+    Ok((plan, Some(rows)))
+}
+
+/// The rows of the source and the keys that they name, if they are few.
+async fn few_keys(
+    run: &Run,
+    table: &Table,
+    plan: &LogicalPlan,
+) -> Result<Option<(BufferedRows, Vec<ArrayRef>)>, DfOlapError> {
+    let places: Vec<usize> = (0..table.fragments.len()).collect();
+    let is_worth = |keys| is_worth_a_lookup(table, &places, keys);
+    let Some((source, key)) = source_and_key(table, plan).filter(|_| is_worth(1)) else {
+        return Ok(None);
+    };
+    let rows = few_rows(run, source.clone()).await;
+    run.check_stop()?;
+    let Ok(Some(rows)) = rows else {
+        return Ok(None);
+    };
+    let has_types_of_plan = |batch: &RecordBatch| {
+        let mut columns = batch.columns().iter().zip(source.schema().fields());
+        columns.all(|(column, field)| column.data_type() == field.data_type())
+    };
+    if !(is_worth(rows.rows() as usize) && rows.batches.iter().all(has_types_of_plan)) {
+        return Ok(None);
+    }
+    let values = key_values(table, &key, &rows.batches)?;
+    Ok(values.map(|values| (rows, values)))
 }
 
 /// The join of the target with its source.
@@ -137,6 +146,10 @@ fn source_and_key<'a>(
             .filter(|(of_target, _)| of_target.name == *field.name());
         let (_, of_source) = pairs.next()?;
         let index = right.index_of_column(of_source).ok()?;
+        if field.data_type().is_floating() {
+            // Several NaN are equal that have other digests.
+            return None;
+        }
         are_alike(right.field(index).data_type(), field.data_type()).then_some(index)
     });
     let columns = columns.collect::<Option<Vec<usize>>>()?;

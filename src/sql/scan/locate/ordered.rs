@@ -111,6 +111,9 @@ async fn read_zones(
     known: &OrderedKeys,
     zones: &[u32],
 ) -> Result<Vec<Arc<[u8]>>, DfOlapError> {
+    if zones.is_empty() {
+        return Ok(Vec::new());
+    }
     let fragment = wanted.table.fragments[place].fragment.id;
     let cached = cache::file(fragment, known.column.0);
     let mut pages = cached.pages(zones);

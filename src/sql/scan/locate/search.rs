@@ -186,23 +186,30 @@ impl KeysToFind<'_> {
         Ok(unusable)
     }
 
-    /// The number of a key that a live row has which is not among `dead`.
-    pub async fn first_taken(&self, dead: &RoaringTreemap) -> Result<Option<usize>, DfOlapError> {
-        let digests = || {
-            let digests = Digests::of(self.values, self.table.key_seed());
-            digests.ok_or_else(|| DfOlapError::Other("keys of a type without digests".into()))
-        };
-        let lookup = self.lookup(digests()?, Missing::Made, false).await?;
+    /// The number of a key that a live row has which is not among `dead`, and the places of the fragments that were not
+    /// searched: [`first_read`](Self::first_read) reads them.
+    pub async fn first_taken(
+        &self,
+        dead: &RoaringTreemap,
+    ) -> Result<(Option<usize>, Vec<usize>), DfOlapError> {
+        let digests = Digests::of(self.values, self.table.key_seed());
+        let digests = digests.ok_or_else(|| DfOlapError::Other("keys without digests".into()))?;
+        let lookup = self.lookup(digests, Missing::Made, false).await?;
         let is_taken = |addresses: &Vec<u64>| addresses.iter().any(|row| !dead.contains(*row));
-        if let Some(number) = lookup.found.addresses.iter().position(is_taken) {
-            return Ok(Some(number));
-        }
-        if lookup.rest.is_empty() {
-            return Ok(None);
-        }
-        let wanted = DigestSet::from(digests()?);
-        let ids = self.ids();
-        for place in lookup.rest {
+        let taken = lookup.found.addresses.iter().position(is_taken);
+        Ok((taken, lookup.rest))
+    }
+
+    /// The index in `keys` of a key that a live row of some fragments has which is not among `dead`. Reads all keys of
+    /// the fragments.
+    pub async fn first_read(
+        &self,
+        places: impl IntoIterator<Item = usize>,
+        keys: &Digests,
+        dead: &RoaringTreemap,
+    ) -> Result<Option<usize>, DfOlapError> {
+        let (wanted, ids) = (DigestSet::of(keys), self.ids());
+        for place in places {
             (self.stop)()?;
             let live = &self.table.fragments[place];
             let there = self.digests(&[place], &ids).await?;
@@ -216,7 +223,7 @@ impl KeysToFind<'_> {
                 }
             });
             if let Some(row) = taken {
-                return Ok(digests()?.index_of(&there, row));
+                return Ok(keys.index_of(&there, row));
             }
         }
         Ok(None)

@@ -26,6 +26,14 @@ pub(super) struct Made {
     pub places: HashMap<FragmentId, usize>,
 }
 
+/// What an index has at one moment.
+struct Known {
+    segments: Vec<Arc<Segment>>,
+    in_order: Vec<(usize, Arc<OrderedKeys>)>,
+    /// The places of the fragments that neither covers.
+    missing: Vec<usize>,
+}
+
 impl Made {
     pub fn extend(&mut self, other: Self) {
         self.segments.extend(other.segments);
@@ -53,26 +61,34 @@ impl KeysToFind<'_> {
             .map(|(place, live)| (live.fragment.id, place))
             .collect();
         index.prune(&places);
-        let mut missing = self.missing(needed, ids);
-        let _making = match missing.is_empty() {
-            true => None,
-            false => Some(index.making.lock().await),
+        let mut known = self.known(needed, ids);
+        let _making = match (known.missing.is_empty(), make) {
+            (true, _) => None,
+            (false, Missing::Made) => Some(index.making.lock().await),
+            (false, Missing::MadeIfWorthwhile) => {
+                let rows = known.missing.iter();
+                let rows = rows.map(|place| u64::from(fragments[*place].fragment.rows()));
+                if !index.is_worthwhile(rows.sum()) {
+                    return Ok(None);
+                }
+                match index.making.try_lock() {
+                    Some(making) => Some(making),
+                    // Reading the keys once is faster than to wait.
+                    None => return Ok(None),
+                }
+            }
         };
-        if !missing.is_empty() {
+        if !known.missing.is_empty() {
             // Another caller may have made it meanwhile.
-            missing = self.missing(needed, ids);
+            (self.stop)()?;
+            known = self.known(needed, ids);
         }
+        let missing = known.missing;
         let mut made = Made {
-            segments: index.segments(ids),
-            in_order: self.known_in_order(needed, ids),
+            segments: known.segments,
+            in_order: known.in_order,
             places,
         };
-        let rows = missing
-            .iter()
-            .map(|place| u64::from(fragments[*place].fragment.rows()));
-        if make == Missing::MadeIfWorthwhile && !index.is_worthwhile(rows.sum()) {
-            return Ok(None);
-        }
         let mut pace = Pace::new();
         for of_segment in cut(self.table, missing.into_iter()) {
             (self.stop)()?;
@@ -110,25 +126,25 @@ impl KeysToFind<'_> {
         Ok(Some(made))
     }
 
-    /// The places of which nothing covers the fragment.
-    fn missing(&self, needed: &[usize], ids: &[ColumnId]) -> Vec<usize> {
+    /// What covers fragments, and which of them nothing covers.
+    fn known(&self, needed: &[usize], ids: &[ColumnId]) -> Known {
         let index = &self.table.key_index;
-        let covered = covered(&index.segments(ids));
-        let needed = needed.iter().copied();
-        let missing = needed.filter(|place| {
+        let segments = index.segments(ids);
+        let covered = covered(&segments);
+        let (mut in_order, mut missing) = (Vec::new(), Vec::new());
+        for place in needed {
             let id = self.table.fragments[*place].fragment.id;
-            !covered.contains(&id) && index.ordered(id, ids).is_none()
-        });
-        missing.collect()
-    }
-
-    fn known_in_order(&self, places: &[usize], ids: &[ColumnId]) -> Vec<(usize, Arc<OrderedKeys>)> {
-        let index = &self.table.key_index;
-        let known = places.iter().filter_map(|place| {
-            let id = self.table.fragments[*place].fragment.id;
-            Some((*place, index.ordered(id, ids)?))
-        });
-        known.collect()
+            match index.ordered(id, ids) {
+                Some(keys) => in_order.push((*place, keys)),
+                None if covered.contains(&id) => {}
+                None => missing.push(*place),
+            }
+        }
+        Known {
+            segments,
+            in_order,
+            missing,
+        }
     }
 
     fn is_narrow(&self) -> bool {
@@ -143,7 +159,7 @@ impl KeysToFind<'_> {
         let mut files = fragments.filter(|fragment| fragment.file().is_some());
         files.all(|file| {
             let may_be_in_order = self.is_narrow() && !file.is_known_unordered(ids[0]);
-            may_be_in_order || Room::for_rows(file.rows() as usize, self.is_narrow()).is_some()
+            may_be_in_order || Room::is_possible(file.rows() as usize, self.is_narrow())
         })
     }
 
