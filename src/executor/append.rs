@@ -27,7 +27,7 @@ struct Written {
     fragments: Vec<Arc<Fragment>>,
     /// The keys of the rows, if the table enforces its key, and where they are accounted for.
     keys: KeysOfRows,
-    _held: BufferedRows,
+    _held: Option<BufferedRows>,
 }
 
 impl Written {
@@ -204,20 +204,21 @@ impl Executor {
         batches: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
     ) -> Result<Written, DfOlapError> {
         let definition = &table.definition;
-        let session = self.session();
-        let held = Mutex::new(BufferedRows::new(session.state.runtime_env()));
+        let buffer = || BufferedRows::new(self.session().state.runtime_env());
+        let held = definition.enforces_key.then(|| Mutex::new(buffer()));
         let rows = batches.map(|batch| {
             let batch = conform(&name, definition, &batch?)?;
-            if definition.enforces_key {
-                held.lock()
-                    .push(batch.project(&definition.key_indices())?)?;
+            if let Some(held) = &held {
+                let keys = batch.project(&definition.key_indices())?;
+                held.lock().push(keys)?;
             }
             Ok(batch)
         });
         let fragments = self.store.write(&table, rows.boxed()).await?;
-        let held = held.into_inner();
+        let held = held.map(Mutex::into_inner);
+        let keys = held.as_ref().map_or(&[][..], |held| &held.batches);
         Ok(Written {
-            keys: KeysOfRows::of_keys(&held.batches),
+            keys: KeysOfRows::of_keys(keys),
             _held: held,
             name,
             table,
@@ -235,7 +236,6 @@ impl Executor {
         let new = NewRows {
             name: &written.name,
             table,
-            key: table.definition.key_indices(),
             store: self.store.as_ref(),
             stop: &|| Ok(()),
         };

@@ -64,8 +64,15 @@ impl Digests {
         }
     }
 
-    /// Adds the digests of other keys of the same columns.
-    pub fn extend(&mut self, others: Self) {
+    /// Adds the digests of keys to those of other keys of the same columns.
+    pub fn gather(self, all: &mut Option<Self>) {
+        match all {
+            None => *all = Some(self),
+            Some(all) => all.extend(self),
+        }
+    }
+
+    fn extend(&mut self, others: Self) {
         match (self, others) {
             (Self::Narrow(digests), Self::Narrow(others)) => digests.extend(others),
             (Self::Wide(digests), Self::Wide(others)) => digests.extend(others),

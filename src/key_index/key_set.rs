@@ -37,10 +37,7 @@ impl KeySet {
                 return None;
             }
             let of_batch = Digests::of(columns, seed)?;
-            match &mut digests {
-                None => digests = Some(of_batch),
-                Some(digests) => digests.extend(of_batch),
-            }
+            of_batch.gather(&mut digests);
         }
         Some(Self {
             key: definition.primary_key.clone(),

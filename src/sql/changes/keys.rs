@@ -6,13 +6,13 @@ use arrow::array::{Array, ArrayRef};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::interleave;
 use arrow::row::{Row, RowConverter, Rows, SortField};
-use arrow::util::display::array_value_to_string;
 
 use super::decode::Op;
 use super::target::Target;
 use super::values::ChangeBatch;
 use crate::error::DfOlapError;
 use crate::key_index::digest::one_zero;
+use crate::sql::write::new_keys::shown;
 
 /// The number of no key.
 pub(super) const NONE: u32 = u32::MAX;
@@ -126,12 +126,8 @@ impl Keys {
 
     /// A key as text, for an error.
     pub fn shown(&self, number: u32) -> String {
-        let parts = self.names.iter().zip(&self.columns);
-        let parts = parts.map(|(name, column)| {
-            let value = array_value_to_string(column, number as usize);
-            format!("{name} = {}", value.unwrap_or_default())
-        });
-        parts.collect::<Vec<_>>().join(", ")
+        let names = self.names.iter().map(String::as_str);
+        shown(names, &self.columns, number as usize)
     }
 }
 

@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
-use arrow::util::display::array_value_to_string;
 use datafusion::sql::sqlparser::ast;
 use roaring::RoaringTreemap;
 
 use super::RowChanges;
-use super::new_keys::{KeysOfRows, new_keys_action};
+use super::new_keys::{KeysOfRows, new_keys_action, shown};
 use super::target::{Target, assignments};
 use crate::change::Action;
 use crate::error::DfOlapError;
@@ -24,8 +23,6 @@ use crate::store::Store;
 pub(crate) struct NewRows<'a> {
     pub name: &'a str,
     pub table: &'a Arc<Table>,
-    /// The columns of the key of the table.
-    pub key: Vec<usize>,
     pub store: &'a dyn Store,
     /// Fails if the statement is to end.
     pub stop: &'a (dyn Fn() -> Result<(), DfOlapError> + Sync),
@@ -46,10 +43,7 @@ impl NewRows<'_> {
         for batch in keys.batches() {
             let of_batch = Digests::of(batch, self.table.key_seed());
             let of_batch = of_batch.ok_or_else(|| no_digests(self.name))?;
-            match &mut digests {
-                None => digests = Some(of_batch),
-                Some(digests) => digests.extend(of_batch),
-            }
+            of_batch.gather(&mut digests);
         }
         let Some(digests) = digests else {
             return Ok(None);
@@ -62,17 +56,21 @@ impl NewRows<'_> {
                 self.shown(batch, row)
             )));
         }
+        let key = self.table.definition.key_indices();
         let mut rest = BTreeSet::new();
         for values in keys.parts() {
             let values = values?;
-            let (taken, not_searched) = self.wanted(&values).first_taken(dead).await?;
+            let (taken, not_searched) = self.wanted(&key, &values).first_taken(dead).await?;
             if let Some(number) = taken {
                 return Err(self.taken(&values, number));
             }
             rest.extend(not_searched);
         }
         if let Some(batch) = keys.batches().first() {
-            let taken = self.wanted(batch).first_read(rest, &digests, dead).await?;
+            let taken = self
+                .wanted(&key, batch)
+                .first_read(rest, &digests, dead)
+                .await?;
             if let Some(number) = taken {
                 let (batch, row) = keys.place(number);
                 return Err(self.taken(batch, row));
@@ -81,10 +79,10 @@ impl NewRows<'_> {
         Ok(Some(new_keys_action(self.table, keys.batches())))
     }
 
-    fn wanted<'a>(&'a self, values: &'a [ArrayRef]) -> KeysToFind<'a> {
+    fn wanted<'a>(&'a self, key: &'a [usize], values: &'a [ArrayRef]) -> KeysToFind<'a> {
         KeysToFind {
             table: self.table,
-            key: &self.key,
+            key,
             values,
             null: None,
             store: self.store,
@@ -103,12 +101,9 @@ impl NewRows<'_> {
     /// A key as text, for an error.
     fn shown(&self, values: &[ArrayRef], number: usize) -> String {
         let definition = &self.table.definition;
-        let names = definition.key_indices().into_iter();
-        let parts = names.zip(values).map(|(at, column)| {
-            let value = array_value_to_string(column, number).unwrap_or_default();
-            format!("{} = {value}", definition.columns[at].field.name())
-        });
-        parts.collect::<Vec<_>>().join(", ")
+        let key = definition.key_indices().into_iter();
+        let names = key.map(|at| definition.columns[at].field.name().as_str());
+        shown(names, values, number)
     }
 }
 
@@ -153,7 +148,6 @@ pub(crate) async fn enforce_keys(
     let rows = NewRows {
         name: &target.name,
         table: &target.table,
-        key: target.table.definition.key_indices(),
         store: run.context.store.as_ref(),
         stop: &|| run.check_stop(),
     };

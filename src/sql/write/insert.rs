@@ -45,10 +45,12 @@ pub(crate) async fn effect_of_literals(
     let rows = batch.num_rows() as u64;
     let mut changes = RowChanges::new(run);
     changes.new.push(batch)?;
-    let target = Target::named(&literals.table, table);
     let mut actions: Vec<Action> = Vec::new();
-    actions.extend(enforce_key(run, &target, &changes).await?);
-    actions.extend(changes.into_actions(run, &target.table).await?);
+    if table.definition.enforces_key {
+        let target = Target::named(&literals.table, Arc::clone(&table));
+        actions.extend(enforce_key(run, &target, &changes).await?);
+    }
+    actions.extend(changes.into_actions(run, &table).await?);
     Ok(Some(Effect::of(actions, rows)))
 }
 

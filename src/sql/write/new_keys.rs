@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::compute::concat;
+use arrow::util::display::array_value_to_string;
 
 use crate::change::Action;
 use crate::error::DfOlapError;
@@ -75,6 +76,19 @@ impl KeysOfRows {
         }
         (&[], 0)
     }
+}
+
+/// A key as text, for an error: the names of its columns, and for each column an array with its value at `row`.
+pub(crate) fn shown<'a>(
+    names: impl IntoIterator<Item = &'a str>,
+    columns: &[ArrayRef],
+    row: usize,
+) -> String {
+    let parts = names.into_iter().zip(columns).map(|(name, column)| {
+        let value = array_value_to_string(column, row).unwrap_or_default();
+        format!("{name} = {value}")
+    });
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 /// The action that conflicts if rows with the keys of new rows are added by others.

@@ -66,11 +66,7 @@ impl NewKeys {
         if !columns.iter().all(has_no_null) {
             return None;
         }
-        let digests = Digests::of(&columns, self.seed)?;
-        match &mut self.digests {
-            None => self.digests = Some(digests),
-            Some(all) => all.extend(digests),
-        }
+        Digests::of(&columns, self.seed)?.gather(&mut self.digests);
         Some(self)
     }
 

@@ -191,10 +191,7 @@ impl KeysToFind<'_> {
                 let Some(of_batch) = self.of_batch(&columns) else {
                     return Ok(None);
                 };
-                match &mut digests {
-                    None => digests = Some(of_batch),
-                    Some(digests) => digests.extend(of_batch),
-                }
+                of_batch.gather(&mut digests);
             }
             if let (Some(_), [id], Some(digests)) = (fragment.file(), ids, &digests) {
                 fragment.ascending(*id, || {
