@@ -144,12 +144,17 @@ pub(crate) struct DataFile {
     pub names: Arc<[String]>,
     pub checksums: Checksums,
     /// The index of the keys of its rows, in a file beside it.
-    pub keys: Option<KeysFile>,
+    pub keys: Option<Arc<KeysFile>>,
 }
 
-/// An index of the keys of a file's rows, deleted rows included.
+/// A file with an index of the keys of rows, deleted rows included.
 #[derive(Debug)]
 pub(crate) struct KeysFile {
+    /// The fragment that has the rows; an id of its own, if several have them.
+    pub id: FragmentId,
+    /// Relative to the database's location.
+    pub path: String,
+    pub rows: u32,
     /// The columns of the key.
     pub columns: Vec<ColumnId>,
     /// The number of pages.
@@ -159,18 +164,18 @@ pub(crate) struct KeysFile {
     is_damaged: AtomicBool,
 }
 
-impl DataFile {
-    /// The paths of the file and of the index beside it.
-    pub fn paths(&self) -> impl Iterator<Item = String> {
-        let keys = self.keys.as_ref();
-        let keys = keys.map(|_| KeysFile::path_beside(&self.path));
-        [self.path.clone()].into_iter().chain(keys)
-    }
-}
-
 impl KeysFile {
-    pub fn new(columns: Vec<ColumnId>, pages: u32, checksum: u64) -> Self {
+    pub fn new(
+        (id, path): (FragmentId, String),
+        rows: u32,
+        columns: Vec<ColumnId>,
+        pages: u32,
+        checksum: u64,
+    ) -> Self {
         Self {
+            id,
+            path,
+            rows,
             columns,
             pages,
             checksum,

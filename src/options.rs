@@ -95,7 +95,7 @@ pub enum Durability {
 
 /// When tables of [`StorageMode::Vortex`](crate::StorageMode::Vortex) are compacted in the background: after a commit
 /// of this engine, if one of these thresholds is reached. A call of [`compact`](crate::DataFusionEngine::compact) does
-/// not depend on this policy.
+/// not depend on this policy, but for `key_indexes`.
 ///
 /// ```
 /// use rhei_datafusion::{CompactionPolicy, EngineBuilder};
@@ -120,6 +120,8 @@ pub struct CompactionPolicy {
     pub bytes_in_log: u64,
     /// The percentage of deleted rows above which a file is rewritten, if at least 1024 rows are deleted. Default: 25.
     pub deleted_percent: u8,
+    /// The number of indexes of the keys of files, of about one size, that are merged into one. Default: 16.
+    pub key_indexes: usize,
 }
 
 impl CompactionPolicy {
@@ -134,6 +136,7 @@ impl CompactionPolicy {
         rows_in_log: 8192,
         bytes_in_log: 4 << 20,
         deleted_percent: 25,
+        key_indexes: 16,
     };
 }
 

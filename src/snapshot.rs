@@ -14,8 +14,9 @@ use datafusion::common::ScalarValue;
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::fragment::{ColumnId, LiveFragment};
+use crate::fragment::{ColumnId, KeysFile, LiveFragment};
 use crate::key_index::KeyIndex;
+use crate::key_index::merged::MergedIndexes;
 
 /// The number of a snapshot; each commit increments it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -198,6 +199,8 @@ pub(crate) struct Table {
     pub rows_added_at: Version,
     /// The index of the table's keys, shared by all of its versions.
     pub key_index: Arc<KeyIndex>,
+    /// The indexes of the keys of several files each.
+    pub merged_keys: Arc<MergedIndexes>,
 }
 
 impl Table {
@@ -209,6 +212,27 @@ impl Table {
             rows: 0,
             rows_added_at: version,
             key_index: Arc::default(),
+            merged_keys: Arc::default(),
+        }
+    }
+
+    /// The indexes of keys in files that are in use: those beside files, but of files that a merged index covers.
+    pub fn keys_files(&self) -> impl Iterator<Item = &Arc<KeysFile>> {
+        let files = self.fragments.iter().filter_map(|live| {
+            let keys = live.fragment.file()?.keys.as_ref()?;
+            let is_merged = self.merged_keys.of(live.fragment.id).is_some();
+            (!is_merged).then_some(keys)
+        });
+        files.chain(self.merged_keys.iter().map(|merged| &merged.file))
+    }
+
+    /// Drops the merged indexes of which no fragment is left.
+    pub fn drop_dead_indexes(&mut self) {
+        if self.merged_keys.iter().next().is_some() {
+            let left = self.merged_keys.living(&self.fragments);
+            if let Some(left) = left {
+                self.merged_keys = Arc::new(left);
+            }
         }
     }
 

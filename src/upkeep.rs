@@ -14,6 +14,8 @@ pub struct Compaction {
     pub fragments_after: u64,
     /// Live rows that were rewritten.
     pub rows: u64,
+    /// Indexes of the keys of files that were merged into others.
+    pub indexes_merged: u64,
 }
 
 /// The progress of a compaction.

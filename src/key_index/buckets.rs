@@ -16,6 +16,9 @@ pub(crate) trait Entry: Copy + Default + Eq {
 
     /// The position, if the entry is of this digest.
     fn position_of(self, digest: Self, bits: u32) -> Option<u32>;
+
+    /// The digest and the position of an entry of a bucket.
+    fn read(self, bucket: u32, bits: u32) -> (Self, u32);
 }
 
 macro_rules! entry {
@@ -33,12 +36,23 @@ macro_rules! entry {
                 let difference = self ^ (digest << bits);
                 ((difference >> bits) == 0).then_some(difference as u32)
             }
+
+            fn read(self, bucket: u32, bits: u32) -> (Self, u32) {
+                let upper = <$number>::from(bucket) << (<$number>::BITS - bits);
+                let position = self & ((1 << bits) - 1);
+                (upper | (self >> bits), position as u32)
+            }
         }
     };
 }
 
 entry!(u64);
 entry!(u128);
+
+/// The number of bits of a bucket's number and of a position, for so many digests.
+pub(crate) fn bits_for(digests: usize) -> u32 {
+    digests.max(2).next_power_of_two().trailing_zeros()
+}
 
 /// The place of each bucket of this many is sampled.
 const SAMPLED: usize = 64;
@@ -61,7 +75,7 @@ pub(crate) struct Buckets<E> {
 impl<E: Entry> Buckets<E> {
     /// A map from each digest to its index. Digests must be evenly distributed.
     pub fn new(digests: &[E]) -> Self {
-        let bits = digests.len().max(2).next_power_of_two().trailing_zeros();
+        let bits = bits_for(digests.len());
         let buckets = 1_usize << bits;
         let mut ends = vec![0_u32; buckets];
         for digest in digests {

@@ -1,17 +1,19 @@
 //! [`KeyIndex`]: finds the rows of a table by key.
 //!
 //! Rows never change and never move within their fragment, so an index over fragments never needs an update: an entry
-//! dies with its row (by the deletion vector) or with its fragment. A file may have an index beside it
-//! ([`paged::PagedKeys`]). For other fragments there are segments, which are made in memory when they are first needed;
-//! each covers some fragments, each whole. A fragment that has neither is searched in another way, so an index that
-//! lacks something is slow, never wrong.
+//! dies with its row (by the deletion vector) or with its fragment. A file may have an index beside it ([`paged`]), or
+//! share an index of several files ([`merged`]). For other fragments there are segments, which are made in memory when
+//! they are first needed; each covers some fragments, each whole. A fragment that has neither is searched in another
+//! way, so an index that lacks something is slow, never wrong.
 
 pub(crate) mod buckets;
 pub(crate) mod cache;
 pub(crate) mod digest;
 pub(crate) mod key_set;
+pub(crate) mod merged;
 pub(crate) mod ordered;
 pub(crate) mod paged;
+pub(crate) mod pages;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use parking_lot::RwLock;
 use self::buckets::Buckets;
 use self::cache::Room;
 use self::digest::Hashes;
+use self::merged::Spans;
 use self::ordered::OrderedKeys;
 use crate::fragment::{ColumnId, FragmentId};
 
@@ -68,7 +71,10 @@ impl KeyIndex {
     /// are in such fragments; who needs the others makes a new one.
     pub fn prune(&self, fragments: &HashMap<FragmentId, usize>) {
         let mut segments = self.segments.write();
-        segments.retain(|segment| 2 * segment.rows_of(fragments) > segment.rows);
+        segments.retain(|segment| {
+            let alive = segment.fragments.rows_of(|id| fragments.contains_key(&id));
+            2 * u64::from(alive) > u64::from(segment.fragments.rows())
+        });
         let mut ordered = self.ordered.write();
         ordered.retain(|(fragment, _), _| fragments.contains_key(fragment));
     }
@@ -89,9 +95,7 @@ impl KeyIndex {
 #[derive(Debug)]
 pub(crate) struct Segment {
     key: Vec<ColumnId>,
-    /// The fragments, and the number of rows before each.
-    fragments: Vec<(FragmentId, u32)>,
-    rows: u32,
+    fragments: Spans,
     map: Map,
     /// What it takes of the budget.
     _room: Option<Room>,
@@ -107,25 +111,12 @@ impl Segment {
     /// The most rows of a segment over several fragments.
     pub const MAX_ROWS: usize = 1 << 22;
 
-    /// A segment over fragments, given by their ids and numbers of rows, with the hashes of the values of the columns
-    /// `key` in all of their rows, deleted rows included, one fragment after the other.
-    pub fn new(
-        key: &[ColumnId],
-        fragments: &[(FragmentId, u32)],
-        hashes: &Hashes,
-        room: Option<Room>,
-    ) -> Self {
-        let mut rows = 0;
-        let starts = fragments.iter().map(|(id, count)| {
-            let start = rows;
-            rows += count;
-            (*id, start)
-        });
-        let starts = starts.collect();
+    /// A segment over fragments, with the hashes of the values of the columns `key` in all of their rows, deleted rows
+    /// included, one fragment after the other.
+    pub fn new(key: &[ColumnId], fragments: Spans, hashes: &Hashes, room: Option<Room>) -> Self {
         Self {
             key: key.to_vec(),
-            fragments: starts,
-            rows,
+            fragments,
             map: match hashes {
                 Hashes::Narrow(hashes) => Map::Narrow(Buckets::new(hashes)),
                 Hashes::Wide(hashes) => Map::Wide(Buckets::new(hashes)),
@@ -135,30 +126,20 @@ impl Segment {
     }
 
     pub fn fragments(&self) -> impl Iterator<Item = FragmentId> + '_ {
-        self.fragments.iter().map(|(id, _)| *id)
+        self.fragments.iter().map(|(id, _)| id)
     }
 
     /// Finds keys. `take` gets the number of a key, and a fragment and a position of a row that has it.
     pub fn find(&self, keys: &Hashes, mut take: impl FnMut(usize, FragmentId, u32)) {
         let take = |key, row| {
-            let after = self.fragments.partition_point(|(_, start)| *start <= row);
-            let (id, start) = self.fragments[after - 1];
-            take(key, id, row - start);
+            let (place, position) = self.fragments.find(row);
+            take(key, self.fragments.id(place), position);
         };
         match (&self.map, keys) {
             (Map::Narrow(map), Hashes::Narrow(keys)) => map.find_each(keys, take),
             (Map::Wide(map), Hashes::Wide(keys)) => map.find_each(keys, take),
             _ => debug_assert!(false, "an index of another kind of keys"),
         }
-    }
-
-    /// The number of rows in these fragments.
-    fn rows_of(&self, fragments: &HashMap<FragmentId, usize>) -> u32 {
-        let ends = self.fragments.iter().skip(1).map(|(_, start)| *start);
-        let ends = ends.chain([self.rows]);
-        let alive = self.fragments.iter().zip(ends);
-        let alive = alive.filter(|((id, _), _)| fragments.contains_key(id));
-        alive.map(|((_, start), end)| end - start).sum()
     }
 }
 

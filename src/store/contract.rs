@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::change::{ChangeSet, Conflict};
 use crate::error::DfOlapError;
-use crate::fragment::{ColumnId, Fragment};
+use crate::fragment::{ColumnId, Fragment, KeysFile};
 use crate::key_index::digest::Wanted;
 use crate::snapshot::{Snapshot, Table, TableDefinition, Version};
 use crate::store::CommitLatch;
@@ -77,11 +77,11 @@ pub(crate) trait Store: Debug + Send + Sync {
         rows: Option<Range<u32>>,
     ) -> Result<Option<Vec<Vec<ArrayRef>>>, DfOlapError>;
 
-    /// The keys that the rows of a file have, by the index beside it: numbers of keys and positions of rows, deleted
-    /// rows included. `None` if there is no such index.
+    /// The keys that an index in a file has: numbers of keys and positions of rows, deleted rows included. `None` if the
+    /// index is damaged.
     async fn find_keys(
         &self,
-        fragment: &Fragment,
+        keys: &KeysFile,
         wanted: &Wanted,
     ) -> Result<Option<Vec<(u32, u32)>>, DfOlapError>;
 

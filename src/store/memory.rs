@@ -25,7 +25,7 @@ use super::tidy::tidy;
 use super::{CommitLatch, CommitOutcome, FileScan, Found, Store, Upkeep};
 use crate::change::ChangeSet;
 use crate::error::DfOlapError;
-use crate::fragment::{ColumnId, Fragment};
+use crate::fragment::{ColumnId, Fragment, KeysFile};
 use crate::key_index::digest::Wanted;
 use crate::runtime;
 use crate::snapshot::{Snapshot, Table, TableDefinition, Version};
@@ -127,7 +127,7 @@ impl Store for MemoryStore {
 
     async fn find_keys(
         &self,
-        _: &Fragment,
+        _: &KeysFile,
         _: &Wanted,
     ) -> Result<Option<Vec<(u32, u32)>>, DfOlapError> {
         Ok(None)

@@ -182,6 +182,7 @@ fn is_in_memory(live: &LiveFragment) -> bool {
     live.fragment.file().is_none()
 }
 
-fn size_class(rows: u64) -> u32 {
+/// The class of fragments and indexes of about one size.
+pub(crate) fn size_class(rows: u64) -> u32 {
     rows.max(1).ilog(MERGE_FAN_IN as u64)
 }

@@ -37,6 +37,7 @@ mod key_files;
 mod kill;
 mod literals;
 mod loading;
+mod merged_keys;
 mod messages;
 mod model;
 mod model_expr;

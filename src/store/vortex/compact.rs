@@ -2,7 +2,7 @@
 //!
 //! Rows are read in order and written again, and one commit replaces the old fragments with the new ones in place.
 //! Concurrent deletes do not conflict: rows deleted meanwhile are deleted in the new fragments too. Compaction
-//! removes no files; vacuum does.
+//! removes no files; vacuum does. Then the indexes of the keys of many files are merged into one.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -87,6 +87,20 @@ impl Database {
                     break;
                 }
             }
+            loop {
+                let snapshot = self.snapshot();
+                let Some(table) = snapshot.tables.get(id) else {
+                    break;
+                };
+                let Some(indexes) = self.indexes_to_merge(table) else {
+                    break;
+                };
+                let count = indexes.len() as u64;
+                if !self.merge_indexes(&snapshot, table, indexes).await? {
+                    break;
+                }
+                done.indexes_merged += count;
+            }
         }
         Ok(done)
     }
@@ -117,7 +131,7 @@ impl Database {
                 drop(running.take());
                 match done {
                     // Commits made meanwhile did not start a task, as this one was running.
-                    Ok(done) if done.fragments_before > 0 => {
+                    Ok(done) if done.fragments_before > 0 || done.indexes_merged > 0 => {
                         if !database.is_due() || database.compacting.swap(true, Ordering::AcqRel) {
                             return;
                         }
@@ -136,7 +150,9 @@ impl Database {
     fn is_due(&self) -> bool {
         let snapshot = self.snapshot();
         let mut tables = snapshot.tables.values();
-        tables.any(|table| self.next_run(table, 0, When::Due).is_some())
+        tables.any(|table| {
+            self.next_run(table, 0, When::Due).is_some() || self.indexes_to_merge(table).is_some()
+        })
     }
 
     /// Rewrites a run of adjacent fragments; false if a conflicting change was committed meanwhile.

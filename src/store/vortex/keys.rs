@@ -1,4 +1,4 @@
-//! The indexes of keys beside data files: `<fragment's id>.keys` beside `<fragment's id>.vortex`.
+//! The indexes of keys in files: `<fragment's id>.keys` beside `<fragment's id>.vortex`, and merged ones.
 //!
 //! A file has the pages of a map from keys to positions and then their directory ([`crate::key_index::paged`]). The log
 //! has the checksum of the directory, which has the checksum of each page. A page is verified when it is read. A file
@@ -12,15 +12,16 @@ use futures::{StreamExt, TryStreamExt, stream};
 use vortex::buffer::Alignment;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::files::DataFiles;
+use super::files::{DataFiles, Upload};
 use super::scan::Scans;
 use crate::error::DfOlapError;
-use crate::fragment::{ColumnId, DataFile, Fragment, FragmentId, KeysFile};
+use crate::fragment::{ColumnId, FragmentId, KeysFile};
 use crate::key_index::buckets::Buckets;
 use crate::key_index::cache::{self, FilePages};
 use crate::key_index::digest::{Digests, Hashes, Wanted};
 use crate::key_index::key_set::has_no_null;
-use crate::key_index::paged::{Directory, PAGE_BYTES, StoredEntry, write_pages};
+use crate::key_index::paged::{Directory, PAGE_BYTES, StoredEntry};
+use crate::key_index::pages::Pages;
 use crate::snapshot::TableDefinition;
 
 /// A file with fewer rows has no index beside it: its keys are soon read.
@@ -33,10 +34,11 @@ const REMOTE_GAP: u32 = 64;
 /// The most pages of one read.
 const MAX_READ: u32 = 256;
 
-/// The number of bytes of an index.
-fn size_bytes(keys: &KeysFile) -> u64 {
-    let pages = keys.pages as usize;
-    (pages * PAGE_BYTES + Directory::bytes_of(pages)) as u64
+impl KeysFile {
+    fn size_bytes(&self) -> u64 {
+        let pages = self.pages as usize;
+        (pages * PAGE_BYTES + Directory::bytes_of(pages)) as u64
+    }
 }
 
 /// The keys of a file that is being written.
@@ -74,60 +76,91 @@ impl NewKeys {
     pub async fn write(
         self,
         files: &DataFiles,
+        fragment: FragmentId,
         data_file: &str,
-    ) -> Result<Option<KeysFile>, DfOlapError> {
+    ) -> Result<Option<Arc<KeysFile>>, DfOlapError> {
         let digests = self.digests.filter(|digests| digests.len() >= MIN_ROWS);
         let Some(digests) = digests.filter(|digests| digests.ascending().is_none()) else {
             return Ok(None);
         };
-        let (mut bytes, directory) = match Hashes::of(digests, self.seed) {
-            Hashes::Narrow(hashes) => pages(&Buckets::new(&hashes)),
-            Hashes::Wide(hashes) => pages(&Buckets::new(&hashes)),
+        let (bytes, directory) = match Hashes::of(digests, self.seed) {
+            Hashes::Narrow(hashes) => Pages::of(&Buckets::new(&hashes)).finish(),
+            Hashes::Wide(hashes) => Pages::of(&Buckets::new(&hashes)).finish(),
         };
-        let directory_bytes = directory.encode();
-        bytes.extend_from_slice(&directory_bytes);
-        let mut upload = files.create(&KeysFile::path_beside(data_file)).await?;
-        for part in bytes.chunks(MAX_READ as usize * PAGE_BYTES) {
-            if let Err(error) = upload.write(part).await {
-                upload.abort().await;
-                return Err(error);
-            }
+        let path = KeysFile::path_beside(data_file);
+        let mut file = NewKeysFile::create(files, fragment, path).await?;
+        if let Err(error) = file.write(&bytes).await {
+            file.abort().await;
+            return Err(error);
         }
-        upload.finish().await?;
-        Ok(Some(KeysFile::new(
-            self.columns,
-            directory.pages() as u32,
-            xxh3_64(&directory_bytes),
-        )))
+        let written = file.finish(&directory, self.columns).await?;
+        Ok(Some(Arc::new(written)))
     }
 }
 
-/// The pages of a map, one after the other, and their directory.
-fn pages<E: StoredEntry>(map: &Buckets<E>) -> (Vec<u8>, Directory) {
-    let mut bytes = Vec::with_capacity(map.len() * (E::BYTES + 1));
-    let written = write_pages(map, |page| {
-        bytes.extend_from_slice(page);
-        Ok::<(), std::convert::Infallible>(())
-    });
-    let Ok(directory) = written;
-    (bytes, directory)
+/// An index that is being written.
+pub(super) struct NewKeysFile {
+    id: FragmentId,
+    path: String,
+    upload: Upload,
+}
+
+impl NewKeysFile {
+    pub async fn create(
+        files: &DataFiles,
+        id: FragmentId,
+        path: String,
+    ) -> Result<Self, DfOlapError> {
+        let upload = files.create(&path).await?;
+        Ok(Self { id, path, upload })
+    }
+
+    /// Writes the next pages.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), DfOlapError> {
+        for part in bytes.chunks(MAX_READ as usize * PAGE_BYTES) {
+            self.upload.write(part).await?;
+        }
+        Ok(())
+    }
+
+    pub async fn abort(self) {
+        self.upload.abort().await;
+    }
+
+    /// Writes the directory of all pages.
+    pub async fn finish(
+        mut self,
+        directory: &Directory,
+        columns: Vec<ColumnId>,
+    ) -> Result<KeysFile, DfOlapError> {
+        let bytes = directory.encode();
+        if let Err(error) = self.write(&bytes).await {
+            self.abort().await;
+            return Err(error);
+        }
+        self.upload.finish().await?;
+        Ok(KeysFile::new(
+            (self.id, self.path),
+            directory.rows(),
+            columns,
+            directory.pages() as u32,
+            xxh3_64(&bytes),
+        ))
+    }
 }
 
 impl Scans {
-    /// The keys that the rows of a file have: numbers of keys and positions of rows, deleted rows included. `None` if
-    /// the file has no index, or one that is damaged.
+    /// The keys that an index has: numbers of keys and positions of rows, deleted rows included. `None` if the index is
+    /// damaged.
     pub async fn find_keys(
         &self,
-        fragment: &Fragment,
+        keys: &KeysFile,
         wanted: &Wanted,
     ) -> Result<Option<Vec<(u32, u32)>>, DfOlapError> {
-        let Some((file, keys)) = with_keys(fragment) else {
-            return Ok(None);
-        };
         if keys.is_damaged() {
             return Ok(None);
         }
-        let index = StoredKeys::new(&self.files, fragment, file, keys);
+        let index = StoredKeys::new(&self.files, keys);
         let found = match &wanted.hashes {
             Hashes::Narrow(hashes) => index.find(hashes, &wanted.order).await,
             Hashes::Wide(hashes) => index.find(hashes, &wanted.order).await,
@@ -135,57 +168,40 @@ impl Scans {
         match found {
             Ok(found) => Ok(Some(found)),
             Err(error @ DfOlapError::Corrupt(_)) => {
-                tracing::warn!(%error, "an index of keys is not used; the keys are read from the data file");
-                keys.set_damaged();
+                note_damaged(keys, &error);
                 Ok(None)
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Verifies the index of a file, if it has one, and returns its size.
-    pub async fn check_keys(&self, fragment: &Fragment) -> Result<u64, DfOlapError> {
-        let Some((file, keys)) = with_keys(fragment) else {
-            return Ok(0);
-        };
-        let index = StoredKeys::new(&self.files, fragment, file, keys);
+    /// Verifies an index, and returns its size.
+    pub async fn check_keys(&self, keys: &KeysFile) -> Result<u64, DfOlapError> {
+        let index = StoredKeys::new(&self.files, keys);
         let directory = index.read_directory().await?;
         for start in (0..keys.pages).step_by(MAX_READ as usize) {
             let end = (start + MAX_READ).min(keys.pages);
             index.read_pages(&directory, start..end).await?;
         }
-        Ok(size_bytes(keys))
+        Ok(keys.size_bytes())
     }
 }
 
-fn with_keys(fragment: &Fragment) -> Option<(&DataFile, &KeysFile)> {
-    let file = fragment.file()?;
-    Some((file, file.keys.as_ref()?))
+/// From now on the index is not used.
+pub(super) fn note_damaged(keys: &KeysFile, error: &DfOlapError) {
+    tracing::warn!(%error, "an index of keys is not used; the keys are read from the data files");
+    keys.set_damaged();
 }
 
-/// The index of a file.
-struct StoredKeys<'a> {
+/// An index in a file.
+pub(super) struct StoredKeys<'a> {
     files: &'a DataFiles,
-    path: String,
-    fragment: FragmentId,
-    rows: u32,
     keys: &'a KeysFile,
 }
 
 impl<'a> StoredKeys<'a> {
-    fn new(
-        files: &'a DataFiles,
-        fragment: &Fragment,
-        file: &'a DataFile,
-        keys: &'a KeysFile,
-    ) -> Self {
-        Self {
-            files,
-            path: KeysFile::path_beside(&file.path),
-            fragment: fragment.id,
-            rows: fragment.rows(),
-            keys,
-        }
+    pub fn new(files: &'a DataFiles, keys: &'a KeysFile) -> Self {
+        Self { files, keys }
     }
 
     /// Numbers of keys and positions of rows. `order` has the numbers of the keys in the order of their hashes.
@@ -194,7 +210,7 @@ impl<'a> StoredKeys<'a> {
         hashes: &[E],
         order: &[u32],
     ) -> Result<Vec<(u32, u32)>, DfOlapError> {
-        let cached = cache::file(self.fragment, cache::INDEX);
+        let cached = cache::file(self.keys.id, cache::INDEX);
         let directory = match cached.directory() {
             Some(directory) => directory,
             None => {
@@ -225,7 +241,10 @@ impl<'a> StoredKeys<'a> {
                 found.push((number, position));
             });
         }
-        if found.iter().any(|(_, position)| *position >= self.rows) {
+        if found
+            .iter()
+            .any(|(_, position)| *position >= self.keys.rows)
+        {
             return Err(self.damaged("it names rows that are not there"));
         }
         Ok(found)
@@ -277,17 +296,15 @@ impl<'a> StoredKeys<'a> {
         reads
     }
 
-    async fn read_pages(
+    pub async fn read_pages(
         &self,
         directory: &Directory,
         pages: Range<u32>,
     ) -> Result<Vec<u8>, DfOlapError> {
         let place = |page: u32| u64::from(page) * PAGE_BYTES as u64;
         let range = place(pages.start)..place(pages.end);
-        let read = self
-            .files
-            .read(&self.path, range, Alignment::none())
-            .await?;
+        let path = &self.keys.path;
+        let read = self.files.read(path, range, Alignment::none()).await?;
         let bytes = read.as_slice();
         for (page, bytes) in pages.zip(bytes.chunks(PAGE_BYTES)) {
             if !directory.is_page(page as usize, bytes) {
@@ -297,24 +314,23 @@ impl<'a> StoredKeys<'a> {
         Ok(bytes.to_vec())
     }
 
-    async fn read_directory(&self) -> Result<Directory, DfOlapError> {
+    pub async fn read_directory(&self) -> Result<Directory, DfOlapError> {
         let start = u64::from(self.keys.pages) * PAGE_BYTES as u64;
-        let range = start..size_bytes(self.keys);
-        let read = self
-            .files
-            .read(&self.path, range, Alignment::none())
-            .await?;
+        let range = start..self.keys.size_bytes();
+        let path = &self.keys.path;
+        let read = self.files.read(path, range, Alignment::none()).await?;
         if xxh3_64(read.as_slice()) != self.keys.checksum {
             return Err(self.damaged("the checksum of its directory is wrong"));
         }
         let directory = Directory::decode(read.as_slice());
+        let (pages, rows) = (self.keys.pages as usize, self.keys.rows);
         directory
-            .filter(|there| there.pages() == self.keys.pages as usize && there.rows() == self.rows)
-            .ok_or_else(|| self.damaged("its directory does not fit its data file"))
+            .filter(|there| there.pages() == pages && there.rows() == rows)
+            .ok_or_else(|| self.damaged("its directory does not fit its rows"))
     }
 
-    fn damaged(&self, how: &str) -> DfOlapError {
-        let shown = self.files.shown(&self.path);
+    pub fn damaged(&self, how: &str) -> DfOlapError {
+        let shown = self.files.shown(&self.keys.path);
         DfOlapError::Corrupt(format!("{shown} is damaged: {how}"))
     }
 }

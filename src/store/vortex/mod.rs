@@ -5,6 +5,7 @@
 //!   [`format`] defines its body.
 //! - `<table's id>/<fragment's id>.vortex`: rows that were too many to be inlined in an entry.
 //! - `<table's id>/<fragment's id>.keys`: an index of the keys of these rows.
+//! - `<table's id>/<an id of its own>.keys`: an index of the keys of several files.
 //!
 //! # What is guaranteed
 //! - V1 A snapshot is what the entries up to its version say, and nothing else: no folder is listed to find data.
@@ -24,6 +25,7 @@ mod fuzz;
 mod keys;
 mod live_rows;
 mod lookup;
+mod merge_keys;
 mod read;
 mod scan;
 mod store;

@@ -31,7 +31,7 @@ use super::scan::Scans;
 use super::write::{Writer, check_types};
 use crate::change::{Action, ChangeSet};
 use crate::error::DfOlapError;
-use crate::fragment::{ColumnId, Fragment};
+use crate::fragment::{ColumnId, Fragment, KeysFile};
 use crate::key_index::digest::Wanted;
 use crate::options::{Durability, Refresh};
 use crate::snapshot::{Snapshot, Table, TableDefinition, Version};
@@ -323,10 +323,10 @@ impl Store for VortexStore {
 
     async fn find_keys(
         &self,
-        fragment: &Fragment,
+        keys: &KeysFile,
         wanted: &Wanted,
     ) -> Result<Option<Vec<(u32, u32)>>, DfOlapError> {
-        self.database.scans.find_keys(fragment, wanted).await
+        self.database.scans.find_keys(keys, wanted).await
     }
 
     async fn rows_at(

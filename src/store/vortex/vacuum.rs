@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::database::Database;
 use super::format::entry;
-use super::versions::{fragments_of, moment};
+use super::versions::{fragments_of, indexes_of, moment};
 use crate::change::{Action, ChangeSet};
 use crate::error::DfOlapError;
 use crate::snapshot::{Snapshot, Version};
@@ -128,5 +128,6 @@ impl Database {
 }
 
 fn files_of(snapshot: &Snapshot) -> impl Iterator<Item = String> + '_ {
-    fragments_of(snapshot).flat_map(|(file, _)| file.paths())
+    let data = fragments_of(snapshot).map(|(file, _)| file.path.clone());
+    data.chain(indexes_of(snapshot).map(|index| index.path.clone()))
 }

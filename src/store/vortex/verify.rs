@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::database::Database;
 use super::format::checkpoint;
 use super::read::CheckedFile;
-use super::versions::fragments_of;
+use super::versions::{fragments_of, indexes_of};
 use crate::error::DfOlapError;
-use crate::fragment::Fragment;
+use crate::fragment::{Fragment, KeysFile};
 use crate::snapshot::Snapshot;
 use crate::store::log::Kind;
 use crate::upkeep::Verification;
@@ -56,7 +56,7 @@ impl Database {
             }
         }
         files.add(&now);
-        for fragment in files.0.into_values() {
+        for fragment in files.data.into_values() {
             let Some(file) = fragment.file() else {
                 continue;
             };
@@ -70,11 +70,10 @@ impl Database {
             if let Err(error) = read.check_all().await {
                 done.note(error)?;
             }
-            if file.keys.is_none() {
-                continue;
-            }
+        }
+        for index in files.indexes.into_values() {
             done.files += 1;
-            match self.scans.check_keys(&fragment).await {
+            match self.scans.check_keys(&index).await {
                 Ok(bytes) => done.bytes += bytes,
                 Err(error) => done.note(error)?,
             }
@@ -84,15 +83,21 @@ impl Database {
     }
 }
 
-/// Fragments in files, by the paths of their data files.
+/// What versions reference, by the paths of the files.
 #[derive(Default)]
-struct Files(HashMap<String, Arc<Fragment>>);
+struct Files {
+    data: HashMap<String, Arc<Fragment>>,
+    indexes: HashMap<String, Arc<KeysFile>>,
+}
 
 impl Files {
     fn add(&mut self, snapshot: &Snapshot) {
         let fragments = fragments_of(snapshot);
         let fragments = fragments.map(|(file, of)| (file.path.clone(), Arc::clone(of)));
-        self.0.extend(fragments);
+        self.data.extend(fragments);
+        let indexes = indexes_of(snapshot);
+        let indexes = indexes.map(|index| (index.path.clone(), Arc::clone(index)));
+        self.indexes.extend(indexes);
     }
 }
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::database::{Database, State};
 use super::format::checkpoint;
 use crate::error::DfOlapError;
-use crate::fragment::{DataFile, Fragment};
+use crate::fragment::{DataFile, Fragment, KeysFile};
 use crate::snapshot::{Snapshot, Version};
 use crate::store::log::{Entry, Kind};
 use crate::upkeep::{At, VersionEntry};
@@ -116,6 +116,14 @@ pub(super) fn fragments_of(
 ) -> impl Iterator<Item = (&DataFile, &Arc<Fragment>)> {
     let fragments = snapshot.tables.values().flat_map(|table| &table.fragments);
     fragments.filter_map(|live| Some((live.fragment.file()?, &live.fragment)))
+}
+
+/// The indexes of keys in files that a snapshot uses.
+pub(super) fn indexes_of(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<KeysFile>> {
+    snapshot
+        .tables
+        .values()
+        .flat_map(|table| table.keys_files())
 }
 
 pub(super) fn moment(time_us: i64) -> SystemTime {

@@ -181,7 +181,7 @@ impl<'a> Writer<'a> {
         };
         let sums = sink.finish().await?;
         let keys = match keys.await {
-            Ok(keys) => keys.write(self.files, &path).await?,
+            Ok(keys) => keys.write(self.files, id, &path).await?,
             Err(oneshot::Canceled) => None,
         };
         let rows = u32::try_from(summary.row_count())

@@ -1,6 +1,6 @@
 //! Finds the rows that have keys.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, UInt64Array};
@@ -11,8 +11,9 @@ use super::keys::{KeysToFind, Missing};
 use super::ordered::{in_order_of, keys_in_order, search, search_file};
 use super::segments::Made;
 use crate::error::DfOlapError;
-use crate::fragment::ColumnId;
+use crate::fragment::{ColumnId, FragmentId, KeysFile};
 use crate::key_index::digest::{DigestSet, Digests, Hashes, Wanted};
+use crate::key_index::merged::Spans;
 use crate::key_index::ordered::OrderedKeys;
 use crate::snapshot::{Table, row_address};
 use crate::sql::resources::cooperative::Pace;
@@ -66,7 +67,7 @@ impl KeysToFind<'_> {
         let mut rest = Vec::new();
         let probes = (keys.len() * with_index.len().max(1)) as u64;
         if keys.len() > MANY_KEYS && probes * ROWS_OF_KEY > rows {
-            rest.append(&mut with_index);
+            rest.extend(with_index.drain(..).flat_map(|index| index.places));
             rest.append(&mut others);
         }
         if all_or_none && !rest.is_empty() {
@@ -85,10 +86,12 @@ impl KeysToFind<'_> {
             }
             None => rest.append(&mut others),
         }
-        for place in self.find_in_files(with_index, &wanted, &mut found).await? {
-            match self.segments(&[place], &ids, missing).await? {
-                Some(segments) => made.extend(segments),
-                None => rest.push(place),
+        for index in self.find_in_files(with_index, &wanted, &mut found).await? {
+            for place in index.places {
+                match self.segments(&[place], &ids, missing).await? {
+                    Some(segments) => made.extend(segments),
+                    None => rest.push(place),
+                }
             }
         }
         in_order.append(&mut made.in_order);
@@ -127,8 +130,10 @@ impl KeysToFind<'_> {
 
     /// How each fragment is searched that may have one of the keys. `narrow` has keys of at most 64 bits, and their
     /// numbers in order.
-    fn places(&self, narrow: Option<&(Vec<u64>, Vec<usize>)>, ids: &[ColumnId]) -> Places {
+    fn places(&self, narrow: Option<&(Vec<u64>, Vec<usize>)>, ids: &[ColumnId]) -> Places<'_> {
         let mut places = Places::default();
+        let is_usable = |keys: &KeysFile| keys.columns == ids && !keys.is_damaged();
+        let mut merged: HashMap<usize, Vec<usize>> = HashMap::new();
         let is_between = |first: u64, last: u64| {
             narrow.is_some_and(|(keys, order)| {
                 let from = order.partition_point(|number| keys[*number] < first);
@@ -144,42 +149,72 @@ impl KeysToFind<'_> {
                     Some(_) => {}
                     None => places.others.push(place),
                 },
-                Some(file) => match &file.keys {
-                    Some(keys) if keys.columns == ids && !keys.is_damaged() => {
-                        places.with_index.push(place);
+                Some(file) => {
+                    let of_many = self.table.merged_keys.of(fragment.id);
+                    let beside = file.keys.as_ref().filter(|_| of_many.is_none());
+                    if let Some((number, _)) = of_many.filter(|(_, index)| is_usable(&index.file)) {
+                        merged.entry(number).or_default().push(place);
+                    } else if let Some(keys) = beside.filter(|keys| is_usable(keys)) {
+                        places.with_index.push(Index {
+                            keys,
+                            merged: None,
+                            places: vec![place],
+                        });
+                    } else {
+                        match self.table.key_index.ordered(fragment.id, ids) {
+                            Some(known) => places.in_order.push((place, known)),
+                            None => places.others.push(place),
+                        }
                     }
-                    _ => match self.table.key_index.ordered(fragment.id, ids) {
-                        Some(known) => places.in_order.push((place, known)),
-                        None => places.others.push(place),
-                    },
-                },
+                }
+            }
+        }
+        for (number, index) in self.table.merged_keys.iter().enumerate() {
+            if let Some(there) = merged.remove(&number) {
+                places.with_index.push(Index {
+                    keys: &index.file,
+                    merged: Some(&index.fragments),
+                    places: there,
+                });
             }
         }
         places
     }
 
-    /// Looks keys up in the indexes beside files. Returns the places of the files whose index cannot be used.
-    async fn find_in_files(
+    /// Looks keys up in the indexes in files. Returns those that cannot be used.
+    async fn find_in_files<'a>(
         &self,
-        places: Vec<usize>,
+        indexes: Vec<Index<'a>>,
         wanted: &Wanted,
         found: &mut Found<'_>,
-    ) -> Result<Vec<usize>, DfOlapError> {
-        let searched = stream::iter(places).map(|place| async move {
-            let fragment = &self.table.fragments[place].fragment;
-            let found = self.store.find_keys(fragment, wanted).await?;
-            Ok::<_, DfOlapError>((place, found))
-        });
-        let mut searched = searched.buffered(FILES_AT_ONCE);
+    ) -> Result<Vec<Index<'a>>, DfOlapError> {
+        let keys: Vec<Arc<KeysFile>> = indexes.iter().map(|i| Arc::clone(i.keys)).collect();
+        let searched = stream::iter(keys)
+            .map(|keys| async move { self.store.find_keys(&keys, wanted).await })
+            .buffered(FILES_AT_ONCE);
+        futures::pin_mut!(searched);
         let mut unusable = Vec::new();
-        while let Some((place, there)) = searched.try_next().await? {
+        for index in indexes {
+            let there = searched.try_next().await?.flatten();
             (self.stop)()?;
-            match there {
-                None => unusable.push(place),
-                Some(there) => {
-                    for (number, position) in there {
-                        found.add(number as usize, place, position);
-                    }
+            let Some(there) = there else {
+                unusable.push(index);
+                continue;
+            };
+            let Some(spans) = index.merged else {
+                for (number, position) in there {
+                    found.add(number as usize, index.places[0], position);
+                }
+                continue;
+            };
+            let id = |place: &usize| self.table.fragments[*place].fragment.id;
+            let places = index.places.iter().map(|place| (id(place), *place));
+            let places: HashMap<FragmentId, usize> = places.collect();
+            for (number, row) in there {
+                let (span, position) = spans.find(row);
+                // The others are gone, or their range has none of the keys.
+                if let Some(place) = places.get(&spans.id(span)) {
+                    found.add(number as usize, *place, position);
                 }
             }
         }
@@ -252,16 +287,24 @@ impl KeysToFind<'_> {
 
 /// The fragments that may have one of the keys, by the way in which they are searched.
 #[derive(Default)]
-struct Places {
+struct Places<'a> {
     /// In memory, with keys in order.
     sorted: Vec<usize>,
     /// In files with an index.
-    with_index: Vec<usize>,
+    with_index: Vec<Index<'a>>,
     /// In files with keys in order.
     in_order: Vec<(usize, Arc<OrderedKeys>)>,
     others: Vec<usize>,
     /// The rows of all of them.
     rows: u64,
+}
+
+/// An index in a file, and the places of the fragments for which it is needed.
+struct Index<'a> {
+    keys: &'a Arc<KeysFile>,
+    /// The fragments whose rows it has; `None` for the index beside a file.
+    merged: Option<&'a Spans>,
+    places: Vec<usize>,
 }
 
 /// What a lookup found, and the places of the fragments that it did not search.

@@ -11,6 +11,7 @@ use crate::fragment::{ColumnId, FragmentId};
 use crate::key_index::cache::Room;
 use crate::key_index::digest::{Digests, Hashes, NarrowColumn};
 use crate::key_index::key_set::{has_no_null, key_columns};
+use crate::key_index::merged::Spans;
 use crate::key_index::ordered::OrderedKeys;
 use crate::key_index::{Segment, covered};
 use crate::snapshot::Table;
@@ -117,9 +118,11 @@ impl KeysToFind<'_> {
             };
             let of_segment = of_segment.iter();
             let of_segment = of_segment.map(|place| &self.table.fragments[*place].fragment);
-            let of_segment: Vec<_> = of_segment.map(|f| (f.id, f.rows())).collect();
+            let Some(spans) = Spans::new(of_segment.map(|f| (f.id, f.rows()))) else {
+                return Ok(None);
+            };
             let hashes = Hashes::of(digests, self.table.key_seed());
-            let segment = Arc::new(Segment::new(ids, &of_segment, &hashes, room));
+            let segment = Arc::new(Segment::new(ids, spans, &hashes, room));
             index.add(Arc::clone(&segment));
             made.segments.push(segment);
         }

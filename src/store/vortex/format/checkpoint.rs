@@ -9,9 +9,11 @@ use uuid::Uuid;
 
 use super::blobs::{Blob, Damage, damage};
 use super::codec::{Decoder, Encoder, LoggedDefinition, LoggedFragment};
+use super::data_file::LoggedMerged;
 use super::entry::{LoggedView, read_position};
 use super::ipc::Ipc;
 use crate::fragment::LiveFragment;
+use crate::key_index::merged::MergedIndexes;
 use crate::snapshot::{RelationId, Snapshot, Table, Version, Watermark};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -41,6 +43,8 @@ struct LoggedTable {
     definition: LoggedDefinition,
     rows_added_at: u64,
     fragments: Vec<LoggedLive>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    indexes: Vec<LoggedMerged>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -102,6 +106,10 @@ fn encode_table(
         definition: encoder.definition(&table.definition)?,
         rows_added_at: table.rows_added_at.0,
         fragments,
+        indexes: {
+            let merged = table.merged_keys.iter();
+            merged.map(|merged| encoder.merged_keys(merged)).collect()
+        },
     })
 }
 
@@ -136,6 +144,10 @@ pub(crate) fn decode(version: u64, body: &Bytes) -> Result<(Uuid, Snapshot), Dam
             table.rows += live.rows();
             table.fragments.push(live);
         }
+        let merged = logged.indexes.into_iter();
+        let merged = merged.map(|merged| decoder.merged_keys(merged));
+        let merged = merged.collect::<Result<_, _>>()?;
+        table.merged_keys = Arc::new(MergedIndexes::new(merged, &table.fragments));
         names.insert(logged.name, id);
         tables.insert(id, Arc::new(table));
     }

@@ -22,9 +22,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::blobs::{Blob, Blobs, Damage, damage};
-use super::data_file::LoggedFile;
+use super::data_file::{LoggedFile, LoggedMerged};
 use super::ipc::{Ipc, read_stream};
 use crate::fragment::{ColumnId, Fragment, FragmentId, ValueRange};
+use crate::key_index::merged::MergedKeys;
 use crate::snapshot::{Column, RelationId, TableDefinition};
 
 /// The JSON of a body: `content`, the shapes that `content` refers to, and the lengths of the blobs.
@@ -155,6 +156,10 @@ impl<'a> Encoder<'a> {
         let mut bytes = Vec::with_capacity(rows.serialized_size());
         rows.serialize_into(&mut bytes)?;
         Ok(self.blob(bytes))
+    }
+
+    pub fn merged_keys(&mut self, merged: &MergedKeys) -> LoggedMerged {
+        LoggedMerged::of(&mut self.blobs, merged)
     }
 
     pub fn definition(&mut self, definition: &TableDefinition) -> Result<LoggedDefinition, Damage> {
@@ -324,6 +329,10 @@ impl Decoder {
         Ok((decoder, framed.content))
     }
 
+    pub fn merged_keys(&self, merged: LoggedMerged) -> Result<Arc<MergedKeys>, Damage> {
+        Ok(Arc::new(merged.read(&self.blobs)?))
+    }
+
     pub fn bytes(&self, blob: Blob) -> Result<&Bytes, Damage> {
         self.blobs.get(blob)
     }
@@ -393,7 +402,7 @@ impl Decoder {
                 let ranges = ranges_of(shape, shape.next_file)?;
                 let names = Arc::clone(&shape.names);
                 self.shapes[place].next_file += 1;
-                let file = file.read(&self.blobs, logged.rows, names)?;
+                let file = file.read(&self.blobs, FragmentId(logged.id), logged.rows, names)?;
                 Fragment::in_file(id, columns, logged.rows, file, ranges)
             }
             _ => return Err(damage("a fragment's rows are nowhere or in two places")),

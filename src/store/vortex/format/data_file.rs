@@ -1,11 +1,13 @@
-//! A data file, and the index of keys beside it, as the log names them.
+//! A data file, the index of keys beside it, and a merged index, as the log names them.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::blobs::{Blob, Blobs, Damage, damage};
-use crate::fragment::{Checksums, ColumnId, DataFile, KeysFile};
+use crate::fragment::{Checksums, ColumnId, DataFile, FragmentId, KeysFile};
+use crate::key_index::merged::{MergedKeys, Spans};
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct LoggedFile {
@@ -24,6 +26,83 @@ struct LoggedKeys {
     checksum: Blob,
 }
 
+/// An index of the keys of several files.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LoggedMerged {
+    index: Uuid,
+    path: String,
+    #[serde(flatten)]
+    keys: LoggedKeys,
+    fragments: Vec<LoggedSpan>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct LoggedSpan {
+    fragment: Uuid,
+    rows: u32,
+}
+
+impl LoggedKeys {
+    fn of(blobs: &mut Blobs, keys: &KeysFile) -> Self {
+        Self {
+            columns: keys.columns.iter().map(|id| id.0).collect(),
+            pages: keys.pages,
+            checksum: blobs.push(keys.checksum.to_le_bytes().to_vec()),
+        }
+    }
+
+    /// The index with this id and path, of so many rows.
+    fn read(
+        self,
+        blobs: &Blobs,
+        id: FragmentId,
+        path: String,
+        rows: u32,
+    ) -> Result<Arc<KeysFile>, Damage> {
+        if self.pages > rows {
+            return Err(damage("an index of keys has more pages than rows"));
+        }
+        let checksum = blobs.get(self.checksum)?.as_ref().try_into();
+        let checksum = checksum.map_err(|_| damage("a checksum has another length"))?;
+        let columns = self.columns.into_iter().map(ColumnId).collect();
+        let checksum = u64::from_le_bytes(checksum);
+        let keys = KeysFile::new((id, path), rows, columns, self.pages, checksum);
+        Ok(Arc::new(keys))
+    }
+}
+
+impl LoggedMerged {
+    pub fn of(blobs: &mut Blobs, merged: &MergedKeys) -> Self {
+        let fragments = merged.fragments.iter();
+        Self {
+            index: merged.file.id.0,
+            path: merged.file.path.clone(),
+            keys: LoggedKeys::of(blobs, &merged.file),
+            fragments: fragments
+                .map(|(id, rows)| LoggedSpan {
+                    fragment: id.0,
+                    rows,
+                })
+                .collect(),
+        }
+    }
+
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub fn read(self, blobs: &Blobs) -> Result<MergedKeys, Damage> {
+        let spans = self.fragments.iter();
+        let spans = Spans::new(spans.map(|span| (FragmentId(span.fragment), span.rows)));
+        let fragments = spans.ok_or_else(|| damage("an index of keys has too many rows"))?;
+        let (id, path) = (FragmentId(self.index), checked_path(self.path)?);
+        Ok(MergedKeys {
+            file: self.keys.read(blobs, id, path, fragments.rows())?,
+            fragments,
+        })
+    }
+}
+
 impl LoggedFile {
     pub fn of(blobs: &mut Blobs, file: &DataFile) -> Self {
         let sums = file.checksums.sums();
@@ -33,11 +112,7 @@ impl LoggedFile {
             size_bytes: file.size_bytes,
             block_bytes: file.checksums.block_bytes(),
             checksums: blobs.push(checksums),
-            keys: file.keys.as_ref().map(|keys| LoggedKeys {
-                columns: keys.columns.iter().map(|id| id.0).collect(),
-                pages: keys.pages,
-                checksum: blobs.push(keys.checksum.to_le_bytes().to_vec()),
-            }),
+            keys: file.keys.as_ref().map(|keys| LoggedKeys::of(blobs, keys)),
         }
     }
 
@@ -49,7 +124,13 @@ impl LoggedFile {
     }
 
     /// The file of a fragment with so many rows, whose columns have these names.
-    pub fn read(self, blobs: &Blobs, rows: u32, names: Arc<[String]>) -> Result<DataFile, Damage> {
+    pub fn read(
+        self,
+        blobs: &Blobs,
+        id: FragmentId,
+        rows: u32,
+        names: Arc<[String]>,
+    ) -> Result<DataFile, Damage> {
         let sums = blobs.get(self.checksums)?;
         let (sums, rest) = sums.as_chunks::<8>();
         let sums: Vec<u64> = sums.iter().map(|sum| u64::from_le_bytes(*sum)).collect();
@@ -58,18 +139,11 @@ impl LoggedFile {
         if blocks.is_none() || !rest.is_empty() || !checksums.cover(self.size_bytes) {
             return Err(damage("a file's checksums do not fit its size"));
         }
-        let keys = self.keys.map(|keys| {
-            if keys.pages > rows {
-                return Err(damage("an index of keys has more pages than rows"));
-            }
-            let checksum = blobs.get(keys.checksum)?.as_ref().try_into();
-            let checksum = checksum.map_err(|_| damage("a checksum has another length"))?;
-            let columns = keys.columns.into_iter().map(ColumnId);
-            let checksum = u64::from_le_bytes(checksum);
-            Ok(KeysFile::new(columns.collect(), keys.pages, checksum))
-        });
+        let path = checked_path(self.path)?;
+        let beside = KeysFile::path_beside(&path);
+        let keys = self.keys.map(|keys| keys.read(blobs, id, beside, rows));
         Ok(DataFile {
-            path: checked_path(self.path)?,
+            path,
             size_bytes: self.size_bytes,
             names,
             checksums,

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::blobs::{Blob, Damage, damage};
 use super::codec::{Decoder, Encoder, LoggedDefinition, LoggedFragment};
+use super::data_file::LoggedMerged;
 use super::ipc::Ipc;
 use crate::change::{Action, ChangeSet, Replaced};
 use crate::fragment::FragmentId;
@@ -62,6 +63,11 @@ enum LoggedAction {
         table: Uuid,
         old: Vec<LoggedOld>,
         new: Vec<LoggedFragment>,
+    },
+    MergeIndexes {
+        table: Uuid,
+        old: Vec<Uuid>,
+        new: LoggedMerged,
     },
     Truncate {
         table: Uuid,
@@ -196,6 +202,11 @@ fn encode_action(
                 .map(|fragment| encoder.fragment(*id, fragment))
                 .collect::<Result<_, _>>()?,
         },
+        Action::MergeIndexes { id, old, new } => LoggedAction::MergeIndexes {
+            table: id.0,
+            old: old.iter().map(|id| id.0).collect(),
+            new: encoder.merged_keys(new),
+        },
         Action::Truncate { id } => LoggedAction::Truncate { table: id.0 },
         Action::Adopt { folder } => LoggedAction::Adopt {
             folder: folder.clone(),
@@ -285,18 +296,24 @@ pub(crate) fn replay(body: &Bytes, current: &Snapshot) -> Result<Snapshot, Damag
     Ok(next)
 }
 
-/// The data files that an entry adds to tables, and the indexes beside them.
+/// The data files that an entry adds to tables, and the indexes of keys.
 pub(crate) fn files_added(body: &Bytes) -> Result<Vec<String>, Damage> {
     if body.is_empty() {
         return Ok(Vec::new());
     }
     let (_, logged) = Decoder::new::<Logged>(body)?;
-    let fragments = logged.actions.iter().flat_map(|action| match action {
-        LoggedAction::Append { fragments, .. } => fragments.as_slice(),
-        LoggedAction::Replace { new, .. } => new.as_slice(),
-        _ => &[],
-    });
-    Ok(fragments.flat_map(LoggedFragment::paths).collect())
+    let mut paths = Vec::new();
+    for action in &logged.actions {
+        match action {
+            LoggedAction::Append { fragments, .. }
+            | LoggedAction::Replace { new: fragments, .. } => {
+                paths.extend(fragments.iter().flat_map(LoggedFragment::paths));
+            }
+            LoggedAction::MergeIndexes { new, .. } => paths.push(new.path().to_string()),
+            _ => {}
+        }
+    }
+    Ok(paths)
 }
 
 /// The identity of a database, from the body of its first entry.
@@ -397,6 +414,11 @@ fn decode_action(
                     .collect::<Result<_, _>>()?,
             }
         }
+        LoggedAction::MergeIndexes { table, old, new } => Action::MergeIndexes {
+            id: RelationId(table),
+            old: old.into_iter().map(FragmentId).collect(),
+            new: decoder.merged_keys(new)?,
+        },
         LoggedAction::Truncate { table } => Action::Truncate {
             id: RelationId(table),
         },
