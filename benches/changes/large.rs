@@ -2,9 +2,9 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use rhei_datafusion::DataFusionEngine;
+use rhei_datafusion::{DataFusionEngine, VacuumOptions};
 
 use crate::batches::{apply, apply_one, in_folder};
 use crate::source::{Keys, Source, fill, order};
@@ -24,10 +24,16 @@ pub async fn fill_and_open(keys: Keys, rows: usize) {
         fill(&engine, keys, &order, true).await;
         let loaded = begun.elapsed();
         engine.compact().await.expect("a compaction");
+        let compacted = begun.elapsed() - loaded;
+        let options = VacuumOptions {
+            retention: Duration::ZERO,
+            ..VacuumOptions::default()
+        };
+        engine.vacuum(options).await.expect("a vacuum");
         println!(
             "{rows} rows, keys {}: loaded in {loaded:.1?}, compacted after {:.1?}",
             keys.name(),
-            begun.elapsed() - loaded
+            compacted
         );
     }
     println!(
@@ -60,7 +66,7 @@ pub async fn open(keys: Keys, rows: usize, folder: &str) {
     println!("most resident memory: {} MiB", peak_memory_mib());
 }
 
-/// The size of all indexes that the newest version uses.
+/// The size of all indexes.
 fn bytes_of_indexes(folder: &Path) -> u64 {
     let mut bytes = 0;
     for table in std::fs::read_dir(folder).expect("a folder").flatten() {

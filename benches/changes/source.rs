@@ -9,7 +9,7 @@ use rand::{Rng, SeedableRng};
 use rhei_datafusion::arrow::array::{
     ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array,
 };
-use rhei_datafusion::{Changes, DataFusionEngine, DfOlapError, OlapEngine, StorageMode};
+use rhei_datafusion::{Changes, DataFusionEngine, DfOlapError, OlapEngine};
 
 const BATCH_ROWS: usize = 8192;
 

@@ -6,6 +6,8 @@
 //! the places of buckets. So an entry takes 8.3 to 8.5 bytes for a digest of 64 bits and 16.3 to 16.5 for one of 128,
 //! and no bit of a digest is lost.
 
+use std::hint::black_box;
+
 /// A stored digest: the lower bits of the digest, and a position.
 pub(crate) trait Entry: Copy + Default + Eq {
     /// The upper `bits` bits.
@@ -129,15 +131,20 @@ impl<E: Entry> Buckets<E> {
     }
 
     /// [`find`](Self::find) for many digests; `take` gets the number of a digest too. Takes a step for all of some
-    /// digests before the next step, so that their reads of memory overlap.
+    /// digests before the next step, and first reads what the next step needs: reads of memory overlap if nothing
+    /// depends on what was read.
     pub fn find_each(&self, digests: &[E], mut take: impl FnMut(usize, u32)) {
         let mut places = [0; AT_ONCE];
         for (part, digests) in digests.chunks(AT_ONCE).enumerate() {
             for (digest, place) in digests.iter().zip(&mut places) {
                 *place = self.samples[digest.bucket(self.bits) / SAMPLED] as usize;
+                black_box(self.counts.get(*place / 64).copied());
             }
             for (digest, place) in digests.iter().zip(&mut places) {
                 *place = self.begin(digest.bucket(self.bits), *place);
+            }
+            for (digest, place) in digests.iter().zip(&places) {
+                black_box(self.entries.get(*place - digest.bucket(self.bits)).copied());
             }
             for (number, (digest, place)) in digests.iter().zip(&places).enumerate() {
                 self.find_from(*digest, *place, |position| {

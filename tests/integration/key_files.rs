@@ -416,3 +416,51 @@ async fn a_merge_by_key_is_the_merge_that_reads_its_target() {
         }
     }
 }
+
+/// So it is with UPDATE … FROM and DELETE … USING.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_update_from_and_a_delete_using_by_key_are_those_that_read_their_target() {
+    let source = "(SELECT value * 3 AS k, value AS m, CASE WHEN value % 5 = 0 THEN NULL ELSE 'of ' || value END AS s FROM range(9000, 9400) UNION ALL SELECT NULL, 0, 'no key' UNION ALL SELECT 30000 + value, value, 'new' FROM range(20)) s";
+    let two = format!("{source}, range(2) AS r(x)");
+    for statement in [
+        "UPDATE t SET n = t.n + s.m, name = s.s FROM {source} WHERE {on}",
+        "UPDATE t AS a SET n = -s.m FROM {source} WHERE {on} AND s.m % 2 = 0 AND a.n > 50",
+        "UPDATE t SET n = s.m FROM {source} WHERE {on} OR t.id = s.m - 9000",
+        "UPDATE t SET n = s.m + x FROM {two} WHERE x = 1 AND {on}",
+        "UPDATE t SET n = o.n FROM t AS o, {source} WHERE o.id = s.k AND {on}",
+        "UPDATE t SET id = -t.id FROM {source} WHERE {on} RETURNING id, s.m",
+        "DELETE FROM t USING {source} WHERE {on}",
+        "DELETE FROM t USING {two} WHERE {on} AND s.s IS NOT NULL",
+        "DELETE FROM t USING {source} WHERE NOT {on} AND t.n < 10",
+        "WITH c AS (SELECT * FROM {source} WHERE m > 9100) DELETE FROM t USING c AS s WHERE {on}",
+    ] {
+        let mut answers = Vec::new();
+        for on in ["t.id = s.k", "s.k = t.id", "t.id + 0 = s.k"] {
+            for (store, engine) in engines() {
+                filled(&engine).await;
+                run(&engine, "DELETE FROM t WHERE n % 11 = 0").await;
+                let sql = statement.replace("{source}", source).replace("{two}", &two);
+                let sql = match sql.contains("t AS a") {
+                    true => sql.replace("{on}", &on.replace("t.id", "a.id")),
+                    false => sql.replace("{on}", on),
+                };
+                let changed = match engine.query(&sql).await {
+                    Ok(changed) => {
+                        let mut changed = render(&changed);
+                        changed.sort();
+                        Ok(changed)
+                    }
+                    Err(error) => Err(error.to_string()),
+                };
+                let sums =
+                    "SELECT count(*), sum(id), sum(n), sum(id * n), count(name), max(name) FROM t";
+                answers.push((store, on, changed, rows(&engine, sums).await));
+            }
+        }
+        for (store, on, changed, sums) in &answers {
+            assert_eq!(changed, &answers[0].2, "{store}, {on}: {statement}");
+            assert_eq!(sums, &answers[0].3, "{store}, {on}: {statement}");
+        }
+        println!("{statement}: {:?}", answers[0]);
+    }
+}

@@ -20,7 +20,7 @@ const USAGE: &str = "usage: peers [memory|storage] [--quick] [--only GROUP] [--m
   memory            tables in memory (the default)
   storage           durable tables
   --quick           fewer samples and fewer appends
-  --only GROUP      of storage: appends, changes, growth, scans, loads or requests
+  --only GROUP      of storage: appends, changes, batches, growth, scans, loads or requests
   --markdown FILE   also write the tables to FILE";
 
 const MILLION: usize = 1_000_000;

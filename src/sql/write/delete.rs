@@ -7,6 +7,7 @@ use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast;
 
 use super::target::{Target, select};
+use super::target_by_key::with_rows_found;
 use super::{RowChanges, WritePlan, fast_path, for_each_batch, returning};
 use crate::change::{Action, deletions};
 use crate::error::{DfOlapError, refuse, unsupported};
@@ -31,6 +32,7 @@ pub(crate) async fn effect(
         ));
     }
     let WritePlan { plan, target } = plan(&run.planner(), with, statement)?;
+    let (plan, _held) = with_rows_found(run, &target, plan).await?;
     // `new` holds the deleted rows, for RETURNING.
     let RowChanges {
         mut dead,

@@ -18,11 +18,11 @@ use datafusion::sql::sqlparser::ast;
 use roaring::RoaringTreemap;
 
 use super::enforce::{assigns_key, enforce_keys};
-use super::merge_by_key::with_rows_found;
 use super::new_keys::KeysOfRows;
 use super::target::{
     Target, assignments, default_expr, default_keyword, known_column, quoted, select,
 };
+use super::target_by_key::with_rows_found;
 use super::{RowChanges, WritePlan, for_each_batch};
 use crate::change::Action;
 use crate::error::{DfOlapError, refuse, unsupported};

@@ -11,10 +11,10 @@ pub(crate) mod enforce;
 pub(crate) mod fast_path;
 pub(crate) mod insert;
 pub(crate) mod merge;
-mod merge_by_key;
 pub(crate) mod new_keys;
 pub(crate) mod rows;
 pub(crate) mod target;
+mod target_by_key;
 pub(crate) mod update;
 mod upsert;
 

@@ -8,6 +8,7 @@ use datafusion::sql::sqlparser::ast;
 
 use super::enforce::{assigns_key, enforce_key};
 use super::target::{Target, assignments, quoted, select};
+use super::target_by_key::with_rows_found;
 use super::{RowChanges, WritePlan, fast_path, for_each_batch, returning, split_projection};
 use crate::change::Action;
 use crate::error::{DfOlapError, refuse, unsupported};
@@ -33,6 +34,7 @@ pub(crate) async fn effect(
         return Ok(Effect::of(actions, rows));
     }
     let WritePlan { plan, target } = plan(&run.planner(), with, statement)?;
+    let (plan, _held) = with_rows_found(run, &target, plan).await?;
     let mut changes = RowChanges::new(run);
     for_each_batch(run, plan, |batch| {
         target.claim(&mut changes.dead, &batch, "UPDATE")?;

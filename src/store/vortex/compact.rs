@@ -62,6 +62,7 @@ impl Database {
         tell: OnProgress<'_>,
     ) -> Result<Compaction, DfOlapError> {
         let mut done = Compaction::default();
+        let _alone = self.compaction.lock().await;
         self.refresh().await?;
         let begun = self.snapshot();
         let rows = begun

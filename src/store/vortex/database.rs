@@ -42,6 +42,8 @@ pub(super) struct Database {
     checkpoint_waits: AtomicBool,
     /// True while a task compacts in the background.
     pub compacting: AtomicBool,
+    /// Held by who compacts: two at once would write the same files, and one of them in vain.
+    pub compaction: tokio::sync::Mutex<()>,
     /// Snapshots that readers may hold.
     live: Mutex<Vec<Weak<Snapshot>>>,
     /// When the log was last read for commits of other processes.
@@ -110,6 +112,7 @@ impl Database {
             next_checkpoint: AtomicU64::new(CHECKPOINT_EVERY),
             checkpoint_waits: AtomicBool::new(false),
             compacting: AtomicBool::new(false),
+            compaction: tokio::sync::Mutex::default(),
             live: Mutex::default(),
             last_refresh: Mutex::new(runtime::now()),
         }

@@ -22,6 +22,7 @@ use crate::key_index::digest::{Digests, Hashes, Wanted};
 use crate::key_index::key_set::has_no_null;
 use crate::key_index::paged::{Directory, PAGE_BYTES, StoredEntry};
 use crate::key_index::pages::Pages;
+use crate::runtime;
 use crate::snapshot::TableDefinition;
 
 /// A file with fewer rows has no index beside it: its keys are soon read.
@@ -83,10 +84,13 @@ impl NewKeys {
         let Some(digests) = digests.filter(|digests| digests.ascending().is_none()) else {
             return Ok(None);
         };
-        let (bytes, directory) = match Hashes::of(digests, self.seed) {
+        let seed = self.seed;
+        let pages = move || match Hashes::of(digests, seed) {
             Hashes::Narrow(hashes) => Pages::of(&Buckets::new(&hashes)).finish(),
             Hashes::Wide(hashes) => Pages::of(&Buckets::new(&hashes)).finish(),
         };
+        let pages = runtime::blocking(pages).await;
+        let (bytes, directory) = pages.map_err(|error| DfOlapError::Other(error.to_string()))?;
         let path = KeysFile::path_beside(data_file);
         let mut file = NewKeysFile::create(files, fragment, path).await?;
         if let Err(error) = file.write(&bytes).await {

@@ -167,23 +167,28 @@ impl<'a> Writer<'a> {
             sums: Vec::new(),
         };
         let arrays = ArrayStreamAdapter::new(dtype, arrays);
-        let written = self.session.write_options().write(&mut sink, arrays).await;
-        let finished = match (sink.error.take(), written) {
-            (Some(error), _) => Err(error),
-            (None, written) => written.map_err(&failed),
-        };
-        let summary = match finished {
-            Ok(summary) => summary,
-            Err(error) => {
-                sink.upload.abort().await;
-                return Err(error);
+        let data = async {
+            let written = self.session.write_options().write(&mut sink, arrays).await;
+            let finished = match (sink.error.take(), written) {
+                (Some(error), _) => Err(error),
+                (None, written) => written.map_err(&failed),
+            };
+            match finished {
+                Ok(summary) => Ok((summary, sink.finish().await?)),
+                Err(error) => {
+                    sink.upload.abort().await;
+                    Err(error)
+                }
             }
         };
-        let sums = sink.finish().await?;
-        let keys = match keys.await {
-            Ok(keys) => keys.write(self.files, id, &path).await?,
-            Err(oneshot::Canceled) => None,
+        let index = async {
+            match keys.await {
+                Ok(keys) => keys.write(self.files, id, &path).await,
+                Err(oneshot::Canceled) => Ok(None),
+            }
         };
+        let (data, keys) = futures::join!(data, index);
+        let ((summary, sums), keys) = (data?, keys?);
         let rows = u32::try_from(summary.row_count())
             .map_err(|_| DfOlapError::Other(format!("{shown} has too many rows")))?;
         let names = schema.fields().iter().map(|field| field.name().clone());

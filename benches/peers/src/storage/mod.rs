@@ -1,6 +1,7 @@
 //! Durable tables: this engine with and without syncing, the published engine (which does not sync), and the parts that
 //! both are built on, alone: a sync of a file and its folder, the Vortex writer, DataFusion's listing of Vortex files.
 
+mod batches;
 mod counting;
 mod loads;
 mod requests;
@@ -44,6 +45,8 @@ struct Effort {
     changes: Rounds,
     /// … and without the published engine.
     growth: Rounds,
+    /// Batches of ten changes; the published engine rewrites a million rows for most of them.
+    batches: Rounds,
     scans: Rounds,
     loads: Rounds,
     commits: usize,
@@ -53,6 +56,7 @@ impl Effort {
     const FULL: Self = Self {
         appends: rounds(20, 201),
         changes: rounds(3, 21),
+        batches: rounds(1, 5),
         growth: rounds(5, 101),
         scans: rounds(3, 31),
         loads: rounds(1, 7),
@@ -61,6 +65,7 @@ impl Effort {
     const QUICK: Self = Self {
         appends: rounds(5, 51),
         changes: rounds(1, 5),
+        batches: rounds(1, 3),
         growth: rounds(3, 21),
         scans: rounds(2, 11),
         loads: rounds(1, 3),
@@ -85,6 +90,10 @@ pub async fn measure(quick: bool, only: Option<&str>) -> Vec<Report> {
     if wanted("changes") {
         let outcome = changes(&effort, &mut report).await;
         report.close("changes of one row", outcome);
+    }
+    if wanted("batches") {
+        let outcome = batches::measure(effort.batches, &mut report).await;
+        report.close("batches of changes", outcome);
     }
     if wanted("growth") {
         let outcome = growth(&effort, &mut report).await;

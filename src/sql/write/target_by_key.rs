@@ -1,5 +1,5 @@
-//! Finds the rows of the target of a MERGE by the keys of its source, if the source has few rows: then the target is
-//! not read.
+//! Finds the rows of the target of a MERGE, of UPDATE … FROM and of DELETE … USING by the keys of its source, if the
+//! source has few rows: then the target is not read.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::{CastOptions, cast_with_options, concat, filter};
 use arrow::datatypes::{Field, Schema};
 use datafusion::catalog::MemTable;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, JoinType, Result};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::utils::split_conjunction;
@@ -27,9 +27,9 @@ use crate::sql::scan::locate::{KeysToFind, are_alike, is_worth_a_lookup};
 /// A source with more rows is joined to the whole target.
 const MAX_SOURCE_ROWS: u64 = 1 << 16;
 
-/// The plan of a MERGE, with the rows of the source and those of the target that they may match in place of their
-/// scans, and these rows of the source; the plan as it is if the source has many rows, if ON does not name the key of
-/// the target, or if the source fails: then the plan may not need what failed.
+/// The plan of a statement, with the rows of the source and those of the target that they may match in place of their
+/// scans, and these rows of the source; the plan as it is if the source has many rows, if the condition does not name
+/// the key of the target, or if the source fails: then the plan may not need what failed.
 pub(super) async fn with_rows_found(
     run: &Run,
     target: &Target,
@@ -82,12 +82,39 @@ async fn few_keys(
 }
 
 /// The join of the target with its source.
-fn as_merge_join(plan: &LogicalPlan) -> Option<&Join> {
+fn as_join_of_target(plan: &LogicalPlan) -> Option<&Join> {
     match plan {
         LogicalPlan::Join(join) if matches!(join.join_type, JoinType::Inner | JoinType::Right) => {
             target_scan(&join.left).map(|_| join)
         }
         _ => None,
+    }
+}
+
+/// The join of the target with its source, and the conditions above it that each of its rows has to meet, as in
+/// `UPDATE t … FROM s WHERE …`.
+fn join_of_target<'a>(
+    plan: &'a LogicalPlan,
+    mut above: Vec<&'a Expr>,
+) -> Option<(&'a Join, Vec<&'a Expr>)> {
+    if let Some(join) = as_join_of_target(plan) {
+        let has_all = join.join_type == JoinType::Inner;
+        return Some((join, if has_all { above } else { Vec::new() }));
+    }
+    match plan {
+        LogicalPlan::Filter(filter) => {
+            above.extend(split_conjunction(&filter.predicate));
+            join_of_target(&filter.input, above)
+        }
+        LogicalPlan::Join(join) if join.join_type == JoinType::Inner => {
+            above.extend(join.filter.iter().flat_map(split_conjunction));
+            join_of_target(&join.left, above)
+        }
+        // The columns above it have other names.
+        other => match other.inputs().as_slice() {
+            [input] => join_of_target(input, Vec::new()),
+            _ => None,
+        },
     }
 }
 
@@ -103,24 +130,25 @@ fn target_scan(plan: &LogicalPlan) -> Option<&TableScan> {
     }
 }
 
-/// The source of a MERGE, and for each column of the key of the target the column of the source that is equal to it.
+/// The source of a statement, and for each column of the key of the target the column of the source that is equal to it.
 fn source_and_key<'a>(
     table: &Table,
     plan: &'a LogicalPlan,
 ) -> Option<(&'a LogicalPlan, Vec<usize>)> {
-    let mut joins = Vec::new();
-    let found = plan.apply(|node| {
-        joins.extend(as_merge_join(node));
-        Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
+    let mut joins = 0;
+    let counted = plan.apply(|node| {
+        joins += usize::from(as_join_of_target(node).is_some());
+        Ok(TreeNodeRecursion::Continue)
     });
-    let (Ok(_), [join]) = (found, joins.as_slice()) else {
+    let (join, above) = join_of_target(plan, Vec::new())?;
+    if counted.is_err() || joins != 1 {
         return None;
-    };
+    }
     let definition = &table.definition;
     let (left, right) = (join.left.schema(), join.right.schema());
     let mut equal: Vec<(&Column, &Column)> = Vec::new();
     let of_filter = join.filter.iter().flat_map(split_conjunction);
-    let pairs = of_filter.filter_map(|part| match part {
+    let pairs = of_filter.chain(above).filter_map(|part| match part {
         Expr::BinaryExpr(BinaryExpr {
             left,
             op: Operator::Eq,
@@ -201,7 +229,7 @@ fn key_values(
 /// The plan with these rows in place of the source and the target.
 fn replaced(plan: LogicalPlan, source: &[RecordBatch], found: &RecordBatch) -> Result<LogicalPlan> {
     let replaced = plan.transform_down(|node| {
-        if as_merge_join(&node).is_none() {
+        if as_join_of_target(&node).is_none() {
             return Ok(Transformed::no(node));
         }
         let LogicalPlan::Join(mut join) = node else {
