@@ -101,8 +101,8 @@ impl MergedIndexes {
         Some((place, &self.all[place]))
     }
 
-    /// These indexes with `new` in place of those with the ids `old`; `None` if one of these is not there, or if the new
-    /// one has no fragment that is there, lacks one of theirs, or has one of another index.
+    /// These indexes with `new` in place of those with the ids `old`; `None` if one of these is not there, or if the
+    /// new one has no fragment that is there, lacks one of theirs, or has one of another index.
     pub fn with(
         &self,
         new: &Arc<MergedKeys>,

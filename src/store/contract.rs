@@ -77,8 +77,8 @@ pub(crate) trait Store: Debug + Send + Sync {
         rows: Option<Range<u32>>,
     ) -> Result<Option<Vec<Vec<ArrayRef>>>, DfOlapError>;
 
-    /// The keys that an index in a file has: numbers of keys and positions of rows, deleted rows included. `None` if the
-    /// index is damaged.
+    /// The keys that an index in a file has: numbers of keys and positions of rows, deleted rows included. `None` if
+    /// the index is damaged.
     async fn find_keys(
         &self,
         keys: &KeysFile,

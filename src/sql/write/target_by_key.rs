@@ -130,7 +130,8 @@ fn target_scan(plan: &LogicalPlan) -> Option<&TableScan> {
     }
 }
 
-/// The source of a statement, and for each column of the key of the target the column of the source that is equal to it.
+/// The source of a statement, and for each column of the key of the target the column of the source that is equal to
+/// it.
 fn source_and_key<'a>(
     table: &Table,
     plan: &'a LogicalPlan,

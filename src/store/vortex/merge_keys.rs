@@ -41,8 +41,8 @@ pub(super) struct Mergeable {
 }
 
 impl Mergeable {
-    /// Indexes of about one size are in one class. Twice the rows, so that a full file does not change its class as soon
-    /// as it loses a row.
+    /// Indexes of about one size are in one class. Twice the rows, so that a full file does not change its class as
+    /// soon as it loses a row.
     fn class(&self) -> u32 {
         size_class(2 * self.rows)
     }
