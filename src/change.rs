@@ -8,7 +8,7 @@
 
 mod replace;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use roaring::{RoaringBitmap, RoaringTreemap};
@@ -140,6 +140,14 @@ impl ChangeSet {
         self.actions.is_empty()
     }
 
+    /// Whether it adds fragments that are stored in files.
+    pub fn adds_files(&self) -> bool {
+        self.actions.iter().any(|action| match action {
+            Action::Append { fragments, .. } => fragments.iter().any(|f| f.file().is_some()),
+            _ => false,
+        })
+    }
+
     /// The size of the change's in-memory rows and deletion vectors, in bytes.
     pub fn memory_bytes(&self) -> u64 {
         let actions = self.actions.iter().map(|action| match action {
@@ -171,9 +179,15 @@ impl ChangeSet {
             current,
             version,
             snapshot: current.clone(),
+            shrunk: BTreeSet::new(),
         };
         for action in &self.actions {
             next.apply(action)?;
+        }
+        for id in std::mem::take(&mut next.shrunk) {
+            if let Ok(table) = next.table(id) {
+                table.drop_dead_indexes();
+            }
         }
         next.snapshot.version = next.version;
         Ok(next.snapshot)
@@ -187,6 +201,8 @@ struct Next<'a> {
     current: &'a Snapshot,
     version: Version,
     snapshot: Snapshot,
+    /// The tables that lost fragments.
+    shrunk: BTreeSet<RelationId>,
 }
 
 impl Next<'_> {
@@ -270,13 +286,13 @@ impl Next<'_> {
                 table.rows -= rows.len();
                 if live.rows() == 0 {
                     table.fragments.retain(|live| live.fragment.id != *fragment);
-                    table.drop_dead_indexes();
+                    self.shrunk.insert(*id);
                 }
             }
             Action::Replace { id, old, new } => {
                 let table = self.table(*id)?;
                 replace(&mut table.fragments, old, new)?;
-                table.drop_dead_indexes();
+                self.shrunk.insert(*id);
             }
             Action::MergeIndexes { id, old, new } => {
                 let table = self.table(*id)?;
@@ -289,7 +305,7 @@ impl Next<'_> {
                 let table = self.table(*id)?;
                 table.fragments.clear();
                 table.rows = 0;
-                table.drop_dead_indexes();
+                self.shrunk.insert(*id);
             }
             Action::Adopt { folder } => {
                 let adopted = Arc::make_mut(&mut self.snapshot.adopted);

@@ -111,14 +111,14 @@ pub struct CompactionPolicy {
     /// Whether there is background compaction at all. Without it rows of small commits stay inlined in the log, and in
     /// the memory of each engine. Default: true.
     pub automatic: bool,
-    /// The number of adjacent small fragments that are merged into one file. Default: 16.
+    /// The number of adjacent small files, of about one size, that are merged into one. Default: 4.
     pub small_neighbours: usize,
     /// The number of a table's rows inlined in the log at which the rows are moved to a file. Default: 8192.
     pub rows_in_log: u64,
     /// The size in memory of a table's rows inlined in the log, in bytes, at which the rows are moved to a file.
     /// Default: 4 MiB.
     pub bytes_in_log: u64,
-    /// The percentage of deleted rows above which a file is rewritten, if at least 1024 rows are deleted. Default: 25.
+    /// The percentage of deleted rows above which a file is rewritten, if at least 1024 rows are deleted. Default: 10.
     pub deleted_percent: u8,
     /// The number of indexes of the keys of files, of about one size, that are merged into one. Default: 16.
     pub key_indexes: usize,
@@ -132,10 +132,10 @@ impl CompactionPolicy {
     };
     const DEFAULT: Self = Self {
         automatic: true,
-        small_neighbours: 16,
+        small_neighbours: 4,
         rows_in_log: 8192,
         bytes_in_log: 4 << 20,
-        deleted_percent: 25,
+        deleted_percent: 10,
         key_indexes: 16,
     };
 }

@@ -4,7 +4,7 @@
 //! in at most one merged index, and once it is in one, the index beside its file is not used any more: a merged index
 //! is dropped only when all of its fragments are gone, or are in another one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::fragment::{FragmentId, KeysFile, LiveFragment};
@@ -116,6 +116,7 @@ impl MergedIndexes {
         let kept = self.all.iter().filter(|index| !is_old(index)).cloned();
         let merged = Self::new(kept.chain([Arc::clone(new)]).collect(), fragments);
         let is_new = |place: usize| place + 1 == merged.all.len();
+        let in_new: HashSet<FragmentId> = new.fragments.iter().map(|(id, _)| id).collect();
         let there = fragments.iter().map(|live| live.fragment.id);
         let (mut any, mut is_whole) = (false, true);
         for id in there {
@@ -124,7 +125,7 @@ impl MergedIndexes {
             any |= now == Some(true);
             is_whole &= match before {
                 Some(true) => now == Some(true),
-                Some(false) => !new.fragments.iter().any(|(there, _)| there == id),
+                Some(false) => !in_new.contains(&id),
                 None => true,
             };
         }

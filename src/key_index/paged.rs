@@ -115,7 +115,9 @@ impl Directory {
         let first_buckets = firsts.as_chunks::<4>().0.iter();
         let first_buckets: Vec<u32> = first_buckets.map(|n| u32::from_le_bytes(*n)).collect();
         let sums = sums.as_chunks::<8>().0.iter();
-        first_buckets.is_sorted().then(|| Self {
+        let last = first_buckets.last().map_or(0, |last| u64::from(*last));
+        let are_buckets = first_buckets.is_sorted() && last < 1 << bits;
+        are_buckets.then(|| Self {
             bits,
             rows: number(4),
             entry_bytes,
@@ -182,7 +184,10 @@ impl Directory {
                     take(digest, position);
                     entry += 1;
                 }
-                false => bucket += 1,
+                false => match bucket.checked_add(1) {
+                    Some(next) => bucket = next,
+                    None => return,
+                },
             }
             place += 1;
         }

@@ -46,21 +46,27 @@ async fn a_compaction_policy_is_kept_and_progress_is_told() {
     assert_eq!(told.last().unwrap(), &("t".to_string(), 26 * 999, 26 * 999));
     assert!(told.is_sorted_by_key(|(_, rows, _)| *rows), "{told:?}");
 
-    // Each commit writes a file, and every second file is merged with the one before it.
-    let folder = fresh_folder();
-    let eager = open(
-        &folder,
-        CompactionPolicy {
+    // Each commit writes a file; two files of one size become one, or are left as they are.
+    let files_left = async |small_neighbours| {
+        let folder = fresh_folder();
+        let eager = CompactionPolicy {
             rows_in_log: 1,
-            small_neighbours: 2,
+            small_neighbours,
             ..CompactionPolicy::default()
-        },
-    );
-    fill(&eager, 6).await;
-    quiet().await;
-    assert!(data_files(&folder) > 0);
-    assert_eq!(eager.compact().await.unwrap().fragments_before, 0);
-    assert_eq!(number(&eager, "SELECT count(*) FROM t").await, 6 * 999);
+        };
+        let eager = open(&folder, eager);
+        run(&eager, "CREATE TABLE t (id BIGINT)").await;
+        for n in 1..=9 {
+            let sql = format!("INSERT INTO t SELECT value FROM range({n}000, {n}999)");
+            run(&eager, &sql).await;
+            quiet().await;
+        }
+        assert_eq!(number(&eager, "SELECT count(*) FROM t").await, 9 * 999);
+        eager.compact().await.unwrap().fragments_before
+    };
+    // Of 5994, 1998 and 999 rows.
+    assert_eq!(files_left(2).await, 3);
+    assert_eq!(files_left(100).await, 9);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rhei_datafusion::{CompactionPolicy, DataFusionEngine, EngineBuilder, VacuumOptions};
+use rhei_datafusion::{
+    CompactionPolicy, DataFusionEngine, EngineBuilder, OlapEngine, VacuumOptions,
+};
 
 use crate::common::{copy_folder, fresh_folder, quiet, rows, run, vortex};
+use crate::sql_file::render;
 
 /// The rows of a load, each a file with an index beside it: so many that there is one, and a prime number.
 const ROWS: i64 = 9001;
@@ -149,39 +152,47 @@ async fn the_indexes_of_many_files_become_one() {
 #[tokio::test(start_paused = true)]
 async fn merged_indexes_go_with_their_files() {
     let folder = fresh_folder();
-    let engine = open(&folder, POLICY);
     let kind = KEYS[0];
-    filled(&engine, kind).await;
-    let size = |files: &[PathBuf]| {
+    filled(&open(&folder, POLICY), kind).await;
+    let no_merging = CompactionPolicy {
+        key_indexes: 100,
+        ..POLICY
+    };
+    let engine = open(&folder, no_merging);
+    let merged = || {
+        let files = files(&folder, "keys", "vortex").1;
         let sizes = files
             .iter()
             .map(|file| std::fs::metadata(file).unwrap().len());
         sizes.sum::<u64>()
     };
-    vacuum(&engine).await;
-    let before = size(&files(&folder, "keys", "vortex").1);
     for number in 0..LOADS - 2 {
         let range = format!("id >= {} AND id < {}", number * ROWS, (number + 1) * ROWS);
-        run(
-            &engine,
-            &format!("DELETE FROM t WHERE {range} AND id % 1000 <> 1"),
-        )
-        .await;
-        quiet().await;
         run(&engine, &format!("DELETE FROM t WHERE {range}")).await;
+        // Indexes are looked at when a file is added.
+        load(&engine, kind.1, 100 + number).await;
         quiet().await;
         assert!(engine.verify().await.unwrap().damages.is_empty());
+        vacuum(&engine).await;
+        // It has the first five loads, until most of them are gone.
+        let loads = match number {
+            0 | 1 => 5,
+            2 | 3 => 2,
+            _ => 0,
+        };
+        let (bytes, least) = (merged(), 8 * (loads * ROWS) as u64);
+        assert!(
+            least <= bytes && bytes <= least * 108 / 100,
+            "{number}: {bytes} bytes"
+        );
     }
-    vacuum(&engine).await;
-    let after = size(&files(&folder, "keys", "vortex").1);
-    assert!(after * 2 < before, "{after} of {before} bytes");
     assert!(engine.verify().await.unwrap().damages.is_empty());
-    let found = rows(
-        &engine,
-        &format!("SELECT count(*) FROM t WHERE id IN (3, {})", 6 * ROWS),
-    )
-    .await;
-    assert_eq!(found, ["1"]);
+    let found = format!(
+        "SELECT count(*) FROM t WHERE id IN (3, {}, {})",
+        6 * ROWS,
+        103 * ROWS
+    );
+    assert_eq!(rows(&engine, &found).await, ["2"]);
     run(&engine, "DELETE FROM t").await;
     vacuum(&engine).await;
     let left = files(&folder, "keys", "vortex");
@@ -218,17 +229,60 @@ async fn a_merged_index_that_is_missing_or_damaged_is_named_and_gives_no_wrong_r
         assert_eq!(verified.damages.len(), 1, "{number}: {verified:?}");
         assert!(verified.damages[0].contains(name), "{number}: {verified:?}");
         assert_eq!(change_and_ask(&engine, kind.1).await, expected, "{number}");
-        // A merge that meets the damage leaves it alone.
+
+        // A merge that meets the damage leaves this index alone.
+        let policy = CompactionPolicy {
+            key_indexes: 2,
+            ..POLICY
+        };
+        let engine = open(&damaged, policy);
         for more in 0..3 {
             load(&engine, kind.1, 500 + more).await;
             quiet().await;
         }
+        let left = DataFusionEngine::with_storage(vortex(&damaged)).unwrap();
+        assert!(
+            left.verify().await.unwrap().damages[0].contains(name),
+            "{number}"
+        );
         let found = format!(
-            "SELECT count(*) FROM t WHERE id IN (17, {}, {})",
+            "SELECT count(*) FROM t WHERE id IN (17, 30000, {}, {})",
             500 * ROWS,
             502 * ROWS
         );
-        assert_eq!(rows(&engine, &found).await, ["3"], "{number}");
+        assert_eq!(rows(&engine, &found).await, ["4"], "{number}");
+    }
+}
+
+/// A key that is not there is not looked for in the data files.
+#[tokio::test(start_paused = true)]
+async fn a_lookup_reads_the_merged_index_alone() {
+    for kind in KEYS {
+        for has_index in [true, false] {
+            // What was read of an index stays in memory, for all engines: so each time another folder.
+            let folder = fresh_folder();
+            let engine = open(&folder, POLICY);
+            filled(&engine, kind).await;
+            run(&engine, "DELETE FROM t WHERE n = 4711").await;
+            vacuum(&engine).await;
+            let (beside, alone) = files(&folder, "vortex", "keys");
+            let (_, merged) = files(&folder, "keys", "vortex");
+            assert!(!merged.is_empty());
+            let indexes = merged.into_iter().filter(|_| !has_index);
+            for file in beside.into_iter().chain(alone).chain(indexes) {
+                std::fs::remove_file(file).unwrap();
+            }
+            let engine = open(&folder, CompactionPolicy::MANUAL);
+            let deleted = key(kind.1, &(4711 * 7919 % ROWS).to_string());
+            let find = format!("SELECT count(n) FROM t WHERE id = {deleted}");
+            match engine.query(&find).await {
+                Ok(found) => assert!(has_index && render(&found) == ["0"], "{}", kind.0),
+                Err(error) => assert!(
+                    !has_index && error.to_string().contains("is missing"),
+                    "{error}"
+                ),
+            }
+        }
     }
 }
 
@@ -255,6 +309,10 @@ async fn engines_that_merge_at_once_lose_nothing() {
         }
     };
     futures::join!(work(&engines[0], 0), work(&engines[1], 5));
+    assert!(
+        !files(&folder, "keys", "vortex").1.is_empty(),
+        "nothing was merged"
+    );
     for engine in [
         &engines[0],
         &engines[1],

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::{CastOptions, cast_with_options, concat, filter};
-use arrow::datatypes::{Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::MemTable;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, JoinType, Result};
+use datafusion::common::{Column, DFSchema, JoinType, Result};
 use datafusion::datasource::provider_as_source;
-use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{
     BinaryExpr, Expr, Join, LogicalPlan, LogicalPlanBuilder, Operator, TableScan,
 };
@@ -65,14 +65,20 @@ async fn few_keys(
     let Some((source, key)) = source_and_key(table, plan).filter(|_| is_worth(1)) else {
         return Ok(None);
     };
-    let rows = few_rows(run, source.clone()).await;
+    let types: Vec<DataType> = source
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.data_type().clone())
+        .collect();
+    let rows = few_rows(run, source).await;
     run.check_stop()?;
     let Ok(Some(rows)) = rows else {
         return Ok(None);
     };
     let has_types_of_plan = |batch: &RecordBatch| {
-        let mut columns = batch.columns().iter().zip(source.schema().fields());
-        columns.all(|(column, field)| column.data_type() == field.data_type())
+        let columns = batch.columns().iter().map(|column| column.data_type());
+        columns.eq(&types)
     };
     if !(is_worth(rows.rows() as usize) && rows.batches.iter().all(has_types_of_plan)) {
         return Ok(None);
@@ -130,12 +136,9 @@ fn target_scan(plan: &LogicalPlan) -> Option<&TableScan> {
     }
 }
 
-/// The source of a statement, and for each column of the key of the target the column of the source that is equal to
-/// it.
-fn source_and_key<'a>(
-    table: &Table,
-    plan: &'a LogicalPlan,
-) -> Option<(&'a LogicalPlan, Vec<usize>)> {
+/// The rows of the source of a statement that meet the conditions about it alone, and for each column of the key of the
+/// target the column of the source that is equal to it.
+fn source_and_key(table: &Table, plan: &LogicalPlan) -> Option<(LogicalPlan, Vec<usize>)> {
     let mut joins = 0;
     let counted = plan.apply(|node| {
         joins += usize::from(as_join_of_target(node).is_some());
@@ -149,7 +152,8 @@ fn source_and_key<'a>(
     let (left, right) = (join.left.schema(), join.right.schema());
     let mut equal: Vec<(&Column, &Column)> = Vec::new();
     let of_filter = join.filter.iter().flat_map(split_conjunction);
-    let pairs = of_filter.chain(above).filter_map(|part| match part {
+    let pairs = of_filter.chain(above.iter().copied());
+    let pairs = pairs.filter_map(|part| match part {
         Expr::BinaryExpr(BinaryExpr {
             left,
             op: Operator::Eq,
@@ -182,7 +186,24 @@ fn source_and_key<'a>(
         are_alike(right.field(index).data_type(), field.data_type()).then_some(index)
     });
     let columns = columns.collect::<Option<Vec<usize>>>()?;
-    Some((join.right.as_ref(), columns))
+    let mut source = LogicalPlanBuilder::from(join.right.as_ref().clone());
+    let of_source = above.into_iter().filter(|expr| is_of(expr, right));
+    if let Some(condition) = conjunction(of_source.cloned()) {
+        source = source.filter(condition).ok()?;
+    }
+    Some((source.build().ok()?, columns))
+}
+
+/// Whether a condition is about columns of this schema alone.
+fn is_of(expr: &Expr, schema: &DFSchema) -> bool {
+    let is_of_more = |part: &Expr| match part {
+        Expr::Column(column) => Ok(!schema.has_column(column)),
+        Expr::Exists(_) | Expr::InSubquery(_) | Expr::ScalarSubquery(_) => Ok(true),
+        Expr::SetComparison(_) | Expr::OuterReferenceColumn(..) => Ok(true),
+        _ => Ok(false),
+    };
+    let is_alone = expr.exists(is_of_more).is_ok_and(|more| !more);
+    is_alone && !expr.is_volatile() && !expr.column_refs().is_empty()
 }
 
 /// The rows of a plan; `None` if they are many.

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::database::Database;
+use super::merge_keys::Merged;
 use super::write::{FILE_ROWS, Writer};
 use crate::change::{Action, ChangeSet, Replaced};
 use crate::error::DfOlapError;
@@ -22,14 +23,16 @@ use crate::store::CommitOutcome;
 use crate::upkeep::{Compaction, CompactionProgress, OnProgress};
 
 /// A fragment with fewer live rows than this is small.
-const SMALL_ROWS: u64 = FILE_ROWS as u64 / 4;
+const SMALL_ROWS: u64 = FILE_ROWS as u64 / SIZE_RATIO;
+/// The ratio of the sizes of small files of two adjacent size classes.
+const SIZE_RATIO: u64 = 4;
 /// With fewer deleted rows than this, automatic compaction does not rewrite a file because of its deleted rows.
 const WORN_ROWS: u64 = 1024;
 
 /// When a run of fragments is worth rewriting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
-    /// The run has many fragments, many rows in the log, or many deleted rows.
+    /// The run has many small files, many rows in the log, or many deleted rows.
     Due,
     /// The run has anything to merge, to drop or to move to a file.
     Possible,
@@ -62,7 +65,8 @@ impl Database {
         tell: OnProgress<'_>,
     ) -> Result<Compaction, DfOlapError> {
         let mut done = Compaction::default();
-        let _alone = self.compaction.lock().await;
+        let _called = (when == When::Possible).then(|| Called::begin(self));
+        let is_left = || when == When::Due && self.compaction_calls.load(Ordering::Acquire) > 0;
         self.refresh().await?;
         let begun = self.snapshot();
         let rows = begun
@@ -75,7 +79,7 @@ impl Database {
             rows_in_all: rows.sum(),
         };
         for id in begun.tables.keys() {
-            loop {
+            while !is_left() {
                 let snapshot = self.snapshot();
                 let Some(table) = snapshot.tables.get(id) else {
                     break;
@@ -88,7 +92,10 @@ impl Database {
                     break;
                 }
             }
-            loop {
+        }
+        let mut failed = None;
+        for id in begun.tables.keys() {
+            while !is_left() {
                 let snapshot = self.snapshot();
                 let Some(table) = snapshot.tables.get(id) else {
                     break;
@@ -97,13 +104,23 @@ impl Database {
                     break;
                 };
                 let count = indexes.len() as u64;
-                if !self.merge_indexes(&snapshot, table, indexes).await? {
-                    break;
+                match self.merge_indexes(&snapshot, table, indexes).await {
+                    Ok(Merged::Done) => done.indexes_merged += count,
+                    // It is left out the next time.
+                    Ok(Merged::Damaged) => {}
+                    Ok(Merged::Conflict) => break,
+                    // It does not keep other tables waiting.
+                    Err(error) => {
+                        failed = Some(error);
+                        break;
+                    }
                 }
-                done.indexes_merged += count;
             }
         }
-        Ok(done)
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(done),
+        }
     }
 
     fn rows_to_write(&self, table: &Table, when: When) -> u64 {
@@ -116,12 +133,12 @@ impl Database {
         rows
     }
 
-    /// Compacts what is due, in the background.
-    pub fn compact_if_due(self: &Arc<Self>) {
-        if !self.policy.automatic {
+    /// Compacts what is due, in the background, after a commit. `adds_files` says whether it added files.
+    pub fn compact_if_due(self: &Arc<Self>, adds_files: bool) {
+        if !self.policy.automatic || self.compacting.load(Ordering::Acquire) {
             return;
         }
-        if !self.is_due() || self.compacting.swap(true, Ordering::AcqRel) {
+        if !self.is_due(adds_files) || self.compacting.swap(true, Ordering::AcqRel) {
             return;
         }
         let database = Arc::clone(self);
@@ -133,7 +150,9 @@ impl Database {
                 match done {
                     // Commits made meanwhile did not start a task, as this one was running.
                     Ok(done) if done.fragments_before > 0 || done.indexes_merged > 0 => {
-                        if !database.is_due() || database.compacting.swap(true, Ordering::AcqRel) {
+                        if !database.is_due(true)
+                            || database.compacting.swap(true, Ordering::AcqRel)
+                        {
                             return;
                         }
                         running = Some(Running(Arc::clone(&database)));
@@ -148,11 +167,12 @@ impl Database {
         });
     }
 
-    fn is_due(&self) -> bool {
+    fn is_due(&self, with_indexes: bool) -> bool {
         let snapshot = self.snapshot();
         let mut tables = snapshot.tables.values();
         tables.any(|table| {
-            self.next_run(table, 0, When::Due).is_some() || self.indexes_to_merge(table).is_some()
+            self.next_run(table, 0, When::Due).is_some()
+                || with_indexes && self.indexes_to_merge(table).is_some()
         })
     }
 
@@ -208,6 +228,22 @@ impl Drop for Running {
     }
 }
 
+/// A call that compacts. It ends when this is dropped.
+struct Called<'a>(&'a Database);
+
+impl<'a> Called<'a> {
+    fn begin(database: &'a Database) -> Self {
+        database.compaction_calls.fetch_add(1, Ordering::AcqRel);
+        Self(database)
+    }
+}
+
+impl Drop for Called<'_> {
+    fn drop(&mut self) {
+        self.0.compaction_calls.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 impl Database {
     /// The next run of adjacent fragments in a table's list, from index `start` on, that is worth rewriting.
     fn next_run(&self, table: &Table, mut start: usize, when: When) -> Option<Range<usize>> {
@@ -222,8 +258,12 @@ impl Database {
                 run.add(live);
                 end += 1;
             }
-            if run.is_worth_it(when, &self.policy) {
-                return Some(start..end);
+            let part = match when {
+                When::Due => run.due(&fragments[start..end], &self.policy),
+                When::Possible => run.is_possible().then_some(0..end - start),
+            };
+            if let Some(part) = part {
+                return Some(start + part.start..start + part.end);
             }
             start = end.max(start + 1);
         }
@@ -275,16 +315,43 @@ impl Run {
         }
     }
 
-    fn is_worth_it(&self, when: When, policy: &CompactionPolicy) -> bool {
-        let dead = self.dead_in_files;
-        match when {
-            When::Due => {
-                self.fragments >= policy.small_neighbours.max(2)
-                    || self.in_memory >= policy.rows_in_log.max(1)
-                    || self.bytes_in_memory >= policy.bytes_in_log.max(1)
-                    || is_worn(dead, self.rows + dead, policy)
-            }
-            When::Possible => self.fragments > 1 || self.in_memory > 0 || dead > 0,
-        }
+    /// Whether there is anything to merge, to drop or to move to a file.
+    fn is_possible(&self) -> bool {
+        self.fragments > 1 || self.in_memory > 0 || self.dead_in_files > 0
     }
+
+    /// The part of the run, which consists of these fragments, that is due. All of it, if many rows are deleted.
+    /// Otherwise files of about one size become one of the next size, and many rows in the log become a file of their
+    /// own, so that each row is rewritten only a few times.
+    fn due(&self, fragments: &[LiveFragment], policy: &CompactionPolicy) -> Option<Range<usize>> {
+        let dead = self.dead_in_files;
+        if is_worn(dead, self.rows + dead, policy) {
+            return Some(0..fragments.len());
+        }
+        let small = small_files(fragments, policy.small_neighbours.max(2));
+        if small.is_some() {
+            return small;
+        }
+        let is_due = self.in_memory >= policy.rows_in_log.max(1)
+            || self.bytes_in_memory >= policy.bytes_in_log.max(1);
+        let is_in_memory = |live: &LiveFragment| live.fragment.file().is_none();
+        let first = fragments.iter().position(is_in_memory)?;
+        let last = fragments.iter().rposition(is_in_memory)?;
+        is_due.then_some(first..last + 1)
+    }
+}
+
+/// The first `count` or more adjacent files of which none is of a larger size class than the last one.
+fn small_files(fragments: &[LiveFragment], count: usize) -> Option<Range<usize>> {
+    let class = |live: &LiveFragment| {
+        live.fragment.file()?;
+        Some(live.rows().max(1).ilog(SIZE_RATIO))
+    };
+    (0..fragments.len()).find_map(|last| {
+        let of_last = class(&fragments[last])?;
+        let before = fragments[..=last].iter().rev();
+        let belong = before.take_while(|live| class(live).is_some_and(|class| class <= of_last));
+        let first = last + 1 - belong.count();
+        (last + 1 - first >= count).then_some(first..last + 1)
+    })
 }

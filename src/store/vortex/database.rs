@@ -1,7 +1,7 @@
 //! [`Database`]: the state of a durable database, replayed from the log, and the only code that appends to the log.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use std::time::Duration;
@@ -42,8 +42,8 @@ pub(super) struct Database {
     checkpoint_waits: AtomicBool,
     /// True while a task compacts in the background.
     pub compacting: AtomicBool,
-    /// Held by who compacts: two at once would write the same files, and one of them in vain.
-    pub compaction: tokio::sync::Mutex<()>,
+    /// The calls that compact: the background leaves it to them, because one of two would write its files in vain.
+    pub compaction_calls: AtomicUsize,
     /// Snapshots that readers may hold.
     live: Mutex<Vec<Weak<Snapshot>>>,
     /// When the log was last read for commits of other processes.
@@ -112,7 +112,7 @@ impl Database {
             next_checkpoint: AtomicU64::new(CHECKPOINT_EVERY),
             checkpoint_waits: AtomicBool::new(false),
             compacting: AtomicBool::new(false),
-            compaction: tokio::sync::Mutex::default(),
+            compaction_calls: AtomicUsize::new(0),
             live: Mutex::default(),
             last_refresh: Mutex::new(runtime::now()),
         }

@@ -27,6 +27,8 @@ use crate::snapshot::TableDefinition;
 
 /// A file with fewer rows has no index beside it: its keys are soon read.
 const MIN_ROWS: usize = 8192;
+/// So many lookups hold their pages in memory, whatever the cache keeps.
+const LOOKUPS_AT_ONCE: usize = 1024;
 /// How many reads of a file are in progress.
 const READS_AT_ONCE: usize = 16;
 /// Pages between two that are read are read with them if they are not more than this.
@@ -232,18 +234,21 @@ impl<'a> StoredKeys<'a> {
         });
         let mut lookups: Vec<(u32, u32)> = lookups.collect();
         lookups.sort_unstable();
-        let mut numbers: Vec<u32> = lookups.iter().map(|(page, _)| *page).collect();
-        numbers.dedup();
-        let pages = self.pages(&cached, &directory, &numbers).await?;
-        let (mut found, mut at) = (Vec::new(), 0);
-        for (page, number) in lookups {
-            if numbers[at] != page {
-                at += 1;
+        let mut found = Vec::new();
+        for lookups in lookups.chunks(LOOKUPS_AT_ONCE) {
+            let mut numbers: Vec<u32> = lookups.iter().map(|(page, _)| *page).collect();
+            numbers.dedup();
+            let pages = self.pages(&cached, &directory, &numbers).await?;
+            let mut at = 0;
+            for (page, number) in lookups {
+                if numbers[at] != *page {
+                    at += 1;
+                }
+                let hash = hashes[*number as usize];
+                directory.find(*page as usize, &pages[at], hash, |position| {
+                    found.push((*number, position));
+                });
             }
-            let hash = hashes[number as usize];
-            directory.find(page as usize, &pages[at], hash, |position| {
-                found.push((number, position));
-            });
         }
         if found
             .iter()

@@ -3,6 +3,7 @@
 //! Indexes are merged as sorted lists are: the entries of an index are ordered by the upper bits of their hashes, and
 //! an entry and its bucket give back the whole hash. Each index is read once, some pages at a time.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -22,8 +23,10 @@ use crate::snapshot::{Snapshot, Table};
 use crate::store::CommitOutcome;
 use crate::store::tidy::size_class;
 
-/// The most rows of a merged index.
-const MAX_ROWS: u64 = 1 << 31;
+/// The most rows of a merged index: a directory is read whole.
+const MAX_ROWS: u64 = 1 << 28;
+/// The most indexes that are merged at once, since pages of each are in memory.
+const MAX_INDEXES: usize = 64;
 /// The pages of an index that are read at once.
 const PAGES_AT_ONCE: u32 = 64;
 /// So many bytes are written at once.
@@ -77,7 +80,7 @@ impl Database {
             }
         }
         all.extend(merged);
-        all.retain(|index| is_usable(&index.keys));
+        all.retain(|index| is_usable(&index.keys) && index.rows > 0);
         let is_worn = |index: &Mergeable| 2 * index.rows < u64::from(index.keys.rows);
         if let Some(worn) = all.iter().position(is_worn) {
             return Some(vec![all.swap_remove(worn)]);
@@ -91,6 +94,7 @@ impl Database {
             class.len() >= fan_in
         })?;
         all.truncate(end);
+        all.truncate(MAX_INDEXES.max(fan_in));
         let mut rows = 0;
         all.retain(|index| {
             rows += index.rows;
@@ -99,26 +103,17 @@ impl Database {
         (all.len() >= fan_in).then_some(all)
     }
 
-    /// Makes one index of some. Returns whether anything has changed.
+    /// Makes one index of some.
     pub(super) async fn merge_indexes(
         self: &Arc<Self>,
         snapshot: &Arc<Snapshot>,
         table: &Table,
         indexes: Vec<Mergeable>,
-    ) -> Result<bool, DfOlapError> {
-        let files = &self.scans.files;
-        let first = StoredKeys::new(files, &indexes[0].keys)
-            .read_directory()
-            .await;
-        let Some(first) = usable(&indexes[0].keys, first)? else {
-            return Ok(true);
-        };
-        let merged = match first.has::<u64>() {
-            true => merge::<u64>(files, table, &indexes).await?,
-            false => merge::<u128>(files, table, &indexes).await?,
-        };
-        let Some(new) = merged else {
-            return Ok(true);
+    ) -> Result<Merged, DfOlapError> {
+        let new = match merged(&self.scans.files, table, &indexes).await {
+            Ok(new) => new,
+            Err(DfOlapError::Corrupt(_)) => return Ok(Merged::Damaged),
+            Err(error) => return Err(error),
         };
         let old = indexes.iter().filter(|index| index.is_merged);
         let change = ChangeSet {
@@ -128,76 +123,94 @@ impl Database {
                 new: Arc::new(new),
             }],
         };
-        let outcome = self.commit(snapshot, change, &Arc::default()).await?;
-        Ok(matches!(outcome, CommitOutcome::Committed(_)))
-    }
-}
-
-/// What was read of an index; `None` if it is damaged, and from now on not used.
-fn usable<T>(keys: &KeysFile, read: Result<T, DfOlapError>) -> Result<Option<T>, DfOlapError> {
-    match read {
-        Ok(read) => Ok(Some(read)),
-        Err(error @ DfOlapError::Corrupt(_)) => {
-            note_damaged(keys, &error);
-            Ok(None)
+        match self.commit(snapshot, change, &Arc::default()).await? {
+            CommitOutcome::Committed(_) => Ok(Merged::Done),
+            CommitOutcome::Conflict(_) => Ok(Merged::Conflict),
         }
-        Err(error) => Err(error),
     }
 }
 
-/// Writes the index of the fragments of some indexes that are left; `None` if one of these is damaged.
+/// What became of indexes that were to be one.
+pub(super) enum Merged {
+    Done,
+    /// One of them is damaged, and from now on not used.
+    Damaged,
+    /// Another commit was first.
+    Conflict,
+}
+
+/// What was read of an index. One that is damaged is from now on not used.
+fn noted<T>(keys: &KeysFile, read: Result<T, DfOlapError>) -> Result<T, DfOlapError> {
+    if let Err(error @ DfOlapError::Corrupt(_)) = &read {
+        note_damaged(keys, error);
+    }
+    read
+}
+
+/// Writes the index of the fragments of some indexes that are left.
+async fn merged(
+    files: &DataFiles,
+    table: &Table,
+    indexes: &[Mergeable],
+) -> Result<MergedKeys, DfOlapError> {
+    let mut directories = Vec::with_capacity(indexes.len());
+    for index in indexes {
+        let read = StoredKeys::new(files, &index.keys).read_directory().await;
+        directories.push(noted(&index.keys, read)?);
+    }
+    match directories.iter().any(|directory| directory.has::<u128>()) {
+        true => merge::<u128>(files, table, indexes, directories).await,
+        false => merge::<u64>(files, table, indexes, directories).await,
+    }
+}
+
 async fn merge<E: StoredEntry>(
     files: &DataFiles,
     table: &Table,
     indexes: &[Mergeable],
-) -> Result<Option<MergedKeys>, DfOlapError> {
-    let is_left = |id: FragmentId| table.fragments.iter().any(|live| live.fragment.id == id);
-    let mut left = Vec::new();
+    directories: Vec<Directory>,
+) -> Result<MergedKeys, DfOlapError> {
+    let left: HashSet<FragmentId> = table.fragments.iter().map(|f| f.fragment.id).collect();
+    let (mut fragments, mut rows_before) = (Vec::new(), 0_u32);
     let mut sources = Vec::with_capacity(indexes.len());
-    let mut rows_before = 0;
-    for index in indexes {
-        let mut starts = Vec::with_capacity(index.fragments.len());
+    for (index, directory) in indexes.iter().zip(directories) {
+        let stored = StoredKeys::new(files, &index.keys);
+        let damaged = |how: &str| noted(&index.keys, Err(stored.damaged(how)));
+        if !directory.has::<E>() || directory.pages() == 0 {
+            return damaged("it is of another type of keys");
+        }
+        let Some(spans) = Spans::new(index.fragments.iter().copied()) else {
+            return damaged("it has too many rows");
+        };
+        let (mut starts, mut rows_left) = (Vec::with_capacity(index.fragments.len()), 0);
         for (id, rows) in &index.fragments {
-            starts.push(is_left(*id).then_some(rows_before));
-            if is_left(*id) {
-                left.push((*id, *rows));
-                rows_before += rows;
+            starts.push(left.contains(id).then_some(rows_before));
+            if left.contains(id) {
+                fragments.push((*id, *rows));
+                rows_left += rows;
+                rows_before = rows_before.saturating_add(*rows);
             }
         }
-        let stored = StoredKeys::new(files, &index.keys);
-        let directory = stored.read_directory().await;
-        let directory = directory.and_then(|directory| match directory.has::<E>() {
-            true => Ok(directory),
-            false => Err(stored.damaged("it is of another type of keys")),
-        });
-        let spans = Spans::new(index.fragments.iter().copied());
-        let (Some(directory), Some(spans)) = (usable(&index.keys, directory)?, spans) else {
-            return Ok(None);
-        };
         sources.push(Source {
             keys: &index.keys,
             stored,
             directory,
             spans,
             starts,
+            rows_left,
             next_page: 0,
             entries: Vec::new(),
             at: 0,
         });
     }
-    let Some(fragments) = Spans::new(left) else {
-        return Ok(None);
-    };
+    let fragments = Spans::new(fragments);
+    let fragments = fragments.ok_or_else(|| DfOlapError::Other("too many rows".into()))?;
     let id = FragmentId(Uuid::new_v4());
     let path = format!("{}/{}.keys", table.id.0, id.0);
     let mut file = NewKeysFile::create(files, id, path).await?;
     let written = write_merged::<E>(&mut sources, fragments.rows(), &mut file).await;
     let directory = match written {
-        Ok(Some(directory)) => directory,
-        Ok(None) => {
-            file.abort().await;
-            return Ok(None);
-        }
+        Ok(directory) => directory,
         Err(error) => {
             file.abort().await;
             return Err(error);
@@ -205,15 +218,15 @@ async fn merge<E: StoredEntry>(
     };
     let columns = table.definition.primary_key.clone();
     let file = Arc::new(file.finish(&directory, columns).await?);
-    Ok(Some(MergedKeys { file, fragments }))
+    Ok(MergedKeys { file, fragments })
 }
 
-/// Writes the pages of a merged index; `None` if a source is damaged.
+/// Writes the pages of a merged index.
 async fn write_merged<E: StoredEntry>(
     sources: &mut [Source<'_, E>],
     rows: u32,
     file: &mut NewKeysFile,
-) -> Result<Option<Directory>, DfOlapError> {
+) -> Result<Directory, DfOlapError> {
     let bits = bits_for(rows as usize);
     // All sources are ordered by these upper bits.
     let common = sources.iter().map(|source| source.directory.bits());
@@ -223,9 +236,7 @@ async fn write_merged<E: StoredEntry>(
     loop {
         let mut next = None;
         for source in &mut *sources {
-            if !source.has_entries().await? {
-                return Ok(None);
-            }
+            source.fill().await?;
             let head = source.head().map(|digest| digest.bucket(common));
             next = [next, head].into_iter().flatten().min();
         }
@@ -239,9 +250,7 @@ async fn write_merged<E: StoredEntry>(
                 .is_some_and(|digest| digest.bucket(common) == next)
             {
                 source.take_while(&mut group, |digest| digest.bucket(common) == next);
-                if !source.has_entries().await? {
-                    return Ok(None);
-                }
+                source.fill().await?;
             }
         }
         group
@@ -259,12 +268,7 @@ async fn write_merged<E: StoredEntry>(
     }
     let (rest, directory) = pages.finish();
     file.write(&rest).await?;
-    match directory.rows() == rows {
-        true => Ok(Some(directory)),
-        false => Err(DfOlapError::Other(
-            "indexes of keys lack rows that they should have".into(),
-        )),
-    }
+    Ok(directory)
 }
 
 /// An index that is read page after page.
@@ -275,6 +279,8 @@ struct Source<'a, E> {
     spans: Spans,
     /// For each fragment the number of rows before it in the merged index; `None` if the fragment is gone.
     starts: Vec<Option<u32>>,
+    /// The rows of the fragments that are left, of which no entry was read yet.
+    rows_left: u32,
     next_page: u32,
     /// The digests of the pages that were read, and their positions in the merged index.
     entries: Vec<(E, u32)>,
@@ -298,23 +304,24 @@ impl<E: StoredEntry> Source<'_, E> {
         self.at += count;
     }
 
-    /// Reads pages until there is an entry, or until there are no more pages; false if the index is damaged.
-    async fn has_entries(&mut self) -> Result<bool, DfOlapError> {
+    /// Reads pages until there is an entry, or until there are no more pages.
+    async fn fill(&mut self) -> Result<(), DfOlapError> {
         while self.at == self.entries.len() && self.next_page < self.keys.pages {
             runtime::yield_now().await;
-            self.entries.clear();
-            self.at = 0;
             let end = (self.next_page + PAGES_AT_ONCE).min(self.keys.pages);
             let pages = self.next_page..end;
             let read = self.stored.read_pages(&self.directory, pages).await;
-            let Some(read) = usable(self.keys, read)? else {
-                return Ok(false);
-            };
+            let read = noted(self.keys, read)?;
+            let before = self.entries.last().map(|(digest, _)| *digest);
+            self.entries.clear();
+            self.at = 0;
+            let mut are_rows = true;
             for (page, bytes) in (self.next_page..).zip(read.chunks(PAGE_BYTES)) {
                 let entries = &mut self.entries;
                 self.directory
                     .for_each(page as usize, bytes, |digest, row| {
                         if row >= self.spans.rows() {
+                            are_rows = false;
                             return;
                         }
                         let (place, position) = self.spans.find(row);
@@ -324,7 +331,20 @@ impl<E: StoredEntry> Source<'_, E> {
                     });
             }
             self.next_page = end;
+            let rows_left = self.rows_left.checked_sub(self.entries.len() as u32);
+            let is_whole = |left: u32| left == 0 || self.next_page < self.keys.pages;
+            let bits = self.directory.bits();
+            let all = before
+                .iter()
+                .chain(self.entries.iter().map(|(digest, _)| digest));
+            let is_sorted = all.is_sorted_by_key(|digest| digest.bucket(bits));
+            let Some(rows_left) = rows_left.filter(|left| are_rows && is_sorted && is_whole(*left))
+            else {
+                let damaged = self.stored.damaged("it has other rows than its files");
+                return noted(self.keys, Err(damaged));
+            };
+            self.rows_left = rows_left;
         }
-        Ok(true)
+        Ok(())
     }
 }

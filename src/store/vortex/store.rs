@@ -280,9 +280,10 @@ impl Store for VortexStore {
                 check_types(&database.scans.session, definition)?;
             }
         }
+        let adds_files = change.adds_files();
         let outcome = database.commit(base, change, latch).await?;
         if let CommitOutcome::Committed(_) = outcome {
-            database.compact_if_due();
+            database.compact_if_due(adds_files);
         }
         Ok(outcome)
     }

@@ -86,13 +86,14 @@ impl KeysToFind<'_> {
             }
             None => rest.append(&mut others),
         }
-        for index in self.find_in_files(with_index, &wanted, &mut found).await? {
-            for place in index.places {
-                match self.segments(&[place], &ids, missing).await? {
-                    Some(segments) => made.extend(segments),
-                    None => rest.push(place),
-                }
-            }
+        let unusable = self.find_in_files(with_index, &wanted, &mut found).await?;
+        let unusable: Vec<usize> = unusable
+            .into_iter()
+            .flat_map(|index| index.places)
+            .collect();
+        match self.segments(&unusable, &ids, missing).await? {
+            Some(segments) => made.extend(segments),
+            None => rest.extend(unusable),
         }
         in_order.append(&mut made.in_order);
         let mut pace = Pace::new();

@@ -91,12 +91,12 @@ impl KeysToFind<'_> {
             places,
         };
         let mut pace = Pace::new();
+        if !self.has_room(&missing, ids) {
+            return Ok(None);
+        }
         for of_segment in cut(self.table, missing.into_iter()) {
             (self.stop)()?;
             pace.keep().await;
-            if !self.has_room(&of_segment, ids) {
-                return Ok(None);
-            }
             let Some(digests) = self.digests(&of_segment, ids).await? else {
                 return Ok(None);
             };
@@ -154,16 +154,19 @@ impl KeysToFind<'_> {
         matches!(self.values, [column] if NarrowColumn::of(column).is_some())
     }
 
-    /// False if it is known that there is no room for a segment over a file.
+    /// False if it is known that there is no room for segments over the files among these fragments.
     fn has_room(&self, places: &[usize], ids: &[ColumnId]) -> bool {
         let fragments = places
             .iter()
             .map(|place| &self.table.fragments[*place].fragment);
-        let mut files = fragments.filter(|fragment| fragment.file().is_some());
-        files.all(|file| {
-            let may_be_in_order = self.is_narrow() && !file.is_known_unordered(ids[0]);
-            may_be_in_order || Room::is_possible(file.rows() as usize, self.is_narrow())
-        })
+        let rows = fragments.filter_map(|fragment| {
+            // Only a file whose keys are in no order has an index.
+            let is_unordered =
+                fragment.file()?.keys.is_some() || fragment.is_known_unordered(ids[0]);
+            (is_unordered || !self.is_narrow()).then_some(fragment.rows() as usize)
+        });
+        let rows: usize = rows.sum();
+        rows == 0 || Room::is_possible(rows, self.is_narrow())
     }
 
     /// The digests of all rows of fragments; `None` if the key is not in each of them.

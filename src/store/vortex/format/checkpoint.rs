@@ -148,6 +148,7 @@ pub(crate) fn decode(version: u64, body: &Bytes) -> Result<(Uuid, Snapshot), Dam
         let merged = merged.map(|merged| decoder.merged_keys(merged));
         let merged = merged.collect::<Result<_, _>>()?;
         table.merged_keys = Arc::new(MergedIndexes::new(merged, &table.fragments));
+        table.drop_dead_indexes();
         names.insert(logged.name, id);
         tables.insert(id, Arc::new(table));
     }
