@@ -341,7 +341,7 @@ impl Run {
     }
 }
 
-/// The first `count` or more adjacent files of which none is of a larger size class than the last one.
+/// The first run of files that has at least `count` files up to one of its largest size class.
 fn small_files(fragments: &[LiveFragment], count: usize) -> Option<Range<usize>> {
     let class = |live: &LiveFragment| {
         live.fragment.file()?;
@@ -349,9 +349,10 @@ fn small_files(fragments: &[LiveFragment], count: usize) -> Option<Range<usize>>
     };
     (0..fragments.len()).find_map(|last| {
         let of_last = class(&fragments[last])?;
-        let before = fragments[..=last].iter().rev();
-        let belong = before.take_while(|live| class(live).is_some_and(|class| class <= of_last));
-        let first = last + 1 - belong.count();
-        (last + 1 - first >= count).then_some(first..last + 1)
+        let belongs = |live: &&LiveFragment| class(live).is_some_and(|class| class <= of_last);
+        let up_to_here = fragments[..=last].iter().rev().take_while(belongs).count();
+        let after = fragments[last + 1..].iter().take_while(belongs).count();
+        let first = last + 1 - up_to_here;
+        (up_to_here >= count).then_some(first..last + 1 + after)
     })
 }
