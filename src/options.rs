@@ -111,7 +111,7 @@ pub struct CompactionPolicy {
     /// Whether there is background compaction at all. Without it rows of small commits stay inlined in the log, and in
     /// the memory of each engine. Default: true.
     pub automatic: bool,
-    /// The number of adjacent small files, of about one size, that are merged into one. Default: 4.
+    /// The number of adjacent small files, of about one size, that are merged into one. Default: 3.
     pub small_neighbours: usize,
     /// The number of a table's rows inlined in the log at which the rows are moved to a file. Default: 8192.
     pub rows_in_log: u64,
@@ -132,7 +132,7 @@ impl CompactionPolicy {
     };
     const DEFAULT: Self = Self {
         automatic: true,
-        small_neighbours: 4,
+        small_neighbours: 3,
         rows_in_log: 8192,
         bytes_in_log: 4 << 20,
         deleted_percent: 10,

@@ -127,7 +127,7 @@ impl Scans {
         Ok(DataSourceExec::from_data_source(config))
     }
 
-    /// The files in order, in runs of equally many files.
+    /// The files in order, in runs of about equally many rows.
     fn file_groups(
         &self,
         scan: &FileScan<'_>,
@@ -135,13 +135,20 @@ impl Scans {
         places: &[usize],
         addressed: bool,
     ) -> Result<Vec<FileGroup>> {
-        let share = places.len().div_ceil(scan.target_partitions.max(1)).max(1);
-        places
-            .chunks(share)
-            .map(|places| {
-                let files = places.iter().map(|place| {
-                    let live = &scan.table.fragments[*place];
-                    stored.partitioned_file(live, addressed.then_some(*place))
+        let rows = |place: &usize| u64::from(scan.table.fragments[*place].fragment.rows());
+        let all: u64 = places.iter().map(rows).sum();
+        let mut before = 0;
+        let runs = places.iter().map(|place| {
+            let run = before * scan.target_partitions.max(1) as u64 / all.max(1);
+            before += rows(place);
+            (run, place)
+        });
+        let runs: Vec<(u64, &usize)> = runs.collect();
+        runs.chunk_by(|(a, _), (b, _)| a == b)
+            .map(|run| {
+                let files = run.iter().map(|(_, place)| {
+                    let live = &scan.table.fragments[**place];
+                    stored.partitioned_file(live, addressed.then_some(**place))
                 });
                 Ok(FileGroup::new(files.collect::<Result<_>>()?))
             })
