@@ -162,6 +162,7 @@ pub(crate) struct KeysFile {
     /// The XXH3-64 of the directory of the pages.
     pub checksum: u64,
     is_damaged: AtomicBool,
+    is_lost: AtomicBool,
 }
 
 impl KeysFile {
@@ -180,6 +181,7 @@ impl KeysFile {
             pages,
             checksum,
             is_damaged: AtomicBool::new(false),
+            is_lost: AtomicBool::new(false),
         }
     }
 
@@ -196,6 +198,15 @@ impl KeysFile {
 
     pub fn set_damaged(&self) {
         self.is_damaged.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was found that it cannot be made anew: a data file is damaged too.
+    pub fn is_lost(&self) -> bool {
+        self.is_lost.load(Ordering::Relaxed)
+    }
+
+    pub fn set_lost(&self) {
+        self.is_lost.store(true, Ordering::Relaxed);
     }
 }
 

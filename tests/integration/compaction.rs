@@ -143,3 +143,46 @@ async fn decimals_that_are_null_are_written_whatever_stands_in_their_place() {
     assert_eq!(rows(&engine, query).await, expected);
     assert!(engine.verify().await.unwrap().damages.is_empty());
 }
+
+/// Each INSERT makes a file, and each UPDATE adds a row in the log after it.
+#[tokio::test(start_paused = true)]
+async fn files_are_merged_though_rows_in_the_log_lie_between_them() {
+    let folder = fresh_folder();
+    let engine = open(&folder, CompactionPolicy::default());
+    run(&engine, "CREATE TABLE t (id BIGINT, n BIGINT)").await;
+    for n in 0..60 {
+        let first = n * 2000;
+        let rows = format!("INSERT INTO t SELECT value, 0 FROM range({first}, {first} + 2000)");
+        run(&engine, &rows).await;
+        run(&engine, &format!("UPDATE t SET n = 1 WHERE id = {first}")).await;
+        quiet().await;
+    }
+    let counts = "SELECT count(*), sum(n), count(DISTINCT id) FROM t";
+    assert_eq!(rows(&engine, counts).await, ["120000 | 60 | 120000"]);
+    let left = engine.compact().await.unwrap().fragments_before;
+    assert!((2..20).contains(&left), "{left} fragments");
+}
+
+/// A file beside others is rewritten when a tenth of it is deleted.
+#[tokio::test(start_paused = true)]
+async fn a_worn_file_is_rewritten_alone() {
+    let folder = fresh_folder();
+    let engine = open(&folder, CompactionPolicy::default());
+    run(&engine, "CREATE TABLE t (id BIGINT)").await;
+    for first in [0, 300_000, 600_000] {
+        let rows = format!("INSERT INTO t SELECT value FROM range({first}, {first} + 300000)");
+        run(&engine, &rows).await;
+    }
+    let deleted = "DELETE FROM t WHERE id < 600000 AND id >= 300000 AND id % 12 = 0";
+    run(&engine, deleted).await;
+    quiet().await;
+    assert_eq!(data_files(&folder), 3);
+    run(
+        &engine,
+        "DELETE FROM t WHERE id < 600000 AND id >= 300000 AND id % 12 = 1",
+    )
+    .await;
+    quiet().await;
+    assert_eq!(data_files(&folder), 4);
+    assert_eq!(number(&engine, "SELECT count(*) FROM t").await, 850_000);
+}

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, new_empty_array};
 use arrow::compute::{CastOptions, cast_with_options, concat, filter};
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::MemTable;
@@ -84,7 +84,7 @@ async fn few_keys(
         return Ok(None);
     }
     let values = key_values(table, &key, &rows.batches)?;
-    Ok(values.map(|values| (rows, values)))
+    Ok(Some((rows, values)))
 }
 
 /// The join of the target with its source.
@@ -219,33 +219,31 @@ async fn few_rows(run: &Run, plan: LogicalPlan) -> Result<Option<BufferedRows>, 
     Ok(Some(rows))
 }
 
-/// The keys of the target that the source names; `None` if there are none.
+/// The keys of the target that the source names.
 fn key_values(
     table: &Table,
     key: &[usize],
     rows: &[RecordBatch],
-) -> Result<Option<Vec<ArrayRef>>, DfOlapError> {
-    if rows.is_empty() {
-        return Ok(None);
-    }
+) -> Result<Vec<ArrayRef>, DfOlapError> {
     let definition = &table.definition;
     // What does not fit the type of the key becomes NULL: it is no key.
     let options = CastOptions::default();
     let columns = definition.key_indices().into_iter().zip(key);
     let columns = columns.map(|(of_target, of_source)| {
         let arrays = rows.iter().map(|batch| batch.column(*of_source).as_ref());
-        let whole = concat(&arrays.collect::<Vec<&dyn Array>>())?;
         let data_type = definition.columns[of_target].field.data_type();
-        Ok(cast_with_options(&whole, data_type, &options)?)
+        let arrays: Vec<&dyn Array> = arrays.collect();
+        if arrays.is_empty() {
+            return Ok(new_empty_array(data_type));
+        }
+        Ok(cast_with_options(&concat(&arrays)?, data_type, &options)?)
     });
     let columns = columns.collect::<Result<Vec<ArrayRef>, DfOlapError>>()?;
     let count = columns.first().map_or(0, |column| column.len());
     let is_key = (0..count).map(|row| Some(columns.iter().all(|column| column.is_valid(row))));
     let is_key: BooleanArray = is_key.collect();
     let columns = columns.iter().map(|column| Ok(filter(column, &is_key)?));
-    Ok(Some(
-        columns.collect::<Result<Vec<ArrayRef>, DfOlapError>>()?,
-    ))
+    columns.collect()
 }
 
 /// The plan with these rows in place of the source and the target.

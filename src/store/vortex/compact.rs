@@ -2,7 +2,8 @@
 //!
 //! Rows are read in order and written again, and one commit replaces the old fragments with the new ones in place.
 //! Concurrent deletes do not conflict: rows deleted meanwhile are deleted in the new fragments too. Compaction
-//! removes no files; vacuum does. Then the indexes of the keys of many files are merged into one.
+//! removes no files; vacuum does. Then indexes of keys that are damaged are made anew, and those of many files
+//! are merged into one.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ use crate::upkeep::{Compaction, CompactionProgress, OnProgress};
 const SMALL_ROWS: u64 = FILE_ROWS as u64 / SIZE_RATIO;
 /// The ratio of the sizes of small files of two adjacent size classes.
 const SIZE_RATIO: u64 = 4;
+/// So many conflicts with other commits do not end a compaction of a table.
+const MAX_CONFLICTS: u32 = 8;
 /// With fewer deleted rows than this, automatic compaction does not rewrite a file because of its deleted rows.
 const WORN_ROWS: u64 = 1024;
 
@@ -65,7 +68,7 @@ impl Database {
         tell: OnProgress<'_>,
     ) -> Result<Compaction, DfOlapError> {
         let mut done = Compaction::default();
-        let _called = (when == When::Possible).then(|| Called::begin(self));
+        let called = (when == When::Possible).then(|| Called::begin(self));
         let is_left = || when == When::Due && self.compaction_calls.load(Ordering::Acquire) > 0;
         self.refresh().await?;
         let begun = self.snapshot();
@@ -78,7 +81,11 @@ impl Database {
             rows_done: 0,
             rows_in_all: rows.sum(),
         };
+        // What fails for one table does not keep the others waiting.
+        let mut failed = None;
         for id in begun.tables.keys() {
+            // The background may have been about to do the same.
+            let mut conflicts = 0;
             while !is_left() {
                 let snapshot = self.snapshot();
                 let Some(table) = snapshot.tables.get(id) else {
@@ -88,34 +95,49 @@ impl Database {
                     break;
                 };
                 let rewritten = self.rewrite(&snapshot, table, run, &mut done, &mut progress);
-                if !rewritten.await? {
-                    break;
+                match rewritten.await {
+                    Ok(true) => {}
+                    Ok(false) if when == When::Possible && conflicts < MAX_CONFLICTS => {
+                        conflicts += 1;
+                    }
+                    Ok(false) => break,
+                    Err(error) => {
+                        failed = failed.or(Some(error));
+                        break;
+                    }
                 }
             }
         }
-        let mut failed = None;
         for id in begun.tables.keys() {
             while !is_left() {
                 let snapshot = self.snapshot();
                 let Some(table) = snapshot.tables.get(id) else {
                     break;
                 };
-                let Some(indexes) = self.indexes_to_merge(table) else {
+                let (merged, count) = if let Some(damaged) = self.damaged_index(table) {
+                    (self.remake_index(&snapshot, table, damaged).await, 0)
+                } else if let Some(indexes) = self.indexes_to_merge(table) {
+                    let count = indexes.len() as u64;
+                    (self.merge_indexes(&snapshot, table, indexes).await, count)
+                } else {
                     break;
                 };
-                let count = indexes.len() as u64;
-                match self.merge_indexes(&snapshot, table, indexes).await {
+                match merged {
                     Ok(Merged::Done) => done.indexes_merged += count,
-                    // It is left out the next time.
+                    // One that is damaged is made anew, or left out the next time.
                     Ok(Merged::Damaged) => {}
                     Ok(Merged::Conflict) => break,
-                    // It does not keep other tables waiting.
                     Err(error) => {
-                        failed = Some(error);
+                        failed = failed.or(Some(error));
                         break;
                     }
                 }
             }
+        }
+        if let Some(called) = called {
+            drop(called);
+            // What became due meanwhile was left to this call.
+            self.compact_if_due(true);
         }
         match failed {
             Some(error) => Err(error),
@@ -145,24 +167,22 @@ impl Database {
         let mut running = Some(Running(Arc::clone(self)));
         runtime::spawn(async move {
             loop {
+                let begun = database.snapshot().version;
                 let done = database.compact(When::Due, &|_| {}).await;
                 drop(running.take());
-                match done {
-                    // Commits made meanwhile did not start a task, as this one was running.
-                    Ok(done) if done.fragments_before > 0 || done.indexes_merged > 0 => {
-                        if !database.is_due(true)
-                            || database.compacting.swap(true, Ordering::AcqRel)
-                        {
-                            return;
-                        }
-                        running = Some(Running(Arc::clone(&database)));
-                    }
-                    Ok(_) => return,
-                    Err(error) => {
-                        tracing::warn!(database = database.name, %error, "compaction failed");
-                        return;
-                    }
+                if let Err(error) = done {
+                    tracing::warn!(database = database.name, %error, "compaction failed");
+                    return;
                 }
+                // Commits made meanwhile did not start a task, as this one was running.
+                if database.snapshot().version == begun
+                    || database.compaction_calls.load(Ordering::Acquire) > 0
+                    || !database.is_due(true)
+                    || database.compacting.swap(true, Ordering::AcqRel)
+                {
+                    return;
+                }
+                running = Some(Running(Arc::clone(&database)));
             }
         });
     }
@@ -171,8 +191,9 @@ impl Database {
         let snapshot = self.snapshot();
         let mut tables = snapshot.tables.values();
         tables.any(|table| {
-            self.next_run(table, 0, When::Due).is_some()
-                || with_indexes && self.indexes_to_merge(table).is_some()
+            let is_index_due =
+                || self.damaged_index(table).is_some() || self.indexes_to_merge(table).is_some();
+            self.next_run(table, 0, When::Due).is_some() || with_indexes && is_index_due()
         })
     }
 
@@ -248,6 +269,10 @@ impl Database {
     /// The next run of adjacent fragments in a table's list, from index `start` on, that is worth rewriting.
     fn next_run(&self, table: &Table, mut start: usize, when: When) -> Option<Range<usize>> {
         let fragments = &table.fragments;
+        let mut all = Run::default();
+        fragments.iter().for_each(|live| all.add(live));
+        let is_log_full = all.in_memory >= self.policy.rows_in_log.max(1)
+            || all.bytes_in_memory >= self.policy.bytes_in_log.max(1);
         while start < fragments.len() {
             let mut run = Run::default();
             let mut end = start;
@@ -259,7 +284,7 @@ impl Database {
                 end += 1;
             }
             let part = match when {
-                When::Due => run.due(&fragments[start..end], &self.policy),
+                When::Due => run.due(&fragments[start..end], &self.policy, is_log_full),
                 When::Possible => run.is_possible().then_some(0..end - start),
             };
             if let Some(part) = part {
@@ -302,6 +327,8 @@ struct Run {
     in_memory: u64,
     bytes_in_memory: u64,
     dead_in_files: u64,
+    /// In small files.
+    in_small_files: u64,
 }
 
 impl Run {
@@ -312,6 +339,8 @@ impl Run {
         if live.fragment.file().is_none() {
             self.in_memory += live.rows();
             self.bytes_in_memory += live.fragment.memory_bytes();
+        } else if live.rows() < SMALL_ROWS {
+            self.in_small_files += live.rows();
         }
     }
 
@@ -320,39 +349,50 @@ impl Run {
         self.fragments > 1 || self.in_memory > 0 || self.dead_in_files > 0
     }
 
-    /// The part of the run, which consists of these fragments, that is due. All of it, if many rows are deleted.
-    /// Otherwise files of about one size become one of the next size, and many rows in the log become a file of their
-    /// own, so that each row is rewritten only a few times.
-    fn due(&self, fragments: &[LiveFragment], policy: &CompactionPolicy) -> Option<Range<usize>> {
+    /// The part of the run, which consists of these fragments, that is due. All of it, if many rows are deleted, or if
+    /// small files fill a large one. Otherwise files of about one size become one of the next size, and rows in a full
+    /// log become a file of their own, so that each row is rewritten only a few times.
+    fn due(
+        &self,
+        fragments: &[LiveFragment],
+        policy: &CompactionPolicy,
+        is_log_full: bool,
+    ) -> Option<Range<usize>> {
         let dead = self.dead_in_files;
-        if is_worn(dead, self.rows + dead, policy) {
+        if is_worn(dead, self.rows + dead, policy) || self.in_small_files >= FILE_ROWS as u64 {
             return Some(0..fragments.len());
         }
+        let worn = fragments.iter().position(|live| {
+            let (dead, rows) = (dead_in_file(live), u64::from(live.fragment.rows()));
+            live.rows() >= SMALL_ROWS && is_worn(dead, rows, policy)
+        });
+        if let Some(worn) = worn {
+            return Some(worn..worn + 1);
+        }
         let small = small_files(fragments, policy.small_neighbours.max(2));
-        if small.is_some() {
+        if small.is_some() || !is_log_full {
             return small;
         }
-        let is_due = self.in_memory >= policy.rows_in_log.max(1)
-            || self.bytes_in_memory >= policy.bytes_in_log.max(1);
         let is_in_memory = |live: &LiveFragment| live.fragment.file().is_none();
         let first = fragments.iter().position(is_in_memory)?;
         let last = fragments.iter().rposition(is_in_memory)?;
-        is_due.then_some(first..last + 1)
+        Some(first..last + 1)
     }
 }
 
-/// The first run of files that has at least `count` files up to one of its largest size class.
+/// The first run of files that has at least `count` files up to one of its largest size class. Rows in memory between
+/// them belong to it.
 fn small_files(fragments: &[LiveFragment], count: usize) -> Option<Range<usize>> {
-    let class = |live: &LiveFragment| {
+    let files = fragments.iter().enumerate().filter_map(|(place, live)| {
         live.fragment.file()?;
-        Some(live.rows().max(1).ilog(SIZE_RATIO))
-    };
-    (0..fragments.len()).find_map(|last| {
-        let of_last = class(&fragments[last])?;
-        let belongs = |live: &&LiveFragment| class(live).is_some_and(|class| class <= of_last);
-        let up_to_here = fragments[..=last].iter().rev().take_while(belongs).count();
-        let after = fragments[last + 1..].iter().take_while(belongs).count();
-        let first = last + 1 - up_to_here;
-        (up_to_here >= count).then_some(first..last + 1 + after)
+        Some((place, live.rows().max(1).ilog(SIZE_RATIO)))
+    });
+    let files: Vec<(usize, u32)> = files.collect();
+    (0..files.len()).find_map(|last| {
+        let belongs = |file: &&(usize, u32)| file.1 <= files[last].1;
+        let up_to_here = files[..=last].iter().rev().take_while(belongs).count();
+        let after = files[last + 1..].iter().take_while(belongs).count();
+        let (first, last) = (last + 1 - up_to_here, last + after);
+        (up_to_here >= count).then(|| files[first].0..files[last].0 + 1)
     })
 }

@@ -23,7 +23,7 @@ use crate::key_index::key_set::has_no_null;
 use crate::key_index::paged::{Directory, PAGE_BYTES, StoredEntry};
 use crate::key_index::pages::Pages;
 use crate::runtime;
-use crate::snapshot::TableDefinition;
+use crate::snapshot::{RelationId, TableDefinition};
 
 /// A file with fewer rows has no index beside it: its keys are soon read.
 const MIN_ROWS: usize = 8192;
@@ -38,6 +38,11 @@ const REMOTE_GAP: u32 = 64;
 const MAX_READ: u32 = 256;
 
 impl KeysFile {
+    /// The path of an index that is not beside a file.
+    pub(super) fn path_of(table: RelationId, id: FragmentId) -> String {
+        format!("{}/{}.keys", table.0, id.0)
+    }
+
     fn size_bytes(&self) -> u64 {
         let pages = self.pages as usize;
         (pages * PAGE_BYTES + Directory::bytes_of(pages)) as u64
@@ -86,20 +91,9 @@ impl NewKeys {
         let Some(digests) = digests.filter(|digests| digests.ascending().is_none()) else {
             return Ok(None);
         };
-        let seed = self.seed;
-        let pages = move || match Hashes::of(digests, seed) {
-            Hashes::Narrow(hashes) => Pages::of(&Buckets::new(&hashes)).finish(),
-            Hashes::Wide(hashes) => Pages::of(&Buckets::new(&hashes)).finish(),
-        };
-        let pages = runtime::blocking(pages).await;
-        let (bytes, directory) = pages.map_err(|error| DfOlapError::Other(error.to_string()))?;
         let path = KeysFile::path_beside(data_file);
-        let mut file = NewKeysFile::create(files, fragment, path).await?;
-        if let Err(error) = file.write(&bytes).await {
-            file.abort().await;
-            return Err(error);
-        }
-        let written = file.finish(&directory, self.columns).await?;
+        let file = NewKeysFile::create(files, fragment, path).await?;
+        let written = file.write_all(digests, self.seed, self.columns).await?;
         Ok(Some(Arc::new(written)))
     }
 }
@@ -119,6 +113,32 @@ impl NewKeysFile {
     ) -> Result<Self, DfOlapError> {
         let upload = files.create(&path).await?;
         Ok(Self { id, path, upload })
+    }
+
+    /// Writes the index of rows with these digests.
+    pub async fn write_all(
+        mut self,
+        digests: Digests,
+        seed: u64,
+        columns: Vec<ColumnId>,
+    ) -> Result<KeysFile, DfOlapError> {
+        let pages = move || match Hashes::of(digests, seed) {
+            Hashes::Narrow(hashes) => Pages::of(&Buckets::new(&hashes)).finish(),
+            Hashes::Wide(hashes) => Pages::of(&Buckets::new(&hashes)).finish(),
+        };
+        let pages = runtime::blocking(pages).await;
+        let pages = pages.map_err(|error| DfOlapError::Other(error.to_string()));
+        let written = match pages {
+            Ok((bytes, directory)) => self.write(&bytes).await.map(|()| directory),
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(directory) => self.finish(&directory, columns).await,
+            Err(error) => {
+                self.abort().await;
+                Err(error)
+            }
+        }
     }
 
     /// Writes the next pages.

@@ -13,7 +13,7 @@ use super::files::DataFiles;
 use super::keys::{NewKeysFile, StoredKeys, note_damaged};
 use crate::change::{Action, ChangeSet};
 use crate::error::DfOlapError;
-use crate::fragment::{FragmentId, KeysFile};
+use crate::fragment::{Fragment, FragmentId, KeysFile};
 use crate::key_index::buckets::bits_for;
 use crate::key_index::merged::{MergedKeys, Spans};
 use crate::key_index::paged::{Directory, PAGE_BYTES, StoredEntry};
@@ -34,7 +34,7 @@ const WRITE_BYTES: usize = 256 * PAGE_BYTES;
 
 /// An index that may be merged with others.
 pub(super) struct Mergeable {
-    keys: Arc<KeysFile>,
+    pub keys: Arc<KeysFile>,
     /// The fragments that it has, with their numbers of rows; some may be gone.
     fragments: Vec<(FragmentId, u32)>,
     /// Whether it is in the place of those beside files.
@@ -44,6 +44,16 @@ pub(super) struct Mergeable {
 }
 
 impl Mergeable {
+    /// The index of the rows of one fragment.
+    pub fn of_one(keys: Arc<KeysFile>, fragment: &Fragment) -> Self {
+        Self {
+            keys,
+            fragments: vec![(fragment.id, fragment.rows())],
+            is_merged: false,
+            rows: u64::from(fragment.rows()),
+        }
+    }
+
     /// Indexes of about one size are in one class. Twice the rows, so that a full file does not change its class as
     /// soon as it loses a row.
     fn class(&self) -> u32 {
@@ -67,16 +77,11 @@ impl Database {
         }
         let mut all = Vec::new();
         for live in &table.fragments {
-            let (id, rows) = (live.fragment.id, live.fragment.rows());
-            if let Some((place, _)) = table.merged_keys.of(id) {
-                merged[place].rows += u64::from(rows);
+            let fragment = &live.fragment;
+            if let Some((place, _)) = table.merged_keys.of(fragment.id) {
+                merged[place].rows += u64::from(fragment.rows());
             } else if let Some(keys) = live.fragment.file().and_then(|file| file.keys.as_ref()) {
-                all.push(Mergeable {
-                    keys: Arc::clone(keys),
-                    fragments: vec![(id, rows)],
-                    is_merged: false,
-                    rows: u64::from(rows),
-                });
+                all.push(Mergeable::of_one(Arc::clone(keys), fragment));
             }
         }
         all.extend(merged);
@@ -123,6 +128,14 @@ impl Database {
                 new: Arc::new(new),
             }],
         };
+        self.commit_merged(snapshot, change).await
+    }
+
+    pub(super) async fn commit_merged(
+        self: &Arc<Self>,
+        snapshot: &Arc<Snapshot>,
+        change: ChangeSet,
+    ) -> Result<Merged, DfOlapError> {
         match self.commit(snapshot, change, &Arc::default()).await? {
             CommitOutcome::Committed(_) => Ok(Merged::Done),
             CommitOutcome::Conflict(_) => Ok(Merged::Conflict),
@@ -148,7 +161,7 @@ fn noted<T>(keys: &KeysFile, read: Result<T, DfOlapError>) -> Result<T, DfOlapEr
 }
 
 /// Writes the index of the fragments of some indexes that are left.
-async fn merged(
+pub(super) async fn merged(
     files: &DataFiles,
     table: &Table,
     indexes: &[Mergeable],
@@ -206,7 +219,7 @@ async fn merge<E: StoredEntry>(
     let fragments = Spans::new(fragments);
     let fragments = fragments.ok_or_else(|| DfOlapError::Other("too many rows".into()))?;
     let id = FragmentId(Uuid::new_v4());
-    let path = format!("{}/{}.keys", table.id.0, id.0);
+    let path = KeysFile::path_of(table.id, id);
     let mut file = NewKeysFile::create(files, id, path).await?;
     let written = write_merged::<E>(&mut sources, fragments.rows(), &mut file).await;
     let directory = match written {

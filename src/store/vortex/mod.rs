@@ -27,6 +27,7 @@ mod live_rows;
 mod lookup;
 mod merge_keys;
 mod read;
+mod remake_keys;
 mod scan;
 mod store;
 mod vacuum;

@@ -136,14 +136,16 @@ impl Scans {
         addressed: bool,
     ) -> Result<Vec<FileGroup>> {
         let rows = |place: &usize| u64::from(scan.table.fragments[*place].fragment.rows());
-        let all: u64 = places.iter().map(rows).sum();
+        let all = places.iter().map(rows).sum::<u64>().max(1);
+        let count = scan.target_partitions.max(1) as u128;
         let mut before = 0;
         let runs = places.iter().map(|place| {
-            let run = before * scan.target_partitions.max(1) as u64 / all.max(1);
+            let middle = before + rows(place) / 2;
             before += rows(place);
-            (run, place)
+            let run = u128::from(middle) * count / u128::from(all);
+            (run.min(count - 1), place)
         });
-        let runs: Vec<(u64, &usize)> = runs.collect();
+        let runs: Vec<(u128, &usize)> = runs.collect();
         runs.chunk_by(|(a, _), (b, _)| a == b)
             .map(|run| {
                 let files = run.iter().map(|(_, place)| {

@@ -75,7 +75,11 @@ impl Database {
             done.files += 1;
             match self.scans.check_keys(&index).await {
                 Ok(bytes) => done.bytes += bytes,
-                Err(error) => done.note(error)?,
+                Err(error) => {
+                    done.note(error)?;
+                    // So that compaction makes it anew.
+                    index.set_damaged();
+                }
             }
         }
         done.damages.sort();

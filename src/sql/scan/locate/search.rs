@@ -268,7 +268,12 @@ impl KeysToFind<'_> {
     /// Columns of the live rows that have one of the keys, and their addresses after them; `None` if a plan has to find
     /// them, or if they are more than `MAX_FOUND`.
     pub async fn rows(&self, columns: &[usize]) -> Result<Option<RecordBatch>, DfOlapError> {
-        let Some(addresses) = self.addresses(Missing::MadeIfWorthwhile).await? else {
+        let are_none = self.values.first().is_none_or(|values| values.is_empty());
+        let addresses = match are_none {
+            true => Some(Vec::new()),
+            false => self.addresses(Missing::MadeIfWorthwhile).await?,
+        };
+        let Some(addresses) = addresses else {
             return Ok(None);
         };
         let addresses: BTreeSet<u64> = addresses.into_iter().flatten().collect();

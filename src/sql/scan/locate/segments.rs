@@ -161,8 +161,8 @@ impl KeysToFind<'_> {
             .map(|place| &self.table.fragments[*place].fragment);
         let rows = fragments.filter_map(|fragment| {
             // Only a file whose keys are in no order has an index.
-            let is_unordered =
-                fragment.file()?.keys.is_some() || fragment.is_known_unordered(ids[0]);
+            let has_index = (fragment.file()?.keys.as_ref()).is_some_and(|k| k.columns == ids);
+            let is_unordered = has_index || fragment.is_known_unordered(ids[0]);
             (is_unordered || !self.is_narrow()).then_some(fragment.rows() as usize)
         });
         let rows: usize = rows.sum();
