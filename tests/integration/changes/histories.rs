@@ -50,6 +50,8 @@ pub struct State {
 }
 
 const TEXTS: [&str; 4] = ["x", "y", "", "it's \u{1F600}"];
+/// So many other rows are in `keyed` where a history begins among others: they are in a file with an index of its keys.
+const OTHERS: u64 = 9001;
 
 pub struct Source {
     random: StdRng,
@@ -67,6 +69,19 @@ impl Source {
             log: Vec::new(),
             after: vec![(0, State::default())],
         }
+    }
+
+    /// Begins with some rows that are not in the log.
+    fn begin_with_rows(&mut self) {
+        for a in 0..6 {
+            for b in TEXTS {
+                if self.random.random_bool(0.5) {
+                    let values = self.some_values();
+                    self.state.keyed.insert((a, b), values);
+                }
+            }
+        }
+        self.after[0].1 = self.state.clone();
     }
 
     fn some_key(&mut self) -> Key {
@@ -304,9 +319,9 @@ pub fn changes(random: &mut StdRng, events: &[Logged]) -> Changes {
 }
 
 pub async fn stored(engine: &DataFusionEngine) -> (Vec<String>, Vec<String>) {
-    let keyed = rows(engine, "SELECT a, b, c, d FROM keyed ORDER BY a, b").await;
+    let keyed = "SELECT a, b, c, d FROM keyed WHERE b <> 'other' ORDER BY a, b";
     (
-        keyed,
+        rows(engine, keyed).await,
         rows(engine, "SELECT a, b FROM plain ORDER BY a, b").await,
     )
 }
@@ -341,6 +356,20 @@ pub async fn create_tables(engine: &DataFusionEngine) {
     run(engine, "CREATE TABLE plain (a BIGINT, b TEXT)").await;
 }
 
+/// Fills `keyed` with rows, in one file with many others.
+async fn fill(engine: &DataFusionEngine, state: &State) {
+    let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let mut all = format!(
+        "INSERT INTO keyed SELECT value * 7919 % {OTHERS} - 4500, 'other', value, NULL FROM range({OTHERS})"
+    );
+    for ((a, b), values) in &state.keyed {
+        let c = values.c.map_or("NULL".into(), |c| c.to_string());
+        let d = values.d.as_deref().map_or("NULL".into(), literal);
+        all.push_str(&format!(" UNION ALL SELECT {a}, {}, {c}, {d}", literal(b)));
+    }
+    run(engine, &all).await;
+}
+
 /// The changes that are applied when the watermark is `seq`.
 pub fn applied_at(source: &Source, seq: Option<u64>) -> usize {
     source
@@ -351,10 +380,14 @@ pub fn applied_at(source: &Source, seq: Option<u64>) -> usize {
 }
 
 /// One history: the source goes on, the engine gets changes from somewhere at or before its watermark.
-async fn history(seed: u64, mode: StorageMode) {
+async fn history(seed: u64, mode: StorageMode, among_others: bool) {
     let mut source = Source::new(seed);
     let mut engine = open(&mode).await;
     create_tables(&engine).await;
+    if among_others {
+        source.begin_with_rows();
+        fill(&engine, &source.state).await;
+    }
     // Where the engine is, as an index in `source.after`.
     let mut at = 0;
     for _ in 0..8 {
@@ -398,6 +431,13 @@ async fn history(seed: u64, mode: StorageMode) {
         );
         assert_eq!(applied_at(&source, Some(watermark.seq)), source.after[at].0);
         assert_eq!(stored(&engine).await, expected(&source.after[at].1));
+        if among_others {
+            let mut applied = source.log[..source.after[at].0].iter();
+            let is_end = |logged: &Logged| logged.op == "truncate" && logged.table == "keyed";
+            let others = if applied.any(is_end) { 0 } else { OTHERS };
+            let counted = "SELECT count(DISTINCT a) FROM keyed WHERE b = 'other'";
+            assert_eq!(rows(&engine, counted).await, [others.to_string()]);
+        }
     }
 }
 
@@ -414,19 +454,28 @@ fn count(otherwise: u64) -> std::ops::Range<u64> {
     }
 }
 
-async fn histories(seeds: std::ops::Range<u64>, mode: impl Fn() -> StorageMode) {
+async fn histories(
+    seeds: std::ops::Range<u64>,
+    mode: impl Fn() -> StorageMode,
+    among_others: bool,
+) {
     for seed in seeds {
-        let result = tokio::spawn(history(seed, mode())).await;
+        let result = tokio::spawn(history(seed, mode(), among_others)).await;
         assert!(result.is_ok(), "HISTORY={seed}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_histories_end_in_the_rows_of_their_source() {
-    histories(count(100), || StorageMode::InMemory).await;
+    histories(count(100), || StorageMode::InMemory, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_histories_end_in_the_rows_of_their_source_durable() {
-    histories(count(30), || vortex(&fresh_folder())).await;
+    histories(count(30), || vortex(&fresh_folder()), false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_histories_among_many_rows_end_in_the_rows_of_their_source() {
+    histories(count(12), || vortex(&fresh_folder()), true).await;
 }
