@@ -109,6 +109,7 @@ impl Database {
             }
         }
         for id in begun.tables.keys() {
+            let mut conflicts = 0;
             while !is_left() {
                 let snapshot = self.snapshot();
                 let Some(table) = snapshot.tables.get(id) else {
@@ -126,6 +127,9 @@ impl Database {
                     Ok(Merged::Done) => done.indexes_merged += count,
                     // One that is damaged is made anew, or left out the next time.
                     Ok(Merged::Damaged) => {}
+                    Ok(Merged::Conflict) if when == When::Possible && conflicts < MAX_CONFLICTS => {
+                        conflicts += 1;
+                    }
                     Ok(Merged::Conflict) => break,
                     Err(error) => {
                         failed = failed.or(Some(error));
@@ -269,10 +273,12 @@ impl Database {
     /// The next run of adjacent fragments in a table's list, from index `start` on, that is worth rewriting.
     fn next_run(&self, table: &Table, mut start: usize, when: When) -> Option<Range<usize>> {
         let fragments = &table.fragments;
-        let mut all = Run::default();
-        fragments.iter().for_each(|live| all.add(live));
-        let is_log_full = all.in_memory >= self.policy.rows_in_log.max(1)
-            || all.bytes_in_memory >= self.policy.bytes_in_log.max(1);
+        let is_log_full = when == When::Due && {
+            let mut all = Run::default();
+            fragments.iter().for_each(|live| all.add(live));
+            all.in_memory >= self.policy.rows_in_log.max(1)
+                || all.bytes_in_memory >= self.policy.bytes_in_log.max(1)
+        };
         while start < fragments.len() {
             let mut run = Run::default();
             let mut end = start;

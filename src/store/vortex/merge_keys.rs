@@ -121,24 +121,33 @@ impl Database {
             Err(error) => return Err(error),
         };
         let old = indexes.iter().filter(|index| index.is_merged);
-        let change = ChangeSet {
-            actions: vec![Action::MergeIndexes {
-                id: table.id,
-                old: old.map(|index| index.keys.id).collect(),
-                new: Arc::new(new),
-            }],
-        };
-        self.commit_merged(snapshot, change).await
+        let old = old.map(|index| index.keys.id).collect();
+        self.commit_merged(snapshot, table, old, new).await
     }
 
+    /// Puts an index in the place of the merged ones with the ids `old`.
     pub(super) async fn commit_merged(
         self: &Arc<Self>,
         snapshot: &Arc<Snapshot>,
-        change: ChangeSet,
+        table: &Table,
+        old: Vec<FragmentId>,
+        new: MergedKeys,
     ) -> Result<Merged, DfOlapError> {
+        let path = new.file.path.clone();
+        let change = ChangeSet {
+            actions: vec![Action::MergeIndexes {
+                id: table.id,
+                old,
+                new: Arc::new(new),
+            }],
+        };
         match self.commit(snapshot, change, &Arc::default()).await? {
             CommitOutcome::Committed(_) => Ok(Merged::Done),
-            CommitOutcome::Conflict(_) => Ok(Merged::Conflict),
+            CommitOutcome::Conflict(_) => {
+                // No version names it. If it cannot be removed, it is for vacuum.
+                let _ = self.scans.files.remove(&path).await;
+                Ok(Merged::Conflict)
+            }
         }
     }
 }

@@ -7,7 +7,6 @@ use uuid::Uuid;
 use super::database::Database;
 use super::keys::NewKeysFile;
 use super::merge_keys::{Mergeable, Merged, merged};
-use crate::change::{Action, ChangeSet};
 use crate::error::DfOlapError;
 use crate::fragment::{FragmentId, KeysFile};
 use crate::key_index::digest::Digests;
@@ -84,14 +83,8 @@ impl Database {
             Err(error) => return Err(error),
         };
         let old = Some(damaged.keys.id).filter(|_| damaged.is_merged);
-        let change = ChangeSet {
-            actions: vec![Action::MergeIndexes {
-                id: table.id,
-                old: old.into_iter().collect(),
-                new: Arc::new(new),
-            }],
-        };
-        self.commit_merged(snapshot, change).await
+        let old = old.into_iter().collect();
+        self.commit_merged(snapshot, table, old, new).await
     }
 
     /// Writes the index of one fragment; `None` if its key has no digests.
