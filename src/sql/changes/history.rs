@@ -18,6 +18,7 @@ use futures::StreamExt;
 use roaring::RoaringTreemap;
 
 use super::keys::Keys;
+use super::moved::Rows;
 use super::report::Report;
 use super::rows::{Existing, ROWS_AT_ONCE, RowMaker, find_existing};
 use super::spans::{Place, Span, Spans};
@@ -163,7 +164,12 @@ pub(super) async fn actions(
     let all: Vec<usize> = (0..target.table.definition.columns.len()).collect();
     let existing = find_existing(run, target, &keys, &all, Some(kept.valid_to)).await?;
     let strict = report.changes.strict;
-    let mut spans = Spans::new(&existing, kept.operation, kept.tombstones, strict)?;
+    let rows = Rows {
+        existing: &existing,
+        batches,
+        key: &target.key,
+    };
+    let mut spans = Spans::new(rows, kept.operation, kept.tombstones, strict)?;
     for_each_change(
         run,
         report,

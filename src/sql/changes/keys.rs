@@ -1,6 +1,6 @@
 //! The keys of changes, numbered.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use arrow::array::{Array, ArrayRef};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
@@ -122,6 +122,17 @@ impl Keys {
     /// The number of keys.
     pub fn len(&self) -> usize {
         self.columns.first().map_or(0, |column| column.len())
+    }
+
+    /// Whether one change may move a row to a key from which another change moves a row.
+    pub fn may_displace(&self) -> bool {
+        let moves = || {
+            let of_batches = self.old.iter().zip(&self.new);
+            let moves = of_batches.flat_map(|(old, new)| old.iter().zip(new));
+            moves.filter(|(old, _)| **old != NONE)
+        };
+        let to: HashSet<u32> = moves().map(|(_, new)| *new).collect();
+        moves().any(|(old, _)| to.contains(old))
     }
 
     /// A key as text, for an error.

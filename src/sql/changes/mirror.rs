@@ -4,6 +4,7 @@ use arrow::buffer::BooleanBuffer;
 use roaring::RoaringTreemap;
 
 use super::keys::Keys;
+use super::moved::Rows;
 use super::net::Net;
 use super::report::Report;
 use super::rows::{ROWS_AT_ONCE, RowMaker, find_existing};
@@ -27,10 +28,20 @@ pub(super) async fn actions(
 ) -> Result<Vec<Action>, DfOlapError> {
     let keys = Keys::of(target, batches, active)?;
     let width = target.table.definition.columns.len();
-    let is_kept = |column: &usize| batches.iter().any(|batch| !batch.sends_all(*column));
+    // Where two rows may swap their keys, their values tell which is which.
+    let reads_all = keys.may_displace();
+    let is_kept = |column: &usize| {
+        let is_sent = batches.iter().all(|batch| batch.sends_all(*column));
+        !is_sent || reads_all && !target.key.contains(column)
+    };
     let kept: Vec<usize> = (0..width).filter(is_kept).collect();
     let existing = find_existing(run, target, &keys, &kept, None).await?;
-    let mut net = Net::new(&existing, !target.key.is_empty(), report.changes.strict);
+    let rows = Rows {
+        existing: &existing,
+        batches,
+        key: &target.key,
+    };
+    let mut net = Net::new(rows, report.changes.strict);
     for_each_change(
         run,
         report,

@@ -11,6 +11,7 @@ mod decode;
 mod history;
 mod keys;
 mod mirror;
+mod moved;
 mod net;
 mod report;
 mod rows;

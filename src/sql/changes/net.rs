@@ -1,16 +1,16 @@
 //! The net effect of the changes of a table: what each key's row is after all of them, in their order.
 //!
 //! A change is applied to the row that its key has after the changes before it. An update that changes a key to that of
-//! another row displaces that row: if the changes that follow without a gap change keys too, and one of them moves this
-//! key, it moves the displaced row. So two rows can swap their keys, and `id = id + 1` works, in whatever order a
-//! database that checks keys at the end of a statement lists the rows. Any other change ends this: a row that is still
-//! displaced is replaced by the row that displaced it.
-
-use std::collections::VecDeque;
+//! another row displaces that row: if only updates follow, and one of them moves this key, it moves the displaced row.
+//! So two rows can swap their keys, and `id = id + 1` works, in whatever order a database that checks keys at the end of
+//! a statement lists the rows. Where the update sends the values of the row that displaced it, and not its own, that row
+//! moves: the other was replaced. An insert or a delete ends this, and an update of the key's row: a row that is still
+//! displaced then is replaced by the row that displaced it.
 
 use super::decode::Op;
 use super::keys::NONE;
-use super::rows::{Existing, Found};
+use super::moved::Rows;
+use super::rows::Found;
 use super::values::ChangeBatch;
 use super::versions::{Before, Change, Problem, RowVersion};
 use crate::cdc::{Applied, Obstacle};
@@ -32,12 +32,13 @@ struct KeyState {
     /// Whether the table had no row with this key.
     is_new: bool,
     now: Content,
-    displaced: VecDeque<Content>,
+    /// Rows that another row's change of its key displaced, until their own change comes.
+    displaced: Vec<Content>,
 }
 
 /// The rows of a table while changes are applied.
-#[derive(Debug)]
-pub(super) struct Net {
+pub(super) struct Net<'a> {
+    rows: Rows<'a>,
     states: Vec<KeyState>,
     /// The keys from which rows are displaced.
     displaced: Vec<u32>,
@@ -50,23 +51,29 @@ pub(super) struct Net {
     pub truncated: bool,
 }
 
-impl Net {
+impl<'a> Net<'a> {
     /// No changes yet.
-    pub fn new(existing: &Existing, has_key: bool, strict: bool) -> Self {
-        let states = existing.found.iter().cloned().map(|existing| KeyState {
-            now: match existing.is_empty() {
-                true => Content::Absent,
-                false => Content::Existing,
-            },
-            is_new: existing.is_empty(),
-            existing,
-            displaced: VecDeque::new(),
-        });
+    pub fn new(rows: Rows<'a>, strict: bool) -> Self {
+        let states = rows
+            .existing
+            .found
+            .iter()
+            .cloned()
+            .map(|existing| KeyState {
+                now: match existing.is_empty() {
+                    true => Content::Absent,
+                    false => Content::Existing,
+                },
+                is_new: existing.is_empty(),
+                existing,
+                displaced: Vec::new(),
+            });
         Self {
             states: states.collect(),
             displaced: Vec::new(),
             keyless: Vec::new(),
-            has_key,
+            has_key: !rows.key.is_empty(),
+            rows,
             strict,
             versions: Vec::new(),
             truncated: false,
@@ -88,6 +95,8 @@ impl Net {
         if op != Op::Truncate {
             change.check(batch, self.has_key)?;
         }
+        // Whether the table has no row of its key before the change.
+        let is_new = change.key != NONE && self.state(change.key).now == Content::Absent;
         match op {
             Op::Truncate => self.truncate(applied),
             Op::Insert if !self.has_key => {
@@ -100,8 +109,11 @@ impl Net {
             Op::Update | Op::Upsert => self.update(batch, change, op, applied)?,
             Op::Delete => self.delete(change, applied)?,
         }
-        if change.old == NONE {
-            self.settle();
+        match op {
+            Op::Update | Op::Upsert if change.old != NONE => {}
+            Op::Update => self.state(change.key).displaced.clear(),
+            Op::Upsert if !is_new => self.state(change.key).displaced.clear(),
+            Op::Insert | Op::Upsert | Op::Delete | Op::Truncate => self.settle(),
         }
         Ok(())
     }
@@ -152,10 +164,20 @@ impl Net {
         applied: &mut Applied,
     ) -> Result<(), Problem> {
         let is_upsert = op == Op::Upsert;
-        let (from, moved) = match change.old {
-            NONE => (change.key, self.state(change.key).now),
-            old => (old, self.first(old)),
+        let from = match change.old {
+            NONE => change.key,
+            old => old,
         };
+        let candidates = self.candidates(from);
+        let place = match change.old {
+            NONE => candidates.len() - 1,
+            _ => {
+                let before = candidates.iter().map(|of| self.before_of(*of, from));
+                let before: Vec<Before> = before.collect();
+                self.rows.most_alike(&before, change, &self.versions)
+            }
+        };
+        let moved = candidates[place];
         if moved == Content::Absent {
             if self.strict && !is_upsert {
                 return Err(Problem::Strict("an update of a row that is not there"));
@@ -174,10 +196,17 @@ impl Net {
         let before = self.before_of(moved, from);
         let version = self.version(batch, change, before)?;
         if change.old != NONE {
-            self.take(from);
+            let state = self.state(from);
+            if place < state.displaced.len() {
+                state.displaced.remove(place);
+            } else {
+                // Those that it displaced were replaced.
+                state.displaced.clear();
+                state.now = Content::Absent;
+            }
             let occupant = self.state(change.key).now;
             if occupant != Content::Absent {
-                self.state(change.key).displaced.push_back(occupant);
+                self.state(change.key).displaced.push(occupant);
                 self.displaced.push(change.key);
             }
         }
@@ -224,18 +253,12 @@ impl Net {
         &mut self.states[key as usize]
     }
 
-    /// The row that a change of this key to another moves.
-    fn first(&mut self, key: u32) -> Content {
+    /// The rows that an update may mean by this key: those that are displaced from it, and last the one that is there.
+    fn candidates(&mut self, key: u32) -> Vec<Content> {
         let state = self.state(key);
-        state.displaced.front().copied().unwrap_or(state.now)
-    }
-
-    /// Takes this row away.
-    fn take(&mut self, key: u32) {
-        let state = self.state(key);
-        if state.displaced.pop_front().is_none() {
-            state.now = Content::Absent;
-        }
+        let there =
+            (state.now != Content::Absent || state.displaced.is_empty()).then_some(state.now);
+        state.displaced.iter().copied().chain(there).collect()
     }
 
     /// The row of a key, for a change that keeps some of its columns.

@@ -1,14 +1,12 @@
 //! When each row of a table that keeps its history begins and ends.
 
-use std::collections::VecDeque;
-
 use arrow::array::AsArray;
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 
 use super::decode::Op;
 use super::keys::NONE;
-use super::rows::Existing;
+use super::moved::Rows;
 use super::values::ChangeBatch;
 use super::versions::{Before, Change, Problem, RowVersion};
 use crate::cdc::Applied;
@@ -39,11 +37,12 @@ struct KeyState {
     /// The row of the key, for changes that keep some of its columns; `None` if the key has no row now.
     live: Option<Before>,
     /// Rows that another row's change of its key displaced, until their own change comes.
-    displaced: VecDeque<Before>,
+    displaced: Vec<Before>,
 }
 
 /// The rows of a table while changes are applied.
-pub(super) struct Spans {
+pub(super) struct Spans<'a> {
+    rows: Rows<'a>,
     states: Vec<KeyState>,
     pub versions: Vec<RowVersion>,
     pub spans: Vec<Span>,
@@ -56,13 +55,14 @@ pub(super) struct Spans {
     strict: bool,
 }
 
-impl Spans {
+impl<'a> Spans<'a> {
     pub fn new(
-        existing: &Existing,
+        rows: Rows<'a>,
         operation: usize,
         tombstones: bool,
         strict: bool,
     ) -> Result<Self, DfOlapError> {
+        let existing = rows.existing;
         let operations = existing.column(operation);
         let operations = operations.map(|of| cast(of, &DataType::Utf8)).transpose()?;
         let is_tombstone = |row: u32| {
@@ -74,10 +74,11 @@ impl Spans {
             KeyState {
                 open: rows.clone().map(Open::Existing).collect(),
                 live: rows.rfind(|row| !is_tombstone(*row)).map(Before::Existing),
-                displaced: VecDeque::new(),
+                displaced: Vec::new(),
             }
         });
         Ok(Self {
+            rows,
             states: states.collect(),
             versions: Vec::new(),
             spans: Vec::new(),
@@ -97,6 +98,7 @@ impl Spans {
         applied: &mut Applied,
     ) -> Result<(), Problem> {
         let op = batch.decoded.ops[change.row];
+        let is_new = change.key != NONE && self.state(change.key).live.is_none();
         if op == Op::Truncate {
             self.truncate((change.batch, change.row));
             applied.truncated += 1;
@@ -104,10 +106,15 @@ impl Spans {
             change.check(batch, true)?;
             self.apply_to_key(batch, change, op, applied)?;
         }
-        if change.old == NONE {
-            // As in a mirror, only updates of keys in a row know of displaced rows.
-            for key in std::mem::take(&mut self.displaced) {
-                self.state(key).displaced.clear();
+        // As in a mirror: see `net`.
+        match op {
+            Op::Update | Op::Upsert if change.old != NONE => {}
+            Op::Update => self.state(change.key).displaced.clear(),
+            Op::Upsert if !is_new => self.state(change.key).displaced.clear(),
+            Op::Insert | Op::Upsert | Op::Delete | Op::Truncate => {
+                for key in std::mem::take(&mut self.displaced) {
+                    self.state(key).displaced.clear();
+                }
             }
         }
         Ok(())
@@ -120,11 +127,14 @@ impl Spans {
         op: Op,
         applied: &mut Applied,
     ) -> Result<(), Problem> {
-        let there = match change.old {
-            NONE => self.state(change.key).live,
+        let (place, there) = match change.old {
+            NONE => (0, self.state(change.key).live),
             old => {
                 let state = self.state(old);
-                state.displaced.front().copied().or(state.live)
+                let candidates = state.displaced.iter().copied().chain(state.live);
+                let candidates: Vec<Before> = candidates.collect();
+                let place = self.rows.most_alike(&candidates, change, &self.versions);
+                (place, candidates.get(place).copied())
             }
         };
         match (op, there) {
@@ -162,12 +172,17 @@ impl Spans {
         if change.old != NONE
             && let Some(moved) = there
         {
-            // A row that was displaced has ended already.
-            if self.state(change.old).displaced.pop_front().is_none() {
+            let state = self.state(change.old);
+            if place < state.displaced.len() {
+                // It has ended already.
+                state.displaced.remove(place);
+            } else {
+                // Those that it displaced were replaced.
+                state.displaced.clear();
                 self.delete(change.old, moved, change);
             }
             if let Some(occupant) = self.state(change.key).live {
-                self.state(change.key).displaced.push_back(occupant);
+                self.state(change.key).displaced.push(occupant);
                 self.displaced.push(change.key);
             }
         }

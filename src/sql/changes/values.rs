@@ -129,6 +129,11 @@ impl ChangeBatch {
         Ok(batch)
     }
 
+    /// The number of the table's columns.
+    pub fn columns(&self) -> usize {
+        self.sent.len()
+    }
+
     /// The values of a column of the table, if the batch sends it.
     pub fn values(&self, column: usize) -> Option<&ArrayRef> {
         self.sent[column].as_ref().map(|sent| &sent.values)

@@ -142,6 +142,51 @@ async fn swapped_keys_have_no_tombstones() {
 }
 
 #[tokio::test]
+async fn a_history_tells_moved_rows_apart_as_a_mirror_does() {
+    for (second, third, expected) in [
+        // Swapped, with another row of the statement between.
+        (
+            update(5, 3, "three", 31),
+            update(6, 1, "two", 21).from(2),
+            ["1 | two | 21", "2 | one | 10", "3 | three | 31"].as_slice(),
+        ),
+        // Replaced, and moved on.
+        (
+            update(5, 3, "three", 31),
+            update(6, 4, "one", 10).from(2),
+            &["3 | three | 31", "4 | one | 10"],
+        ),
+        // An insert ends the statement.
+        (
+            insert(5, 1, "new", 1),
+            update(6, 4, "two", 20).from(2),
+            &["1 | new | 1", "3 | three | 30", "4 | two | 20"],
+        ),
+    ] {
+        for (store, engine) in engines() {
+            create(&engine).await;
+            let first = [
+                insert(1, 1, "one", 10),
+                insert(2, 2, "two", 20),
+                insert(3, 3, "three", 30),
+            ];
+            apply(&engine, &first).await.unwrap();
+            let moved = [
+                update(4, 2, "one", 10).from(1),
+                second.clone(),
+                third.clone(),
+            ];
+            apply(&engine, &moved).await.unwrap();
+            let live = "SELECT id, name, n FROM t WHERE _rhei_valid_to IS NULL AND _rhei_operation <> 'D' ORDER BY id";
+            assert_eq!(rows(&engine, live).await, expected, "{store}");
+            let open =
+                "SELECT id FROM t WHERE _rhei_valid_to IS NULL GROUP BY id HAVING count(*) > 1";
+            assert!(rows(&engine, open).await.is_empty(), "{store}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_truncate_ends_all_rows() {
     for (store, engine) in engines() {
         create(&engine).await;

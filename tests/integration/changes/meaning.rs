@@ -256,7 +256,19 @@ async fn keys_can_be_swapped_and_shifted() {
     for applied in after(&shift, &["2 | one | 10", "3 | two | 20", "4 | three | 30"]).await {
         assert_eq!(applied.updated, 3);
     }
-    // What is not another change of a key does not know of the row that was displaced.
+    // An update that keeps its key is of the same statement.
+    let between = [
+        update(1, 2, "one", 11).from(1),
+        update(2, 3, "three", 31),
+        upsert(3, 3, "three", 32),
+        update(4, 1, "two", 21).from(2),
+    ];
+    after(
+        &between,
+        &["1 | two | 21", "2 | one | 11", "3 | three | 32"],
+    )
+    .await;
+    // What ends the statement does not know of the row that was displaced.
     let deleted = [update(1, 2, "one", 10).from(1), delete(2, 2)];
     after(&deleted, &[THREE]).await;
     let partial = [
@@ -270,6 +282,18 @@ async fn keys_can_be_swapped_and_shifted() {
         update(3, 4, "eins", 1).from(2),
     ];
     after(&again, &["1 | new | 2", THREE, "4 | eins | 1"]).await;
+    let upserted = [
+        update(1, 2, "eins", 1).from(1),
+        upsert(2, 1, "new", 2),
+        update(3, 4, "", 1).from(2).unchanged(&["name"]),
+    ];
+    after(&upserted, &["1 | new | 2", THREE, "4 | eins | 1"]).await;
+    let elsewhere = [
+        update(1, 2, "eins", 1).from(1),
+        delete(2, 7),
+        update(3, 4, "", 1).from(2).unchanged(&["name"]),
+    ];
+    after(&elsewhere, &[THREE, "4 | eins | 1"]).await;
     // A change that is skipped is as if it were not there.
     for (store, engine) in engines() {
         create(&engine).await;
@@ -293,6 +317,56 @@ async fn keys_can_be_swapped_and_shifted() {
         update(3, 2, "", 0).from(9).unchanged(&["name", "n"]),
     ];
     after(&temporary, &["1 | two | 20", "2 | one | 10", THREE]).await;
+}
+
+/// UPDATE OR REPLACE of SQLite logs no delete of the row that it replaces.
+#[tokio::test]
+async fn the_values_tell_a_row_that_moves_on_from_a_row_that_was_displaced() {
+    let moves_on = [
+        update(1, 2, "one", 10).from(1),
+        update(2, 4, "one", 10).from(2),
+    ];
+    after(&moves_on, &[THREE, "4 | one | 10"]).await;
+    // What the statement sets tells nothing, the other values do.
+    let moves_on = [
+        update(1, 2, "one", 11).from(1),
+        update(2, 4, "one", 12).from(2),
+    ];
+    after(&moves_on, &[THREE, "4 | one | 12"]).await;
+    let displaced = [
+        update(1, 2, "one", 20).from(1),
+        update(2, 4, "two", 20).from(2),
+    ];
+    after(&displaced, &["2 | one | 20", THREE, "4 | two | 20"]).await;
+    // Of what was not sent nothing is known.
+    let partial = [
+        update(1, 2, "", 11).from(1).unchanged(&["name"]),
+        update(2, 4, "", 11).from(2).unchanged(&["name"]),
+    ];
+    after(&partial, &[THREE, "4 | one | 11"]).await;
+    // Who moved on leaves no row behind that waits.
+    let and_back = [
+        update(1, 2, "one", 10).from(1),
+        update(2, 4, "one", 10).from(2),
+        update(3, 1, "", 0).from(2).unchanged(&["name", "n"]),
+    ];
+    for (store, engine) in engines() {
+        create(&engine).await;
+        let changes = of_t(&and_back).skip(Obstacle::NoRow);
+        let applied = engine.apply_changes(SOURCE, changes).await.unwrap();
+        assert_eq!((applied.updated, applied.skipped), (2, 1), "{store}");
+        assert_eq!(contents(&engine).await, [THREE, "4 | one | 10"], "{store}");
+    }
+    // NULL is a value like others.
+    let mut nulls = [
+        update(1, 1, "", 0),
+        update(2, 2, "", 0).from(1),
+        update(3, 5, "", 5).from(2),
+    ];
+    for event in &mut nulls {
+        event.name = None;
+    }
+    after(&nulls, &[THREE, "5 | NULL | 5"]).await;
 }
 
 #[tokio::test]
