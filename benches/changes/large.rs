@@ -38,7 +38,7 @@ pub async fn fill_and_open(keys: Keys, rows: usize) {
     }
     println!(
         "index: {:.2} bytes a row",
-        bytes_of_indexes(folder.path()) as f64 / rows as f64
+        bytes_of_files(folder.path(), "keys").iter().sum::<u64>() as f64 / rows as f64
     );
     let program = std::env::current_exe().expect("this program");
     let mut other = Command::new(program);
@@ -66,20 +66,14 @@ pub async fn open(keys: Keys, rows: usize, folder: &str) {
     println!("most resident memory: {} MiB", peak_memory_mib());
 }
 
-/// The size of all indexes.
-fn bytes_of_indexes(folder: &Path) -> u64 {
-    let mut bytes = 0;
-    for table in std::fs::read_dir(folder).expect("a folder").flatten() {
-        let Ok(files) = std::fs::read_dir(table.path()) else {
-            continue;
-        };
-        for file in files.flatten() {
-            if file.path().extension().is_some_and(|there| there == "keys") {
-                bytes += file.metadata().expect("a file").len();
-            }
-        }
-    }
-    bytes
+/// The sizes of all files with this extension.
+pub fn bytes_of_files(folder: &Path, extension: &str) -> Vec<u64> {
+    let tables = std::fs::read_dir(folder).expect("a folder").flatten();
+    let files = tables.filter_map(|table| std::fs::read_dir(table.path()).ok());
+    let files = files.flatten().flatten();
+    let wanted = files.filter(|file| file.path().extension().is_some_and(|of| of == extension));
+    let bytes = wanted.map(|file| file.metadata().expect("a file").len());
+    bytes.collect()
 }
 
 /// Zero where it is not known.

@@ -1,11 +1,11 @@
 //! The net effect of the changes of a table: what each key's row is after all of them, in their order.
 //!
-//! A change is applied to the row that its key has after the changes before it. An update that changes a key to that of
-//! another row displaces that row: if only updates follow, and one of them moves this key, it moves the displaced row.
-//! So two rows can swap their keys, and `id = id + 1` works, in whatever order a database that checks keys at the end of
-//! a statement lists the rows. Where the update sends the values of the row that displaced it, and not its own, that row
-//! moves: the other was replaced. An insert or a delete ends this, and an update of the key's row: a row that is still
-//! displaced then is replaced by the row that displaced it.
+//! A change is applied to the row that its key has after the changes before it. An update that changes a key to that
+//! of another row displaces that row: if only updates follow, and one of them moves this key, it moves the displaced
+//! row. So two rows can swap their keys, and `id = id + 1` works, in whatever order a database that checks keys at the
+//! end of a statement lists the rows. Where the update sends the values of the row that displaced it, and not its own,
+//! that row moves: the other was replaced. An insert or a delete ends this, and an update of the key's row: a row that
+//! is still displaced then is replaced by the row that displaced it.
 
 use super::decode::Op;
 use super::keys::NONE;
@@ -164,20 +164,13 @@ impl<'a> Net<'a> {
         applied: &mut Applied,
     ) -> Result<(), Problem> {
         let is_upsert = op == Op::Upsert;
-        let from = match change.old {
-            NONE => change.key,
-            old => old,
-        };
-        let candidates = self.candidates(from);
-        let place = match change.old {
-            NONE => candidates.len() - 1,
-            _ => {
-                let before = candidates.iter().map(|of| self.before_of(*of, from));
-                let before: Vec<Before> = before.collect();
-                self.rows.most_alike(&before, change, &self.versions)
+        let (from, place, moved) = match change.old {
+            NONE => (change.key, None, self.state(change.key).now),
+            old => {
+                let (place, moved) = self.moved(old, change);
+                (old, Some(place), moved)
             }
         };
-        let moved = candidates[place];
         if moved == Content::Absent {
             if self.strict && !is_upsert {
                 return Err(Problem::Strict("an update of a row that is not there"));
@@ -195,7 +188,7 @@ impl<'a> Net<'a> {
         }
         let before = self.before_of(moved, from);
         let version = self.version(batch, change, before)?;
-        if change.old != NONE {
+        if let Some(place) = place {
             let state = self.state(from);
             if place < state.displaced.len() {
                 state.displaced.remove(place);
@@ -253,12 +246,20 @@ impl<'a> Net<'a> {
         &mut self.states[key as usize]
     }
 
-    /// The rows that an update may mean by this key: those that are displaced from it, and last the one that is there.
-    fn candidates(&mut self, key: u32) -> Vec<Content> {
-        let state = self.state(key);
-        let there =
-            (state.now != Content::Absent || state.displaced.is_empty()).then_some(state.now);
-        state.displaced.iter().copied().chain(there).collect()
+    /// The row that a change of this key to another moves, and its place among those that are displaced from the key;
+    /// a place after them is that of the row that is there.
+    fn moved(&self, key: u32, change: Change) -> (usize, Content) {
+        let state = &self.states[key as usize];
+        let there = (state.now != Content::Absent).then_some(state.now);
+        let candidates = state.displaced.iter().copied().chain(there);
+        let candidates: Vec<Content> = candidates.collect();
+        let before = candidates.iter().map(|of| self.before_of(*of, key));
+        let before: Vec<Before> = before.collect();
+        let place = self.rows.most_alike(&before, change, &self.versions);
+        (
+            place,
+            candidates.get(place).copied().unwrap_or(Content::Absent),
+        )
     }
 
     /// The row of a key, for a change that keeps some of its columns.

@@ -380,7 +380,7 @@ impl<'a> RowMaker<'a> {
                 let column = &definition.columns[*index];
                 let name = column.field.name();
                 let default = default_expr(definition, name)?;
-                let default = planner.expr(default, &empty, &mut planner.planner_context())?;
+                let default = planner.expr(default, &empty, &planner.planner_context())?;
                 let default = default.cast_to(column.field.data_type(), &empty)?;
                 exprs.push(default.alias(format!("default.{name}")));
             }

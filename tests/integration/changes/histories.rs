@@ -34,8 +34,8 @@ struct Values {
 #[derive(Debug, Clone)]
 pub struct Logged {
     op: &'static str,
-    table: &'static str,
-    seq: u64,
+    pub table: &'static str,
+    pub seq: u64,
     old: Option<Key>,
     key: Option<Key>,
     values: Option<Values>,
@@ -54,7 +54,7 @@ const TEXTS: [&str; 4] = ["x", "y", "", "it's \u{1F600}"];
 const OTHERS: u64 = 9001;
 
 pub struct Source {
-    random: StdRng,
+    pub random: StdRng,
     state: State,
     pub log: Vec<Logged>,
     /// After each transaction: the number of changes so far, and the rows.
@@ -253,7 +253,7 @@ impl Source {
 }
 
 /// The changes of one table as a batch.
-fn batch(events: &[&Logged]) -> RecordBatch {
+pub fn batch(events: &[&Logged]) -> RecordBatch {
     let mut unchanged = ListBuilder::new(StringBuilder::new());
     for event in events {
         for column in &event.unchanged {
@@ -441,7 +441,8 @@ async fn history(seed: u64, mode: StorageMode, among_others: bool) {
     }
 }
 
-fn count(otherwise: u64) -> std::ops::Range<u64> {
+/// The seeds of a run: those of the environment, otherwise so many.
+pub fn count(otherwise: u64) -> std::ops::Range<u64> {
     let variable = |name| {
         std::env::var(name)
             .ok()

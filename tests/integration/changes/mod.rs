@@ -4,6 +4,7 @@ pub mod events;
 mod found;
 mod histories;
 mod kept;
+mod kept_histories;
 mod killed;
 mod meaning;
 mod once;
