@@ -21,7 +21,7 @@ from pathlib import Path
 SRC = Path(__file__).resolve().parent.parent / "src"
 # The modules of src/, bottom up.
 LEAVES = ["error", "olap", "options", "storage"]
-LAYERS = [LEAVES, ["runtime"], ["cdc", "change", "fragment", "key_index", "snapshot", "upkeep"], ["events", "store"], ["sql"], ["gates", "outcome"], ["executor"], ["engine"], ["history", "ingest"], ["builder"], ["wasm", "tests"]]
+LAYERS = [LEAVES, ["runtime"], ["cdc", "change", "fragment", "key_index", "snapshot", "upkeep"], ["events", "store"], ["sql"], ["gates", "outcome"], ["executor"], ["engine"], ["history", "ingest", "rhei"], ["builder"], ["wasm", "tests"]]
 # The modules of src/sql, bottom up.
 ROOMS = ["syntax", "resources", "expressions", "scan", "planner", "optimizer", "execution", "write", "ddl", "changes", "statement"]
 LEVEL = {module: level for level, layer in enumerate(LAYERS) for module in layer}

@@ -6,6 +6,8 @@ mod call;
 mod calls;
 mod changes;
 mod commit;
+#[cfg(feature = "rhei")]
+mod replace;
 mod tables;
 
 use std::collections::hash_map::Entry;
@@ -285,6 +287,7 @@ impl Executor {
             call.now,
             stop,
         )
+        .replacing(call.replaces)
     }
 
     fn run_statement<'a>(

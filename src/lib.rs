@@ -43,6 +43,8 @@ mod key_index;
 mod olap;
 mod options;
 mod outcome;
+#[cfg(all(feature = "rhei", not(target_arch = "wasm32")))]
+mod rhei;
 mod runtime;
 mod snapshot;
 mod sql;

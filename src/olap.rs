@@ -66,8 +66,8 @@ pub trait OlapEngine: Send + Sync {
         batches: &[RecordBatch],
     ) -> impl Future<Output = Result<u64, Self::Error>> + Send;
 
-    /// Creates a table. An existing table with the same schema is left as it is; an existing table with another schema
-    /// is an error.
+    /// Creates a table. An existing table with the same columns, in any order, and the same key is left as it is; an
+    /// existing table with other ones is an error.
     fn create_table(
         &self,
         table_name: &str,

@@ -27,6 +27,8 @@ pub struct StatementOptions {
     pub(crate) params: Option<ParamValues>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) cancel: Option<CancellationToken>,
+    /// Whether the rows of a plain INSERT replace those with the same PRIMARY KEY.
+    pub(crate) replaces: bool,
 }
 
 impl StatementOptions {

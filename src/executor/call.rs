@@ -24,6 +24,8 @@ pub(super) struct CallContext {
     pub stop: Arc<Stop>,
     /// Whether the text is long or deeply nested (not [`is_short`]).
     pub is_long: bool,
+    /// Whether the rows of a plain INSERT replace those with the same key.
+    pub replaces: bool,
 }
 
 impl CallContext {
@@ -35,6 +37,7 @@ impl CallContext {
             now: Utc::now(),
             stop: Arc::new(Stop::new(timeout, options.cancel)),
             is_long: !is_short(sql),
+            replaces: options.replaces,
         }
     }
 

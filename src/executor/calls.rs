@@ -70,6 +70,10 @@ pub(crate) trait EngineCalls: Debug + Send + Sync {
 
     async fn load(&self, table: &str, batches: &[RecordBatch]) -> Result<u64, DfOlapError>;
 
+    /// Adds rows, which replace those with the same PRIMARY KEY.
+    #[cfg(feature = "rhei")]
+    async fn replace(&self, table: &str, batches: &[RecordBatch]) -> Result<u64, DfOlapError>;
+
     async fn load_stream(
         &self,
         table: &str,
@@ -187,6 +191,11 @@ impl EngineCalls for Arc<Executor> {
 
     async fn load(&self, table: &str, batches: &[RecordBatch]) -> Result<u64, DfOlapError> {
         self.append_batches(table, batches).await
+    }
+
+    #[cfg(feature = "rhei")]
+    async fn replace(&self, table: &str, batches: &[RecordBatch]) -> Result<u64, DfOlapError> {
+        self.replace_batches(table, batches).await
     }
 
     async fn load_stream(

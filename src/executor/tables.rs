@@ -1,5 +1,6 @@
 //! Tables created, altered and dropped by method calls instead of SQL.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
@@ -148,15 +149,19 @@ pub(super) fn find(snapshot: &Snapshot, name: &str) -> Result<(String, Arc<Table
     found.ok_or_else(|| DfOlapError::TableNotFound(name.to_string()))
 }
 
-/// Whether two definitions have the same columns and key; field metadata is ignored.
+/// Whether two definitions have the same columns, in any order, and the same key; field metadata is ignored.
 fn same_shape(a: &TableDefinition, b: &TableDefinition) -> bool {
-    let fields = |d: &TableDefinition| -> Vec<_> {
+    let fields = |d: &TableDefinition| -> BTreeMap<String, (DataType, bool)> {
         let fields = d.schema.fields().iter();
-        fields
-            .map(|f| (f.name().clone(), f.data_type().clone(), f.is_nullable()))
+        let shapes = fields.map(|f| (f.name().clone(), (f.data_type().clone(), f.is_nullable())));
+        shapes.collect()
+    };
+    let key = |d: &TableDefinition| -> Vec<String> {
+        let key = d.key_indices().into_iter();
+        key.map(|index| d.schema.field(index).name().clone())
             .collect()
     };
-    fields(a) == fields(b) && a.key_indices() == b.key_indices()
+    fields(a) == fields(b) && key(a) == key(b)
 }
 
 /// Refuses a name that is not `[A-Za-z0-9_]+`.

@@ -42,4 +42,6 @@ pub use write::fast_path::fuzz::insert;
 pub(crate) use write::fast_path::insert::Literals;
 pub(crate) use write::insert::{effect_of_literals, read_literals};
 pub(crate) use write::new_keys::KeysOfRows;
+#[cfg(feature = "rhei")]
+pub(crate) use write::replace::effect_of_rows;
 pub(crate) use write::rows::conform;

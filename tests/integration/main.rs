@@ -49,6 +49,8 @@ mod proxy;
 mod races;
 #[cfg(feature = "cloud-storage")]
 mod requests;
+#[cfg(feature = "rhei")]
+mod rhei;
 #[cfg(feature = "cloud-storage")]
 mod s3;
 mod safety;

@@ -74,10 +74,6 @@ async fn creating_a_table_again_with_another_schema_is_a_schema_mismatch() {
                 vec!["id"],
             ),
             (
-                vec![("n", DataType::Int64, true), ("id", DataType::Int64, false)],
-                vec!["id"],
-            ),
-            (
                 vec![("id", DataType::Int64, false), ("n", DataType::Int64, true)],
                 vec![],
             ),

@@ -31,17 +31,22 @@ DELETE FROM "Order Items" WHERE "select" = 'new' RETURNING "Id", "a""b";
 --> rows
 -- 2 | 21
 
---@ duckdb: skip names are case-insensitive in DuckDB, quoted or not
-SELECT Id FROM "Order Items";
---> error invalid: No field named
+-- an unquoted name of a column is looked for in any case, that of a table in lower case
+SELECT iD FROM "Order Items" ORDER BY ID;
+--> rows
+-- 1
+-- 3
 
 --@ duckdb: skip names are case-insensitive in DuckDB, quoted or not
 SELECT * FROM "order items";
 --> error invalid: not found
 
 --@ duckdb: skip names are case-insensitive in DuckDB, quoted or not
-UPDATE "Order Items" SET ID = 5;
---> error invalid: id
+UPDATE "Order Items" SET "ID" = 5;
+--> error invalid: ID
+
+UPDATE "Order Items" SET ID = id WHERE ID = 1;
+--> count 1
 
 MERGE INTO "Order Items" AS t USING (SELECT 1 AS "Id", 'm' AS "select") AS s ON t."Id" = s."Id" WHEN MATCHED THEN UPDATE SET "select" = s."select" WHEN NOT MATCHED THEN INSERT ("Id", "select") VALUES (s."Id", s."select");
 --> count 1

@@ -71,18 +71,19 @@ fn change(
                 ..
             } => {
                 for column in column_names {
-                    edit.drop(&planner.normalize(column), *if_exists)?;
+                    let column = planner.column_name(&edit.columns, column)?;
+                    edit.drop(&column, *if_exists)?;
                 }
             }
             ast::AlterTableOperation::RenameColumn {
                 old_column_name,
                 new_column_name,
             } => edit.rename(
-                &planner.normalize(old_column_name),
+                &planner.column_name(&edit.columns, old_column_name)?,
                 &planner.normalize(new_column_name),
             )?,
             ast::AlterTableOperation::AlterColumn { column_name, op } => {
-                let column = planner.normalize(column_name);
+                let column = planner.column_name(&edit.columns, column_name)?;
                 if edit.alter(run, &column, op)? {
                     // The plan reads the table as it is before this statement, so it needs the column's old name.
                     let before = edit.name_before(&column);

@@ -47,6 +47,8 @@ pub(crate) struct Run {
     session: Session,
     pub context: Arc<StatementContext>,
     stop: Arc<Stop>,
+    /// Whether the rows of a plain INSERT replace those with the same key.
+    pub replaces: bool,
 }
 
 /// The effect of a writing statement.
@@ -91,7 +93,12 @@ impl Run {
             session: session.clone(),
             context: Arc::new(context),
             stop,
+            replaces: false,
         }
+    }
+
+    pub fn replacing(self, replaces: bool) -> Self {
+        Self { replaces, ..self }
     }
 
     pub fn limits(&self) -> &Limits {
@@ -124,7 +131,7 @@ impl Run {
     pub fn constant(&self, expr: &ast::Expr) -> Result<ScalarValue, DfOlapError> {
         let planner = self.planner();
         let schema = DFSchema::empty();
-        let planned = planner.expr(expr.clone(), &schema, &mut planner.planner_context())?;
+        let planned = planner.expr(expr.clone(), &schema, &planner.planner_context())?;
         planner.constant(planned)
     }
 

@@ -4,6 +4,7 @@
 //! spell, are reserved: the catalog [`TARGET`] holds the snapshot's tables with their row addresses, and the table
 //! [`ROWS`] the rows that a statement wrote or deleted, for RETURNING.
 
+pub(crate) mod any_case;
 pub(crate) mod catalog;
 mod context;
 pub(crate) mod duplicate_columns;
@@ -13,6 +14,7 @@ mod history_at;
 pub(crate) mod literals;
 pub(crate) mod names;
 mod order_by_ordinal;
+mod own_columns;
 mod views;
 
 use std::sync::Arc;
@@ -33,6 +35,7 @@ use datafusion::sql::parser::{CopyToSource, Statement as DFStatement};
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast::{self, VisitMut};
 
+use self::any_case::plan_in_any_case;
 pub(crate) use self::context::{Externals, PastTable, StatementContext};
 use self::duplicate_columns::{
     has_list, is_about_names, name_keys, plan_with_unique_names, with_names_within,
@@ -40,6 +43,7 @@ use self::duplicate_columns::{
 use self::error_hints::about_keys;
 use self::literals::{KeepDigits, meet_decimals, meet_decimals_in};
 use self::order_by_ordinal::name_places;
+use self::own_columns::Reading;
 use crate::error::DfOlapError;
 use crate::runtime::with_deep_stack;
 use crate::snapshot::{Relation, Table};
@@ -150,6 +154,13 @@ impl Planner {
         normalize(self.options(), ident)
     }
 
+    fn reading<'a>(&'a self, normalize: &'a dyn Fn(&ast::Ident) -> String) -> Reading<'a> {
+        Reading {
+            snapshot: &self.context.snapshot,
+            normalize,
+        }
+    }
+
     pub fn sql(&self) -> SqlToRel<'_, Self> {
         SqlToRel::new_with_options(self, ParserOptions::from(&self.options().sql_parser))
     }
@@ -171,24 +182,20 @@ impl Planner {
 
     /// Plans a query, parameters bound.
     pub fn query(&self, query: ast::Query) -> Result<LogicalPlan> {
-        self.query_in(query, &mut self.planner_context())
+        self.query_in(query, &self.planner_context())
     }
 
-    pub fn query_in(
-        &self,
-        mut query: ast::Query,
-        context: &mut PlannerContext,
-    ) -> Result<LogicalPlan> {
+    pub fn query_in(&self, mut query: ast::Query, context: &PlannerContext) -> Result<LogicalPlan> {
         self.check_relations(&query)?;
         self.rewrite_query(&mut query, context)?;
-        let before = has_list(&query).then(|| (query.clone(), context.clone()));
+        let before = has_list(&query).then(|| query.clone());
         let planned = self.plan_unbound(query, context);
         self.bind(match (planned, before) {
-            (Err(error), Some((query, context))) if is_about_names(&error) => {
-                let plan = |query| self.plan_unbound(query, &mut context.clone());
+            (Err(error), Some(query)) if is_about_names(&error) => {
+                let plan = |query| self.plan_unbound(query, context);
                 plan_with_unique_names(&query, &plan).ok_or(error)?
             }
-            (Err(error), Some((query, _))) => {
+            (Err(error), Some(query)) => {
                 return Err(about_keys(error, &query, |name| {
                     let (name, table) = self.table(name).ok()?;
                     (!table.definition.primary_key.is_empty()).then_some(name)
@@ -213,7 +220,7 @@ impl Planner {
         context: &PlannerContext,
     ) -> Result<()> {
         self.keep_digits(query);
-        let plan = |query| self.plan_unbound(query, &mut context.clone());
+        let plan = |query| self.plan_unbound(query, context);
         name_keys(query, &plan);
         number_planned(query, plan)?;
         name_places(query, &self.context.state, &plan);
@@ -224,11 +231,18 @@ impl Planner {
     pub(super) fn plan_unbound(
         &self,
         query: ast::Query,
-        context: &mut PlannerContext,
+        context: &PlannerContext,
     ) -> Result<LogicalPlan> {
-        let query = ast::Statement::Query(Box::new(query));
         let sql = self.sql();
-        with_deep_stack(|| sql.sql_statement_to_plan_with_context(query, context))
+        plan_in_any_case(
+            self.reading(&|ident| self.normalize(ident)),
+            query,
+            &|query| {
+                let query = ast::Statement::Query(Box::new(query));
+                let mut context = context.clone();
+                with_deep_stack(|| sql.sql_statement_to_plan_with_context(query, &mut context))
+            },
+        )
     }
 
     /// Plans a statement that DataFusion's planner supports, with the engine's tables and the statement's parameters.
@@ -259,7 +273,7 @@ impl Planner {
             self.rewrite_query(query, &self.planner_context())?;
         }
         let sql = self.sql();
-        let plan = |statement| {
+        let plan_as_is = |statement| {
             with_deep_stack(|| match statement {
                 DFStatement::Statement(statement) => {
                     sql.sql_statement_to_plan_with_context(*statement, &mut self.planner_context())
@@ -267,12 +281,26 @@ impl Planner {
                 other => sql.statement_to_plan(other),
             })
         };
+        let plan = |mut statement: DFStatement| match query_within(&mut statement).cloned() {
+            None => plan_as_is(statement),
+            Some(query) => plan_in_any_case(
+                self.reading(&|ident| self.normalize(ident)),
+                query,
+                &|query| {
+                    let mut statement = statement.clone();
+                    if let Some(within) = query_within(&mut statement) {
+                        *within = query;
+                    }
+                    plan_as_is(statement)
+                },
+            ),
+        };
         let has_query = query_within(&mut statement).is_some();
         let again = has_query.then(|| statement.clone());
         let planned = match (plan(statement), again) {
             (Err(error), Some(mut again)) if is_about_names(&error) => {
                 if let Some(query) = query_within(&mut again) {
-                    let plan_query = |query| self.plan_unbound(query, &mut self.planner_context());
+                    let plan_query = |query| self.plan_unbound(query, &self.planner_context());
                     *query = with_names_within(query, &plan_query);
                 }
                 plan(again).map_err(|_| error)
@@ -287,10 +315,15 @@ impl Planner {
         &self,
         mut expr: ast::Expr,
         schema: &DFSchema,
-        context: &mut PlannerContext,
+        context: &PlannerContext,
     ) -> Result<Expr> {
         self.keep_digits(&mut expr);
-        let expr = with_deep_stack(|| self.sql().sql_to_expr(expr, schema, context))?;
+        let sql = self.sql();
+        let expr = plan_in_any_case(
+            self.reading(&|ident| self.normalize(ident)),
+            expr,
+            &|expr| with_deep_stack(|| sql.sql_to_expr(expr, schema, &mut context.clone())),
+        )?;
         let Some(values) = &self.params else {
             return with_deep_stack(|| meet_decimals_in(expr, schema));
         };

@@ -15,13 +15,16 @@ use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanne
 use datafusion::logical_expr::{
     AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF,
 };
+use datafusion::sql::sqlparser::ast::Ident;
 use futures::FutureExt;
 
 use super::catalog::SnapshotCatalog;
 use super::history_at::HISTORY_AT;
 use super::literals::{NUMBER, Number};
+use super::own_columns::the_one;
 use super::{Planner, ROWS, TABLE_AT, TARGET};
 use crate::error::DfOlapError;
+use crate::snapshot;
 use crate::sql::scan::provider::SnapshotTable;
 
 /// Whether a table name may be the path of a file: `FROM 'data.parquet'` or `FROM 's3://…'`.
@@ -196,5 +199,17 @@ impl Planner {
             .table(table)
             .now_or_never()
             .unwrap_or(Ok(None))
+    }
+}
+
+impl Planner {
+    /// The name of the column that an identifier means; the name that it says, if there is none.
+    pub fn column_name(&self, columns: &[snapshot::Column], ident: &Ident) -> Result<String> {
+        let name = self.normalize(ident);
+        let mut names = columns.iter().map(|column| column.field.name().as_str());
+        if ident.quote_style.is_some() || names.clone().any(|there| there == name) {
+            return Ok(name);
+        }
+        Ok(the_one(&name, names.by_ref())?.unwrap_or(name))
     }
 }

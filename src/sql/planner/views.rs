@@ -57,7 +57,7 @@ impl Planner {
             return plan_err!("the text of a view is not a query: {}", view.query);
         };
         self.rewrite_query(&mut query, &self.planner_context())?;
-        let plan = |query| self.plan_unbound(query, &mut self.planner_context());
+        let plan = |query| self.plan_unbound(query, &self.planner_context());
         let plan = match plan(query.clone()) {
             Err(error) if is_about_names(&error) => {
                 plan(with_names_within(&query, &plan)).map_err(|_| error)?

@@ -16,7 +16,7 @@ use super::fast_path::insert::Literals;
 use super::fast_path::insert_text;
 use super::new_keys::no_new_keys;
 use super::target::{Target, default_expr, default_keyword, known_column, quoted};
-use super::upsert::{OnConflict, on_conflict, resolve};
+use super::upsert::{OnConflict, on_conflict, replace, resolve};
 use super::{RowChanges, WritePlan, fast_path, for_each_batch, returning, split_projection};
 use crate::change::Action;
 use crate::error::{DfOlapError, refuse, unsupported};
@@ -46,8 +46,12 @@ pub(crate) async fn effect_of_literals(
     let mut changes = RowChanges::new(run);
     changes.new.push(batch)?;
     let mut actions: Vec<Action> = Vec::new();
+    let target = Target::named(&literals.table, Arc::clone(&table));
+    if run.replaces && !table.definition.primary_key.is_empty() {
+        let actions = replace(run, &target, changes.new).await?;
+        return Ok(Some(Effect::of(actions, rows)));
+    }
     if table.definition.enforces_key {
-        let target = Target::named(&literals.table, Arc::clone(&table));
         actions.extend(enforce_key(run, &target, &changes).await?);
     }
     actions.extend(changes.into_actions(run, &table).await?);
@@ -70,7 +74,11 @@ pub(crate) async fn effect(
         return Ok(effect);
     }
     let WritePlan { plan, target } = plan(&run.planner(), with, insert)?;
-    let on_conflict = on_conflict(&run.planner(), &target, insert)?;
+    let mut on_conflict = on_conflict(&run.planner(), &target, insert)?;
+    let has_key = !target.table.definition.primary_key.is_empty();
+    if run.replaces && has_key && !insert.overwrite && matches!(on_conflict, OnConflict::Append) {
+        on_conflict = OnConflict::Replace;
+    }
     let mut changes = RowChanges::new(run);
     for_each_batch(run, plan, |batch| changes.new.push(target.rows(&batch, 0)?)).await?;
     let id = target.table.id;
@@ -182,7 +190,7 @@ fn listed_columns(planner: &Planner, target: &Target, insert: &ast::Insert) -> R
         let Some(ident) = part.as_ident() else {
             return Err(unsupported(&format!("'{name}' as a column of INSERT")).into());
         };
-        let name = planner.normalize(ident);
+        let name = planner.column_name(&definition.columns, ident)?;
         known_column(definition, &name)?;
         let index = definition.schema.index_of(&name)?;
         if listed.contains(&index) {
@@ -227,7 +235,7 @@ fn plan_source(
         let schema = DFSchema::from_unqualified_fields(nullable.collect(), HashMap::new())?;
         context.set_table_schema(Some(Arc::new(schema)));
     }
-    planner.query_in(source, &mut context)
+    planner.query_in(source, &context)
 }
 
 /// Casts the columns of `source` to the `listed` columns of the table, and gives the other columns their DEFAULT.
@@ -249,7 +257,7 @@ fn project_to_columns(
                 let empty = DFSchema::empty();
                 let default = default_expr(definition, name)?;
                 planner
-                    .expr(default, &empty, &mut planner.planner_context())?
+                    .expr(default, &empty, &planner.planner_context())?
                     .cast_to(data_type, &empty)?
             }
         };

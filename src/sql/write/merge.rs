@@ -116,14 +116,14 @@ pub(crate) fn plan(
         target: &target,
         schema: Arc::clone(joined.schema()),
     };
-    let mut context = context(planner, with)?;
+    let context = context(planner, with)?;
 
     // The condition of each arm, and the new values of each column by arm.
     let mut choice = Vec::new();
     let mut values = vec![Vec::new(); target.table.definition.columns.len()];
     for (number, clause) in (0i32..).zip(&merge.clauses) {
-        choice.push((arms.condition(clause, &mut context)?, lit(number)));
-        for (index, value) in arms.values(clause, &mut context)? {
+        choice.push((arms.condition(clause, &context)?, lit(number)));
+        for (index, value) in arms.values(clause, &context)? {
             values[index].push((number, value));
         }
     }
@@ -264,7 +264,7 @@ fn context(planner: &Planner, with: &Option<ast::With>) -> Result<PlannerContext
     };
     refuse("WITH RECURSIVE before MERGE", with.recursive)?;
     for cte in &with.cte_tables {
-        let plan = planner.query_in(cte.query.as_ref().clone(), &mut context.clone())?;
+        let plan = planner.query_in(cte.query.as_ref().clone(), &context)?;
         let name = planner.normalize(&cte.alias.name);
         let plan = LogicalPlanBuilder::from(plan)
             .alias(name.as_str())?
@@ -289,7 +289,7 @@ impl Arms<'_> {
 
     /// Whether a clause applies to a row: the row is matched or unmatched as the clause's kind requires, and the
     /// clause's AND condition is true.
-    fn condition(&self, clause: &ast::MergeClause, context: &mut PlannerContext) -> Result<Expr> {
+    fn condition(&self, clause: &ast::MergeClause, context: &PlannerContext) -> Result<Expr> {
         let (qualifier, field) = self
             .schema
             .qualified_field_with_unqualified_name(SOURCE_ROW)?;
@@ -315,7 +315,7 @@ impl Arms<'_> {
     fn values(
         &self,
         clause: &ast::MergeClause,
-        context: &mut PlannerContext,
+        context: &PlannerContext,
     ) -> Result<Vec<(usize, Expr)>> {
         let definition = &self.target.table.definition;
         let matched = clause.clause_kind;
@@ -350,7 +350,7 @@ impl Arms<'_> {
         &self,
         insert: &ast::MergeInsertExpr,
         kind: ast::MergeClauseKind,
-        context: &mut PlannerContext,
+        context: &PlannerContext,
     ) -> Result<Vec<(usize, Expr)>> {
         let definition = &self.target.table.definition;
         refuse("MERGE INSERT … WHERE", insert.insert_predicate.is_some())?;
@@ -365,7 +365,7 @@ impl Arms<'_> {
             let Some(ident) = name.0.last().and_then(|part| part.as_ident()) else {
                 return plan_err!("'{name}' is not a column");
             };
-            let name = self.planner.normalize(ident);
+            let name = self.planner.column_name(&definition.columns, ident)?;
             known_column(definition, &name)?;
             if named.contains(&name) {
                 return plan_err!("column '{name}' is named twice in MERGE INSERT");
@@ -400,7 +400,7 @@ impl Arms<'_> {
         value: ast::Expr,
         kind: ast::MergeClauseKind,
         column: usize,
-        context: &mut PlannerContext,
+        context: &PlannerContext,
     ) -> Result<Expr> {
         let data_type = self.target.table.definition.columns[column]
             .field
@@ -414,7 +414,7 @@ impl Arms<'_> {
         &self,
         expr: ast::Expr,
         kind: ast::MergeClauseKind,
-        context: &mut PlannerContext,
+        context: &PlannerContext,
     ) -> Result<Expr> {
         // The target's columns come first, its row address the last of them.
         let of_target = self.target.table.definition.columns.len() + 1;

@@ -12,6 +12,8 @@ pub(crate) mod fast_path;
 pub(crate) mod insert;
 pub(crate) mod merge;
 pub(crate) mod new_keys;
+#[cfg(feature = "rhei")]
+pub(crate) mod replace;
 pub(crate) mod rows;
 pub(crate) mod target;
 mod target_by_key;

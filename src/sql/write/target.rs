@@ -176,17 +176,17 @@ pub(crate) fn assignments(
 }
 
 fn assigned_column(planner: &Planner, target: &Target, name: &ast::ObjectName) -> Result<String> {
-    let mut parts = Vec::new();
-    for part in &name.0 {
-        match part.as_ident() {
-            Some(ident) => parts.push(planner.normalize(ident)),
-            None => return Err(unsupported(&format!("assigning to '{name}'")).into()),
-        }
-    }
-    let column = parts.pop().unwrap_or_default();
-    if let Some(qualifier) = parts.last()
-        && *qualifier != target.alias
-        && *qualifier != target.name
+    let idents = name.0.iter().map(|part| part.as_ident());
+    let Some(idents) = idents.collect::<Option<Vec<&ast::Ident>>>() else {
+        return Err(unsupported(&format!("assigning to '{name}'")).into());
+    };
+    let column = match idents.last() {
+        Some(ident) => planner.column_name(&target.table.definition.columns, ident)?,
+        None => String::new(),
+    };
+    if let Some(qualifier) = idents.iter().rev().nth(1).map(|of| planner.normalize(of))
+        && qualifier != target.alias
+        && qualifier != target.name
     {
         return Err(DfOlapError::Invalid(format!(
             "'{name}' is assigned, but the statement writes {}",

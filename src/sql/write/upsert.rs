@@ -19,8 +19,10 @@ use datafusion::prelude::lit;
 use datafusion::sql::sqlparser::ast;
 
 use super::by_key::{Stored, column_of, join_by_key};
+use super::new_keys::no_new_keys;
 use super::target::{Target, assignments, known_column};
 use super::{RowChanges, for_each_batch};
+use crate::change::Action;
 use crate::error::{DfOlapError, unsupported};
 use crate::key_index::digest::one_zero;
 use crate::snapshot::TableDefinition;
@@ -29,7 +31,7 @@ use crate::sql::expressions::fallible::{and_then, cannot_fail};
 use crate::sql::planner::Planner;
 use crate::sql::resources::buffered_rows::BufferedRows;
 use crate::sql::scan::ROW_ADDRESS;
-use crate::sql::scan::locate::KeysToFind;
+use crate::sql::scan::locate::{KeysToFind, Missing};
 
 /// The conflict resolution of an INSERT.
 pub(crate) enum OnConflict {
@@ -100,7 +102,10 @@ fn check_conflict_target(
             Err(unsupported(&format!("ON CONFLICT ON CONSTRAINT {name}")).into())
         }
         Some(ast::ConflictTarget::Columns(columns)) => {
-            let mut named: Vec<String> = columns.iter().map(|c| planner.normalize(c)).collect();
+            let named = columns
+                .iter()
+                .map(|c| planner.column_name(&definition.columns, c));
+            let mut named = named.collect::<Result<Vec<String>>>()?;
             for name in &named {
                 known_column(definition, name)?;
             }
@@ -145,6 +150,14 @@ pub(crate) async fn resolve(
         store: run.context.store.as_ref(),
         stop: &|| run.check_stop(),
     };
+    if matches!(on_conflict, OnConflict::Replace)
+        && let Some(addresses) = wanted.addresses(Missing::MadeIfWorthwhile).await?
+    {
+        let mut changes = RowChanges::new(run);
+        changes.dead.extend(addresses.into_iter().flatten());
+        changes.new.push(source)?;
+        return Ok(changes);
+    }
     // Only DO UPDATE reads more of an existing row than its address.
     let needed = match &on_conflict {
         OnConflict::Update(_) => (0..definition.columns.len()).collect(),
@@ -183,6 +196,18 @@ pub(crate) async fn resolve(
         changes.new.push(source)?;
     }
     Ok(changes)
+}
+
+/// The actions that put rows in the place of those with the same keys.
+pub(crate) async fn replace(
+    run: &Run,
+    target: &Target,
+    new: BufferedRows,
+) -> Result<Vec<Action>, DfOlapError> {
+    let changes = resolve(run, target, new, OnConflict::Replace).await?;
+    let mut actions = vec![no_new_keys(&target.table, &changes.new)];
+    actions.extend(changes.into_actions(run, &target.table).await?);
+    Ok(actions)
 }
 
 /// The indices of the output columns of [`plan_conflicts`], after the row address.
@@ -275,7 +300,7 @@ fn plan_conflicts(
     }
     if let OnConflict::Update(update) = on_conflict {
         let schema = Arc::clone(joined.schema());
-        let mut context = planner.planner_context();
+        let context = planner.planner_context();
         let mut new = assignments(planner, target, &update.assignments)?;
         for value in new.values_mut() {
             qualify(value, planner, target);
@@ -284,7 +309,7 @@ fn plan_conflicts(
         if let Some(condition) = &update.selection {
             let mut condition = condition.clone();
             qualify(&mut condition, planner, target);
-            let condition = planner.expr(condition, &schema, &mut context)?;
+            let condition = planner.expr(condition, &schema, &context)?;
             let condition = as_condition("DO UPDATE … WHERE", condition, &schema)?;
             applies = and_then(applies, condition)?;
         }
@@ -292,7 +317,7 @@ fn plan_conflicts(
             let (name, data_type) = (column.field.name(), column.field.data_type());
             let expr = match new.remove(name) {
                 Some(value) => {
-                    let value = planner.expr(value, &schema, &mut context)?;
+                    let value = planner.expr(value, &schema, &context)?;
                     let value = value.cast_to(data_type, &schema)?;
                     // A value that may fail is computed only for the rows that DO UPDATE changes.
                     match value.exists(|part| Ok(!cannot_fail(part)))? {
@@ -343,8 +368,11 @@ fn qualify(expr: &mut ast::Expr, planner: &Planner, target: &Target) {
             if let ast::Expr::Identifier(ident) = expr
                 && self.queries == 0
             {
-                let name = self.planner.normalize(ident);
-                if self.target.table.definition.column(&name).is_some() {
+                let definition = &self.target.table.definition;
+                // A name of several columns is an error where the expression is planned.
+                if let Ok(name) = self.planner.column_name(&definition.columns, ident)
+                    && definition.column(&name).is_some()
+                {
                     *expr = self.target.column(&name);
                 }
             }

@@ -338,8 +338,8 @@ impl Expressions<'_> {
         expr: ast::Expr,
         data_type: &DataType,
     ) -> Result<Option<Arc<dyn PhysicalExpr>>, DfOlapError> {
-        let mut context = self.planner.planner_context();
-        let expr = self.planner.expr(expr, self.schema, &mut context)?;
+        let context = self.planner.planner_context();
+        let expr = self.planner.expr(expr, self.schema, &context)?;
         let expr = meet_decimals_in(expr.cast_to(data_type, self.schema)?, self.schema)?;
         let expr = check_expr(self.planner.coerce(expr, self.schema)?, self.schema)?;
         if expr.column_refs().is_empty() {
@@ -350,8 +350,8 @@ impl Expressions<'_> {
     }
 
     fn expr(&self, expr: ast::Expr) -> Result<Expr, DfOlapError> {
-        let mut context = self.planner.planner_context();
-        let expr = self.planner.expr(expr, self.schema, &mut context)?;
+        let context = self.planner.planner_context();
+        let expr = self.planner.expr(expr, self.schema, &context)?;
         Ok(self.planner.coerce(expr, self.schema)?)
     }
 

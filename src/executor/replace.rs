@@ -1,0 +1,42 @@
+//! Rows that replace those with the same key: how Rhei, which sends rows again after a restart, loads them.
+
+use std::collections::BTreeSet;
+
+use arrow::array::RecordBatch;
+use futures::FutureExt;
+
+use super::Executor;
+use super::call::CallContext;
+use crate::error::DfOlapError;
+use crate::options::StatementOptions;
+use crate::sql::{Limited, effect_of_rows};
+
+impl Executor {
+    /// Adds rows to a table, which replace those with the same key. A table without a key gets all of them.
+    pub(super) async fn replace_batches(
+        &self,
+        name: &str,
+        batches: &[RecordBatch],
+    ) -> Result<u64, DfOlapError> {
+        let snapshot = match self.store.known() {
+            Some(known) => known,
+            None => self.store.snapshot().await?,
+        };
+        let table = snapshot.table_named(name);
+        if table.is_some_and(|(_, table)| table.definition.primary_key.is_empty()) {
+            return self.append_batches(name, batches).await;
+        }
+        let call = CallContext::new(self.session(), "", StatementOptions::new());
+        let mut limited = Limited::new(&call.stop, call.is_long);
+        let names = BTreeSet::from([name.to_string(), name.to_ascii_lowercase()]);
+        let work = self.commit(&names, call.stop.latch(), |base| {
+            let run = self.begin(&call, base);
+            async move {
+                let effect = effect_of_rows(&run, name, batches).await?;
+                Ok((effect.change, effect.rows))
+            }
+            .boxed()
+        });
+        Ok(limited.run(work.boxed()).await?.1)
+    }
+}
