@@ -44,7 +44,7 @@ mod olap;
 mod options;
 mod outcome;
 #[cfg(all(feature = "rhei", not(target_arch = "wasm32")))]
-mod rhei;
+pub mod rhei;
 mod runtime;
 mod snapshot;
 mod sql;
@@ -101,6 +101,8 @@ mod book {
     struct Changes;
     #[doc = include_str!("../docs/limits.md")]
     struct Limits;
+    #[doc = include_str!("../docs/rhei.md")]
+    struct Rhei;
     #[doc = include_str!("../docs/errors.md")]
     struct Errors;
     #[doc = include_str!("../docs/browser.md")]

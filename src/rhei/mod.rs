@@ -6,6 +6,7 @@
 
 mod bridge;
 mod errors;
+mod sync;
 
 use std::error::Error;
 
@@ -16,6 +17,7 @@ use rhei_core::{OlapEngine, RecordBatchBoxStream};
 
 use self::bridge::{ToRhei, batches_from_rhei, batches_to_rhei, schema_from_rhei, type_from_rhei};
 use self::errors::worded;
+pub use self::sync::{NativeSync, NativeSyncError};
 use crate::engine::{DataFusionEngine, SharedDataFusionEngine};
 use crate::error::DfOlapError;
 use crate::options::StatementOptions;

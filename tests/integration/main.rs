@@ -51,6 +51,10 @@ mod races;
 mod requests;
 #[cfg(feature = "rhei")]
 mod rhei;
+#[cfg(feature = "rhei")]
+mod rhei_statements;
+#[cfg(feature = "rhei")]
+mod rhei_sync;
 #[cfg(feature = "cloud-storage")]
 mod s3;
 mod safety;

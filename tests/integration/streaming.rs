@@ -91,6 +91,33 @@ async fn a_stream_keeps_its_snapshot_whatever_becomes_of_the_table() {
 }
 
 #[tokio::test]
+async fn rows_of_many_small_commits_come_in_full_batches() {
+    for (store, engine) in engines() {
+        run(&engine, "CREATE TABLE small (id BIGINT, name TEXT)").await;
+        for id in 0..200 {
+            run(
+                &engine,
+                &format!("INSERT INTO small VALUES ({id}, 'a'), ({id}, NULL)"),
+            )
+            .await;
+        }
+        run(&engine, "DELETE FROM small WHERE id = 7").await;
+        for (sql, expected) in [
+            ("SELECT * FROM small", 398),
+            ("SELECT id FROM small LIMIT 300", 300),
+            ("SELECT name FROM small WHERE id < 100", 198),
+        ] {
+            let batches = engine.query(sql).await.unwrap();
+            let count: usize = batches.iter().map(|batch| batch.num_rows()).sum();
+            assert_eq!((batches.len(), count), (1, expected), "{store}: {sql}");
+        }
+        let ordered =
+            "SELECT count(*), count(DISTINCT id), count(name) FROM (SELECT * FROM small LIMIT 301)";
+        assert_eq!(rows(&engine, ordered).await, ["301 | 151 | 151"], "{store}");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_outlives_its_engine() {
     for (store, engine) in engines() {
         large(&engine).await;

@@ -297,3 +297,46 @@ FROM cased ORDER BY ALL NULLS FIRST;
 --@ duckdb: skip it counts them
 SELECT count(*) AS n FROM (SELECT * FROM cased ORDER BY ALL LIMIT 2) AS q;
 --> error unsupported: name the columns
+
+-- A truth value is 1 or 0 where it meets a number, and a text is one where it meets a truth value.
+CREATE TABLE flags (id INT, b BOOLEAN, n INT);
+--> ok
+
+INSERT INTO flags VALUES (1, true, 1), (2, false, 0), (3, NULL, 2), (4, true, NULL);
+--> count 4
+
+SELECT id FROM flags WHERE b = 1 ORDER BY id;
+--> rows
+-- 1
+-- 4
+
+SELECT id FROM flags WHERE 0 = b OR b > 0 ORDER BY id;
+--> rows
+-- 1
+-- 2
+-- 4
+
+SELECT id, b = n, b <= n, b <> 2, n = true, n < true, b = -1 FROM flags ORDER BY id;
+--> rows
+-- 1 | true | true | true | true | false | false
+-- 2 | true | true | true | false | true | false
+-- 3 | NULL | NULL | NULL | false | false | NULL
+-- 4 | NULL | NULL | true | NULL | NULL | false
+
+SELECT id FROM flags WHERE b = 'true' OR 'f' = b ORDER BY id;
+--> rows
+-- 1
+-- 2
+-- 4
+
+UPDATE flags SET n = 9 WHERE b = 0;
+--> count 1
+
+DELETE FROM flags WHERE b = 1 AND id = 4;
+--> count 1
+
+SELECT id, n FROM flags ORDER BY id;
+--> rows
+-- 1 | 1
+-- 2 | 9
+-- 3 | 2

@@ -31,6 +31,7 @@ use super::output_size::{
 use super::overflow::ConcatPlanner;
 use super::passthrough::passed;
 use super::rewrite::rewrite;
+use super::truth_values::TruthValuePlanner;
 use super::version::version;
 use crate::error::DfOlapError;
 
@@ -72,6 +73,7 @@ pub(crate) fn bound_functions(builder: &mut SessionStateBuilder) {
     if let Some(planners) = builder.expr_planners() {
         planners.push(Arc::new(ConcatPlanner));
         planners.push(Arc::new(IntervalPlanner));
+        planners.push(Arc::new(TruthValuePlanner));
     }
 }
 

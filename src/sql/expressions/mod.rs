@@ -18,5 +18,6 @@ pub(crate) mod rounding;
 pub(crate) mod slices;
 pub(crate) mod sums;
 pub(crate) mod time_zone;
+mod truth_values;
 mod version;
 pub(crate) mod window_frames;

@@ -107,6 +107,14 @@ impl FragmentSource {
         })
     }
 
+    /// Whether a partition reads many fragments of few rows, such as small commits make. What is done for each batch
+    /// would take longer than gathering their rows. `batch_size` is the number of rows of a full batch.
+    fn is_scattered(&self, partition: usize, batch_size: usize) -> bool {
+        const FEW: usize = 8;
+        let count = self.partitions.get(partition).map_or(0, Vec::len);
+        count > FEW && self.rows(Some(partition)) < count as u64 * (batch_size / 2) as u64
+    }
+
     fn rows(&self, partition: Option<usize>) -> u64 {
         let chosen = match partition {
             Some(one) => self.partitions.get(one..=one).unwrap_or_default(),
@@ -163,6 +171,7 @@ impl DataSource for FragmentSource {
             }
         };
         let rows = context.session_config().batch_size();
+        let gathers = !self.exact.is_empty() || self.is_scattered(partition, rows);
         let partition_metrics = BaselineMetrics::new(&self.metrics, partition);
         let read = Partition {
             table: Arc::clone(&self.table),
@@ -171,7 +180,7 @@ impl DataSource for FragmentSource {
             schema: Arc::clone(&self.schema),
             filter,
             fetch: self.fetch,
-            gathered_rows: (!self.exact.is_empty()).then_some(rows),
+            gathered_rows: gathers.then_some(rows),
         };
         let stream = FragmentStream::new(read, partition_metrics);
         Ok(Box::pin(cooperative(stream)))

@@ -1,0 +1,262 @@
+//! The statements that rhei-sync 2.0.0 sends, with each kind of literal for each type.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_58::datatypes::{DataType, Field, Schema, TimeUnit};
+use rhei_core::OlapEngine;
+use rhei_datafusion::{DataFusionEngine, ErrorKind, SharedDataFusionEngine};
+
+use crate::common::{engines, rows};
+
+/// What DuckDB makes of each literal.
+const LITERALS: &str = include_str!("rhei_literals.txt");
+
+fn type_of(name: &str) -> DataType {
+    match name {
+        "BOOLEAN" => DataType::Boolean,
+        "TINYINT" => DataType::Int8,
+        "SMALLINT" => DataType::Int16,
+        "INTEGER" => DataType::Int32,
+        "BIGINT" => DataType::Int64,
+        "UTINYINT" => DataType::UInt8,
+        "UBIGINT" => DataType::UInt64,
+        "FLOAT" => DataType::Float32,
+        "DOUBLE" => DataType::Float64,
+        "VARCHAR" => DataType::Utf8,
+        "DATE" => DataType::Date32,
+        "TIMESTAMP" => DataType::Timestamp(TimeUnit::Microsecond, None),
+        "DECIMAL(20,3)" => DataType::Decimal128(20, 3),
+        other => panic!("{other}"),
+    }
+}
+
+async fn create(engine: &SharedDataFusionEngine, data_type: &DataType, key: &[&str]) {
+    let fields = vec![
+        Field::new("id", DataType::Int64, false),
+        Field::new("value", data_type.clone(), true),
+    ];
+    let key: Vec<String> = key.iter().map(|name| (*name).to_string()).collect();
+    let schema = Arc::new(Schema::new(fields));
+    OlapEngine::create_table(engine, "t", &schema, &key)
+        .await
+        .unwrap();
+}
+
+/// What a statement leaves in the column of a row, or `error`.
+async fn left(engine: &SharedDataFusionEngine, sql: &str, id: i64) -> String {
+    if let Err(error) = OlapEngine::execute(engine, sql).await {
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{sql}: {error}");
+        return "error".to_string();
+    }
+    let value = format!("SELECT value FROM t WHERE id = {id}");
+    rows(engine, &value).await.join(", ")
+}
+
+/// What is different from DuckDB: of these types and literals this is the value, and so many rows are found; `*` stands
+/// for what DuckDB has.
+fn difference(name: &str, literal: &str) -> Option<(&'static str, &'static str)> {
+    let is_integer = name.ends_with("INT") || name == "INTEGER";
+    Some(match (name, literal) {
+        // A cast to a whole number cuts the fraction off, and takes no text with one.
+        (_, "2.5") if is_integer => ("2", "0"),
+        (_, "'3.25'") if is_integer => ("error", "-"),
+        ("FLOAT", "1e300") => ("inf", "0"),
+        ("VARCHAR", "1e300") => ("1e300", "1"),
+        // Days and microseconds since 1970.
+        ("DATE", "0") => ("1970-01-01", "1"),
+        ("DATE", "1") => ("1970-01-02", "1"),
+        ("DATE", "-5") => ("1969-12-27", "1"),
+        ("DATE", "127") => ("1970-05-08", "1"),
+        ("DATE", "300") => ("1970-10-28", "1"),
+        ("TIMESTAMP", "0") => ("1970-01-01T00:00:00", "error"),
+        ("TIMESTAMP", "1" | "1.0") => ("1970-01-01T00:00:00.000001", "error"),
+        ("TIMESTAMP", "2.5") => ("1970-01-01T00:00:00.000002", "error"),
+        ("TIMESTAMP", "-0.125") => ("1970-01-01T00:00:00", "error"),
+        ("TIMESTAMP", "-5") => ("1969-12-31T23:59:59.999995", "error"),
+        ("TIMESTAMP", "127") => ("1970-01-01T00:00:00.000127", "error"),
+        ("TIMESTAMP", "300") => ("1970-01-01T00:00:00.000300", "error"),
+        ("DECIMAL(20,3)", "TRUE" | "FALSE") => ("error", "-"),
+        // As a whole number, a truth value is compared with whole numbers alone.
+        ("BOOLEAN", "1.0" | "2.5" | "-0.125" | "1e300") => ("*", "error"),
+        ("FLOAT" | "DOUBLE" | "VARCHAR", "TRUE" | "FALSE") => ("*", "error"),
+        _ => return None,
+    })
+}
+
+#[tokio::test]
+async fn each_literal_means_the_same_in_each_statement() {
+    let mut wrong: Vec<String> = Vec::new();
+    let mut of_types: BTreeMap<&str, Vec<[&str; 3]>> = BTreeMap::new();
+    for line in LITERALS.lines().filter(|line| !line.starts_with('#')) {
+        let (name, rest) = line.split_once(" | ").unwrap();
+        let (rest, found) = rest.rsplit_once(" | ").unwrap();
+        let (literal, value) = rest.rsplit_once(" | ").unwrap();
+        of_types
+            .entry(name)
+            .or_default()
+            .push([literal, value, found]);
+    }
+    for (store, engine) in engines() {
+        for (name, literals) in &of_types {
+            create(&engine, &type_of(name), &["id"]).await;
+            for [literal, value, found] in literals {
+                // What no clock shows.
+                if *name == "TIMESTAMP" && literal.contains("922337203685477580") {
+                    continue;
+                }
+                let (mut expected, mut expected_found) = (*value, *found);
+                if let Some((value, found)) = difference(name, literal) {
+                    expected = if value == "*" { expected } else { value };
+                    expected_found = found;
+                }
+                let execute = async |sql: &str| OlapEngine::execute(&engine, sql).await;
+                execute("DELETE FROM t").await.unwrap();
+                execute("INSERT INTO t (id, value) VALUES (3, NULL)")
+                    .await
+                    .unwrap();
+                let insert = format!("INSERT INTO t (id, value) VALUES (1, {literal})");
+                let several = format!("INSERT INTO t (id, value) VALUES (4, NULL), (2, {literal})");
+                let planned = format!("INSERT INTO t (value, id) VALUES ({literal}, abs(-5))");
+                let update = format!("UPDATE t SET value = {literal} WHERE id = 3");
+                for (sql, id) in [(insert, 1), (several, 2), (planned, 5), (update, 3)] {
+                    let left = left(&engine, &sql, id).await;
+                    if left != expected {
+                        wrong.push(format!("{store}: {name}: {sql}: {left}, not {expected}"));
+                    }
+                }
+                let explain = format!("EXPLAIN INSERT INTO t (id, value) VALUES (9, {literal})");
+                let explained = OlapEngine::query(&engine, &explain).await;
+                assert!(
+                    explained.is_ok() || expected == "error",
+                    "{store}: {name}: {literal}"
+                );
+                // A row by the literal that it was written with.
+                let of = format!("UPDATE t SET id = 7 WHERE value = {literal} AND id = 1");
+                let found = match execute(&of).await {
+                    Ok(count) => count.to_string(),
+                    Err(_) => "error".to_string(),
+                };
+                if expected != "error" && found != expected_found {
+                    wrong.push(format!(
+                        "{store}: {name}: {of}: {found}, not {expected_found}"
+                    ));
+                }
+            }
+            OlapEngine::execute(&engine, "DROP TABLE t").await.unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn names_may_be_reserved_words() {
+    let words = [
+        "order", "group", "select", "table", "user", "from", "values", "Mixed", "all", "default",
+        "end",
+    ];
+    for (store, engine) in engines() {
+        for table in ["orders", "order", "group", "select", "user", "Mixed"] {
+            let mut fields = vec![Field::new("id", DataType::Int64, false)];
+            fields.extend(words.map(|word| Field::new(word, DataType::Utf8, true)));
+            let schema = Arc::new(Schema::new(fields));
+            OlapEngine::create_table(&engine, table, &schema, &["id".to_string()])
+                .await
+                .unwrap();
+            let mut failed = Vec::new();
+            for word in words {
+                for sql in [
+                    format!("INSERT INTO {table} (id, {word}) VALUES (1, 'a'), (2, 'b')"),
+                    format!("UPDATE {table} SET {word} = 'c' WHERE id = 1"),
+                    format!("UPDATE {table} SET {word} = 'd' WHERE {word} = 'c' AND id = 1"),
+                    format!("DELETE FROM {table} WHERE {word} = 'd' AND id = 1"),
+                    format!("EXPLAIN INSERT INTO {table} (id, {word}) VALUES (1, 'a')"),
+                    format!("DELETE FROM {table} WHERE id = 2"),
+                ] {
+                    let done = match sql.starts_with("EXPLAIN") {
+                        true => OlapEngine::query(&engine, &sql).await.map(|_| 1),
+                        false => OlapEngine::execute(&engine, &sql).await,
+                    };
+                    if !matches!(done, Ok(1 | 2)) {
+                        failed.push(format!("{sql}: {done:?}"));
+                    }
+                }
+            }
+            assert!(failed.is_empty(), "{store}: {}", failed.join("\n"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_statements_of_the_temporal_mode() {
+    for (store, engine) in engines() {
+        let fields = vec![
+            Field::new("id", DataType::Int64, false),
+            Field::new("userName", DataType::Utf8, true),
+            Field::new("_rhei_valid_from", DataType::Int64, false),
+            Field::new("_rhei_valid_to", DataType::Int64, true),
+            Field::new("_rhei_operation", DataType::Utf8, false),
+        ];
+        OlapEngine::create_table(&engine, "t", &Arc::new(Schema::new(fields)), &[])
+            .await
+            .unwrap();
+        let columns = "id, userName, _rhei_valid_from, _rhei_valid_to, _rhei_operation";
+        for (sql, expected) in [
+            (
+                format!(
+                    "INSERT INTO t ({columns}) VALUES (1, 'a', 10, NULL, 'I'), (2, 'b', 10, NULL, 'I')"
+                ),
+                2,
+            ),
+            (
+                "UPDATE t SET _rhei_valid_to = 20 WHERE id = 1 AND _rhei_valid_to IS NULL".into(),
+                1,
+            ),
+            (
+                format!("INSERT INTO t ({columns}) VALUES (1, 'it''s', 20, NULL, 'U')"),
+                1,
+            ),
+            (
+                "UPDATE t SET _rhei_valid_to = 30 WHERE id = 2 AND _rhei_valid_to IS NULL".into(),
+                1,
+            ),
+            (
+                format!("INSERT INTO t ({columns}) VALUES (2, 'b', 30, NULL, 'D')"),
+                1,
+            ),
+            (
+                "UPDATE t SET _rhei_valid_to = 40 WHERE id = 9 AND _rhei_valid_to IS NULL".into(),
+                0,
+            ),
+        ] {
+            let done = OlapEngine::execute(&engine, &sql).await.unwrap();
+            assert_eq!(done, expected, "{store}: {sql}");
+        }
+        let all = rows(&engine, "SELECT * FROM t ORDER BY id, _rhei_valid_from").await;
+        let expected = [
+            "1 | a | 10 | 20 | I",
+            "1 | it's | 20 | NULL | U",
+            "2 | b | 10 | 30 | I",
+            "2 | b | 30 | NULL | D",
+        ];
+        assert_eq!(all, expected, "{store}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_may_hold_anything_and_be_long() {
+    let long = "x'\u{1F600}\n\\;-- ".repeat(100_000);
+    let engine = SharedDataFusionEngine::new(DataFusionEngine::new());
+    create(&engine, &DataType::Utf8, &["id"]).await;
+    let literal = format!("'{}'", long.replace('\'', "''"));
+    for sql in [
+        format!("INSERT INTO t (id, value) VALUES (1, {literal}), (2, '')"),
+        format!("UPDATE t SET value = {literal} WHERE id = 2"),
+    ] {
+        OlapEngine::execute(&engine, &sql).await.unwrap();
+    }
+    let lengths = rows(&engine, "SELECT octet_length(value) FROM t").await;
+    assert_eq!(lengths, vec![long.len().to_string(); 2]);
+    let found = format!("DELETE FROM t WHERE value = {literal}");
+    assert_eq!(OlapEngine::execute(&engine, &found).await.unwrap(), 2);
+}
