@@ -65,6 +65,8 @@ pub struct Changes {
     pub(crate) unknown_columns: UnknownColumns,
     pub(crate) skip: BTreeSet<Obstacle>,
     pub(crate) strict: bool,
+    /// Whether the source checks keys row by row: then a row that gets the key of another replaces it.
+    pub(crate) keys_by_row: bool,
 }
 
 /// Changes of one table.

@@ -19,7 +19,7 @@ const SCANS: [&str; 3] = [
     "SELECT count(*) FROM t WHERE amount > 1000",
     "SELECT length(name) AS of, max(amount) FROM t GROUP BY of",
 ];
-const ROUNDS: usize = 21;
+const ROUNDS: usize = 101;
 
 /// `kept` is a folder in which the tables stay; if they are there already, only the scans are measured.
 pub async fn lasting(keys: Keys, rows: usize, kept: Option<&str>) {

@@ -159,6 +159,10 @@ impl<'a> Reading<'a> {
         if let Some(last) = last {
             read.changes = read.changes.upto(last);
         }
+        // SQLite and MySQL.
+        let format = self.context.reader.format;
+        use EventFormat::{Canal, Maxwell, Rhei};
+        read.changes.keys_by_row = matches!(format, Canal | Maxwell | Rhei);
         Ok(read)
     }
 }

@@ -18,14 +18,6 @@ impl Executor {
         name: &str,
         batches: &[RecordBatch],
     ) -> Result<u64, DfOlapError> {
-        let snapshot = match self.store.known() {
-            Some(known) => known,
-            None => self.store.snapshot().await?,
-        };
-        let table = snapshot.table_named(name);
-        if table.is_some_and(|(_, table)| table.definition.primary_key.is_empty()) {
-            return self.append_batches(name, batches).await;
-        }
         let call = CallContext::new(self.session(), "", StatementOptions::new());
         let mut limited = Limited::new(&call.stop, call.is_long);
         let names = BTreeSet::from([name.to_string(), name.to_ascii_lowercase()]);

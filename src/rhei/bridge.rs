@@ -43,6 +43,10 @@ impl ToRhei {
     pub fn new(schema: &Schema) -> Result<Self, DfOlapError> {
         let fields = schema.fields().iter().map(plain_field);
         let fields: Vec<FieldRef> = fields.collect();
+        // Arrow panics at a NUL byte in a time zone; one in a name is an error there.
+        if let Some(zone) = fields.iter().find_map(|field| nul_in(field.data_type())) {
+            return Err(nul_in_zone(&zone));
+        }
         let types = fields.iter().map(|field| field.data_type().clone());
         let types = types.collect();
         let schema = Schema::new_with_metadata(fields, schema.metadata().clone());
@@ -110,8 +114,39 @@ fn plain(data_type: &DataType) -> DataType {
         }
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(plain_field).collect()),
         DataType::Map(entries, sorted) => DataType::Map(plain_field(entries), *sorted),
+        DataType::Dictionary(keys, values) => {
+            DataType::Dictionary(keys.clone(), Box::new(plain(values)))
+        }
         other => other.clone(),
     }
+}
+
+/// A time zone with a NUL byte in a type.
+fn nul_in(data_type: &DataType) -> Option<Arc<str>> {
+    match data_type {
+        DataType::Timestamp(_, Some(zone)) => zone.contains('\0').then(|| Arc::clone(zone)),
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::Map(item, _) => nul_in(item.data_type()),
+        DataType::Struct(fields) => fields.iter().find_map(|field| nul_in(field.data_type())),
+        DataType::Union(fields, _) => {
+            let mut fields = fields.iter();
+            fields.find_map(|(_, field)| nul_in(field.data_type()))
+        }
+        DataType::Dictionary(_, values) => nul_in(values),
+        DataType::RunEndEncoded(_, values) => nul_in(values.data_type()),
+        _ => None,
+    }
+}
+
+fn nul_in_zone(zone: &str) -> DfOlapError {
+    DfOlapError::Invalid(format!(
+        "the time zone '{}' has a NUL byte; leave it out",
+        zone.escape_debug()
+    ))
 }
 
 /// A schema of Rhei in this crate's Arrow.
@@ -179,10 +214,7 @@ fn check(field: &types_58::Field) -> Result<(), DfOlapError> {
 fn check_type(data_type: &types_58::DataType) -> Result<(), DfOlapError> {
     use types_58::DataType as D;
     match data_type {
-        D::Timestamp(_, Some(zone)) if zone.contains('\0') => Err(DfOlapError::Invalid(format!(
-            "the time zone '{}' has a NUL byte; leave it out",
-            zone.escape_debug()
-        ))),
+        D::Timestamp(_, Some(zone)) if zone.contains('\0') => Err(nul_in_zone(zone)),
         D::List(item)
         | D::LargeList(item)
         | D::ListView(item)

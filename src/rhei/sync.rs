@@ -163,7 +163,8 @@ impl<C: CdcConsumer> SyncEngine for NativeSync<C> {
     /// Applies the next events in one commit.
     ///
     /// # Errors
-    /// Of the consumer and of the engine; [`NativeSyncError::LogIsYounger`]. Nothing of the cycle is applied then, but
+    /// Of the consumer and of the engine; [`NativeSyncError::LogIsYounger`], [`NativeSyncError::AppliedBefore`].
+    /// Nothing of the cycle is applied then, but
     /// where the consumer fails to forget events: they are left out the next time.
     async fn sync_once(&self) -> Result<SyncResult, NativeSyncError> {
         let _running = self.running.lock().await;
@@ -181,6 +182,16 @@ impl<C: CdcConsumer> SyncEngine for NativeSync<C> {
                 pruned_count: None,
             });
         };
+        let first = events.iter().map(|event| event.seq).min();
+        if let (Some(first), Some(watermark)) = (first, watermark)
+            && first <= watermark
+        {
+            return Err(NativeSyncError::AppliedBefore {
+                source_name: self.source.clone(),
+                seq: first,
+                watermark,
+            });
+        }
         let done = self.apply(&events, watermark, last).await?;
         let pruned_count = match self.prunes {
             true => Some(self.consumer.prune(last).await.map_err(of_consumer)?),
@@ -213,6 +224,16 @@ pub enum NativeSyncError {
     Consumer(Box<dyn Error + Send + Sync>),
     /// The engine failed.
     Engine(DfOlapError),
+    /// The log gave an event again that is applied: its numbers begin anew, or it does not heed the number that it was
+    /// asked to go on from.
+    AppliedBefore {
+        /// The name of the source.
+        source_name: String,
+        /// The number of the event.
+        seq: i64,
+        /// The watermark in the engine.
+        watermark: i64,
+    },
     /// The newest event has a lower number than the watermark: the log of changes is another one.
     LogIsYounger {
         /// The name of the source.
@@ -239,6 +260,15 @@ impl fmt::Display for NativeSyncError {
         match self {
             Self::Consumer(error) => write!(f, "the log of changes: {error}"),
             Self::Engine(error) => error.fmt(f),
+            Self::AppliedBefore {
+                source_name,
+                seq,
+                watermark,
+            } => write!(
+                f,
+                "the log of source '{source_name}' was asked for events after {watermark} and gave {seq}: its numbers \
+                 begin anew, or it cannot go on from a number"
+            ),
             Self::LogIsYounger {
                 source_name,
                 latest,
@@ -257,7 +287,7 @@ impl Error for NativeSyncError {
         match self {
             Self::Consumer(error) => Some(error.as_ref()),
             Self::Engine(error) => Some(error),
-            Self::LogIsYounger { .. } => None,
+            Self::AppliedBefore { .. } | Self::LogIsYounger { .. } => None,
         }
     }
 }

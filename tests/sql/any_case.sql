@@ -212,3 +212,59 @@ SELECT AB, "aB", C FROM twice;
 WITH users AS (SELECT 7 AS userid, 8 AS "uSerId2") SELECT userid, USERID2 FROM users;
 --> rows
 -- 7 | 8
+
+-- Names that are none of a column of the SELECT stay as they are.
+CREATE TABLE capitals ("X" INT, l INT[], "Name" TEXT, s STRUCT(name INT), "Total" INT, id INT);
+--> ok
+
+INSERT INTO capitals VALUES (100, [1, 2], 'a', {'name': 7}, 3, 1), (200, [3], 'b', {'name': 8}, 4, 2);
+--> count 2
+
+CREATE TABLE totals (uid INT, total INT);
+--> ok
+
+INSERT INTO totals VALUES (1, 10), (2, 20);
+--> count 2
+
+SELECT list_transform(l, lambda x: x + 1) FROM capitals ORDER BY x;
+--> rows
+-- [2, 3]
+-- [4]
+
+SELECT s.name, name FROM capitals ORDER BY NAME;
+--> rows
+-- 7 | a
+-- 8 | b
+
+SELECT ID FROM capitals WHERE id IN (SELECT uid FROM totals ORDER BY total DESC LIMIT 1);
+--> rows
+-- 2
+
+SELECT * REPLACE (upper(name) AS name) FROM (SELECT "Name" FROM capitals) ORDER BY 1;
+--> rows
+-- A
+-- B
+
+SELECT * REPLACE (upper(name) AS NAME) FROM capitals ORDER BY x;
+--> rows
+-- 100 | [1, 2] | A | {name: 7} | 3 | 1
+-- 200 | [3] | B | {name: 8} | 4 | 2
+
+CREATE VIEW first_level AS SELECT x, name, total, id FROM capitals;
+--> ok
+
+CREATE VIEW second_level AS SELECT X, NAME, Total, ID FROM first_level WHERE TOTAL > 0;
+--> ok
+
+CREATE VIEW third_level AS SELECT x, name, total, id FROM second_level WHERE NAME <> 'c';
+--> ok
+
+SELECT a.x, b.name, a.TOTAL FROM third_level a JOIN second_level b ON a.ID = b.id ORDER BY A.x;
+--> rows
+-- 100 | a | 3
+-- 200 | b | 4
+
+SELECT c.Name, t.total FROM capitals c JOIN totals t ON c.ID = t.uid WHERE C.TOTAL < t.Total ORDER BY 1;
+--> rows
+-- a | 10
+-- b | 20

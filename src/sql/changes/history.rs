@@ -168,6 +168,7 @@ pub(super) async fn actions(
         existing: &existing,
         batches,
         key: &target.key,
+        keys_by_row: report.changes.keys_by_row,
     };
     let mut spans = Spans::new(rows, kept.operation, kept.tombstones, strict)?;
     for_each_change(

@@ -40,6 +40,7 @@ pub(super) async fn actions(
         existing: &existing,
         batches,
         key: &target.key,
+        keys_by_row: report.changes.keys_by_row,
     };
     let mut net = Net::new(rows, report.changes.strict);
     for_each_change(

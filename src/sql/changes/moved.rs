@@ -12,6 +12,8 @@ pub(super) struct Rows<'a> {
     pub batches: &'a [ChangeBatch],
     /// The columns of the key.
     pub key: &'a [usize],
+    /// Whether a row that gets the key of another replaces it, as where keys are checked row by row.
+    pub keys_by_row: bool,
 }
 
 impl Rows<'_> {
@@ -25,8 +27,9 @@ impl Rows<'_> {
     ) -> usize {
         let mut best = (0, 0);
         if candidates.len() > 1 {
+            let kept = self.kept(candidates, change, versions);
             for (place, candidate) in candidates.iter().enumerate() {
-                let alike = self.alike(*candidate, change, versions);
+                let alike = self.alike(*candidate, &kept, change, versions);
                 if alike > best.1 {
                     best = (place, alike);
                 }
@@ -35,15 +38,37 @@ impl Rows<'_> {
         best.0
     }
 
-    /// The number of columns in which a row has the value that the change sends.
-    fn alike(&self, row: Before, change: Change, versions: &[RowVersion]) -> usize {
+    /// The columns that the change sends, and that no candidate got from the change that made it: what a statement sets
+    /// tells nothing of who a row is.
+    fn kept(&self, candidates: &[Before], change: Change, versions: &[RowVersion]) -> Vec<usize> {
         let batch = &self.batches[change.batch];
-        let columns = (0..batch.columns()).filter(|column| {
-            if self.key.contains(column) || !batch.sends(*column, change.row) {
-                return false;
-            }
-            let sent = batch.values(*column).map(|sent| sent.slice(change.row, 1));
-            let there = self.value(*column, row, versions);
+        let is_set = |column: usize| {
+            candidates.iter().any(|candidate| match candidate {
+                Before::Version(version) => {
+                    let before = versions[*version as usize].before;
+                    let value = |row| self.value(column, row, versions);
+                    before != Before::Nothing && value(*candidate) != value(before)
+                }
+                _ => false,
+            })
+        };
+        let sent = (0..batch.columns()).filter(|column| batch.sends(*column, change.row));
+        sent.filter(|column| !self.key.contains(column) && !is_set(*column))
+            .collect()
+    }
+
+    /// In how many of the columns a row has the value that the change sends.
+    fn alike(
+        &self,
+        row: Before,
+        columns: &[usize],
+        change: Change,
+        versions: &[RowVersion],
+    ) -> usize {
+        let batch = &self.batches[change.batch];
+        let columns = columns.iter().filter(|column| {
+            let sent = batch.values(**column).map(|sent| sent.slice(change.row, 1));
+            let there = self.value(**column, row, versions);
             // Arrays are equal where both are NULL.
             sent.zip(there).is_some_and(|(sent, there)| sent == there)
         });

@@ -198,7 +198,7 @@ impl<'a> Net<'a> {
                 state.now = Content::Absent;
             }
             let occupant = self.state(change.key).now;
-            if occupant != Content::Absent {
+            if occupant != Content::Absent && !self.rows.keys_by_row {
                 self.state(change.key).displaced.push(occupant);
                 self.displaced.push(change.key);
             }

@@ -181,7 +181,9 @@ impl<'a> Spans<'a> {
                 state.displaced.clear();
                 self.delete(change.old, moved, change);
             }
-            if let Some(occupant) = self.state(change.key).live {
+            if let Some(occupant) = self.state(change.key).live
+                && !self.rows.keys_by_row
+            {
                 self.state(change.key).displaced.push(occupant);
                 self.displaced.push(change.key);
             }

@@ -8,13 +8,13 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::common::{Column, DataFusionError, Result, SchemaError};
+use datafusion::common::{Column, DataFusionError, Result, SchemaError, TableReference};
 use datafusion::sql::sqlparser::ast::{
     self, ExcludeSelectItem, Expr, Ident, JoinConstraint, ObjectName, ObjectNamePart, SelectItem,
     VisitMut, VisitorMut,
 };
 
-use super::own_columns::{OwnColumns, Reading, the_one};
+use super::own_columns::{NoColumns, OwnColumns, Reading, the_one};
 use crate::snapshot::Relation;
 
 /// Names that a statement has more often than this are not looked at one by one.
@@ -33,35 +33,36 @@ pub(super) fn plan_in_any_case<T: Clone + VisitMut, P>(
         Ok(planned) => return Ok(planned),
         Err(error) => error,
     };
-    let mut done: Vec<String> = Vec::new();
+    let mut done: Vec<Column> = Vec::new();
     while let Some((missing, valid)) = missing(&error) {
-        let name = missing.name.clone();
+        let column = missing.clone();
+        let name = column.name.clone();
         let known = Known::of(reading, &mut statement);
         let Some(meant) = meant(missing, valid, &known)? else {
             break;
         };
-        let places = renamed(&mut statement.clone(), &name, &|_| None);
-        if places == 0 || done.contains(&name) {
+        let places = renamed(&mut statement.clone(), &column, &|_| None);
+        if places == 0 || done.contains(&column) {
             break;
         }
         let to = |_| Some(Ident::with_quote('"', &meant));
         match known.names.contains(&name) {
             false => {
-                renamed(&mut statement, &name, &to);
+                renamed(&mut statement, &column, &to);
             }
             // Elsewhere in the statement the name may be that of another column.
             true if places <= MOST_PLACES => {
-                let decided = decided(&statement, &name, &meant, places, plan);
+                let decided = decided(&statement, &column, &meant, places, plan);
                 if !decided.contains(&true) {
                     break;
                 }
-                renamed(&mut statement, &name, &|place| {
+                renamed(&mut statement, &column, &|place| {
                     decided[place].then(|| to(place)).flatten()
                 });
             }
             true => break,
         }
-        done.push(name);
+        done.push(column);
         error = match plan(statement.clone()) {
             Ok(planned) => return Ok(planned),
             Err(error) => error,
@@ -73,7 +74,7 @@ pub(super) fn plan_in_any_case<T: Clone + VisitMut, P>(
 /// For each place of a name, whether it means the other column. Marks tell which place is planned next.
 fn decided<T: Clone + VisitMut, P>(
     statement: &T,
-    name: &str,
+    column: &Column,
     meant: &str,
     places: usize,
     plan: &dyn Fn(T) -> Result<P>,
@@ -81,7 +82,7 @@ fn decided<T: Clone + VisitMut, P>(
     let mut decided: Vec<Option<bool>> = vec![None; places];
     let missed = |decided: &[Option<bool>]| -> Option<String> {
         let mut tried = statement.clone();
-        renamed(&mut tried, name, &|place| match decided[place] {
+        renamed(&mut tried, column, &|place| match decided[place] {
             None => Some(Ident::with_quote('"', format!("{MARK}{place}"))),
             Some(true) => Some(Ident::with_quote('"', meant)),
             Some(false) => None,
@@ -96,7 +97,7 @@ fn decided<T: Clone + VisitMut, P>(
         && decided[place].is_none()
     {
         decided[place] = Some(false);
-        if missed(&decided).as_deref() == Some(name) {
+        if missed(&decided).as_deref() == Some(column.name.as_str()) {
             decided[place] = Some(true);
         }
     }
@@ -220,16 +221,18 @@ impl VisitorMut for Given<'_> {
     }
 }
 
-/// Puts other names in the places of a name, and counts them. `to` gives the name for a place.
+/// Puts other names in the places of a missing column, and counts them. `to` gives the name for a place.
 fn renamed<T: VisitMut>(
     statement: &mut T,
-    name: &str,
+    column: &Column,
     to: &dyn Fn(usize) -> Option<Ident>,
 ) -> usize {
     let mut rename = Rename {
-        name,
+        name: &column.name,
+        table: column.relation.as_ref().map(TableReference::table),
         to,
         places: 0,
+        no_columns: NoColumns::default(),
     };
     let _ = statement.visit(&mut rename);
     rename.places
@@ -238,8 +241,11 @@ fn renamed<T: VisitMut>(
 /// A visitor over the unquoted names of columns.
 struct Rename<'a> {
     name: &'a str,
+    /// The table before the name; without it only names without a table are meant.
+    table: Option<&'a str>,
     to: &'a dyn Fn(usize) -> Option<Ident>,
     places: usize,
+    no_columns: NoColumns,
 }
 
 impl Rename<'_> {
@@ -263,11 +269,29 @@ impl VisitorMut for Rename<'_> {
     type Break = ();
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        self.no_columns.enter(expr);
+        let is_none = match &*expr {
+            Expr::Identifier(ident) => self.no_columns.has(expr, ident),
+            _ => false,
+        };
         match expr {
-            Expr::Identifier(ident) => self.ident(ident),
-            Expr::CompoundIdentifier(parts) => parts.iter_mut().for_each(|part| self.ident(part)),
+            Expr::Identifier(ident) if !is_none && self.table.is_none() => self.ident(ident),
+            Expr::CompoundIdentifier(parts) => {
+                let place = parts.iter().position(|part| {
+                    self.table
+                        .is_some_and(|table| part.value.eq_ignore_ascii_case(table))
+                });
+                if let Some(column) = place.and_then(|place| parts.get_mut(place + 1)) {
+                    self.ident(column);
+                }
+            }
             _ => {}
         }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        self.no_columns.leave(expr);
         ControlFlow::Continue(())
     }
 
@@ -283,6 +307,11 @@ impl VisitorMut for Rename<'_> {
                     names.iter_mut().for_each(|name| self.last(name));
                 }
                 None => {}
+            }
+            if let Some(replaced) = &mut options.opt_replace {
+                for item in &mut replaced.items {
+                    self.ident(&mut item.column_name);
+                }
             }
             if let Some(except) = &mut options.opt_except {
                 self.ident(&mut except.first_element);

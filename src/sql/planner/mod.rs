@@ -17,6 +17,7 @@ mod order_by_ordinal;
 mod own_columns;
 mod views;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -34,8 +35,8 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::parser::{CopyToSource, Statement as DFStatement};
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast::{self, VisitMut};
+use parking_lot::Mutex;
 
-use self::any_case::plan_in_any_case;
 pub(crate) use self::context::{Externals, PastTable, StatementContext};
 use self::duplicate_columns::{
     has_list, is_about_names, name_keys, plan_with_unique_names, with_names_within,
@@ -43,10 +44,9 @@ use self::duplicate_columns::{
 use self::error_hints::about_keys;
 use self::literals::{KeepDigits, meet_decimals, meet_decimals_in};
 use self::order_by_ordinal::name_places;
-use self::own_columns::Reading;
 use crate::error::DfOlapError;
 use crate::runtime::with_deep_stack;
-use crate::snapshot::{Relation, Table};
+use crate::snapshot::{Relation, RelationId, Table};
 use crate::sql::expressions::overflow::check_expr;
 use crate::sql::scan::ROW_ADDRESS;
 use crate::sql::scan::provider::SnapshotTable;
@@ -68,6 +68,8 @@ pub(crate) struct Planner {
     params: Option<ParamValues>,
     pub rows: Option<Arc<dyn TableProvider>>,
     pub(super) view_depth: AtomicUsize,
+    /// The plans of the views that the statement reads.
+    pub(super) views: Mutex<HashMap<RelationId, LogicalPlan>>,
 }
 
 impl Planner {
@@ -79,6 +81,7 @@ impl Planner {
             params,
             rows: None,
             view_depth: AtomicUsize::new(0),
+            views: Mutex::default(),
         }
     }
 
@@ -154,13 +157,6 @@ impl Planner {
         normalize(self.options(), ident)
     }
 
-    fn reading<'a>(&'a self, normalize: &'a dyn Fn(&ast::Ident) -> String) -> Reading<'a> {
-        Reading {
-            snapshot: &self.context.snapshot,
-            normalize,
-        }
-    }
-
     pub fn sql(&self) -> SqlToRel<'_, Self> {
         SqlToRel::new_with_options(self, ParserOptions::from(&self.options().sql_parser))
     }
@@ -234,15 +230,16 @@ impl Planner {
         context: &PlannerContext,
     ) -> Result<LogicalPlan> {
         let sql = self.sql();
-        plan_in_any_case(
-            self.reading(&|ident| self.normalize(ident)),
-            query,
-            &|query| {
-                let query = ast::Statement::Query(Box::new(query));
-                let mut context = context.clone();
-                with_deep_stack(|| sql.sql_statement_to_plan_with_context(query, &mut context))
-            },
-        )
+        let plan = |query| {
+            let query = ast::Statement::Query(Box::new(query));
+            let mut context = context.clone();
+            with_deep_stack(|| sql.sql_statement_to_plan_with_context(query, &mut context))
+        };
+        match has_list(&query) {
+            true => self.in_any_case(query, context, &plan),
+            // Many VALUES are not copied for a second try.
+            false => plan(query),
+        }
     }
 
     /// Plans a statement that DataFusion's planner supports, with the engine's tables and the statement's parameters.
@@ -283,17 +280,13 @@ impl Planner {
         };
         let plan = |mut statement: DFStatement| match query_within(&mut statement).cloned() {
             None => plan_as_is(statement),
-            Some(query) => plan_in_any_case(
-                self.reading(&|ident| self.normalize(ident)),
-                query,
-                &|query| {
-                    let mut statement = statement.clone();
-                    if let Some(within) = query_within(&mut statement) {
-                        *within = query;
-                    }
-                    plan_as_is(statement)
-                },
-            ),
+            Some(query) => self.in_any_case(query, &self.planner_context(), &|query| {
+                let mut statement = statement.clone();
+                if let Some(within) = query_within(&mut statement) {
+                    *within = query;
+                }
+                plan_as_is(statement)
+            }),
         };
         let has_query = query_within(&mut statement).is_some();
         let again = has_query.then(|| statement.clone());
@@ -319,11 +312,9 @@ impl Planner {
     ) -> Result<Expr> {
         self.keep_digits(&mut expr);
         let sql = self.sql();
-        let expr = plan_in_any_case(
-            self.reading(&|ident| self.normalize(ident)),
-            expr,
-            &|expr| with_deep_stack(|| sql.sql_to_expr(expr, schema, &mut context.clone())),
-        )?;
+        let expr = self.in_any_case(expr, context, &|expr| {
+            with_deep_stack(|| sql.sql_to_expr(expr, schema, &mut context.clone()))
+        })?;
         let Some(values) = &self.params else {
             return with_deep_stack(|| meet_decimals_in(expr, schema));
         };

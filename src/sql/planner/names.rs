@@ -15,13 +15,15 @@ use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanne
 use datafusion::logical_expr::{
     AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF,
 };
-use datafusion::sql::sqlparser::ast::Ident;
+use datafusion::sql::planner::PlannerContext;
+use datafusion::sql::sqlparser::ast::{Ident, VisitMut};
 use futures::FutureExt;
 
+use super::any_case::plan_in_any_case;
 use super::catalog::SnapshotCatalog;
 use super::history_at::HISTORY_AT;
 use super::literals::{NUMBER, Number};
-use super::own_columns::the_one;
+use super::own_columns::{Reading, the_one};
 use super::{Planner, ROWS, TABLE_AT, TARGET};
 use crate::error::DfOlapError;
 use crate::snapshot;
@@ -211,5 +213,21 @@ impl Planner {
             return Ok(name);
         }
         Ok(the_one(&name, names.by_ref())?.unwrap_or(name))
+    }
+
+    /// Plans a part of a statement, with the names of columns in any case.
+    pub(super) fn in_any_case<T: Clone + VisitMut, P>(
+        &self,
+        statement: T,
+        context: &PlannerContext,
+        plan: &dyn Fn(T) -> Result<P>,
+    ) -> Result<P> {
+        let reading = Reading {
+            snapshot: &self.context.snapshot,
+            normalize: &|ident| self.normalize(ident),
+            is_cte: &|name| context.contains_cte(name),
+            target: TARGET,
+        };
+        plan_in_any_case(reading, statement, plan)
     }
 }

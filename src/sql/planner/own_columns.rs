@@ -1,5 +1,6 @@
 //! The names of the columns of a SELECT that reads tables alone, put in without regard to case.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::common::Result;
@@ -14,6 +15,60 @@ pub(super) struct Reading<'a> {
     pub snapshot: &'a Snapshot,
     /// The name that an identifier says.
     pub normalize: &'a dyn Fn(&Ident) -> String,
+    /// Whether a CTE before the statement has this name.
+    pub is_cte: &'a dyn Fn(&str) -> bool,
+    /// The catalog of the tables that are written.
+    pub target: &'a str,
+}
+
+/// The identifiers in an expression that are no columns: parameters of lambdas, and fields after a dot.
+#[derive(Default)]
+pub(super) struct NoColumns {
+    /// The parameters of the lambdas that are being visited.
+    parameters: Vec<String>,
+    /// The expressions after dots, by their address in the syntax tree.
+    fields: HashSet<*const Expr>,
+}
+
+impl NoColumns {
+    /// Before the parts of an expression are visited.
+    pub fn enter(&mut self, expr: &Expr) {
+        match expr {
+            Expr::Lambda(lambda) => {
+                let names = lambda
+                    .params
+                    .iter()
+                    .map(|of| of.name.value.to_ascii_lowercase());
+                self.parameters.extend(names);
+            }
+            Expr::CompoundFieldAccess { access_chain, .. } => {
+                self.fields
+                    .extend(access_chain.iter().filter_map(|access| match access {
+                        ast::AccessExpr::Dot(field) => Some(std::ptr::from_ref(field)),
+                        ast::AccessExpr::Subscript(_) => None,
+                    }));
+            }
+            _ => {}
+        }
+    }
+
+    /// After the parts of an expression were visited.
+    pub fn leave(&mut self, expr: &Expr) {
+        if let Expr::Lambda(lambda) = expr {
+            let left = self
+                .parameters
+                .len()
+                .saturating_sub(lambda.params.iter().count());
+            self.parameters.truncate(left);
+        }
+    }
+
+    /// Whether an identifier is none of a column.
+    pub fn has(&self, expr: &Expr, ident: &Ident) -> bool {
+        let mut parameters = self.parameters.iter();
+        self.fields.contains(&std::ptr::from_ref(expr))
+            || parameters.any(|parameter| parameter.eq_ignore_ascii_case(&ident.value))
+    }
 }
 
 /// The one name that is equal but for the case; `None` if there is none.
@@ -48,6 +103,7 @@ pub(super) struct OwnColumns<'a> {
     open: Vec<Option<Own>>,
     /// The names of the CTEs of the queries that are being visited.
     ctes: Vec<Vec<String>>,
+    no_columns: NoColumns,
 }
 
 struct Own {
@@ -61,7 +117,22 @@ impl<'a> OwnColumns<'a> {
             reading,
             open: Vec::new(),
             ctes: Vec::new(),
+            no_columns: NoColumns::default(),
         }
+    }
+
+    /// The name of a column of the innermost SELECT that an identifier means in another case.
+    fn meant(&self, ident: &Ident) -> Option<Ident> {
+        let own = self.open.last()?.as_ref()?;
+        let name = (self.reading.normalize)(ident);
+        let is_known = own.columns.contains(&name) || own.aliases.contains(&name);
+        if ident.quote_style.is_some() || is_known {
+            return None;
+        }
+        // A name of several columns is an error where DataFusion misses it.
+        let columns = own.columns.iter().map(String::as_str);
+        let meant = the_one(&name, columns).ok()??;
+        Some(Ident::with_quote('"', meant))
     }
 
     fn own(&self, select: &ast::Select) -> Option<Own> {
@@ -84,8 +155,13 @@ impl<'a> OwnColumns<'a> {
                 {
                     return None;
                 }
-                let name = (self.reading.normalize)(name.0.last()?.as_ident()?);
-                if self.ctes.iter().flatten().any(|cte| *cte == name) {
+                let parts = name.0.iter().map(|part| part.as_ident());
+                let parts = parts.collect::<Option<Vec<&Ident>>>()?;
+                // A table of another schema has columns that are not known here.
+                let is_own = parts.len() == 1 || parts[0].value == self.reading.target;
+                let name = (self.reading.normalize)(parts.last()?);
+                let is_cte = || self.ctes.iter().flatten().any(|cte| *cte == name);
+                if !is_own || parts.len() == 1 && (is_cte() || (self.reading.is_cte)(&name)) {
                     return None;
                 }
                 let Some(Relation::Table(table)) = self.reading.snapshot.relation(&name) else {
@@ -116,16 +192,30 @@ impl VisitorMut for OwnColumns<'_> {
         let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
         let names = ctes.map(|cte| (self.reading.normalize)(&cte.alias.name));
         self.ctes.push(names.collect());
+        // ORDER BY and LIMIT of a query do not see the columns of the query around it alone.
+        self.open.push(None);
         ControlFlow::Continue(())
     }
 
     fn post_visit_query(&mut self, _: &mut ast::Query) -> ControlFlow<()> {
         self.ctes.pop();
+        self.open.pop();
         ControlFlow::Continue(())
     }
 
     fn pre_visit_select(&mut self, select: &mut ast::Select) -> ControlFlow<()> {
         self.open.push(self.own(select));
+        for item in &mut select.projection {
+            if let SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) = item
+                && let Some(replaced) = &mut options.opt_replace
+            {
+                for item in &mut replaced.items {
+                    if let Some(meant) = self.meant(&item.column_name) {
+                        item.column_name = meant;
+                    }
+                }
+            }
+        }
         ControlFlow::Continue(())
     }
 
@@ -135,17 +225,18 @@ impl VisitorMut for OwnColumns<'_> {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if let (Expr::Identifier(ident), Some(Some(own))) = (expr, self.open.last())
-            && ident.quote_style.is_none()
+        self.no_columns.enter(expr);
+        if let Expr::Identifier(ident) = &*expr
+            && !self.no_columns.has(expr, ident)
+            && let Some(meant) = self.meant(ident)
         {
-            let name = (self.reading.normalize)(ident);
-            let is_known = own.columns.contains(&name) || own.aliases.contains(&name);
-            let columns = own.columns.iter().map(String::as_str);
-            // A name of several columns is an error where DataFusion misses it.
-            if !is_known && let Ok(Some(meant)) = the_one(&name, columns) {
-                *ident = Ident::with_quote('"', meant);
-            }
+            *expr = Expr::Identifier(meant);
         }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        self.no_columns.leave(expr);
         ControlFlow::Continue(())
     }
 }

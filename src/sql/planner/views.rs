@@ -38,6 +38,10 @@ impl Planner {
     }
 
     pub(super) fn plan_view(&self, view: &View) -> Result<LogicalPlan> {
+        let known = self.views.lock().get(&view.id).cloned();
+        if let Some(plan) = known {
+            return Ok(plan);
+        }
         if self.view_depth.fetch_add(1, Ordering::Relaxed) >= MAX_VIEW_DEPTH {
             return Err(DfOlapError::Invalid(format!(
                 "views stand on one another more than {MAX_VIEW_DEPTH} deep, or in a circle"
@@ -49,6 +53,9 @@ impl Planner {
             false => on_own_stack(|| self.plan_view_query(view)),
         };
         self.view_depth.fetch_sub(1, Ordering::Relaxed);
+        if let Ok(plan) = &plan {
+            self.views.lock().insert(view.id, plan.clone());
+        }
         plan
     }
 

@@ -338,12 +338,12 @@ async fn the_values_tell_a_row_that_moves_on_from_a_row_that_was_displaced() {
         update(2, 4, "two", 20).from(2),
     ];
     after(&displaced, &["2 | one | 20", THREE, "4 | two | 20"]).await;
-    // Of what was not sent nothing is known.
+    // Of what was not sent nothing is known: the row that waits moves.
     let partial = [
         update(1, 2, "", 11).from(1).unchanged(&["name"]),
         update(2, 4, "", 11).from(2).unchanged(&["name"]),
     ];
-    after(&partial, &[THREE, "4 | one | 11"]).await;
+    after(&partial, &["2 | one | 11", THREE, "4 | two | 11"]).await;
     // Who moved on leaves no row behind that waits.
     let and_back = [
         update(1, 2, "one", 10).from(1),
@@ -357,6 +357,15 @@ async fn the_values_tell_a_row_that_moves_on_from_a_row_that_was_displaced() {
         assert_eq!((applied.updated, applied.skipped), (2, 1), "{store}");
         assert_eq!(contents(&engine).await, [THREE, "4 | one | 10"], "{store}");
     }
+    // What the statement sets tells nothing: UPDATE t SET id = id + 1, n = n + 1 of rows that are alike.
+    let alike = [
+        update(1, 1, "x", 5),
+        update(2, 2, "x", 5),
+        update(3, 2, "x", 6).from(1),
+        update(4, 3, "x", 6).from(2),
+        update(5, 4, "three", 31).from(3),
+    ];
+    after(&alike, &["2 | x | 6", "3 | x | 6", "4 | three | 31"]).await;
     // NULL is a value like others.
     let mut nulls = [
         update(1, 1, "", 0),
