@@ -21,8 +21,9 @@ impl DataFusionEngine {
     /// - An insert or upsert of a key that is there replaces the row; an update of a row that is not there adds it; a
     ///   delete of such a row does nothing. Each is counted, and [`Changes::strict`] makes it an error.
     /// - An update that names columns as unchanged keeps their values as they are after the changes before it.
-    /// - A changed key moves the row; a row that has the new key already is replaced, unless the next changes, which
-    ///   change keys too, move it. So swapped keys and `id = id + 1` come out right.
+    /// - A changed key moves the row; a row that has the new key already is replaced, unless an update that follows,
+    ///   with nothing but updates between, moves it. So swapped keys and `id = id + 1` come out right. In events of
+    ///   databases that check keys row by row (Rhei, Maxwell, Canal) it is always replaced.
     /// - A table without a PRIMARY KEY takes inserts and truncates only.
     ///
     /// A value must fit its column without loss. Changes of one source that are applied by two callers at once are

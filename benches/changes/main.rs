@@ -8,8 +8,8 @@
 //! Three more run only if their name is the first word, with the keys that the second one says:
 //! - `load`: loads into a folder with a primary key and without.
 //! - `large`: a table in a folder that another process opens and changes, and the memory that this one takes.
-//! - `lasting`: 100,000 batches of 10 changes in a folder, and the scans of the table afterwards. A third word is a folder in which the tables stay;
-//!   if they are there already, only the scans are measured.
+//! - `lasting`: 100,000 batches of 10 changes in a folder, and the scans of the table afterwards. A third word is a
+//!   folder in which the tables stay; if they are there already, only the scans are measured.
 
 #![allow(
     missing_docs,

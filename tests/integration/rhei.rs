@@ -144,7 +144,12 @@ async fn rows_that_come_again_replace_those_with_their_key() {
                 ["1 | f", "2 | C", "3 | b"],
             ),
         ] {
-            OlapEngine::execute(&engine, sql).await.unwrap();
+            let count = OlapEngine::execute(&engine, sql).await.unwrap();
+            assert_eq!(
+                count,
+                if sql.contains("'b'") { 2 } else { 1 },
+                "{store}: {sql}"
+            );
             let all = rows(&engine, "SELECT * FROM people ORDER BY id").await;
             assert_eq!(all, expected, "{store}: {sql}");
         }
@@ -426,9 +431,8 @@ fn values(data_type: &DataType) -> ArrayRef {
             None,
             Some(Vec::new()),
         ])),
-        D::LargeList(item) => {
+        D::LargeList(_) => {
             let lists = values(&D::List(Arc::new(Field::new("item", D::Int32, true))));
-            let _ = item;
             cast(&lists, data_type).unwrap()
         }
         D::FixedSizeList(_, length) => {

@@ -29,7 +29,7 @@ pub(super) async fn actions(
     let keys = Keys::of(target, batches, active)?;
     let width = target.table.definition.columns.len();
     // Where two rows may swap their keys, their values tell which is which.
-    let reads_all = keys.may_displace();
+    let reads_all = !report.changes.keys_by_row && keys.may_displace();
     let is_kept = |column: &usize| {
         let is_sent = batches.iter().all(|batch| batch.sends_all(*column));
         !is_sent || reads_all && !target.key.contains(column)

@@ -36,17 +36,16 @@ pub(super) fn plan_in_any_case<T: Clone + VisitMut, P>(
     let mut done: Vec<Column> = Vec::new();
     while let Some((missing, valid)) = missing(&error) {
         let column = missing.clone();
-        let name = column.name.clone();
-        let known = Known::of(reading, &mut statement);
-        let Some(meant) = meant(missing, valid, &known)? else {
-            break;
-        };
         let places = renamed(&mut statement.clone(), &column, &|_| None);
         if places == 0 || done.contains(&column) {
             break;
         }
+        let known = Known::of(reading, &mut statement);
+        let Some(meant) = meant(missing, valid, &known)? else {
+            break;
+        };
         let to = |_| Some(Ident::with_quote('"', &meant));
-        match known.names.contains(&name) {
+        match known.names.contains(&column.name) {
             false => {
                 renamed(&mut statement, &column, &to);
             }

@@ -209,10 +209,17 @@ impl Planner {
     pub fn column_name(&self, columns: &[snapshot::Column], ident: &Ident) -> Result<String> {
         let name = self.normalize(ident);
         let mut names = columns.iter().map(|column| column.field.name().as_str());
-        if ident.quote_style.is_some() || names.clone().any(|there| there == name) {
+        let is_exact = ident.quote_style.is_some() || !self.reads_any_case();
+        if is_exact || names.clone().any(|there| there == name) {
             return Ok(name);
         }
         Ok(the_one(&name, names.by_ref())?.unwrap_or(name))
+    }
+
+    /// Whether unquoted names are looked for in any case. Where identifiers are not normalized, they are meant as they
+    /// are written.
+    fn reads_any_case(&self) -> bool {
+        self.options().sql_parser.enable_ident_normalization
     }
 
     /// Plans a part of a statement, with the names of columns in any case.
@@ -222,6 +229,9 @@ impl Planner {
         context: &PlannerContext,
         plan: &dyn Fn(T) -> Result<P>,
     ) -> Result<P> {
+        if !self.reads_any_case() {
+            return plan(statement);
+        }
         let reading = Reading {
             snapshot: &self.context.snapshot,
             normalize: &|ident| self.normalize(ident),

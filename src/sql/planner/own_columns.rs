@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast::{self, Expr, Ident, SelectItem, VisitorMut};
 
 use crate::error::DfOlapError;
-use crate::snapshot::{Relation, Snapshot};
+use crate::snapshot::{Relation, Snapshot, Table};
 
 /// How names are read.
 #[derive(Clone, Copy)]
@@ -136,7 +137,7 @@ impl<'a> OwnColumns<'a> {
     }
 
     fn own(&self, select: &ast::Select) -> Option<Own> {
-        let mut columns = Vec::new();
+        let mut tables: Vec<Arc<Table>> = Vec::new();
         for from in &select.from {
             let joined = from.joins.iter().map(|join| &join.relation);
             for factor in std::iter::once(&from.relation).chain(joined) {
@@ -167,19 +168,20 @@ impl<'a> OwnColumns<'a> {
                 let Some(Relation::Table(table)) = self.reading.snapshot.relation(&name) else {
                     return None;
                 };
-                let of_table = table.definition.columns.iter();
-                columns.extend(of_table.map(|column| column.field.name().clone()));
+                tables.push(table);
             }
         }
-        let has_capital = |name: &String| name.contains(|c: char| c.is_ascii_uppercase());
-        columns.iter().any(has_capital).then(|| {
+        let columns = tables.iter().flat_map(|table| &table.definition.columns);
+        let names = columns.map(|column| column.field.name());
+        let has_capital = |name: &String| name.bytes().any(|byte| byte.is_ascii_uppercase());
+        names.clone().any(has_capital).then(|| {
             let aliases = select.projection.iter().filter_map(|item| match item {
                 SelectItem::ExprWithAlias { alias, .. } => Some((self.reading.normalize)(alias)),
                 _ => None,
             });
             Own {
                 aliases: aliases.collect(),
-                columns,
+                columns: names.cloned().collect(),
             }
         })
     }

@@ -46,13 +46,12 @@ pub(crate) async fn effect_of_literals(
     let mut changes = RowChanges::new(run);
     changes.new.push(batch)?;
     let mut actions: Vec<Action> = Vec::new();
-    let target = Target::named(&literals.table, Arc::clone(&table));
+    let target = || Target::named(&literals.table, Arc::clone(&table));
     if run.replaces && !table.definition.primary_key.is_empty() {
-        let actions = replace(run, &target, changes.new).await?;
-        return Ok(Some(Effect::of(actions, rows)));
+        return Ok(Some(replace(run, &target(), changes.new).await?));
     }
     if table.definition.enforces_key {
-        actions.extend(enforce_key(run, &target, &changes).await?);
+        actions.extend(enforce_key(run, &target(), &changes).await?);
     }
     actions.extend(changes.into_actions(run, &table).await?);
     Ok(Some(Effect::of(actions, rows)))

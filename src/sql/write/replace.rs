@@ -28,9 +28,11 @@ pub(crate) async fn effect_of_rows(
     if rows == 0 {
         return Ok(Effect::default());
     }
-    let actions = match target.table.definition.primary_key.is_empty() {
-        false => replace(run, &target, new).await?,
-        true => append(run, &target.table, new).await?.into_iter().collect(),
-    };
-    Ok(Effect::of(actions, rows))
+    if !target.table.definition.primary_key.is_empty() {
+        let replaced = replace(run, &target, new).await?;
+        // All rows that were given, as with an append.
+        return Ok(Effect { rows, ..replaced });
+    }
+    let actions = append(run, &target.table, new).await?;
+    Ok(Effect::of(actions.into_iter().collect(), rows))
 }

@@ -22,11 +22,10 @@ use super::by_key::{Stored, column_of, join_by_key};
 use super::new_keys::no_new_keys;
 use super::target::{Target, assignments, known_column};
 use super::{RowChanges, for_each_batch};
-use crate::change::Action;
 use crate::error::{DfOlapError, unsupported};
 use crate::key_index::digest::one_zero;
 use crate::snapshot::TableDefinition;
-use crate::sql::execution::Run;
+use crate::sql::execution::{Effect, Run};
 use crate::sql::expressions::fallible::{and_then, cannot_fail};
 use crate::sql::planner::Planner;
 use crate::sql::resources::buffered_rows::BufferedRows;
@@ -198,16 +197,17 @@ pub(crate) async fn resolve(
     Ok(changes)
 }
 
-/// The actions that put rows in the place of those with the same keys.
+/// The effect of putting rows in the place of those with the same keys. Of rows with one key the last one counts.
 pub(crate) async fn replace(
     run: &Run,
     target: &Target,
     new: BufferedRows,
-) -> Result<Vec<Action>, DfOlapError> {
+) -> Result<Effect, DfOlapError> {
     let changes = resolve(run, target, new, OnConflict::Replace).await?;
+    let rows = changes.new.rows();
     let mut actions = vec![no_new_keys(&target.table, &changes.new)];
     actions.extend(changes.into_actions(run, &target.table).await?);
-    Ok(actions)
+    Ok(Effect::of(actions, rows))
 }
 
 /// The indices of the output columns of [`plan_conflicts`], after the row address.
