@@ -91,6 +91,26 @@ SELECT tag FROM other WHERE userid IN (SELECT userid FROM users) ORDER BY tag;
 -- a
 -- b
 
+CREATE VIEW few AS SELECT userId, name FROM users WHERE userId < 4;
+--> ok
+
+SELECT tag FROM other WHERE userid IN (SELECT userid FROM few) ORDER BY tag;
+--> rows
+-- a
+
+SELECT tag FROM other WHERE EXISTS (SELECT 1 FROM few WHERE userid = 9) ORDER BY tag;
+--> rows
+
+-- And a view that stands on a view.
+CREATE VIEW few_again AS SELECT * FROM few;
+--> ok
+
+SELECT tag, (SELECT max(userid) FROM few_again) AS most FROM other ORDER BY tag;
+--> rows
+-- a | 3
+-- b | 3
+-- c | 3
+
 SELECT (SELECT max(NAME) FROM users WHERE userId = o.userid) AS name, o.userid FROM other o WHERE userid < 5 ORDER BY userid;
 --> rows
 -- Ada L. | 1

@@ -2,9 +2,9 @@
 //!
 //! SQL reads an unquoted name in lower case. Where no column has that name, the one column is meant that has it but for
 //! the case; if there are several, that is an error. DataFusion knows only the first rule. So where a SELECT reads
-//! tables alone, the names of their columns are put in before it is planned ([`super::own_columns`]): a subquery then
-//! means a column of its own tables, and none of the query around it. And a statement in which DataFusion misses a
-//! column is planned again with the other name in its place.
+//! tables and views alone, the names of their columns are put in before it is planned ([`super::own_columns`]): a
+//! subquery then means a column of its own tables, and none of the query around it. And a statement in which DataFusion
+//! misses a column is planned again with the other name in its place.
 
 use std::ops::ControlFlow;
 
@@ -15,7 +15,6 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::own_columns::{NoColumns, OwnColumns, Reading, the_one};
-use crate::snapshot::Relation;
 
 /// Names that a statement has more often than this are not looked at one by one.
 const MOST_PLACES: usize = 64;
@@ -158,11 +157,11 @@ impl Known {
         let _ = statement.visit(&mut given);
         let mut columns = Vec::new();
         for name in given.tables {
-            let Some(Relation::Table(table)) = reading.snapshot.relation(&name) else {
+            let Some(schema) = (reading.columns)(&name) else {
                 continue;
             };
-            let of_table = table.definition.columns.iter();
-            columns.extend(of_table.map(|column| column.field.name().clone()));
+            let fields = schema.fields().iter();
+            columns.extend(fields.map(|field| field.name().clone()));
         }
         let names = columns.iter().cloned().chain(given.names).collect();
         Self { columns, names }

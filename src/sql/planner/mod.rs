@@ -68,8 +68,9 @@ pub(crate) struct Planner {
     params: Option<ParamValues>,
     pub rows: Option<Arc<dyn TableProvider>>,
     pub(super) view_depth: AtomicUsize,
-    /// The plans of the views that the statement reads.
-    pub(super) views: Mutex<HashMap<RelationId, LogicalPlan>>,
+    /// The plans of the views that the statement reads, and why others have none.
+    pub(super) views:
+        Mutex<HashMap<RelationId, std::result::Result<LogicalPlan, Arc<DataFusionError>>>>,
 }
 
 impl Planner {

@@ -26,7 +26,7 @@ use super::literals::{NUMBER, Number};
 use super::own_columns::{Reading, the_one};
 use super::{Planner, ROWS, TABLE_AT, TARGET};
 use crate::error::DfOlapError;
-use crate::snapshot;
+use crate::snapshot::{self, Relation};
 use crate::sql::scan::provider::SnapshotTable;
 
 /// Whether a table name may be the path of a file: `FROM 'data.parquet'` or `FROM 's3://…'`.
@@ -222,6 +222,18 @@ impl Planner {
         self.options().sql_parser.enable_ident_normalization
     }
 
+    /// The columns of a table, a view or an external table.
+    fn columns_of(&self, name: &str) -> Option<SchemaRef> {
+        match self.context.snapshot.relation(name) {
+            Some(Relation::Table(table)) => Some(Arc::clone(&table.definition.schema)),
+            Some(Relation::View(view)) => {
+                let plan = self.plan_view(&view).ok()?;
+                Some(Arc::clone(plan.schema().inner()))
+            }
+            None => Some(self.context.externals.get(name)?.schema()),
+        }
+    }
+
     /// Plans a part of a statement, with the names of columns in any case.
     pub(super) fn in_any_case<T: Clone + VisitMut, P>(
         &self,
@@ -233,7 +245,7 @@ impl Planner {
             return plan(statement);
         }
         let reading = Reading {
-            snapshot: &self.context.snapshot,
+            columns: &|name| self.columns_of(name),
             normalize: &|ident| self.normalize(ident),
             is_cte: &|name| context.contains_cte(name),
             target: TARGET,

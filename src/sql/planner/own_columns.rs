@@ -1,19 +1,19 @@
-//! The names of the columns of a SELECT that reads tables alone, put in without regard to case.
+//! The names of the columns of a SELECT that reads tables and views alone, put in without regard to case.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast::{self, Expr, Ident, SelectItem, VisitorMut};
 
 use crate::error::DfOlapError;
-use crate::snapshot::{Relation, Snapshot, Table};
 
 /// How names are read.
 #[derive(Clone, Copy)]
 pub(super) struct Reading<'a> {
-    pub snapshot: &'a Snapshot,
+    /// The columns of the table, view or external table of a name.
+    pub columns: &'a dyn Fn(&str) -> Option<SchemaRef>,
     /// The name that an identifier says.
     pub normalize: &'a dyn Fn(&Ident) -> String,
     /// Whether a CTE before the statement has this name.
@@ -96,7 +96,7 @@ pub(super) fn the_one<'a>(
     }
 }
 
-/// A visitor that gives the columns of the tables of a SELECT their own names.
+/// A visitor that gives the columns of the tables and views of a SELECT their own names.
 pub(super) struct OwnColumns<'a> {
     reading: Reading<'a>,
     /// For each SELECT that is being visited its columns and aliases; `None` if not all of its columns are known, or if
@@ -137,7 +137,7 @@ impl<'a> OwnColumns<'a> {
     }
 
     fn own(&self, select: &ast::Select) -> Option<Own> {
-        let mut tables: Vec<Arc<Table>> = Vec::new();
+        let mut schemas: Vec<SchemaRef> = Vec::new();
         for from in &select.from {
             let joined = from.joins.iter().map(|join| &join.relation);
             for factor in std::iter::once(&from.relation).chain(joined) {
@@ -165,14 +165,11 @@ impl<'a> OwnColumns<'a> {
                 if !is_own || parts.len() == 1 && (is_cte() || (self.reading.is_cte)(&name)) {
                     return None;
                 }
-                let Some(Relation::Table(table)) = self.reading.snapshot.relation(&name) else {
-                    return None;
-                };
-                tables.push(table);
+                schemas.push((self.reading.columns)(&name)?);
             }
         }
-        let columns = tables.iter().flat_map(|table| &table.definition.columns);
-        let names = columns.map(|column| column.field.name());
+        let columns = schemas.iter().flat_map(|schema| schema.fields());
+        let names = columns.map(|column| column.name());
         let has_capital = |name: &String| name.bytes().any(|byte| byte.is_ascii_uppercase());
         names.clone().any(has_capital).then(|| {
             let aliases = select.projection.iter().filter_map(|item| match item {

@@ -1,8 +1,9 @@
 //! Plans views: the text of a view is planned wherever the view is read.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use datafusion::common::{Result, plan_err};
+use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
 use super::Planner;
@@ -39,8 +40,8 @@ impl Planner {
 
     pub(super) fn plan_view(&self, view: &View) -> Result<LogicalPlan> {
         let known = self.views.lock().get(&view.id).cloned();
-        if let Some(plan) = known {
-            return Ok(plan);
+        if let Some(known) = known {
+            return known.map_err(DataFusionError::Shared);
         }
         if self.view_depth.fetch_add(1, Ordering::Relaxed) >= MAX_VIEW_DEPTH {
             return Err(DfOlapError::Invalid(format!(
@@ -53,10 +54,10 @@ impl Planner {
             false => on_own_stack(|| self.plan_view_query(view)),
         };
         self.view_depth.fetch_sub(1, Ordering::Relaxed);
-        if let Ok(plan) = &plan {
-            self.views.lock().insert(view.id, plan.clone());
-        }
-        plan
+        // What cannot be planned is tried once: views that stand on it would try it twice as often at each level.
+        let plan = plan.map_err(Arc::new);
+        self.views.lock().insert(view.id, plan.clone());
+        plan.map_err(DataFusionError::Shared)
     }
 
     fn plan_view_query(&self, view: &View) -> Result<LogicalPlan> {

@@ -1,0 +1,27 @@
+//! The published Rhei on this engine: what its tests share.
+
+use arrow::array::RecordBatch;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+
+/// How many changes a test makes: `CHANGES`, or a few.
+pub fn changes() -> usize {
+    std::env::var("CHANGES").map_or(600, |text| text.parse().expect("CHANGES"))
+}
+
+/// Each row as a text.
+pub fn shown(batches: &[RecordBatch]) -> Vec<String> {
+    let options = FormatOptions::default().with_null("NULL (none)");
+    let mut lines = Vec::new();
+    for batch in batches {
+        let columns = batch.columns().iter();
+        let columns = columns.map(|column| {
+            ArrayFormatter::try_new(column, &options).expect("a type that can be shown")
+        });
+        let columns: Vec<_> = columns.collect();
+        for row in 0..batch.num_rows() {
+            let cells = columns.iter().map(|column| column.value(row).to_string());
+            lines.push(cells.collect::<Vec<String>>().join(" | "));
+        }
+    }
+    lines
+}

@@ -1,0 +1,3 @@
+//! The tests of the published crate, unchanged.
+
+include!(concat!(env!("OUT_DIR"), "/published.rs"));
