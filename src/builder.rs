@@ -14,6 +14,8 @@ use url::Url;
 use crate::engine::DataFusionEngine;
 use crate::error::DfOlapError;
 use crate::executor::Executor;
+#[cfg(feature = "rhei")]
+use crate::executor::Transactions;
 use crate::options::{CompactionPolicy, Durability, Refresh};
 use crate::runtime;
 use crate::sql::{ClosedRegistry, Limits, Session};
@@ -42,6 +44,8 @@ pub struct EngineBuilder {
     object_stores: Vec<(Url, Arc<dyn ObjectStore>)>,
     limits: Limits,
     vortex: VortexSettings,
+    #[cfg(feature = "rhei")]
+    commits_rhei_cycles: bool,
 }
 
 /// How many consumers an out-of-memory message names.
@@ -179,6 +183,15 @@ impl EngineBuilder {
         self
     }
 
+    /// Whether each cycle of Rhei's sync is one commit, as `?rhei_cycle=commit` in a URL of [`StorageMode::Vortex`]
+    /// says: `supports_transactions` of Rhei's trait is true then, and BEGIN, COMMIT and ROLLBACK through that trait
+    /// bound what one task does. `docs/rhei.md` has what that costs. Default: false, each statement is a commit.
+    #[cfg(feature = "rhei")]
+    pub fn commit_rhei_cycles(mut self, commit: bool) -> Self {
+        self.commits_rhei_cycles = commit;
+        self
+    }
+
     /// Lets `SET` and `RESET` change DataFusion's settings for all users of the engine (`datafusion.runtime.*` never).
     /// Default: refused.
     pub fn allow_settings(mut self, allow: bool) -> Self {
@@ -286,7 +299,13 @@ impl EngineBuilder {
             Some(location) => store::open(&location, &self.vortex, &self.object_stores, runtime)?,
         };
         let executor = Arc::new(Executor::new(session, store));
-        Ok(DataFusionEngine::from_parts(self.storage, executor))
+        #[cfg_attr(not(feature = "rhei"), expect(unused_mut))]
+        let mut engine = DataFusionEngine::from_parts(self.storage, executor);
+        #[cfg(feature = "rhei")]
+        if self.commits_rhei_cycles || engine.storage_mode().commits_rhei_cycles() {
+            engine.transactions = Some(Transactions::default());
+        }
+        Ok(engine)
     }
 }
 

@@ -15,6 +15,8 @@ use futures::{Stream, StreamExt};
 
 use crate::error::DfOlapError;
 use crate::executor::EngineCalls;
+#[cfg(feature = "rhei")]
+use crate::executor::Transactions;
 use crate::olap::RecordBatchBoxStream;
 use crate::options::StatementOptions;
 use crate::snapshot::Version;
@@ -27,6 +29,9 @@ use crate::storage::StorageMode;
 pub struct DataFusionEngine {
     storage: StorageMode,
     pub(crate) calls: Box<dyn EngineCalls>,
+    /// The transactions of Rhei, if each of its cycles is one.
+    #[cfg(feature = "rhei")]
+    pub(crate) transactions: Option<Transactions>,
 }
 
 impl fmt::Debug for DataFusionEngine {
@@ -39,8 +44,12 @@ impl fmt::Debug for DataFusionEngine {
 
 impl DataFusionEngine {
     pub(crate) fn from_parts(storage: StorageMode, calls: impl EngineCalls + 'static) -> Self {
-        let calls = Box::new(calls);
-        Self { storage, calls }
+        Self {
+            storage,
+            calls: Box::new(calls),
+            #[cfg(feature = "rhei")]
+            transactions: None,
+        }
     }
 
     /// Where the data lives.

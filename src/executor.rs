@@ -2,6 +2,7 @@
 //! optimistically: after a conflict the write is computed again on the newer snapshot.
 
 mod append;
+mod batch;
 mod call;
 mod calls;
 mod changes;
@@ -9,6 +10,10 @@ mod commit;
 #[cfg(feature = "rhei")]
 mod replace;
 mod tables;
+#[cfg(feature = "rhei")]
+mod transaction;
+#[cfg(feature = "rhei")]
+mod transactions;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -17,8 +22,8 @@ use std::sync::Arc;
 use chrono::Utc;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionContext;
+use futures::FutureExt;
 use futures::future::BoxFuture;
-use futures::{FutureExt, TryStreamExt, future};
 use parking_lot::{Mutex, RwLock};
 
 use crate::change::{Action, ChangeSet};
@@ -28,14 +33,18 @@ use crate::options::StatementOptions;
 use crate::outcome::Outcome;
 use crate::snapshot::Snapshot;
 use crate::sql::{
-    Created, Effect, Limited, Literals, Prepared, Run, Session, SnapshotCatalog, SnapshotStream,
-    Statement, StatementContext, Write, effect_of_literals, parse, parse_one, read_literals,
+    Created, Limited, Literals, Prepared, Run, Session, SnapshotCatalog, SnapshotStream, Statement,
+    StatementContext, Write, effect_of_literals, parse_one, read_literals,
 };
 use crate::store::Store;
 use crate::upkeep::At;
 
 use call::{CallContext, LONG_TEXT_BYTES, on_lane};
 pub(crate) use calls::EngineCalls;
+#[cfg(feature = "rhei")]
+pub(crate) use transaction::Step;
+#[cfg(feature = "rhei")]
+pub(crate) use transactions::Transactions;
 
 #[derive(Debug)]
 pub(crate) struct Executor {
@@ -160,25 +169,6 @@ impl Executor {
             returning: None,
             counts: true,
         }))
-    }
-
-    /// Runs all statements of a text as one change. Returns the rows that each affected.
-    async fn run_batch(
-        self: &Arc<Self>,
-        sql: &str,
-        options: StatementOptions,
-    ) -> Result<Vec<u64>, DfOlapError> {
-        let work = self.run_text(sql, options, |executor, call, sql| {
-            async move {
-                let statements = parse(sql, &call.session.limits)?;
-                let names = names_written(&statements);
-                let effect = |base| executor.batch_effect(call, &statements, base).boxed();
-                let (_, counts) = executor.commit(&names, call.stop.latch(), effect).await?;
-                Ok(counts)
-            }
-            .boxed()
-        });
-        Ok(work.await?.0)
     }
 
     /// Commits the table change that `plan` computes; after a conflict `plan` runs again on the newer snapshot.
@@ -411,55 +401,6 @@ impl Executor {
             counts: write.counts(),
         }))
     }
-
-    async fn batch_effect(
-        &self,
-        call: &CallContext,
-        statements: &[Statement],
-        base: Arc<Snapshot>,
-    ) -> Result<(ChangeSet, Vec<u64>), DfOlapError> {
-        let mut working = base;
-        let mut change = ChangeSet::default();
-        let mut counts = Vec::with_capacity(statements.len());
-        for statement in statements {
-            let mut run = self.begin(call, Arc::clone(&working));
-            run.open(statement).await?;
-            let effect = match statement {
-                Statement::Write(write) => run.effect(write).await?,
-                Statement::Query(_) | Statement::Explain(..) => {
-                    let rows = run.rows(statement).await?;
-                    rows.try_for_each(|_| future::ready(Ok(()))).await?;
-                    Effect::default()
-                }
-                _ => {
-                    return Err(DfOlapError::Unsupported(
-                        "PREPARE, EXECUTE and SET are not supported in execute_batch".into(),
-                    ));
-                }
-            };
-            drop(run);
-            counts.push(effect.rows);
-            if !effect.change.is_empty() {
-                let next = effect
-                    .change
-                    .apply(&working, &working)
-                    .map_err(|conflict| {
-                        DfOlapError::Other(format!("a statement of a batch: {}", conflict.0))
-                    })?;
-                working = Arc::new(next);
-                change.actions.extend(effect.change.actions);
-            }
-        }
-        Ok((change, counts))
-    }
-}
-
-fn names_written(statements: &[Statement]) -> BTreeSet<String> {
-    let writes = statements.iter().filter_map(|statement| match statement {
-        Statement::Write(write) => Some(write.target()),
-        _ => None,
-    });
-    writes.collect()
 }
 
 enum Started {

@@ -15,7 +15,8 @@ pub enum StorageMode {
     /// Durable Vortex files below a local folder or an S3-compatible prefix.
     ///
     /// Accepted: a path (`/data/olap`, `./olap`), a `file://` URL and, with the feature `cloud-storage`,
-    /// `s3://bucket/prefix`.
+    /// `s3://bucket/prefix`. With the feature `rhei` a URL may end with `?rhei_cycle=commit`: then each cycle of Rhei's
+    /// sync is one commit (`EngineBuilder::commit_rhei_cycles`).
     Vortex {
         /// The folder or URL.
         url: String,
@@ -33,7 +34,7 @@ pub enum VortexLocation {
     /// An S3-compatible bucket and prefix; needs the feature `cloud-storage`.
     #[cfg(any(feature = "cloud-storage", doc))]
     S3 {
-        /// The URL as it was given.
+        /// The URL, without a query part.
         url: String,
     },
 }
@@ -50,11 +51,27 @@ impl fmt::Debug for StorageMode {
     }
 }
 
-/// A URL for messages, with any credentials replaced by `…`.
+/// The query part of a URL that makes each cycle of Rhei's sync one commit.
+const RHEI_CYCLE: &str = "rhei_cycle=commit";
+
+/// A URL without its query part, and that part.
+fn split_query(url: &str) -> (&str, Option<&str>) {
+    match url.split_once('?') {
+        Some((url, query)) => (url, Some(query)),
+        None => (url, None),
+    }
+}
+
+/// A URL for messages, with what may be a secret replaced by `…`: credentials, and an unknown query part.
 fn redacted(url: &str) -> Cow<'_, str> {
     let Some((scheme, rest)) = url.split_once("://") else {
         return Cow::Borrowed(url);
     };
+    if let (url, Some(query)) = split_query(url)
+        && query != RHEI_CYCLE
+    {
+        return Cow::Owned(format!("{}?…", redacted(url)));
+    }
     let host_end = rest.find('/').unwrap_or(rest.len());
     match rest[..host_end].rfind('@') {
         Some(at) => Cow::Owned(format!("{scheme}://…{}", &rest[at..])),
@@ -83,22 +100,42 @@ impl StorageMode {
             return Err("the storage URL is empty; give a folder or a URL".to_string());
         }
         let named = redacted(url);
-        let Some((scheme, rest)) = url.split_once("://") else {
+        let Some((scheme, _)) = url.split_once("://") else {
             return Ok(Some(VortexLocation::Local {
                 base_path: PathBuf::from(url),
             }));
         };
+        let (url, query) = split_query(url);
+        match query {
+            None => {}
+            Some(RHEI_CYCLE) if cfg!(feature = "rhei") => {}
+            Some(RHEI_CYCLE) => {
+                return Err(format!(
+                    "'?{RHEI_CYCLE}' in '{named}' requires the 'rhei' feature"
+                ));
+            }
+            Some(query) => {
+                let name = query.split('=').next().unwrap_or_default();
+                return Err(format!(
+                    "the query part '{name}' of '{named}' is not known: the only one is '?{RHEI_CYCLE}'. Write %3F for a \
+                     question mark in the name of a folder"
+                ));
+            }
+        }
+        let rest = &url[scheme.len() + "://".len()..];
         match scheme.to_ascii_lowercase().as_str() {
             "file" => local_path(url).map(|base_path| Some(VortexLocation::Local { base_path })),
             "s3" if rest.trim_matches('/').is_empty() => Err(format!(
                 "'{named}' names no bucket; write s3://bucket/prefix"
             )),
             #[cfg(feature = "cloud-storage")]
-            "s3" if named != url.as_str() => Err(format!(
+            "s3" if redacted(url) != url => Err(format!(
                 "'{named}' holds credentials; give them in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or to the builder"
             )),
             #[cfg(feature = "cloud-storage")]
-            "s3" => Ok(Some(VortexLocation::S3 { url: url.clone() })),
+            "s3" => Ok(Some(VortexLocation::S3 {
+                url: url.to_string(),
+            })),
             #[cfg(not(feature = "cloud-storage"))]
             "s3" => Err(format!(
                 "S3 URL '{named}' requires the 'cloud-storage' feature"
@@ -108,6 +145,12 @@ impl StorageMode {
                  cloud-storage feature) 's3://'"
             )),
         }
+    }
+
+    /// Whether the URL says that each cycle of Rhei's sync is one commit.
+    #[cfg(feature = "rhei")]
+    pub(crate) fn commits_rhei_cycles(&self) -> bool {
+        matches!(self, Self::Vortex { url } if url.contains("://") && split_query(url).1 == Some(RHEI_CYCLE))
     }
 
     /// The local folder, where the mode has one.
@@ -122,7 +165,7 @@ impl StorageMode {
     #[cfg(any(feature = "cloud-storage", doc))]
     pub fn cloud_base_url(&self) -> Option<&str> {
         match self {
-            Self::Vortex { url } if self.is_cloud() => Some(url),
+            Self::Vortex { url } if self.is_cloud() => Some(split_query(url).0),
             _ => None,
         }
     }

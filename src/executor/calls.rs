@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use super::Executor;
 use super::tables::find;
+#[cfg(feature = "rhei")]
+use super::transaction::{Step, Transaction};
 use crate::cdc::{Applied, Changes};
 use crate::error::DfOlapError;
 #[cfg(feature = "json")]
@@ -73,6 +75,21 @@ pub(crate) trait EngineCalls: Debug + Send + Sync {
     /// Adds rows, which replace those with the same PRIMARY KEY.
     #[cfg(feature = "rhei")]
     async fn replace(&self, table: &str, batches: &[RecordBatch]) -> Result<u64, DfOlapError>;
+
+    /// Begins a transaction on the newest snapshot.
+    #[cfg(feature = "rhei")]
+    async fn open_transaction(&self) -> Result<Transaction, DfOlapError>;
+
+    /// Makes a call within a transaction.
+    #[cfg(feature = "rhei")]
+    async fn step(&self, within: &mut Transaction, step: Step) -> Result<u64, DfOlapError>;
+
+    /// Runs a query on what a transaction sees.
+    #[cfg(feature = "rhei")]
+    async fn query_within(&self, within: &Transaction, sql: &str) -> Result<Outcome, DfOlapError>;
+
+    #[cfg(feature = "rhei")]
+    async fn commit_steps(&self, transaction: Transaction) -> Result<(), DfOlapError>;
 
     async fn load_stream(
         &self,
@@ -196,6 +213,26 @@ impl EngineCalls for Arc<Executor> {
     #[cfg(feature = "rhei")]
     async fn replace(&self, table: &str, batches: &[RecordBatch]) -> Result<u64, DfOlapError> {
         self.replace_batches(table, batches).await
+    }
+
+    #[cfg(feature = "rhei")]
+    async fn open_transaction(&self) -> Result<Transaction, DfOlapError> {
+        self.begin_transaction().await
+    }
+
+    #[cfg(feature = "rhei")]
+    async fn step(&self, within: &mut Transaction, step: Step) -> Result<u64, DfOlapError> {
+        self.step_in(within, step).await
+    }
+
+    #[cfg(feature = "rhei")]
+    async fn query_within(&self, within: &Transaction, sql: &str) -> Result<Outcome, DfOlapError> {
+        self.read_in(within, sql).await
+    }
+
+    #[cfg(feature = "rhei")]
+    async fn commit_steps(&self, transaction: Transaction) -> Result<(), DfOlapError> {
+        self.commit_transaction(transaction).await
     }
 
     async fn load_stream(

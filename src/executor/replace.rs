@@ -1,6 +1,7 @@
 //! Rows that replace those with the same key: how Rhei, which sends rows again after a restart, loads them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use futures::FutureExt;
@@ -9,7 +10,8 @@ use super::Executor;
 use super::call::CallContext;
 use crate::error::DfOlapError;
 use crate::options::StatementOptions;
-use crate::sql::{Limited, effect_of_rows};
+use crate::snapshot::Snapshot;
+use crate::sql::{Effect, Limited, effect_of_rows};
 
 impl Executor {
     /// Adds rows to a table, which replace those with the same key. A table without a key gets all of them.
@@ -30,5 +32,19 @@ impl Executor {
             .boxed()
         });
         Ok(limited.run(work.boxed()).await?.1)
+    }
+
+    /// What [`replace_batches`](Self::replace_batches) does to a snapshot.
+    pub(super) async fn replacing(
+        &self,
+        name: &str,
+        batches: &[RecordBatch],
+        on: Arc<Snapshot>,
+    ) -> Result<Effect, DfOlapError> {
+        let call = CallContext::new(self.session(), "", StatementOptions::new());
+        let mut limited = Limited::new(&call.stop, call.is_long);
+        let run = self.begin(&call, on);
+        let work = async move { effect_of_rows(&run, name, batches).await };
+        limited.run(work.boxed()).await
     }
 }

@@ -5,6 +5,7 @@
 //! come as plain arrays. And no error but that of an unknown column reads like one, for which Rhei leaves events out.
 
 mod bridge;
+mod cycle;
 mod errors;
 mod sync;
 
@@ -12,7 +13,7 @@ use std::error::Error;
 
 use arrow_58::datatypes::{DataType, SchemaRef};
 use arrow_58::record_batch::RecordBatch;
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use rhei_core::{OlapEngine, RecordBatchBoxStream};
 
 use self::bridge::{ToRhei, batches_from_rhei, batches_to_rhei, schema_from_rhei, type_from_rhei};
@@ -30,7 +31,10 @@ fn options() -> StatementOptions {
 }
 
 async fn query(engine: &DataFusionEngine, sql: &str) -> Result<Vec<RecordBatch>, DfOlapError> {
-    let batches = engine.calls.query(sql, options()).await;
+    let batches = match cycle::query(engine, sql).await.map_err(worded)? {
+        Some(within) => within.collect().await,
+        None => engine.calls.query(sql, options()).await,
+    };
     batches_to_rhei(&batches.map_err(worded)?).map_err(worded)
 }
 
@@ -38,7 +42,14 @@ async fn query_stream(
     engine: &DataFusionEngine,
     sql: &str,
 ) -> Result<RecordBatchBoxStream, DfOlapError> {
-    let batches = engine.calls.query_stream(sql, options()).await;
+    let batches = match cycle::query(engine, sql).await.map_err(worded)? {
+        Some(within) => {
+            let rows = within.stream();
+            let rows = rows.map_err(|error| Box::new(error) as Box<dyn Error + Send + Sync>);
+            Ok(Box::pin(rows) as crate::olap::RecordBatchBoxStream)
+        }
+        None => engine.calls.query_stream(sql, options()).await,
+    };
     let mut to: Option<ToRhei> = None;
     let batches = batches.map_err(worded)?.map(move |batch| {
         let batch = batch.map_err(|error| match error.downcast::<DfOlapError>() {
@@ -55,7 +66,12 @@ async fn query_stream(
 }
 
 async fn execute(engine: &DataFusionEngine, sql: &str) -> Result<u64, DfOlapError> {
-    engine.calls.execute(sql, options()).await.map_err(worded)
+    let done = match cycle::execute(engine, sql).await {
+        Ok(None) => engine.calls.execute(sql, options()).await,
+        Ok(Some(rows)) => Ok(rows),
+        Err(error) => Err(error),
+    };
+    done.map_err(worded)
 }
 
 async fn load_arrow(
@@ -64,7 +80,11 @@ async fn load_arrow(
     batches: &[RecordBatch],
 ) -> Result<u64, DfOlapError> {
     let batches = batches_from_rhei(batches).map_err(worded)?;
-    let loaded = engine.calls.replace(table, &batches).await;
+    let loaded = match cycle::load(engine, table, &batches).await {
+        Ok(None) => engine.calls.replace(table, &batches).await,
+        Ok(Some(rows)) => Ok(rows),
+        Err(error) => Err(error),
+    };
     if matches!(loaded, Err(DfOlapError::SchemaMismatch(_)))
         && let Ok(schema) = engine.calls.table_schema(table).await
     {
@@ -155,6 +175,10 @@ macro_rules! olap_engine {
             ) -> Result<(), DfOlapError> {
                 let dropped = self.calls.drop_column(table_name, column_name).await;
                 dropped.map_err(worded)
+            }
+
+            fn supports_transactions(&self) -> bool {
+                self.transactions.is_some()
             }
         }
     };

@@ -52,6 +52,8 @@ mod requests;
 #[cfg(feature = "rhei")]
 mod rhei;
 #[cfg(feature = "rhei")]
+mod rhei_cycles;
+#[cfg(feature = "rhei")]
 mod rhei_statements;
 #[cfg(feature = "rhei")]
 mod rhei_sync;

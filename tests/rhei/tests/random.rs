@@ -83,13 +83,25 @@ fn statement(random: &mut StdRng) -> String {
     }
 }
 
-async fn copied(mode: SyncMode, durable: bool, in_background: bool) {
+#[derive(Clone, Copy, PartialEq)]
+enum Store {
+    Memory,
+    Folder,
+    /// In which each cycle is one commit.
+    FolderByCycle,
+}
+
+async fn copied(mode: SyncMode, store: Store, in_background: bool) {
     let folder = TempDir::new().unwrap();
-    let url = folder.path().join("olap").display().to_string();
-    let storage = || match durable {
-        true => StorageMode::Vortex { url: url.clone() },
-        false => StorageMode::InMemory,
+    let path = folder.path().join("olap").display().to_string();
+    let storage = || match store {
+        Store::Memory => StorageMode::InMemory,
+        Store::Folder => StorageMode::Vortex { url: path.clone() },
+        Store::FolderByCycle => StorageMode::Vortex {
+            url: format!("file://{path}?rhei_cycle=commit"),
+        },
     };
+    let durable = store != Store::Memory;
     let mut random = StdRng::seed_from_u64(u64::from(durable) + 2);
     let mut engine = open(&folder, mode, storage()).await;
     let create = "CREATE TABLE Events (id INTEGER PRIMARY KEY, userName TEXT, offset INTEGER, amount REAL, day TEXT)";
@@ -131,20 +143,32 @@ async fn copied(mode: SyncMode, durable: bool, in_background: bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mirror_in_memory_has_the_rows_of_sqlite() {
-    copied(SyncMode::Destructive, false, false).await;
+    copied(SyncMode::Destructive, Store::Memory, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mirror_in_a_folder_has_the_rows_of_sqlite() {
-    copied(SyncMode::Destructive, true, true).await;
+    copied(SyncMode::Destructive, Store::Folder, true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_history_in_memory_has_the_rows_of_sqlite() {
-    copied(SyncMode::Temporal, false, true).await;
+    copied(SyncMode::Temporal, Store::Memory, true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_history_in_a_folder_has_the_rows_of_sqlite() {
-    copied(SyncMode::Temporal, true, false).await;
+    copied(SyncMode::Temporal, Store::Folder, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_with_a_commit_for_each_cycle_has_the_rows_of_sqlite() {
+    copied(SyncMode::Destructive, Store::FolderByCycle, true).await;
+    copied(SyncMode::Destructive, Store::FolderByCycle, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_with_a_commit_for_each_cycle_has_the_rows_of_sqlite() {
+    copied(SyncMode::Temporal, Store::FolderByCycle, true).await;
+    copied(SyncMode::Temporal, Store::FolderByCycle, false).await;
 }
