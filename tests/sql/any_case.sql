@@ -288,3 +288,42 @@ SELECT c.Name, t.total FROM capitals c JOIN totals t ON c.ID = t.uid WHERE C.TOT
 --> rows
 -- a | 10
 -- b | 20
+
+-- The key of a table.
+CREATE TABLE keyed ("orderId" BIGINT, "Line" BIGINT, PRIMARY KEY (orderId, line));
+--> ok
+
+INSERT INTO keyed VALUES (1, NULL);
+--> error invalid: Line
+
+INSERT INTO keyed VALUES (1, 1), (1, 2) ON CONFLICT (ORDERID, LINE) DO NOTHING;
+--> count 2
+
+INSERT INTO keyed (LINE, orderID) VALUES (3, 1), (1, 2);
+--> count 2
+
+SELECT * FROM keyed ORDER BY ALL;
+--> rows
+-- 1 | 1
+-- 1 | 2
+-- 1 | 3
+-- 2 | 1
+
+--@ duckdb: skip it finds a quoted name in any case
+INSERT INTO keyed ("orderid", line) VALUES (1, 4);
+--> error invalid: orderid
+
+INSERT INTO keyed (orderId, ORDERID) VALUES (1, 4);
+--> error invalid
+
+--@ duckdb: skip it refuses two names that differ in their case alone
+CREATE TABLE two ("aB" BIGINT, "Ab" BIGINT);
+--> ok
+
+--@ duckdb: skip the table is not there
+INSERT INTO two (ab) VALUES (1);
+--> error invalid: may be any of the columns
+
+--@ duckdb: skip the table is not there
+INSERT INTO two ("Ab", "aB") VALUES (1, 2);
+--> count 1

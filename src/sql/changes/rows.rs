@@ -86,6 +86,7 @@ pub(super) async fn find_existing(
             found: None,
             alias: &stored,
         };
+        let rows = (rows.schema(), vec![rows]);
         let mut plan = join_by_key(&planner, of_table, rows, &of_keys, JoinType::Inner)?;
         let name = |column: usize| definition.columns[column].field.name();
         if let Some(null) = null {

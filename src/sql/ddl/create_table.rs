@@ -92,16 +92,23 @@ fn define(
     planner: &Planner,
     create: &ast::CreateTable,
 ) -> Result<(TableDefinition, Option<LogicalPlan>), DfOlapError> {
-    let DeclaredKey {
-        names: key,
-        enforced,
-    } = declared_key(planner, create)?;
-    // DataFusion's planner refuses every other option of CREATE TABLE with an error that names the option.
-    let statement = Box::new(ast::Statement::CreateTable(create.clone()));
+    let DeclaredKey { columns, enforced } = declared_key(create)?;
+    // DataFusion's planner refuses every other option of CREATE TABLE with an error that names the option. It knows the
+    // columns of constraints by their exact names alone.
+    let create_without = ast::CreateTable {
+        constraints: Vec::new(),
+        ..create.clone()
+    };
+    let statement = Box::new(ast::Statement::CreateTable(create_without));
     let plan = planner.statement(DFStatement::Statement(statement))?;
     let LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(planned)) = plan else {
         return Err(unsupported("this form of CREATE TABLE"));
     };
+    let names = planned.input.schema().fields().iter();
+    let names = names.map(|field| field.name().as_str());
+    let key = columns.iter();
+    let key = key.map(|ident| planner.name_among(names.clone(), ident));
+    let key = key.collect::<Result<Vec<String>, _>>()?;
     let mut columns: Vec<Column> = Vec::new();
     for (id, field) in (0u32..).zip(planned.input.schema().fields()) {
         check_name("column", field.name())?;
@@ -144,7 +151,7 @@ fn define(
 /// The PRIMARY KEY of a CREATE TABLE.
 #[derive(Default)]
 struct DeclaredKey {
-    names: Vec<String>,
+    columns: Vec<ast::Ident>,
     /// Whether it says ENFORCED or NOT ENFORCED.
     enforced: Option<bool>,
 }
@@ -166,7 +173,7 @@ impl DeclaredKey {
 }
 
 /// The primary key; any other constraint is refused.
-fn declared_key(planner: &Planner, create: &ast::CreateTable) -> Result<DeclaredKey, DfOlapError> {
+fn declared_key(create: &ast::CreateTable) -> Result<DeclaredKey, DfOlapError> {
     let mut key = DeclaredKey::default();
     for column in &create.columns {
         for option in &column.options {
@@ -174,8 +181,8 @@ fn declared_key(planner: &Planner, create: &ast::CreateTable) -> Result<Declared
                 ast::ColumnOption::Null
                 | ast::ColumnOption::NotNull
                 | ast::ColumnOption::Default(_) => {}
-                ast::ColumnOption::PrimaryKey(primary) if key.names.is_empty() => {
-                    key.names.push(planner.normalize(&column.name));
+                ast::ColumnOption::PrimaryKey(primary) if key.columns.is_empty() => {
+                    key.columns.push(column.name.clone());
                     key.characteristics(primary.characteristics.as_ref())?;
                 }
                 ast::ColumnOption::ForeignKey(_) => return Err(unsupported("FOREIGN KEY")),
@@ -185,11 +192,11 @@ fn declared_key(planner: &Planner, create: &ast::CreateTable) -> Result<Declared
     }
     for constraint in &create.constraints {
         match constraint {
-            ast::TableConstraint::PrimaryKey(primary) if key.names.is_empty() => {
+            ast::TableConstraint::PrimaryKey(primary) if key.columns.is_empty() => {
                 key.characteristics(primary.characteristics.as_ref())?;
                 for column in &primary.columns {
                     match &column.column.expr {
-                        ast::Expr::Identifier(ident) => key.names.push(planner.normalize(ident)),
+                        ast::Expr::Identifier(ident) => key.columns.push(ident.clone()),
                         other => return Err(unsupported(&format!("{other} in PRIMARY KEY"))),
                     }
                 }

@@ -207,8 +207,17 @@ impl Planner {
 impl Planner {
     /// The name of the column that an identifier means; the name that it says, if there is none.
     pub fn column_name(&self, columns: &[snapshot::Column], ident: &Ident) -> Result<String> {
+        let names = columns.iter().map(|column| column.field.name().as_str());
+        self.name_among(names, ident)
+    }
+
+    /// The one of these names that an identifier means; the name that it says, if there is none.
+    pub fn name_among<'a>(
+        &self,
+        mut names: impl Iterator<Item = &'a str> + Clone,
+        ident: &Ident,
+    ) -> Result<String> {
         let name = self.normalize(ident);
-        let mut names = columns.iter().map(|column| column.field.name().as_str());
         let is_exact = ident.quote_style.is_some() || !self.reads_any_case();
         if is_exact || names.clone().any(|there| there == name) {
             return Ok(name);

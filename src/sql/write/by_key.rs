@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use datafusion::catalog::MemTable;
 use datafusion::common::{Column, JoinType, Result, ScalarValue, TableReference};
@@ -35,7 +36,7 @@ pub(crate) struct Stored<'a> {
 pub(crate) fn join_by_key(
     planner: &Planner,
     stored: Stored<'_>,
-    rows: RecordBatch,
+    (schema, rows): (SchemaRef, Vec<RecordBatch>),
     rows_alias: &TableReference,
     join: JoinType,
 ) -> Result<LogicalPlanBuilder> {
@@ -74,7 +75,7 @@ pub(crate) fn join_by_key(
         .iter()
         .map(|name| column_of(rows_alias, name).eq(column_of(alias, name)));
     let on: Vec<Expr> = on.collect();
-    let rows = MemTable::try_new(rows.schema(), vec![vec![rows]])?;
+    let rows = MemTable::try_new(schema, vec![rows])?;
     LogicalPlanBuilder::scan(rows_alias.clone(), provider_as_source(Arc::new(rows)), None)?.join_on(
         existing.build()?,
         join,
@@ -83,7 +84,7 @@ pub(crate) fn join_by_key(
 }
 
 /// The least and greatest value of a key column.
-fn key_range(rows: &RecordBatch, name: &str) -> Option<(ScalarValue, ScalarValue)> {
-    let range = ValueRange::of(std::iter::once(rows.column_by_name(name)?))?;
+fn key_range(rows: &[RecordBatch], name: &str) -> Option<(ScalarValue, ScalarValue)> {
+    let range = ValueRange::of(rows.iter().filter_map(|batch| batch.column_by_name(name)))?;
     Some((range.min, range.max))
 }

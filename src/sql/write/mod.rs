@@ -59,6 +59,11 @@ impl RowChanges {
         }
     }
 
+    /// Adds new rows.
+    pub fn add_all(&mut self, rows: Vec<RecordBatch>) -> Result<(), DfOlapError> {
+        rows.into_iter().try_for_each(|batch| self.new.push(batch))
+    }
+
     /// Writes the new rows, and returns the actions of these changes.
     pub async fn into_actions(self, run: &Run, table: &Table) -> Result<Vec<Action>, DfOlapError> {
         let mut actions = deletions(table, &self.dead);

@@ -5,11 +5,9 @@ use std::collections::hash_map::Entry;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array};
-use arrow::compute::{
-    concat_batches, filter_record_batch, is_not_null, is_null, take_record_batch,
-};
-use arrow::datatypes::{DataType, UInt64Type};
+use arrow::array::{ArrayRef, AsArray, BooleanArray};
+use arrow::compute::{concat_batches, filter_record_batch, is_not_null, is_null};
+use arrow::datatypes::{DataType, SchemaRef, UInt64Type};
 use arrow::record_batch::RecordBatch;
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use datafusion::common::tree_node::TreeNode;
@@ -132,19 +130,22 @@ fn check_conflict_target(
 pub(crate) async fn resolve(
     run: &Run,
     target: &Target,
-    new: BufferedRows,
+    mut new: BufferedRows,
     on_conflict: OnConflict,
 ) -> Result<RowChanges, DfOlapError> {
     let definition = &target.table.definition;
     let key = definition.key_indices();
-    let source = concat_batches(&definition.schema, &new.batches)?;
+    let source = std::mem::take(&mut new.batches);
     drop(new);
     let source = unique_by_key(target, &key, source, &on_conflict)?;
-    let values = key.iter().map(|index| Arc::clone(source.column(*index)));
+    // Of rows with much text only the keys are one batch: a text array holds 2 GiB.
+    let keys_of = |batch: &RecordBatch| batch.project(&key);
+    let keys = source.iter().map(keys_of).collect::<Result<Vec<_>, _>>()?;
+    let keys = concat_batches(&Arc::new(definition.schema.project(&key)?), &keys)?;
     let wanted = KeysToFind {
         table: &target.table,
         key: &key,
-        values: &values.collect::<Vec<ArrayRef>>(),
+        values: keys.columns(),
         null: None,
         store: run.context.store.as_ref(),
         stop: &|| run.check_stop(),
@@ -154,7 +155,7 @@ pub(crate) async fn resolve(
     {
         let mut changes = RowChanges::new(run);
         changes.dead.extend(addresses.into_iter().flatten());
-        changes.new.push(source)?;
+        changes.add_all(source)?;
         return Ok(changes);
     }
     // Only DO UPDATE reads more of an existing row than its address.
@@ -163,7 +164,11 @@ pub(crate) async fn resolve(
         _ => key.clone(),
     };
     let found = wanted.rows(&needed).await?;
-    let plan = plan_conflicts(&run.planner(), target, source.clone(), found, &on_conflict)?;
+    let rows = match &on_conflict {
+        OnConflict::Replace => (keys.schema(), vec![keys]),
+        _ => (Arc::clone(&definition.schema), source.clone()),
+    };
+    let plan = plan_conflicts(&run.planner(), target, rows, found, &on_conflict)?;
     let columns = Columns::of(definition);
     let mut changes = RowChanges::new(run);
     for_each_batch(run, plan, |batch| {
@@ -192,7 +197,7 @@ pub(crate) async fn resolve(
     .await?;
     if matches!(on_conflict, OnConflict::Replace) {
         // Add each new row once, however many existing rows have its key.
-        changes.new.push(source)?;
+        changes.add_all(source)?;
     }
     Ok(changes)
 }
@@ -236,47 +241,60 @@ impl Columns {
 fn unique_by_key(
     target: &Target,
     key: &[usize],
-    source: RecordBatch,
+    source: Vec<RecordBatch>,
     on_conflict: &OnConflict,
-) -> Result<RecordBatch, DfOlapError> {
-    let fields = key
+) -> Result<Vec<RecordBatch>, DfOlapError> {
+    let columns = key
         .iter()
-        .map(|index| SortField::new(source.column(*index).data_type().clone()))
-        .collect();
-    let columns: Vec<ArrayRef> = key.iter().map(|i| one_zero(source.column(*i))).collect();
-    let converter = RowConverter::new(fields)?;
-    let keys = converter.convert_columns(&columns)?;
-    let mut seen: HashMap<OwnedRow, usize> = HashMap::with_capacity(source.num_rows());
-    let mut chosen: Vec<u32> = Vec::with_capacity(source.num_rows());
-    for (row, key) in (0u32..).zip(keys.iter()) {
-        match seen.entry(key.owned()) {
-            Entry::Vacant(entry) => {
-                entry.insert(chosen.len());
-                chosen.push(row);
-            }
-            Entry::Occupied(entry) => match on_conflict {
-                OnConflict::Append | OnConflict::Nothing => {}
-                OnConflict::Replace => chosen[*entry.get()] = row,
-                OnConflict::Update(_) => {
-                    return Err(DfOlapError::Invalid(format!(
-                        "ON CONFLICT DO UPDATE: two rows of the INSERT have the same key of {}; make them unique",
-                        target.name
-                    )));
+        .map(|index| target.table.definition.schema.field(*index));
+    let fields = columns.map(|field| SortField::new(field.data_type().clone()));
+    let converter = RowConverter::new(fields.collect())?;
+    let mut seen: HashMap<OwnedRow, (usize, usize)> = HashMap::new();
+    let mut left_out: Vec<Vec<usize>> = vec![Vec::new(); source.len()];
+    for (at, batch) in source.iter().enumerate() {
+        let columns: Vec<ArrayRef> = key.iter().map(|i| one_zero(batch.column(*i))).collect();
+        let keys = converter.convert_columns(&columns)?;
+        seen.reserve(batch.num_rows());
+        for (row, key) in keys.iter().enumerate() {
+            match seen.entry(key.owned()) {
+                Entry::Vacant(entry) => {
+                    entry.insert((at, row));
                 }
-            },
+                Entry::Occupied(mut entry) => match on_conflict {
+                    OnConflict::Append | OnConflict::Nothing => left_out[at].push(row),
+                    OnConflict::Replace => {
+                        let (earlier, of_it) = entry.insert((at, row));
+                        left_out[earlier].push(of_it);
+                    }
+                    OnConflict::Update(_) => {
+                        return Err(DfOlapError::Invalid(format!(
+                            "ON CONFLICT DO UPDATE: two rows of the INSERT have the same key of {}; make them unique",
+                            target.name
+                        )));
+                    }
+                },
+            }
         }
     }
-    if chosen.len() == source.num_rows() {
-        return Ok(source);
-    }
-    Ok(take_record_batch(&source, &UInt32Array::from(chosen))?)
+    let batches = source.into_iter().zip(left_out);
+    let batches = batches.map(|(batch, left_out)| {
+        if left_out.is_empty() {
+            return Ok(batch);
+        }
+        let mut kept = vec![true; batch.num_rows()];
+        for row in left_out {
+            kept[row] = false;
+        }
+        Ok(filter_record_batch(&batch, &BooleanArray::from(kept))?)
+    });
+    batches.collect()
 }
 
-/// `SELECT address, excluded.*[, updated.*, applies] FROM excluded LEFT JOIN target ON key`.
+/// `SELECT address[, excluded.*[, updated.*, applies]] FROM excluded LEFT JOIN target ON key`.
 fn plan_conflicts(
     planner: &Planner,
     target: &Target,
-    source: RecordBatch,
+    source: (SchemaRef, Vec<RecordBatch>),
     found: Option<RecordBatch>,
     on_conflict: &OnConflict,
 ) -> Result<LogicalPlan> {
@@ -294,7 +312,9 @@ fn plan_conflicts(
     let joined = join_by_key(planner, stored, source, &excluded, JoinType::Left)?.build()?;
 
     let mut exprs = vec![column_of(&alias, ROW_ADDRESS)];
-    for column in &definition.columns {
+    // A row that replaces others is added as it is.
+    let whole = !matches!(on_conflict, OnConflict::Replace);
+    for column in definition.columns.iter().filter(|_| whole) {
         let name = column.field.name();
         exprs.push(column_of(&excluded, name).alias(format!("new.{name}")));
     }

@@ -16,7 +16,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::sql::sqlparser::ast;
 
-use crate::snapshot::{Relation, Table};
+use crate::snapshot::{Relation, Table, TableDefinition};
 use crate::sql::execution::Run;
 use crate::sql::planner::literals::{decimal, is_long, wide_decimal};
 use crate::sql::write::rows::shape;
@@ -27,11 +27,33 @@ use crate::sql::write::target::default_keyword;
 pub(crate) struct Literals {
     pub table: String,
     /// Empty if the values are those of all columns.
-    pub columns: Vec<String>,
+    pub columns: Vec<Name>,
     /// The number of values in a row.
     pub width: usize,
     /// Row after row; `None` for DEFAULT.
     pub cells: Vec<Option<Cell>>,
+}
+
+/// The name of a column, as it is read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Name {
+    pub name: String,
+    pub is_quoted: bool,
+}
+
+impl Name {
+    /// The position of the column that is meant, as in [`Planner::column_name`](crate::sql::planner::Planner).
+    fn position(&self, definition: &TableDefinition, in_any_case: bool) -> Option<usize> {
+        let mut names = definition.columns.iter().map(|column| column.field.name());
+        let exact = names.clone().position(|name| *name == self.name);
+        if exact.is_some() || self.is_quoted || !in_any_case {
+            return exact;
+        }
+        let is_meant = |name: &String| name.eq_ignore_ascii_case(&self.name);
+        let one = names.position(is_meant)?;
+        // Several are an error of the planned INSERT.
+        names.all(|name| !is_meant(name)).then_some(one)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -98,7 +120,13 @@ pub(crate) fn literals(
     let columns = columns
         .iter()
         .map(|column| match column.0.as_slice() {
-            [part] => Some(normalize(part.as_ident()?)),
+            [part] => {
+                let ident = part.as_ident()?;
+                Some(Name {
+                    name: normalize(ident),
+                    is_quoted: ident.quote_style.is_some(),
+                })
+            }
             _ => None,
         })
         .collect::<Option<Vec<_>>>()?;
@@ -129,12 +157,8 @@ pub(crate) fn rows(run: &Run, literals: &Literals) -> Option<(Arc<Table>, Record
         width,
         cells,
     } = literals;
-    if run
-        .state()
-        .config_options()
-        .sql_parser
-        .parse_float_as_decimal
-    {
+    let options = &run.state().config_options().sql_parser;
+    if options.parse_float_as_decimal {
         return None;
     }
     let Some(Relation::Table(table)) = run.context.snapshot.relation(name) else {
@@ -150,10 +174,13 @@ pub(crate) fn rows(run: &Run, literals: &Literals) -> Option<(Arc<Table>, Record
     if expected != *width {
         return None;
     }
-    for (index, name) in named.iter().enumerate() {
-        if definition.column(name).is_none() || named[..index].contains(name) {
+    let mut places: Vec<usize> = Vec::with_capacity(named.len());
+    for name in named {
+        let place = name.position(definition, options.enable_ident_normalization)?;
+        if places.contains(&place) {
             return None;
         }
+        places.push(place);
     }
     let count = cells.len() / width;
     let arrays = definition
@@ -162,9 +189,9 @@ pub(crate) fn rows(run: &Run, literals: &Literals) -> Option<(Arc<Table>, Record
         .enumerate()
         .map(|(index, column)| -> Option<ArrayRef> {
             let data_type = column.field.data_type();
-            let place = match named.as_slice() {
+            let place = match places.as_slice() {
                 [] => Some(index),
-                named => named.iter().position(|name| name == column.field.name()),
+                places => places.iter().position(|place| *place == index),
             };
             let Some(place) = place else {
                 return match column.default {

@@ -7,7 +7,7 @@
 
 use datafusion::sql::sqlparser::keywords::ALL_KEYWORDS;
 
-use super::insert::{Cell, Literals, number};
+use super::insert::{Cell, Literals, Name, number};
 use datafusion::common::ScalarValue;
 
 /// The literals of such a statement; `None` for any other text. `lower_case` says whether unquoted names are
@@ -112,13 +112,17 @@ impl<'a> Text<'a> {
         }
     }
 
-    fn name(&mut self) -> Option<String> {
+    fn name(&mut self) -> Option<Name> {
         self.skip_space();
-        if self.rest.starts_with('"') {
-            return self.quoted();
-        }
-        let word = self.word()?;
-        Some(self.normalized(word))
+        let is_quoted = self.rest.starts_with('"');
+        let name = match is_quoted {
+            true => self.quoted()?,
+            false => {
+                let word = self.word()?;
+                self.normalized(word)
+            }
+        };
+        Some(Name { name, is_quoted })
     }
 
     fn normalized(&self, word: &str) -> String {
