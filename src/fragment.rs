@@ -90,14 +90,39 @@ impl LiveFragment {
         for live in fragments {
             batches.extend(live.live_batches()?);
         }
-        if let Some(first) = batches.first() {
-            batches = vec![compact_views(concat_batches(&first.schema(), &batches)?)?];
+        let mut merged = Vec::new();
+        for group in by_bytes(&batches)? {
+            merged.push(compact_views(concat_batches(&group[0].schema(), group)?)?);
         }
         let layout = fragments
             .first()
             .map(|live| Arc::clone(&live.fragment.layout));
-        Ok(Arc::new(Fragment::with_id(id, layout.unwrap_or_default(), batches)).into())
+        Ok(Arc::new(Fragment::with_id(id, layout.unwrap_or_default(), merged)).into())
     }
+}
+
+/// Batches that become one have no more bytes than this: an array of texts holds 2 GiB.
+const MAX_BATCH_BYTES: usize = 256 << 20;
+
+/// Adjacent batches in groups of at most [`MAX_BATCH_BYTES`]; a batch with more is a group.
+pub(crate) fn by_bytes(batches: &[RecordBatch]) -> Result<Vec<&[RecordBatch]>, ArrowError> {
+    let mut groups = Vec::new();
+    let (mut from, mut held) = (0, 0);
+    for (at, batch) in batches.iter().enumerate() {
+        let mut bytes = 0;
+        for column in batch.columns() {
+            bytes += column.to_data().get_slice_memory_size()?;
+        }
+        if at > from && held + bytes > MAX_BATCH_BYTES {
+            groups.push(&batches[from..at]);
+            (from, held) = (at, 0);
+        }
+        held += bytes;
+    }
+    if from < batches.len() {
+        groups.push(&batches[from..]);
+    }
+    Ok(groups)
 }
 
 /// Compacts view arrays, which share the buffers of the batches that they were sliced from, to the bytes in use.

@@ -25,7 +25,7 @@ use super::tidy::tidy;
 use super::{CommitLatch, CommitOutcome, FileScan, Found, Store, Upkeep};
 use crate::change::ChangeSet;
 use crate::error::DfOlapError;
-use crate::fragment::{ColumnId, Fragment, KeysFile};
+use crate::fragment::{ColumnId, Fragment, KeysFile, by_bytes};
 use crate::key_index::digest::Wanted;
 use crate::runtime;
 use crate::snapshot::{Snapshot, Table, TableDefinition, Version};
@@ -247,15 +247,14 @@ fn coalesce(
 ) -> Result<Vec<RecordBatch>, DfOlapError> {
     let mut coalescer = BatchCoalescer::new(Arc::clone(&definition.schema), BATCH_ROWS);
     let mut whole = Vec::new();
-    for batch in batches {
-        coalescer.push_batch(batch.clone())?;
+    for group in by_bytes(batches)? {
+        for batch in group {
+            coalescer.push_batch(batch.clone())?;
+        }
+        coalescer.finish_buffered_batch()?;
         while let Some(batch) = coalescer.next_completed_batch() {
             whole.push(batch);
         }
-    }
-    coalescer.finish_buffered_batch()?;
-    while let Some(batch) = coalescer.next_completed_batch() {
-        whole.push(batch);
     }
     Ok(whole)
 }

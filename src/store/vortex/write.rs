@@ -31,7 +31,7 @@ use super::keys::NewKeys;
 use super::scan::Scans;
 use crate::error::DfOlapError;
 use crate::fragment::{
-    Checksums, DataFile, Fragment, FragmentId, ValueRange, compact_views, has_cheap_order,
+    Checksums, DataFile, Fragment, FragmentId, ValueRange, by_bytes, compact_views, has_cheap_order,
 };
 use crate::snapshot::{Table, TableDefinition};
 
@@ -94,7 +94,10 @@ impl<'a> Writer<'a> {
                 if count == 0 {
                     return Ok(Vec::new());
                 }
-                let whole = compact_views(concat_batches(&definition.schema, &first)?)?;
+                let [few] = by_bytes(&first)?[..] else {
+                    break;
+                };
+                let whole = compact_views(concat_batches(&definition.schema, few)?)?;
                 if whole.get_array_memory_size() <= INLINE_BYTES {
                     let layout = Arc::clone(&definition.layout);
                     return Ok(vec![Arc::new(Fragment::new(layout, vec![whole]))]);
