@@ -70,7 +70,11 @@ fn redacted(url: &str) -> Cow<'_, str> {
     if let (url, Some(query)) = split_query(url)
         && query != RHEI_CYCLE
     {
-        return Cow::Owned(format!("{}?…", redacted(url)));
+        return Cow::Owned(match query.contains('@') {
+            // The question mark may be one of a password.
+            true => format!("{scheme}://…"),
+            false => format!("{}?…", redacted(url)),
+        });
     }
     let host_end = rest.find('/').unwrap_or(rest.len());
     match rest[..host_end].rfind('@') {
@@ -114,11 +118,10 @@ impl StorageMode {
                     "'?{RHEI_CYCLE}' in '{named}' requires the 'rhei' feature"
                 ));
             }
-            Some(query) => {
-                let name = query.split('=').next().unwrap_or_default();
+            Some(_) => {
                 return Err(format!(
-                    "the query part '{name}' of '{named}' is not known: the only one is '?{RHEI_CYCLE}'. Write %3F for a \
-                     question mark in the name of a folder"
+                    "'{named}' has a query part that is not known: the only one is '?{RHEI_CYCLE}'. Give a path, not a \
+                     URL, for a folder with a question mark in its name"
                 ));
             }
         }

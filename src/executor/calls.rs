@@ -84,10 +84,6 @@ pub(crate) trait EngineCalls: Debug + Send + Sync {
     #[cfg(feature = "rhei")]
     async fn step(&self, within: &mut Transaction, step: Step) -> Result<u64, DfOlapError>;
 
-    /// Runs a query on what a transaction sees.
-    #[cfg(feature = "rhei")]
-    async fn query_within(&self, within: &Transaction, sql: &str) -> Result<Outcome, DfOlapError>;
-
     #[cfg(feature = "rhei")]
     async fn commit_steps(&self, transaction: Transaction) -> Result<(), DfOlapError>;
 
@@ -223,11 +219,6 @@ impl EngineCalls for Arc<Executor> {
     #[cfg(feature = "rhei")]
     async fn step(&self, within: &mut Transaction, step: Step) -> Result<u64, DfOlapError> {
         self.step_in(within, step).await
-    }
-
-    #[cfg(feature = "rhei")]
-    async fn query_within(&self, within: &Transaction, sql: &str) -> Result<Outcome, DfOlapError> {
-        self.read_in(within, sql).await
     }
 
     #[cfg(feature = "rhei")]

@@ -6,16 +6,15 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use futures::FutureExt;
 
+use super::Executor;
 use super::batch::{names_written, with_change};
-use super::{Executor, Started};
 use crate::change::ChangeSet;
-use crate::error::{DfOlapError, unsupported};
+use crate::error::DfOlapError;
 use crate::options::StatementOptions;
-use crate::outcome::Outcome;
 use crate::snapshot::Snapshot;
-use crate::sql::{Statement, parse, parse_one};
+use crate::sql::parse;
 
-/// Calls whose changes are not committed yet. Each sees the changes of those before; others see none.
+/// Writes that are not committed yet. Each sees the changes of those before; queries see none.
 #[derive(Debug)]
 pub(crate) struct Transaction {
     base: Arc<Snapshot>,
@@ -25,6 +24,13 @@ pub(crate) struct Transaction {
     tables: BTreeSet<String>,
     /// The calls that succeeded. They are made again if others committed in between.
     steps: Vec<Step>,
+}
+
+impl Transaction {
+    /// The tables that it wrote.
+    pub fn tables(&self) -> &BTreeSet<String> {
+        &self.tables
+    }
 }
 
 /// A call within a [`Transaction`].
@@ -75,28 +81,6 @@ impl Executor {
         transaction.tables.extend(done.tables);
         transaction.steps.push(step);
         Ok(done.rows)
-    }
-
-    /// Runs the one query of a text on what a transaction sees.
-    pub(super) async fn read_in(
-        self: &Arc<Self>,
-        transaction: &Transaction,
-        sql: &str,
-    ) -> Result<Outcome, DfOlapError> {
-        let working = Arc::clone(&transaction.working);
-        let work = self.run_text(sql, options(), move |executor, call, sql| {
-            async move {
-                let statement = parse_one(sql, &call.session.limits)?;
-                if !matches!(statement, Statement::Query(_) | Statement::Explain(..)) {
-                    return Err(unsupported("`query` of a write within a transaction"));
-                }
-                let (rows, snapshot) = executor.read(call, &statement, working).await?;
-                Ok(Started::Rows(rows, snapshot))
-            }
-            .boxed()
-        });
-        let (started, limited) = work.await?;
-        Ok(started.outcome(limited))
     }
 
     /// Commits the changes of a transaction. If others committed since it began, its calls are made again on what is

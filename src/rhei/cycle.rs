@@ -1,11 +1,11 @@
-//! A cycle of Rhei's sync as one commit: what a task does between BEGIN and COMMIT, where the engine is told so.
+//! A cycle of Rhei's sync as one commit: what a task writes between BEGIN and COMMIT, where the engine is told so.
+//! Queries read what is committed, whoever asks: the trait has no sessions, and a task may do other things in between.
 
 use arrow::array::RecordBatch;
 
 use crate::engine::DataFusionEngine;
 use crate::error::DfOlapError;
 use crate::executor::{Step, Transactions};
-use crate::outcome::Outcome;
 
 /// Runs a statement within the caller's transaction, or begins or ends one; `None` if the caller has none.
 pub(super) async fn execute(
@@ -17,21 +17,24 @@ pub(super) async fn execute(
     };
     match keyword(sql) {
         Some(Keyword::Begin) => {
-            transactions.begin(engine.calls.open_transaction().await?);
+            let begun = transactions.number()?;
+            transactions.begin(begun, engine.calls.open_transaction().await?);
             Ok(Some(0))
         }
         Some(Keyword::Commit) => match transactions.take() {
             Ok(Some((claim, transaction))) => {
-                drop(claim);
+                let _commit = claim.commit(&transaction).await?;
                 engine.calls.commit_steps(transaction).await?;
                 Ok(Some(0))
             }
             Ok(None) => Err(DfOlapError::Invalid(
                 "COMMIT: no transaction is open; send BEGIN first".into(),
             )),
-            Err(lost) => {
-                transactions.roll_back();
-                Err(lost)
+            Err(error) => {
+                if matches!(error, DfOlapError::Conflict(_)) {
+                    transactions.roll_back();
+                }
+                Err(error)
             }
         },
         Some(Keyword::Rollback) => {
@@ -53,22 +56,6 @@ pub(super) async fn load(
     };
     let rows = Step::Rows(table.to_string(), batches.to_vec());
     step(engine, transactions, rows).await
-}
-
-/// Runs a query on what the caller's transaction sees; `None` if the caller has none.
-pub(super) async fn query(
-    engine: &DataFusionEngine,
-    sql: &str,
-) -> Result<Option<Outcome>, DfOlapError> {
-    let Some(transactions) = &engine.transactions else {
-        return Ok(None);
-    };
-    let Some((claim, transaction)) = transactions.take()? else {
-        return Ok(None);
-    };
-    let rows = engine.calls.query_within(&transaction, sql).await;
-    claim.put_back(transaction);
-    rows.map(Some)
 }
 
 async fn step(

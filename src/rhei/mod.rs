@@ -13,7 +13,7 @@ use std::error::Error;
 
 use arrow_58::datatypes::{DataType, SchemaRef};
 use arrow_58::record_batch::RecordBatch;
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use rhei_core::{OlapEngine, RecordBatchBoxStream};
 
 use self::bridge::{ToRhei, batches_from_rhei, batches_to_rhei, schema_from_rhei, type_from_rhei};
@@ -31,10 +31,7 @@ fn options() -> StatementOptions {
 }
 
 async fn query(engine: &DataFusionEngine, sql: &str) -> Result<Vec<RecordBatch>, DfOlapError> {
-    let batches = match cycle::query(engine, sql).await.map_err(worded)? {
-        Some(within) => within.collect().await,
-        None => engine.calls.query(sql, options()).await,
-    };
+    let batches = engine.calls.query(sql, options()).await;
     batches_to_rhei(&batches.map_err(worded)?).map_err(worded)
 }
 
@@ -42,14 +39,7 @@ async fn query_stream(
     engine: &DataFusionEngine,
     sql: &str,
 ) -> Result<RecordBatchBoxStream, DfOlapError> {
-    let batches = match cycle::query(engine, sql).await.map_err(worded)? {
-        Some(within) => {
-            let rows = within.stream();
-            let rows = rows.map_err(|error| Box::new(error) as Box<dyn Error + Send + Sync>);
-            Ok(Box::pin(rows) as crate::olap::RecordBatchBoxStream)
-        }
-        None => engine.calls.query_stream(sql, options()).await,
-    };
+    let batches = engine.calls.query_stream(sql, options()).await;
     let mut to: Option<ToRhei> = None;
     let batches = batches.map_err(worded)?.map(move |batch| {
         let batch = batch.map_err(|error| match error.downcast::<DfOlapError>() {

@@ -44,6 +44,7 @@ impl Planner {
             return known.map_err(DataFusionError::Shared);
         }
         if self.view_depth.fetch_add(1, Ordering::Relaxed) >= MAX_VIEW_DEPTH {
+            self.view_depth.fetch_sub(1, Ordering::Relaxed);
             return Err(DfOlapError::Invalid(format!(
                 "views stand on one another more than {MAX_VIEW_DEPTH} deep, or in a circle"
             ))

@@ -33,7 +33,7 @@ async fn open(folder: &TempDir, mode: SyncMode, storage: StorageMode) -> HtapEng
         datafusion_storage: storage,
         sync_mode: mode,
         sync_batch_size: 100,
-        // A cycle of the background that is cut off sends what it applied again, and without pruning a restart sends all.
+        // Without pruning a restart sends all events again.
         prune_after_sync: false,
         ..Default::default()
     };
@@ -107,6 +107,8 @@ async fn copied(mode: SyncMode, store: Store, in_background: bool) {
     let create = "CREATE TABLE Events (id INTEGER PRIMARY KEY, userName TEXT, offset INTEGER, amount REAL, day TEXT)";
     engine.execute(create, &[]).await.unwrap();
     engine.register_table(schema()).await.unwrap();
+    let by_cycle = store == Store::FolderByCycle;
+    assert_eq!(engine.olap().supports_transactions(), by_cycle);
     if in_background {
         engine.start_sync(Duration::from_millis(2));
     }
@@ -125,6 +127,17 @@ async fn copied(mode: SyncMode, store: Store, in_background: bool) {
                 engine.start_sync(Duration::from_millis(2));
             }
         }
+    }
+    // In the background something was applied.
+    while in_background
+        && engine
+            .sync_status()
+            .await
+            .unwrap()
+            .last_synced_seq
+            .is_none()
+    {
+        tokio::task::yield_now().await;
     }
     engine.stop_sync().await;
     while engine.sync_now().await.unwrap().events_processed > 0 {}
