@@ -101,18 +101,35 @@ impl LiveFragment {
     }
 }
 
-/// Batches that become one have no more bytes than this: an array of texts holds 2 GiB.
-const MAX_BATCH_BYTES: usize = 256 << 20;
+/// Batches that become one have no more of [`bounded_bytes`] than this.
+pub(crate) const MAX_BATCH_BYTES: usize = 256 << 20;
+
+/// The bytes of a batch in arrays that may hold no more than 2 GiB: texts and bytes that are no views, and what is
+/// nested. A slice of a list counts all of its values.
+pub(crate) fn bounded_bytes(batch: &RecordBatch) -> Result<usize, ArrowError> {
+    let of_offsets = |offsets: &[i32]| match offsets {
+        [first, .., last] => (last - first) as usize,
+        _ => 0,
+    };
+    let mut bytes = 0;
+    for column in batch.columns() {
+        bytes += match column.data_type() {
+            DataType::Utf8 => of_offsets(column.as_string::<i32>().value_offsets()),
+            DataType::Binary => of_offsets(column.as_binary::<i32>().value_offsets()),
+            other if other.is_primitive() => 0,
+            DataType::Boolean | DataType::Utf8View | DataType::BinaryView => 0,
+            _ => column.to_data().get_slice_memory_size()?,
+        };
+    }
+    Ok(bytes)
+}
 
 /// Adjacent batches in groups of at most [`MAX_BATCH_BYTES`]; a batch with more is a group.
 pub(crate) fn by_bytes(batches: &[RecordBatch]) -> Result<Vec<&[RecordBatch]>, ArrowError> {
     let mut groups = Vec::new();
     let (mut from, mut held) = (0, 0);
     for (at, batch) in batches.iter().enumerate() {
-        let mut bytes = 0;
-        for column in batch.columns() {
-            bytes += column.to_data().get_slice_memory_size()?;
-        }
+        let bytes = bounded_bytes(batch)?;
         if at > from && held + bytes > MAX_BATCH_BYTES {
             groups.push(&batches[from..at]);
             (from, held) = (at, 0);

@@ -178,7 +178,12 @@ impl<'a> Claim<'a> {
     pub async fn commit(mut self, transaction: &Transaction) -> Result<Commit<'a>, DfOlapError> {
         let commits = self.of.commits.lock().await;
         self.is_done = true;
-        self.forget();
+        if !self.forget() {
+            return Err(DfOlapError::Conflict(
+                "the transaction was rolled back for others before its commit began; begin again"
+                    .into(),
+            ));
+        }
         let tables = transaction.tables();
         let newer = |table: &&String| commits.get(*table).is_some_and(|at| *at > self.begun);
         if let Some(table) = tables.iter().find(newer) {
@@ -196,9 +201,12 @@ impl<'a> Claim<'a> {
         Ok(commit)
     }
 
-    fn forget(&self) {
+    /// Says whether it was there.
+    fn forget(&self) -> bool {
         let mut all = self.of.all.lock();
+        let before = all.open.len();
         all.open.retain(|open| open.begun != self.begun);
+        all.open.len() < before
     }
 }
 

@@ -1,6 +1,8 @@
 //! Many small changes: the table stays in few fragments, keeps the order of its rows, and gives exact answers.
 
-use rhei_datafusion::arrow::array::AsArray;
+use std::sync::Arc;
+
+use rhei_datafusion::arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use rhei_datafusion::arrow::datatypes::Int64Type;
 use rhei_datafusion::{
     CompactionPolicy, DataFusionEngine, EngineBuilder, OlapEngine, SharedDataFusionEngine,
@@ -375,4 +377,30 @@ async fn pieces_that_lost_most_of_their_rows_are_put_together_wherever_they_stan
     let (ids, _) = scanned("memory", &engine).await;
     let few = (0..2_940_000).filter(|id| id % 1000 == 7);
     assert!(few.chain(2_940_000..3_000_000).eq(ids));
+}
+
+#[tokio::test]
+async fn small_batches_of_large_texts_do_not_become_one_batch() {
+    let engine = DataFusionEngine::new();
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(100 << 20)]));
+    let batch = |id| {
+        let ids: ArrayRef = Arc::new(Int64Array::from(vec![id]));
+        RecordBatch::try_from_iter([("id", ids), ("text", Arc::clone(&text))]).unwrap()
+    };
+    // In one load, and in many, which a scan puts together.
+    for (table, loads) in [("once", 1), ("often", 9)] {
+        let schema = batch(0).schema();
+        engine.create_table(table, &schema, &[]).await.unwrap();
+        for load in 0..loads {
+            let ids = (0..9).filter(|id| id % loads == load);
+            let batches: Vec<RecordBatch> = ids.map(batch).collect();
+            engine.load_arrow(table, &batches).await.unwrap();
+        }
+        // An array of this type holds 2 GiB.
+        let sql = format!("SELECT id, text FROM {table}");
+        let found = engine.query(&sql).await.unwrap();
+        let rows: Vec<usize> = found.iter().map(RecordBatch::num_rows).collect();
+        assert_eq!(rows.iter().sum::<usize>(), 9, "{table}");
+        assert!(rows.iter().all(|rows| *rows <= 2), "{table}: {rows:?}");
+    }
 }

@@ -17,6 +17,7 @@ use futures::Stream;
 use super::filter::{Rows, ScanFilter};
 use super::pruning::prune;
 use super::read::{addresses, stored_column};
+use crate::fragment::{MAX_BATCH_BYTES, bounded_bytes};
 use crate::runtime;
 use crate::snapshot::Table;
 
@@ -56,6 +57,8 @@ pub(super) struct FragmentStream {
     /// The rows read since the last check of the runtime filters.
     rows_since_refresh: usize,
     small: Option<BatchCoalescer>,
+    /// The bytes in `small` of arrays that hold at most 2 GiB.
+    small_bytes: usize,
     metrics: BaselineMetrics,
 }
 
@@ -84,6 +87,7 @@ impl FragmentStream {
             prune_at: 0,
             rows_since_refresh: LOOK_ROWS,
             small,
+            small_bytes: 0,
             metrics,
         }
     }
@@ -194,8 +198,8 @@ impl FragmentStream {
             match (step, &mut self.small) {
                 (Step::Batch(batch), None) => return Some(Ok(Some(batch))),
                 (Step::Batch(batch), Some(small)) => {
-                    if let Err(error) = small.push_batch(batch) {
-                        return Some(Err(error.into()));
+                    if let Err(error) = gather(small, &mut self.small_bytes, batch) {
+                        return Some(Err(error));
                     }
                 }
                 (Step::Nothing, _) => {}
@@ -212,6 +216,20 @@ impl FragmentStream {
             }
         }
     }
+}
+
+/// Adds a batch to those that become one, or begins the next one.
+fn gather(small: &mut BatchCoalescer, bytes: &mut usize, batch: RecordBatch) -> Result<()> {
+    let more = bounded_bytes(&batch)?;
+    if small.is_empty() {
+        *bytes = 0;
+    }
+    if *bytes + more > MAX_BATCH_BYTES {
+        small.finish_buffered_batch()?;
+        *bytes = 0;
+    }
+    *bytes += more;
+    Ok(small.push_batch(batch)?)
 }
 
 impl Stream for FragmentStream {

@@ -21,6 +21,7 @@ use super::new_keys::no_new_keys;
 use super::target::{Target, assignments, known_column};
 use super::{RowChanges, for_each_batch};
 use crate::error::{DfOlapError, unsupported};
+use crate::fragment::by_bytes;
 use crate::key_index::digest::one_zero;
 use crate::snapshot::TableDefinition;
 use crate::sql::execution::{Effect, Run};
@@ -137,7 +138,14 @@ pub(crate) async fn resolve(
     let key = definition.key_indices();
     let source = std::mem::take(&mut new.batches);
     drop(new);
-    let source = unique_by_key(target, &key, source, &on_conflict)?;
+    let mut source = unique_by_key(target, &key, source, &on_conflict)?;
+    // A join may take several batches in another order.
+    if !matches!(on_conflict, OnConflict::Replace)
+        && source.len() > 1
+        && let [all] = by_bytes(&source)?[..]
+    {
+        source = vec![concat_batches(&definition.schema, all)?];
+    }
     // Of rows with much text only the keys are one batch: a text array holds 2 GiB.
     let keys_of = |batch: &RecordBatch| batch.project(&key);
     let keys = source.iter().map(keys_of).collect::<Result<Vec<_>, _>>()?;
