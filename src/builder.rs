@@ -14,8 +14,6 @@ use url::Url;
 use crate::engine::DataFusionEngine;
 use crate::error::DfOlapError;
 use crate::executor::Executor;
-#[cfg(feature = "rhei")]
-use crate::executor::Transactions;
 use crate::options::{CompactionPolicy, Durability, Refresh};
 use crate::runtime;
 use crate::sql::{ClosedRegistry, Limits, Session};
@@ -303,7 +301,7 @@ impl EngineBuilder {
         let mut engine = DataFusionEngine::from_parts(self.storage, executor);
         #[cfg(feature = "rhei")]
         if self.commits_rhei_cycles || engine.storage_mode().commits_rhei_cycles() {
-            engine.transactions = Some(Transactions::default());
+            engine.transactions = Some(Box::default());
         }
         Ok(engine)
     }

@@ -31,7 +31,7 @@ pub struct DataFusionEngine {
     pub(crate) calls: Box<dyn EngineCalls>,
     /// The transactions of Rhei, if each of its cycles is one.
     #[cfg(feature = "rhei")]
-    pub(crate) transactions: Option<Transactions>,
+    pub(crate) transactions: Option<Box<Transactions>>,
 }
 
 impl fmt::Debug for DataFusionEngine {
