@@ -37,6 +37,15 @@ impl StatementOptions {
         Self::default()
     }
 
+    /// Options with which the rows of a plain INSERT replace those with the same PRIMARY KEY.
+    #[cfg(feature = "rhei")]
+    pub(crate) fn replacing() -> Self {
+        Self {
+            replaces: true,
+            ..Self::default()
+        }
+    }
+
     /// The values of `$1`, `$2` … (a `Vec<ScalarValue>`) or of `$name` (pairs of name and `ScalarValue`).
     pub fn params(mut self, params: impl Into<ParamValues>) -> Self {
         self.params = Some(params.into());

@@ -39,6 +39,7 @@ impl Executor {
         Ok(work.await?.0)
     }
 
+    /// What statements do to a snapshot.
     pub(super) async fn batch_effect(
         &self,
         call: &CallContext,
@@ -80,7 +81,7 @@ impl Executor {
 /// What the statements of a batch do.
 pub(super) struct Batch {
     /// The snapshot that they leave.
-    #[allow(dead_code, reason = "transactions of Rhei go on from it")]
+    #[cfg_attr(not(feature = "rhei"), expect(dead_code))]
     pub working: Arc<Snapshot>,
     pub change: ChangeSet,
     /// The rows that each affected.
@@ -104,6 +105,7 @@ pub(super) fn with_change(
     }
 }
 
+/// The tables and views that statements write.
 pub(super) fn names_written(statements: &[Statement]) -> BTreeSet<String> {
     let writes = statements.iter().filter_map(|statement| match statement {
         Statement::Write(write) => Some(write.target()),

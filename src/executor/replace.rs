@@ -24,12 +24,10 @@ impl Executor {
         let mut limited = Limited::new(&call.stop, call.is_long);
         let names = BTreeSet::from([name.to_string(), name.to_ascii_lowercase()]);
         let work = self.commit(&names, call.stop.latch(), |base| {
-            let run = self.begin(&call, base);
-            async move {
-                let effect = effect_of_rows(&run, name, batches).await?;
-                Ok((effect.change, effect.rows))
-            }
-            .boxed()
+            let effect = self.replacing(&call, name, batches, base);
+            effect
+                .map(|effect| effect.map(|effect| (effect.change, effect.rows)))
+                .boxed()
         });
         Ok(limited.run(work.boxed()).await?.1)
     }
@@ -37,14 +35,11 @@ impl Executor {
     /// What [`replace_batches`](Self::replace_batches) does to a snapshot.
     pub(super) async fn replacing(
         &self,
+        call: &CallContext,
         name: &str,
         batches: &[RecordBatch],
         on: Arc<Snapshot>,
     ) -> Result<Effect, DfOlapError> {
-        let call = CallContext::new(self.session(), "", StatementOptions::new());
-        let mut limited = Limited::new(&call.stop, call.is_long);
-        let run = self.begin(&call, on);
-        let work = async move { effect_of_rows(&run, name, batches).await };
-        limited.run(work.boxed()).await
+        effect_of_rows(&self.begin(call, on), name, batches).await
     }
 }

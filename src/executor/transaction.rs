@@ -8,11 +8,12 @@ use futures::FutureExt;
 
 use super::Executor;
 use super::batch::{names_written, with_change};
+use super::call::CallContext;
 use crate::change::ChangeSet;
 use crate::error::DfOlapError;
 use crate::options::StatementOptions;
 use crate::snapshot::Snapshot;
-use crate::sql::parse;
+use crate::sql::{Limited, parse};
 
 /// Writes that are not committed yet. Each sees the changes of those before; queries see none.
 #[derive(Debug)]
@@ -48,13 +49,6 @@ struct Stepped {
     change: ChangeSet,
     tables: BTreeSet<String>,
     rows: u64,
-}
-
-fn options() -> StatementOptions {
-    StatementOptions {
-        replaces: true,
-        ..StatementOptions::new()
-    }
 }
 
 impl Executor {
@@ -118,23 +112,27 @@ impl Executor {
         let on = Arc::clone(on);
         match step {
             Step::Text(sql) => {
-                let work = self.run_text(sql, options(), |executor, call, sql| {
-                    async move {
-                        let statements = parse(sql, &call.session.limits)?;
-                        let done = executor.batch_effect(call, &statements, on).await?;
-                        Ok(Stepped {
-                            working: done.working,
-                            change: done.change,
-                            tables: names_written(&statements),
-                            rows: done.counts.iter().sum(),
-                        })
-                    }
-                    .boxed()
-                });
+                let work =
+                    self.run_text(sql, StatementOptions::replacing(), |executor, call, sql| {
+                        async move {
+                            let statements = parse(sql, &call.session.limits)?;
+                            let done = executor.batch_effect(call, &statements, on).await?;
+                            Ok(Stepped {
+                                working: done.working,
+                                change: done.change,
+                                tables: names_written(&statements),
+                                rows: done.counts.iter().sum(),
+                            })
+                        }
+                        .boxed()
+                    });
                 Ok(work.await?.0)
             }
             Step::Rows(table, batches) => {
-                let effect = self.replacing(table, batches, Arc::clone(&on)).await?;
+                let call = CallContext::new(self.session(), "", StatementOptions::new());
+                let mut limited = Limited::new(&call.stop, call.is_long);
+                let work = self.replacing(&call, table, batches, Arc::clone(&on));
+                let effect = limited.run(work.boxed()).await?;
                 Ok(Stepped {
                     working: with_change(on, &effect.change)?,
                     change: effect.change,

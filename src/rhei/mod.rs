@@ -23,15 +23,8 @@ use crate::engine::{DataFusionEngine, SharedDataFusionEngine};
 use crate::error::DfOlapError;
 use crate::options::StatementOptions;
 
-fn options() -> StatementOptions {
-    StatementOptions {
-        replaces: true,
-        ..StatementOptions::new()
-    }
-}
-
 async fn query(engine: &DataFusionEngine, sql: &str) -> Result<Vec<RecordBatch>, DfOlapError> {
-    let batches = engine.calls.query(sql, options()).await;
+    let batches = engine.calls.query(sql, StatementOptions::replacing()).await;
     batches_to_rhei(&batches.map_err(worded)?).map_err(worded)
 }
 
@@ -39,7 +32,10 @@ async fn query_stream(
     engine: &DataFusionEngine,
     sql: &str,
 ) -> Result<RecordBatchBoxStream, DfOlapError> {
-    let batches = engine.calls.query_stream(sql, options()).await;
+    let batches = engine
+        .calls
+        .query_stream(sql, StatementOptions::replacing())
+        .await;
     let mut to: Option<ToRhei> = None;
     let batches = batches.map_err(worded)?.map(move |batch| {
         let batch = batch.map_err(|error| match error.downcast::<DfOlapError>() {
@@ -57,7 +53,12 @@ async fn query_stream(
 
 async fn execute(engine: &DataFusionEngine, sql: &str) -> Result<u64, DfOlapError> {
     let done = match cycle::execute(engine, sql).await {
-        Ok(None) => engine.calls.execute(sql, options()).await,
+        Ok(None) => {
+            engine
+                .calls
+                .execute(sql, StatementOptions::replacing())
+                .await
+        }
         Ok(Some(rows)) => Ok(rows),
         Err(error) => Err(error),
     };

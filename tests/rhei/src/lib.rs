@@ -25,3 +25,14 @@ pub fn shown(batches: &[RecordBatch]) -> Vec<String> {
     }
     lines
 }
+
+/// Literals of texts, of the kind that has to be quoted with care.
+pub const TEXTS: [&str; 7] = [
+    "NULL",
+    "''",
+    "'it''s'",
+    "'a;b--c\n\\'",
+    "'\u{1F600}'",
+    "'NULL'",
+    "'plain'",
+];

@@ -10,7 +10,7 @@ use rhei_core::CdcConsumer;
 use rhei_datafusion::rhei::NativeSync;
 use rhei_datafusion::{DataFusionEngine, History, SharedDataFusionEngine, StorageMode};
 use rhei_oltp_rusqlite::cdc_setup::setup_cdc;
-use rhei_on_this_engine::{changes, shown};
+use rhei_on_this_engine::{TEXTS, changes, shown};
 use tempfile::TempDir;
 
 /// Where the events are read from.
@@ -52,16 +52,7 @@ impl Source {
             random.random_range(0..40),
             random.random_range(-9..9),
         );
-        let name = [
-            "NULL",
-            "''",
-            "'it''s'",
-            "'a;b--c\n\\'",
-            "'\u{1F600}'",
-            "'NULL'",
-        ]
-        .choose(random)
-        .unwrap();
+        let name = TEXTS.choose(random).unwrap();
         let (town, no) = (
             ["a", "B", "it''s"].choose(random).unwrap(),
             random.random_range(0..6),

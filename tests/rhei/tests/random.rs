@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rhei::{HtapConfig, HtapEngine, OlapEngine, OltpEngine, StorageMode, SyncMode, TableSchema};
-use rhei_on_this_engine::{changes, shown};
+use rhei_on_this_engine::{TEXTS, changes, shown};
 use tempfile::TempDir;
 
 /// With mixed-case and reserved names.
@@ -40,19 +40,6 @@ async fn open(folder: &TempDir, mode: SyncMode, storage: StorageMode) -> HtapEng
     HtapEngine::new(config).await.expect("an engine")
 }
 
-fn literal(random: &mut StdRng) -> String {
-    let texts = [
-        "NULL",
-        "''",
-        "'it''s'",
-        "'a;b--c\n\\'",
-        "'\u{1F600}'",
-        "'NULL'",
-        "'plain'",
-    ];
-    texts.choose(random).unwrap().to_string()
-}
-
 fn statement(random: &mut StdRng) -> String {
     let id = random.random_range(0..200);
     let number = random.random_range(-50..50);
@@ -67,7 +54,7 @@ fn statement(random: &mut StdRng) -> String {
         n => format!("{n}.25"),
     };
     let (name, day) = (
-        literal(random),
+        TEXTS.choose(random).unwrap(),
         format!("'2026-11-{:02}'", random.random_range(1..31)),
     );
     match random.random_range(0..10) {
