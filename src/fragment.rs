@@ -104,24 +104,42 @@ impl LiveFragment {
 /// Batches that become one have no more of [`bounded_bytes`] than this.
 pub(crate) const MAX_BATCH_BYTES: usize = 256 << 20;
 
-/// The bytes of a batch in arrays that may hold no more than 2 GiB: texts and bytes that are no views, and what is
-/// nested. A slice of a list counts all of its values.
+/// What a batch has in arrays with offsets of 32 bits, which hold no more than 2 Gi: bytes of texts and binaries that
+/// are no views, and elements of lists.
 pub(crate) fn bounded_bytes(batch: &RecordBatch) -> Result<usize, ArrowError> {
-    let of_offsets = |offsets: &[i32]| match offsets {
-        [first, .., last] => (last - first) as usize,
-        _ => 0,
+    let columns = batch.columns().iter();
+    columns.map(|column| bounded_bytes_of(column)).sum()
+}
+
+fn bounded_bytes_of(array: &dyn Array) -> Result<usize, ArrowError> {
+    let span = |offsets: &[i32]| match offsets {
+        [first, .., last] => (*first as usize, (last - first) as usize),
+        _ => (0, 0),
     };
-    let mut bytes = 0;
-    for column in batch.columns() {
-        bytes += match column.data_type() {
-            DataType::Utf8 => of_offsets(column.as_string::<i32>().value_offsets()),
-            DataType::Binary => of_offsets(column.as_binary::<i32>().value_offsets()),
-            other if other.is_primitive() => 0,
-            DataType::Boolean | DataType::Utf8View | DataType::BinaryView => 0,
-            _ => column.to_data().get_slice_memory_size()?,
-        };
-    }
-    Ok(bytes)
+    Ok(match array.data_type() {
+        DataType::Utf8 => span(array.as_string::<i32>().value_offsets()).1,
+        DataType::Binary => span(array.as_binary::<i32>().value_offsets()).1,
+        DataType::List(_) => {
+            let list = array.as_list::<i32>();
+            let (first, elements) = span(list.value_offsets());
+            elements + bounded_bytes_of(&list.values().slice(first, elements))?
+        }
+        DataType::Map(_, _) => {
+            let map = array.as_map();
+            let (first, elements) = span(map.value_offsets());
+            elements + bounded_bytes_of(&map.entries().slice(first, elements))?
+        }
+        DataType::Struct(_) => {
+            let columns = array.as_struct().columns().iter();
+            columns
+                .map(|column| bounded_bytes_of(column))
+                .sum::<Result<_, _>>()?
+        }
+        DataType::FixedSizeList(_, _) => bounded_bytes_of(array.as_fixed_size_list().values())?,
+        other if other.is_primitive() => 0,
+        DataType::Boolean | DataType::Utf8View | DataType::BinaryView => 0,
+        _ => array.to_data().get_slice_memory_size()?,
+    })
 }
 
 /// Adjacent batches in groups of at most [`MAX_BATCH_BYTES`]; a batch with more is a group.
@@ -187,6 +205,8 @@ pub(crate) struct DataFile {
     pub checksums: Checksums,
     /// The index of the keys of its rows, in a file beside it.
     pub keys: Option<Arc<KeysFile>>,
+    /// It was ended because of its bytes, so that it may have few rows and is not small.
+    pub is_full: bool,
 }
 
 /// A file with an index of the keys of rows, deleted rows included.

@@ -64,6 +64,7 @@ impl Database {
             names: Arc::clone(&names),
             checksums: Checksums::new(BLOCK_BYTES, sums.clone()),
             keys: None,
+            is_full: false,
         };
         let layout = || Arc::clone(&definition.layout);
         let unread = Fragment::in_file(FragmentId::fresh(), layout(), 0, data_file(), Vec::new());

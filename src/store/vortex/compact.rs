@@ -23,7 +23,7 @@ use crate::snapshot::{Snapshot, Table};
 use crate::store::CommitOutcome;
 use crate::upkeep::{Compaction, CompactionProgress, OnProgress};
 
-/// A fragment with fewer live rows than this is small.
+/// A fragment with fewer live rows than this is small, but for a file that was ended because of its bytes.
 const SMALL_ROWS: u64 = FILE_ROWS as u64 / SIZE_RATIO;
 /// The ratio of the sizes of small files of two adjacent size classes.
 const SIZE_RATIO: u64 = 4;
@@ -322,7 +322,12 @@ fn is_wanted(live: &LiveFragment, when: When, policy: &CompactionPolicy) -> bool
         When::Due => is_worn(dead, u64::from(live.fragment.rows()), policy),
         When::Possible => dead > 0,
     };
-    live.rows() < SMALL_ROWS || live.fragment.file().is_none() || is_worn
+    is_small(live) || live.fragment.file().is_none() || is_worn
+}
+
+fn is_small(live: &LiveFragment) -> bool {
+    let is_full = live.fragment.file().is_some_and(|file| file.is_full);
+    live.rows() < SMALL_ROWS && !is_full
 }
 
 /// Totals of a run of adjacent fragments.
@@ -345,7 +350,7 @@ impl Run {
         if live.fragment.file().is_none() {
             self.in_memory += live.rows();
             self.bytes_in_memory += live.fragment.memory_bytes();
-        } else if live.rows() < SMALL_ROWS {
+        } else if is_small(live) {
             self.in_small_files += live.rows();
         }
     }
@@ -370,7 +375,7 @@ impl Run {
         }
         let worn = fragments.iter().position(|live| {
             let (dead, rows) = (dead_in_file(live), u64::from(live.fragment.rows()));
-            live.rows() >= SMALL_ROWS && is_worn(dead, rows, policy)
+            !is_small(live) && is_worn(dead, rows, policy)
         });
         if let Some(worn) = worn {
             return Some(worn..worn + 1);

@@ -31,7 +31,8 @@ use super::keys::NewKeys;
 use super::scan::Scans;
 use crate::error::DfOlapError;
 use crate::fragment::{
-    Checksums, DataFile, Fragment, FragmentId, ValueRange, by_bytes, compact_views, has_cheap_order,
+    Checksums, DataFile, Fragment, FragmentId, ValueRange, bounded_bytes, by_bytes, compact_views,
+    has_cheap_order,
 };
 use crate::snapshot::{Table, TableDefinition};
 
@@ -40,6 +41,8 @@ const INLINE_ROWS: usize = 1024;
 const INLINE_BYTES: usize = 1 << 20;
 /// The most rows of a file.
 pub(super) const FILE_ROWS: usize = 1 << 20;
+/// The most of [`bounded_bytes`] of a file, unless it has one batch: a reader may put any of its rows into one array.
+const FILE_BYTES: usize = 1 << 30;
 /// The most files of one write that are in progress.
 const FILES_AT_ONCE: usize = 2;
 /// The bytes that one checksum covers.
@@ -136,10 +139,10 @@ impl<'a> Writer<'a> {
                 writers.next().await;
             }
             let (send, receive) = mpsc::channel(1);
-            let (send_keys, receive_keys) = oneshot::channel();
-            let writing = self.write_file(definition, receive, receive_keys);
+            let (send_end, receive_end) = oneshot::channel();
+            let writing = self.write_file(definition, receive, receive_end);
             writers.running.push_back(writing.boxed());
-            let feeding = self.feed(definition, &mut rows, send, send_keys);
+            let feeding = self.feed(definition, &mut rows, send, send_end);
             if let Err(error) = writers.during(feeding).await {
                 writers.failed = Some(error);
             }
@@ -151,7 +154,7 @@ impl<'a> Writer<'a> {
         &self,
         definition: &TableDefinition,
         arrays: mpsc::Receiver<VortexResult<ArrayRef>>,
-        keys: oneshot::Receiver<NewKeys>,
+        end: oneshot::Receiver<FileEnd>,
     ) -> Result<Fragment, DfOlapError> {
         let schema = &definition.schema;
         let id = FragmentId(Uuid::new_v4());
@@ -185,13 +188,15 @@ impl<'a> Writer<'a> {
             }
         };
         let index = async {
-            match keys.await {
-                Ok(keys) => keys.write(self.files, id, &path).await,
-                Err(oneshot::Canceled) => Ok(None),
-            }
+            let FileEnd { keys, is_full } = end.await.unwrap_or_default();
+            let keys = match keys {
+                Some(keys) => keys.write(self.files, id, &path).await?,
+                None => None,
+            };
+            Ok::<_, DfOlapError>((keys, is_full))
         };
-        let (data, keys) = futures::join!(data, index);
-        let ((summary, sums), keys) = (data?, keys?);
+        let (data, index) = futures::join!(data, index);
+        let ((summary, sums), (keys, is_full)) = (data?, index?);
         let rows = u32::try_from(summary.row_count())
             .map_err(|_| DfOlapError::Other(format!("{shown} has too many rows")))?;
         let names = schema.fields().iter().map(|field| field.name().clone());
@@ -201,6 +206,7 @@ impl<'a> Writer<'a> {
             names: names.collect(),
             checksums: Checksums::new(BLOCK_BYTES, sums),
             keys,
+            is_full,
         };
         let columns: Vec<usize> = (0..schema.fields().len()).collect();
         let ranges = ranges(summary.footer(), &columns, schema);
@@ -214,22 +220,27 @@ impl<'a> Writer<'a> {
     }
 
     /// Sends the rows of one file to its writer, and an error too, so that the writer does not take the error for the
-    /// end of the rows; then the keys of the rows, if there is to be an index of them.
+    /// end of the rows; then what is known at the end of the file.
     async fn feed(
         &self,
         definition: &TableDefinition,
         rows: &mut RowReader<'_>,
         mut writer: mpsc::Sender<VortexResult<ArrayRef>>,
-        send_keys: oneshot::Sender<NewKeys>,
+        send_end: oneshot::Sender<FileEnd>,
     ) -> Result<(), DfOlapError> {
         let schema = &definition.schema;
         let mut keys = NewKeys::new(definition, self.key_seed);
-        let mut count = 0;
+        let (mut count, mut bytes) = (0, 0);
         while count < FILE_ROWS {
-            let array = match rows.next(FILE_ROWS - count).await {
+            let room = match count {
+                0 => usize::MAX,
+                _ => FILE_BYTES.saturating_sub(bytes),
+            };
+            let array = match rows.next(FILE_ROWS - count, room).await {
                 Ok(None) => break,
-                Ok(Some(batch)) => {
+                Ok(Some((batch, more))) => {
                     count += batch.num_rows();
+                    bytes += more;
                     keys = keys.and_then(|keys| keys.with(&batch));
                     let batch = zero_overflowing_decimals(batch)?;
                     let array = self.session.arrow().from_arrow_record_batch(batch, schema);
@@ -250,12 +261,20 @@ impl<'a> Writer<'a> {
                 return Ok(());
             }
         }
-        if let Some(keys) = keys {
-            // As above.
-            let _ = send_keys.send(keys);
-        }
+        let is_full = count < FILE_ROWS && rows.left.is_some();
+        // As above.
+        let _ = send_end.send(FileEnd { keys, is_full });
         Ok(())
     }
+}
+
+/// What is known at the end of a file.
+#[derive(Default)]
+struct FileEnd {
+    /// The keys of its rows, if there is to be an index of them.
+    keys: Option<NewKeys>,
+    /// Whether it was ended because of its bytes.
+    is_full: bool,
 }
 
 /// Files that are being written, in the order of their rows.
@@ -304,7 +323,7 @@ impl Writers<'_> {
     }
 }
 
-/// Reads a stream in pieces of a maximum number of rows, and can look ahead.
+/// Reads a stream in pieces of a maximum size, and can look ahead.
 struct RowReader<'a> {
     rows: Rows<'a>,
     left: Option<RecordBatch>,
@@ -321,16 +340,24 @@ impl RowReader<'_> {
         Ok(self.left.as_ref())
     }
 
-    async fn next(&mut self, rows: usize) -> Result<Option<RecordBatch>, DfOlapError> {
-        self.peek().await?;
-        let Some(batch) = self.left.take() else {
+    /// The next rows, at most so many, and their [`bounded_bytes`]. `None` if they have more than `room`, and at the
+    /// end.
+    async fn next(
+        &mut self,
+        rows: usize,
+        room: usize,
+    ) -> Result<Option<(RecordBatch, usize)>, DfOlapError> {
+        let Some(all) = self.peek().await? else {
             return Ok(None);
         };
-        if batch.num_rows() <= rows {
-            return Ok(Some(batch));
+        let rows = rows.min(all.num_rows());
+        let (next, left) = (all.slice(0, rows), all.slice(rows, all.num_rows() - rows));
+        let bytes = bounded_bytes(&next)?;
+        if bytes > room {
+            return Ok(None);
         }
-        self.left = Some(batch.slice(rows, batch.num_rows() - rows));
-        Ok(Some(batch.slice(0, rows)))
+        self.left = Some(left).filter(|left| left.num_rows() > 0);
+        Ok(Some((next, bytes)))
     }
 }
 

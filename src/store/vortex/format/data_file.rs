@@ -17,6 +17,8 @@ pub(super) struct LoggedFile {
     checksums: Blob,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     keys: Option<LoggedKeys>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    full: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -113,6 +115,7 @@ impl LoggedFile {
             block_bytes: file.checksums.block_bytes(),
             checksums: blobs.push(checksums),
             keys: file.keys.as_ref().map(|keys| LoggedKeys::of(blobs, keys)),
+            full: file.is_full,
         }
     }
 
@@ -148,6 +151,7 @@ impl LoggedFile {
             names,
             checksums,
             keys: keys.transpose()?,
+            is_full: self.full,
         })
     }
 }
