@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rhei_datafusion::arrow::array::{
-    ArrayRef, Decimal128Array, Int64Array, ListArray, RecordBatch, StructArray,
+    ArrayRef, Decimal128Array, Int64Array, ListArray, RecordBatch, StringArray, StructArray,
 };
 use rhei_datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
 use rhei_datafusion::arrow::datatypes::{DataType, Field};
@@ -185,4 +185,79 @@ async fn a_worn_file_is_rewritten_alone() {
     quiet().await;
     assert_eq!(data_files(&folder), 4);
     assert_eq!(number(&engine, "SELECT count(*) FROM t").await, 850_000);
+}
+
+/// An array of Arrow's type Utf8 holds 2 GiB, and a reader puts up to 8,192 rows of a file into one array.
+#[tokio::test]
+async fn a_folder_with_more_than_two_gibibytes_in_few_texts_is_read_and_compacted() {
+    let folder = fresh_folder();
+    let engine = open(&folder, CompactionPolicy::MANUAL);
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(100 << 20)]));
+    let batch = |id| {
+        let ids: ArrayRef = Arc::new(Int64Array::from(vec![id]));
+        RecordBatch::try_from_iter([("id", ids), ("text", Arc::clone(&text))]).unwrap()
+    };
+    let schema = batch(0).schema();
+    engine.create_table("t", &schema, &[]).await.unwrap();
+    let batches: Vec<RecordBatch> = (0..21).map(batch).collect();
+    engine.load_arrow("t", &batches).await.unwrap();
+    let lengths = "SELECT count(*), count(DISTINCT id), min(octet_length(text)), \
+                   max(octet_length(text)) FROM t";
+    let expected = ["21 | 21 | 104857600 | 104857600"];
+    assert_eq!(rows(&engine, lengths).await, expected);
+    assert_eq!(data_files(&folder), 3);
+
+    // Files that are full are merged with none, nor does the last one wait for company.
+    assert_eq!(engine.compact().await.unwrap().fragments_before, 0);
+    engine.load_arrow("t", &[batch(21)]).await.unwrap();
+    run(&engine, "DELETE FROM t WHERE id = 1").await;
+    let reopened = open(&folder, CompactionPolicy::MANUAL);
+    assert_eq!(rows(&reopened, lengths).await, expected);
+    let done = reopened.compact().await.unwrap();
+    assert_eq!((done.fragments_before, done.fragments_after), (3, 2));
+    assert_eq!(reopened.compact().await.unwrap().fragments_before, 0);
+    assert_eq!(rows(&reopened, lengths).await, expected);
+}
+
+/// A checkpoint has all columns of all tables; an INSERT writes an entry of a few hundred bytes.
+#[tokio::test]
+async fn checkpoints_of_a_large_state_are_rarer_when_entries_are_small() {
+    let folder = fresh_folder();
+    let engine = open(&folder, CompactionPolicy::MANUAL);
+    let columns: Vec<String> = (0..1000).map(|n| format!("column_{n} BIGINT")).collect();
+    run(
+        &engine,
+        &format!("CREATE TABLE wide ({})", columns.join(", ")),
+    )
+    .await;
+    run(&engine, "CREATE TABLE t (id BIGINT)").await;
+    for id in 0..300 {
+        run(&engine, &format!("INSERT INTO t VALUES ({id})")).await;
+    }
+    let sizes = |kind: &str| {
+        let objects = std::fs::read_dir(folder.join("_log")).unwrap().flatten();
+        let of_kind = objects.filter(|object| {
+            let path = object.path();
+            path.extension().is_some_and(|found| found == kind)
+        });
+        let sizes: Vec<u64> = of_kind
+            .map(|object| object.metadata().unwrap().len())
+            .collect();
+        sizes
+    };
+    // They are made in the background.
+    while sizes("checkpoint").is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let (entries, checkpoints) = (sizes("entry"), sizes("checkpoint"));
+    let most = 2 * entries.iter().sum::<u64>() + checkpoints.iter().max().unwrap();
+    assert!(
+        checkpoints.iter().sum::<u64>() <= most,
+        "{checkpoints:?}, at most {most}"
+    );
+    let reopened = open(&folder, CompactionPolicy::MANUAL);
+    assert_eq!(
+        number(&reopened, "SELECT sum(id) FROM t").await,
+        299 * 300 / 2
+    );
 }

@@ -1,7 +1,7 @@
 //! [`Database`]: the state of a durable database, replayed from the log, and the only code that appends to the log.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Weak};
 
 use std::time::Duration;
@@ -12,6 +12,7 @@ use futures::channel::oneshot;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
+use super::checkpoints::Checkpoints;
 use super::format::blobs::Damage;
 use super::format::ipc::Ipc;
 use super::format::{checkpoint, entry};
@@ -36,10 +37,7 @@ pub(super) struct Database {
     /// Guards appending to the log and replaying the entries of others.
     commit_lock: tokio::sync::Mutex<CommitState>,
     waiting: Mutex<Vec<Waiting>>,
-    /// The version at which the next checkpoint is due.
-    next_checkpoint: AtomicU64,
-    /// True while a spawned task that may need the current thread has yet to make a checkpoint.
-    checkpoint_waits: AtomicBool,
+    checkpoints: Checkpoints,
     /// True while a task compacts in the background.
     pub compacting: AtomicBool,
     /// The calls that compact: the background leaves it to them, because one of two would write its files in vain.
@@ -74,12 +72,6 @@ struct Waiting {
     answer: oneshot::Sender<Result<CommitOutcome, DfOlapError>>,
 }
 
-/// How many entries lie between two checkpoints of a small state; a larger state has proportionally fewer
-/// checkpoints.
-const CHECKPOINT_EVERY: u64 = 16;
-const SMALL_CHECKPOINT_BYTES: u64 = 1 << 20;
-const MAX_CHECKPOINT_EVERY: u64 = 1024;
-
 /// The most bytes of several writers' changes that share one entry.
 const MAX_TOGETHER_BYTES: u64 = 8 << 20;
 
@@ -109,8 +101,7 @@ impl Database {
             current: ArcSwap::from_pointee(state),
             commit_lock: tokio::sync::Mutex::default(),
             waiting: Mutex::default(),
-            next_checkpoint: AtomicU64::new(CHECKPOINT_EVERY),
-            checkpoint_waits: AtomicBool::new(false),
+            checkpoints: Checkpoints::default(),
             compacting: AtomicBool::new(false),
             compaction_calls: AtomicUsize::new(0),
             live: Mutex::default(),
@@ -133,7 +124,7 @@ impl Database {
         let mut state = match &opened.checkpoint {
             Some(checkpoint) => {
                 let version = checkpoint.version;
-                self.checkpointed(version, checkpoint.body.len() as u64);
+                self.checkpoints.made(version, checkpoint.body.len());
                 let decoded = checkpoint::decode(version, &checkpoint.body);
                 let decoded = decoded.map_err(|e| self.damaged(Kind::Checkpoint, version, e));
                 let (database, snapshot) = decoded?;
@@ -147,6 +138,7 @@ impl Database {
         };
         for entry in &opened.entries {
             state = Some(self.after(state.as_ref(), entry)?);
+            self.checkpoints.add(entry);
         }
         if let Some(state) = state {
             self.publish(state);
@@ -173,6 +165,13 @@ impl Database {
             Appended::Lost(other) => other,
         };
         self.publish(self.after(None, &first)?);
+        Ok(())
+    }
+
+    /// Publishes the state after the next entry, which another process wrote.
+    fn replay(&self, state: &State, entry: &Entry) -> Result<(), DfOlapError> {
+        self.publish(self.after(Some(state), entry)?);
+        self.checkpoints.add(entry);
         Ok(())
     }
 
@@ -238,7 +237,7 @@ impl Database {
             let Some(entry) = self.log.entry(next).await? else {
                 return Ok(());
             };
-            self.publish(self.after(Some(&state), &entry)?);
+            self.replay(&state, &entry)?;
         }
     }
 
@@ -287,9 +286,7 @@ impl Database {
             runtime::spawn(task);
         }
         if let Ok(outcome) = answered.await {
-            if self.checkpoint_waits.swap(false, Ordering::Relaxed) {
-                runtime::yield_now().await;
-            }
+            self.checkpoints.give_way().await;
             return outcome;
         }
         // The task was dropped with its runtime. Its commit, if begun, has an unknown outcome until the commit is
@@ -381,13 +378,13 @@ impl Database {
                         snapshot: Arc::clone(&snapshot),
                         time_us: entry.time_us,
                     });
-                    self.make_checkpoint(&entry);
+                    self.make_checkpoint_if_due(&entry);
                     return Ok(snapshot);
                 }
                 Ok(Appended::Lost(other)) => {
                     waiting.iter().for_each(|w| w.latch.end_commit());
                     commit_state.unsettled = None;
-                    self.publish(self.after(Some(&state), &other)?);
+                    self.replay(&state, &other)?;
                     // Usually one entry was missed, so retry at once; after a second loss, read the log to its end
                     // first.
                     if is_behind {
@@ -422,22 +419,19 @@ impl Database {
         self.catch_up().await
     }
 
-    /// Makes a checkpoint of the version of `entry` in the background, if a checkpoint is due.
-    fn make_checkpoint(self: &Arc<Self>, entry: &Entry) {
-        if entry.version < self.next_checkpoint.load(Ordering::Relaxed) {
+    /// Makes a checkpoint of the version of `entry`, which this process wrote, in the background, if one is due.
+    fn make_checkpoint_if_due(self: &Arc<Self>, entry: &Entry) {
+        self.checkpoints.add(entry);
+        if !self.checkpoints.begin(entry.version) {
             return;
         }
-        let every = CHECKPOINT_EVERY;
-        self.next_checkpoint
-            .store(entry.version + every, Ordering::Relaxed);
         let (shared, state) = (Arc::clone(self), self.current.load_full());
         let (version, id, time_us) = (entry.version, entry.id, entry.time_us);
-        self.checkpoint_waits.store(true, Ordering::Relaxed);
         runtime::spawn(async move {
             let kept = async {
                 let body = checkpoint::encode(&shared.ipc, state.database, &state.snapshot);
                 let body = body.map_err(|Damage(error)| DfOlapError::Other(error))?;
-                shared.checkpointed(version, body.len() as u64);
+                shared.checkpoints.made(version, body.len());
                 let checkpoint = Entry {
                     kind: Kind::Checkpoint,
                     version,
@@ -452,13 +446,5 @@ impl Database {
                 tracing::warn!(database = shared.name, version, %error, "no checkpoint was made");
             }
         });
-    }
-
-    /// Schedules the next checkpoint after a checkpoint of this size.
-    fn checkpointed(&self, version: u64, bytes: u64) {
-        let times = (bytes / SMALL_CHECKPOINT_BYTES).max(1);
-        let every = (CHECKPOINT_EVERY * times).min(MAX_CHECKPOINT_EVERY);
-        self.next_checkpoint
-            .fetch_max(version + every, Ordering::Relaxed);
     }
 }

@@ -14,6 +14,7 @@
 //! - V4 While a commit's outcome is unknown, nothing else is committed: it is settled first.
 
 mod adopt;
+mod checkpoints;
 mod compact;
 mod database;
 mod decimals;
