@@ -46,6 +46,28 @@ struct Source<'a> {
     table: Option<Text<'a>>,
     #[serde(default)]
     ts_ms: Option<i64>,
+    /// Where the change is in the log of PostgreSQL.
+    #[serde(borrow, default)]
+    lsn: Option<&'a RawValue>,
+    /// Where it is in the log of MySQL.
+    #[serde(borrow, default)]
+    file: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pos: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    row: Option<&'a RawValue>,
+}
+
+impl<'a> Source<'a> {
+    fn place(&self) -> [Option<&'a str>; 4] {
+        let parts = [self.lsn, self.file, self.pos, self.row];
+        parts.map(|part| part.map(RawValue::get).filter(|part| *part != "null"))
+    }
+
+    fn names(&self) -> [Option<&str>; 3] {
+        let names = [&self.db, &self.schema, &self.table];
+        names.map(|name| name.as_deref())
+    }
 }
 
 /// The event without its schema, and the schema, if the event has a schema and a payload and nothing else.
@@ -77,12 +99,41 @@ fn unwrap(event: &RawValue) -> Result<(Option<&RawValue>, Option<&RawValue>), Df
     ))
 }
 
+/// Whether an event may be a delete.
+pub(super) fn may_move(event: &RawValue) -> bool {
+    event.get().contains("\"d\"")
+}
+
+/// Whether two events are the delete and the insert that a connector makes of one change of a row's key: they have one
+/// place in the log of their database.
+pub(super) fn is_moved(delete: &RawValue, insert: &RawValue) -> bool {
+    fn envelope(event: &RawValue) -> Option<Envelope<'_>> {
+        parts(unwrap(event).ok()?.0?).ok()
+    }
+    let (Some(delete), Some(insert)) = (envelope(delete), envelope(insert)) else {
+        return false;
+    };
+    let are_ops = delete.op.as_deref() == Some("d") && insert.op.as_deref() == Some("c");
+    let (Some(from), Some(to)) = (delete.source, insert.source) else {
+        return false;
+    };
+    let place = from.place();
+    let is_known = place.iter().any(Option::is_some);
+    are_ops && is_known && place == to.place() && from.names() == to.names()
+}
+
 pub(super) fn read(event: &RawValue, context: &mut Context<'_>) -> Result<Event, DfOlapError> {
     let (Some(payload), schema) = unwrap(event)? else {
         return Ok(Event::Ignored(IgnoredEvent::Tombstone));
     };
     let envelope: Envelope<'_> = parts(payload)?;
+    let moved = match context.moved.take() {
+        Some(delete) => unwrap(delete)?.0.map(parts::<Envelope<'_>>).transpose()?,
+        None => None,
+    };
+    let before = moved.as_ref().map_or(envelope.before, |moved| moved.before);
     let op = match envelope.op.as_deref() {
+        Some("c") if moved.is_some() => Op::Update,
         Some("c") => Op::Insert,
         Some("r") => Op::Upsert,
         Some("u") => Op::Update,
@@ -110,7 +161,7 @@ pub(super) fn read(event: &RawValue, context: &mut Context<'_>) -> Result<Event,
     let at = at.map(|at| (at, TimeUnit::Millisecond));
     let row = match op {
         Op::Truncate => None,
-        Op::Delete => Some(needed(envelope.before, "before")?),
+        Op::Delete => Some(needed(before, "before")?),
         _ => Some(needed(envelope.after, "after")?),
     };
 
@@ -129,7 +180,7 @@ pub(super) fn read(event: &RawValue, context: &mut Context<'_>) -> Result<Event,
             set(rows, unavailable, name, value, encoding(name))
         })?;
     }
-    if let Some(before) = envelope.before {
+    if let Some(before) = before {
         for_each(before, |name, value| {
             rows.set_old(name, value, encoding(name))
         })?;

@@ -1,5 +1,7 @@
 //! What the formats share.
 
+use serde_json::value::RawValue;
+
 use super::debezium_schema::Schemas;
 use super::options::{EventReader, IgnoredEvent};
 use super::tables::Tables;
@@ -21,6 +23,8 @@ pub(super) struct Context<'a> {
     pub schemas: Schemas,
     /// The number of the event, if events are numbered by the reader.
     pub seq: Option<u64>,
+    /// A delete whose row the next row of the events is, under another key.
+    pub moved: Option<&'a RawValue>,
 }
 
 /// An error about an event.

@@ -1,5 +1,7 @@
 //! The loop over the events of a text.
 
+use std::collections::VecDeque;
+
 use serde_json::value::RawValue;
 
 use super::debezium_schema::Schemas;
@@ -11,9 +13,14 @@ use super::{canal, debezium, maxwell, rhei, wal2json};
 use crate::error::DfOlapError;
 use crate::snapshot::Snapshot;
 
+/// The longest text of events: their values become arrays, of which some hold no more than 2 GiB.
+const MAX_BYTES: usize = 1 << 30;
+
 /// Events of which some are read.
 pub(crate) struct Reading<'a> {
     events: Events<'a>,
+    /// Events that were looked at, and are not read.
+    ahead: VecDeque<serde_json::Result<&'a RawValue>>,
     context: Context<'a>,
     read: ReadChanges,
 }
@@ -25,6 +32,17 @@ enum Events<'a> {
     List(std::vec::IntoIter<&'a RawValue>),
 }
 
+impl<'a> Iterator for Events<'a> {
+    type Item = serde_json::Result<&'a RawValue>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::List(list) => list.next().map(Ok),
+            Self::Lines(lines) => lines.next(),
+        }
+    }
+}
+
 impl<'a> Reading<'a> {
     /// Begins to read a text: events one after the other, or one list of events.
     pub fn new(
@@ -32,6 +50,12 @@ impl<'a> Reading<'a> {
         snapshot: &'a Snapshot,
         text: &'a [u8],
     ) -> Result<Self, DfOlapError> {
+        if text.len() > MAX_BYTES {
+            return Err(DfOlapError::ResourcesExhausted(format!(
+                "the events have {} bytes, more than the {MAX_BYTES} of one call; read them in several calls",
+                text.len()
+            )));
+        }
         let text = std::str::from_utf8(text).map_err(|error| {
             DfOlapError::Invalid(format!(
                 "the events are not UTF-8 from byte {} on",
@@ -50,11 +74,13 @@ impl<'a> Reading<'a> {
         };
         Ok(Self {
             events,
+            ahead: VecDeque::new(),
             context: Context {
                 reader,
                 tables: Tables::new(reader, snapshot),
                 schemas: Schemas::default(),
                 seq: None,
+                moved: None,
             },
             read: ReadChanges::default(),
         })
@@ -63,13 +89,12 @@ impl<'a> Reading<'a> {
     /// Reads at most `most` events. Returns whether there may be more.
     pub fn step(&mut self, most: usize) -> Result<bool, DfOlapError> {
         for _ in 0..most {
-            let event = match &mut self.events {
-                Events::List(list) => list.next(),
-                Events::Lines(lines) => lines
-                    .next()
-                    .transpose()
-                    .map_err(|error| self.failed(None, &error.to_string()))?,
+            let event = match self.ahead.pop_front() {
+                None => self.events.next(),
+                known => known,
             };
+            let event = event.transpose();
+            let event = event.map_err(|error| self.failed(None, &error.to_string()))?;
             let Some(event) = event else {
                 return Ok(false);
             };
@@ -78,6 +103,28 @@ impl<'a> Reading<'a> {
             }
         }
         Ok(true)
+    }
+
+    /// The next row of the events behind a delete, if it is that of the delete under another key.
+    fn moves(&mut self, delete: &RawValue) -> bool {
+        if self.context.reader.format != EventFormat::Debezium || !debezium::may_move(delete) {
+            return false;
+        }
+        // A tombstone may lie between.
+        for place in 0..2 {
+            if self.ahead.len() <= place {
+                let Some(next) = self.events.next() else {
+                    return false;
+                };
+                self.ahead.push_back(next);
+            }
+            match &self.ahead[place] {
+                Ok(event) if event.get() == "null" => {}
+                Ok(event) => return debezium::is_moved(delete, event),
+                Err(_) => return false,
+            }
+        }
+        false
     }
 
     /// The number of the event at this place.
@@ -101,6 +148,11 @@ impl<'a> Reading<'a> {
 
     fn take(&mut self, event: &'a RawValue) -> Result<(), DfOlapError> {
         let reader = self.context.reader;
+        if self.moves(event) {
+            self.context.moved = Some(event);
+            self.read.events += 1;
+            return Ok(());
+        }
         self.context.seq = self.seq(self.read.events)?;
         let context = &mut self.context;
         let found = match reader.format {

@@ -59,6 +59,10 @@ pub(crate) async fn effect(
         decoded.push(batch);
     }
     let current = base.watermark(source);
+    let position = base
+        .watermarks
+        .get(source)
+        .and_then(|of| of.position.clone());
     let upto = new_watermark(source, changes, &decoded, current)?;
     let mut applied = Applied {
         watermark: Some(upto),
@@ -111,7 +115,7 @@ pub(crate) async fn effect(
     actions.push(Action::SetWatermark {
         source: source.to_string(),
         seq: Some(upto),
-        position: changes.position.clone(),
+        position: changes.position.clone().or(position),
     });
     if applied.before > 0 {
         applied.progress = Progress::Partly;

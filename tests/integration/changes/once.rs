@@ -183,6 +183,9 @@ async fn the_position_and_the_watermark_are_in_the_commit_of_the_changes() {
             "{store}"
         );
         assert_eq!(counted(&applied), 0, "{store}");
+        // A call without a position keeps the one that is there: from it, nothing is missed.
+        let without = Changes::new().upto(9 + 1);
+        engine.apply_changes(SOURCE, without).await.unwrap();
         // What is older does not take the position back.
         let older = Changes::new().upto(8).position("lsn 8");
         engine.apply_changes(SOURCE, older).await.unwrap();
@@ -202,7 +205,7 @@ async fn the_position_and_the_watermark_are_in_the_commit_of_the_changes() {
             .iter()
             .map(|(source, at)| (source.as_str(), at.seq))
             .collect();
-        assert_eq!(all, [(SOURCE, 9), ("other", 1)], "{store}");
+        assert_eq!(all, [(SOURCE, 10), ("other", 1)], "{store}");
 
         engine.reset_watermark(SOURCE, 5).await.unwrap();
         let watermark = engine.watermark(SOURCE).await.unwrap().unwrap();
@@ -210,7 +213,7 @@ async fn the_position_and_the_watermark_are_in_the_commit_of_the_changes() {
         engine.reset_watermark(SOURCE, None).await.unwrap();
         assert_eq!(engine.watermark(SOURCE).await.unwrap(), None, "{store}");
 
-        let long = Changes::new().upto(10).position(vec![0; 4097]);
+        let long = Changes::new().upto(11).position(vec![0; 4097]);
         let text = engine
             .apply_changes(SOURCE, long)
             .await
@@ -220,7 +223,7 @@ async fn the_position_and_the_watermark_are_in_the_commit_of_the_changes() {
             text.contains("4096") && text.contains("4097"),
             "{store}: {text}"
         );
-        let whole = Changes::new().upto(10).position(vec![7; 4096]);
+        let whole = Changes::new().upto(11).position(vec![7; 4096]);
         engine.apply_changes(SOURCE, whole).await.unwrap();
         for name in [String::new(), "s".repeat(256)] {
             let error = engine

@@ -708,3 +708,74 @@ async fn an_update_that_changes_a_key_moves_the_row() {
         }
     }
 }
+
+/// A connector of Debezium makes a delete and an insert of a change of a key, and a tombstone between them.
+#[tokio::test]
+async fn a_key_that_debezium_sends_as_a_delete_and_an_insert_is_moved() {
+    let place = |at: u32| format!(r#""source":{{"db":"d","table":"t","lsn":{at}}}"#);
+    let delete = |id: u32, at: u32| {
+        let place = place(at);
+        format!(r#"{{"op":"d","before":{{"id":{id},"name":null,"n":null}},"after":null,{place}}}"#)
+    };
+    let insert = |id: u32, name: &str, at: u32| {
+        let place = place(at);
+        format!(
+            r#"{{"op":"c","before":null,"after":{{"id":{id},"name":"{name}","n":{id}}},{place}}}"#
+        )
+    };
+    let to = |from: u32, to: u32, name: &str| {
+        let (delete, insert) = (delete(from, from), insert(to, name, from));
+        format!("{delete}\nnull\n{insert}\n")
+    };
+    let shifted = to(1, 2, "one") + &to(2, 3, "two") + &to(3, 4, "three");
+    let swapped = to(1, 2, "one") + &to(2, 1, "two");
+    let kept = to(1, 7, "__debezium_unavailable_value");
+    let without_tombstone = shifted.replace("null\n{", "{");
+    let listed = format!("[{}]", shifted.trim_end().replace('\n', ","));
+    // Two changes: the row that is inserted is another one.
+    let two = delete(1, 1) + "null" + &insert(7, "seven", 2);
+    let mysql = shifted.replace(
+        "\"lsn\":",
+        "\"row\":0,\"lsn\":null,\"file\":\"binlog.1\",\"pos\":",
+    );
+    let all: [(&str, &[&str], u64); 7] = [
+        (
+            &shifted,
+            &["2 | one | 2", "3 | two | 3", "4 | three | 4"],
+            3,
+        ),
+        (
+            &without_tombstone,
+            &["2 | one | 2", "3 | two | 3", "4 | three | 4"],
+            3,
+        ),
+        (&listed, &["2 | one | 2", "3 | two | 3", "4 | three | 4"], 3),
+        (&mysql, &["2 | one | 2", "3 | two | 3", "4 | three | 4"], 3),
+        (&swapped, &["1 | two | 1", "2 | one | 2", "3 | c | 3"], 2),
+        (&kept, &["2 | b | 2", "3 | c | 3", "7 | a | 7"], 1),
+        (&two, &["2 | b | 2", "3 | c | 3", "7 | seven | 7"], 0),
+    ];
+    for (events, expected, updated) in all {
+        for (store, engine) in engines() {
+            run(&engine, T).await;
+            run(
+                &engine,
+                "INSERT INTO t VALUES (1, 'a', 1), (2, 'b', 2), (3, 'c', 3)",
+            )
+            .await;
+            let reader = reader(EventFormat::Debezium);
+            let applied = apply(&engine, &reader, events, same).await.unwrap();
+            assert_eq!(contents(&engine).await, expected, "{store}: {events}");
+            assert_eq!(applied.updated, updated, "{store}: {events}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_text_of_more_than_a_gibibyte_is_refused() {
+    let engine = table().await;
+    let text = " ".repeat((1 << 30) + 1);
+    let error = read(&engine, &reader(EventFormat::Maxwell), &text).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ResourcesExhausted, "{error}");
+}
