@@ -97,7 +97,7 @@ impl Executor {
     ) -> Result<Outcome, DfOlapError> {
         let work = self.run_text(sql, options, |executor, call, sql| {
             async move {
-                if let Some(literals) = read_literals(sql, &call.session)
+                if let Some(literals) = read_literals(sql, &call.session, call.replaces)
                     && !call.session.externals.contains_key(&literals.table)
                 {
                     return executor.insert_literals(call, &literals, sql).await;

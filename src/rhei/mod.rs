@@ -10,7 +10,9 @@ mod errors;
 mod sync;
 
 use std::error::Error;
+use std::sync::Arc;
 
+use arrow::datatypes::{Field, Schema, SchemaRef as SchemaRef59};
 use arrow_58::datatypes::{DataType, SchemaRef};
 use arrow_58::record_batch::RecordBatch;
 use futures::StreamExt;
@@ -97,8 +99,27 @@ async fn create_table(
     primary_key: &[String],
 ) -> Result<(), DfOlapError> {
     let schema = schema_from_rhei(schema).map_err(worded)?;
+    let schema = match engine.calls.table_schema(table).await {
+        Ok(there) => nullable_as(&there, &schema),
+        Err(_) => schema,
+    };
     let created = engine.calls.create_table(table, &schema, primary_key).await;
     created.map_err(worded)
+}
+
+/// A schema whose columns may be NULL where those of the table that is there may: Rhei adds columns that may be NULL,
+/// and a program registers them as its database has them.
+fn nullable_as(there: &Schema, schema: &SchemaRef59) -> SchemaRef59 {
+    let is_nullable = |name: &str| {
+        let field = there.field_with_name(name);
+        field.is_ok_and(|field| field.is_nullable())
+    };
+    let fields = schema.fields().iter().map(|field| {
+        let nullable = field.is_nullable() || is_nullable(field.name());
+        field.as_ref().clone().with_nullable(nullable)
+    });
+    let fields: Vec<Field> = fields.collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
 async fn add_column(

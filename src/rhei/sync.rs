@@ -7,7 +7,7 @@ use rhei_core::types::{CdcEvent, SyncResult, SyncStatus};
 use rhei_core::{CdcConsumer, SyncEngine};
 use tokio::sync::Mutex;
 
-use crate::cdc::{History, UnknownColumns};
+use crate::cdc::{History, Obstacle, UnknownColumns};
 use crate::engine::SharedDataFusionEngine;
 use crate::error::DfOlapError;
 use crate::events::{EventFormat, EventReader};
@@ -48,6 +48,7 @@ pub struct NativeSync<C> {
     batch_size: u32,
     prunes: bool,
     unknown_columns: UnknownColumns,
+    skip: Vec<Obstacle>,
     /// Held by the cycle that runs.
     running: Mutex<()>,
 }
@@ -64,6 +65,7 @@ impl<C: CdcConsumer> NativeSync<C> {
             batch_size: BATCH_SIZE,
             prunes: true,
             unknown_columns: UnknownColumns::Refuse,
+            skip: Vec::new(),
             running: Mutex::default(),
         }
     }
@@ -95,6 +97,14 @@ impl<C: CdcConsumer> NativeSync<C> {
     #[must_use]
     pub fn unknown_columns(mut self, policy: UnknownColumns) -> Self {
         self.unknown_columns = policy;
+        self
+    }
+
+    /// Leaves out events that meet this obstacle (a table that the engine has not, a NULL in a key), and logs how many.
+    /// Without this call the cycle ends with an error, and no event behind such a one is applied.
+    #[must_use]
+    pub fn skip(mut self, obstacle: Obstacle) -> Self {
+        self.skip.push(obstacle);
         self
     }
 
@@ -145,7 +155,18 @@ impl<C: CdcConsumer> NativeSync<C> {
         if let Some(watermark) = watermark {
             changes = changes.after(u64::try_from(watermark).unwrap_or(0));
         }
+        for obstacle in &self.skip {
+            changes = changes.skip(*obstacle);
+        }
         let applied = self.engine.apply_changes(&self.source, changes).await?;
+        if applied.skipped > 0 {
+            tracing::warn!(
+                source = self.source,
+                skipped = applied.skipped,
+                upto = last,
+                "events were left out"
+            );
+        }
         Ok(SyncResult {
             events_processed: events.len() as u64,
             rows_inserted: applied.inserted,

@@ -212,6 +212,13 @@ async fn a_table_is_created_again_with_its_columns_in_any_order() {
         OlapEngine::create_table(&engine, "people", &again, &key(&["id"]))
             .await
             .unwrap();
+        // A program registers a column as its database has it, though `add_column` made it one that may be NULL.
+        let fields = again.fields().iter();
+        let strict = fields.map(|field| field.as_ref().clone().with_nullable(false));
+        let strict = Arc::new(Schema::new(strict.collect::<Vec<Field>>()));
+        OlapEngine::create_table(&engine, "people", &strict, &key(&["id"]))
+            .await
+            .unwrap();
         for (other, of) in [
             (schema(&[id.clone(), name.clone()]), key(&["id"])),
             (again.clone(), key(&["userName"])),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_58::datatypes::{DataType, Field, Schema, TimeUnit};
 use rhei_core::OlapEngine;
-use rhei_datafusion::{DataFusionEngine, ErrorKind, SharedDataFusionEngine};
+use rhei_datafusion::{DataFusionEngine, EngineBuilder, ErrorKind, SharedDataFusionEngine};
 
 use crate::common::{engines, rows};
 
@@ -63,19 +63,19 @@ fn difference(name: &str, literal: &str) -> Option<(&'static str, &'static str)>
         (_, "'3.25'") if is_integer => ("error", "-"),
         ("FLOAT", "1e300") => ("inf", "0"),
         ("VARCHAR", "1e300") => ("1e300", "1"),
-        // Days and microseconds since 1970.
+        // Days and microseconds since 1970, by which rows are found as well.
         ("DATE", "0") => ("1970-01-01", "1"),
         ("DATE", "1") => ("1970-01-02", "1"),
         ("DATE", "-5") => ("1969-12-27", "1"),
         ("DATE", "127") => ("1970-05-08", "1"),
         ("DATE", "300") => ("1970-10-28", "1"),
-        ("TIMESTAMP", "0") => ("1970-01-01T00:00:00", "error"),
-        ("TIMESTAMP", "1" | "1.0") => ("1970-01-01T00:00:00.000001", "error"),
-        ("TIMESTAMP", "2.5") => ("1970-01-01T00:00:00.000002", "error"),
-        ("TIMESTAMP", "-0.125") => ("1970-01-01T00:00:00", "error"),
-        ("TIMESTAMP", "-5") => ("1969-12-31T23:59:59.999995", "error"),
-        ("TIMESTAMP", "127") => ("1970-01-01T00:00:00.000127", "error"),
-        ("TIMESTAMP", "300") => ("1970-01-01T00:00:00.000300", "error"),
+        ("TIMESTAMP", "0") => ("1970-01-01T00:00:00", "1"),
+        ("TIMESTAMP", "1" | "1.0") => ("1970-01-01T00:00:00.000001", "1"),
+        ("TIMESTAMP", "2.5") => ("1970-01-01T00:00:00.000002", "1"),
+        ("TIMESTAMP", "-0.125") => ("1970-01-01T00:00:00", "1"),
+        ("TIMESTAMP", "-5") => ("1969-12-31T23:59:59.999995", "1"),
+        ("TIMESTAMP", "127") => ("1970-01-01T00:00:00.000127", "1"),
+        ("TIMESTAMP", "300") => ("1970-01-01T00:00:00.000300", "1"),
         ("DECIMAL(20,3)", "TRUE" | "FALSE") => ("error", "-"),
         // As a whole number, a truth value is compared with whole numbers alone.
         ("BOOLEAN", "1.0" | "2.5" | "-0.125" | "1e300") => ("*", "error"),
@@ -260,4 +260,65 @@ async fn a_text_may_hold_anything_and_be_long() {
     assert_eq!(lengths, vec![long.len().to_string(); 2]);
     let found = format!("DELETE FROM t WHERE value = {literal}");
     assert_eq!(OlapEngine::execute(&engine, &found).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn an_insert_of_literals_may_be_longer_than_other_texts() {
+    let engine = EngineBuilder::new().max_sql_bytes(1000).build().unwrap();
+    let engine = SharedDataFusionEngine::new(engine);
+    create(&engine, &DataType::Utf8, &["id"]).await;
+    let insert = format!(
+        "INSERT INTO t (id, value) VALUES (1, '{}')",
+        "x".repeat(2000)
+    );
+    assert_eq!(OlapEngine::execute(&engine, &insert).await.unwrap(), 1);
+    let error = rhei_datafusion::OlapEngine::execute(&engine, &insert).await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::ResourcesExhausted);
+    let select = format!("SELECT '{}'", "x".repeat(2000));
+    let error = OlapEngine::query(&engine, &select).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ResourcesExhausted);
+}
+
+#[tokio::test]
+async fn times_that_are_stored_as_numbers_are_found_by_them() {
+    for (store, engine) in engines() {
+        let seconds = DataType::Timestamp(TimeUnit::Second, None);
+        let fields = [
+            ("sensor", DataType::Int64),
+            ("at", seconds),
+            ("day", DataType::Time64(TimeUnit::Microsecond)),
+            ("value", DataType::Int64),
+        ];
+        let fields = fields.map(|(name, of)| Field::new(name, of, true));
+        let schema = Arc::new(Schema::new(fields.to_vec()));
+        let key = ["sensor".to_string(), "at".to_string()];
+        OlapEngine::create_table(&engine, "s", &schema, &key)
+            .await
+            .unwrap();
+        for (sql, expected) in [
+            (
+                "INSERT INTO s (sensor, at, day, value) VALUES (1, 1700000000, 5, 1), (1, 1700000001, 6, 2)",
+                2,
+            ),
+            (
+                "UPDATE s SET value = 9 WHERE sensor = 1 AND at = 1700000001",
+                1,
+            ),
+            ("UPDATE s SET value = 8 WHERE at = -1700000001", 0),
+            ("UPDATE s SET value = value + 1 WHERE day = 6", 1),
+            ("DELETE FROM s WHERE sensor = 1 AND at = 1700000000", 1),
+        ] {
+            let done = OlapEngine::execute(&engine, sql).await.unwrap();
+            assert_eq!(done, expected, "{store}: {sql}");
+        }
+        assert_eq!(
+            rows(&engine, "SELECT value FROM s").await,
+            ["10"],
+            "{store}"
+        );
+        // Elsewhere nobody knows which unit is meant.
+        let sql = "DELETE FROM s WHERE at = 1700000001";
+        let error = rhei_datafusion::OlapEngine::execute(&engine, sql).await;
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Invalid, "{store}");
+    }
 }

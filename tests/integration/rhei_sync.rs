@@ -10,7 +10,7 @@ use rhei_core::types::{CdcEvent, CdcOperation};
 use rhei_core::{CdcConsumer, SyncEngine};
 use rhei_datafusion::rhei::{NativeSync, NativeSyncError};
 use rhei_datafusion::{
-    DataFusionEngine, History, SharedDataFusionEngine, StorageMode, UnknownColumns,
+    DataFusionEngine, History, Obstacle, SharedDataFusionEngine, StorageMode, UnknownColumns,
 };
 use serde_json::{Value, json};
 
@@ -359,4 +359,45 @@ async fn a_column_that_the_table_lacks_is_refused_ignored_or_added() {
             (other, expected) => panic!("{other:?}, {expected:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn events_that_cannot_be_applied_are_left_out_if_that_is_asked_for() {
+    let engine = open(&StorageMode::InMemory).await;
+    run(&engine, "CREATE TABLE people (id TEXT PRIMARY KEY)").await;
+    let log = Log::default();
+    let events = [
+        ("elsewhere", json!("a")),
+        ("people", Value::Null),
+        ("people", json!("b")),
+    ];
+    for (seq, (table, id)) in (1..).zip(events) {
+        let mut inner = log.0.lock().unwrap();
+        inner.latest = seq;
+        inner.events.push(CdcEvent {
+            seq,
+            timestamp: 1,
+            operation: CdcOperation::Insert,
+            table: table.into(),
+            row_id: None,
+            old_data: None,
+            new_data: Some(json!({ "id": id })),
+        });
+    }
+    let sync = || NativeSync::new(log.clone(), engine.clone(), "people.db");
+    sync().sync_once().await.unwrap_err();
+    for (skipped, table) in [
+        (Obstacle::NullKey, "elsewhere"),
+        (Obstacle::UnknownTable, "table people"),
+    ] {
+        let refused = sync().skip(skipped).sync_once().await;
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains(table), "{refused}");
+    }
+    assert_eq!(log.0.lock().unwrap().events.len(), 3);
+    let both = sync().skip(Obstacle::UnknownTable).skip(Obstacle::NullKey);
+    let done = both.sync_once().await.unwrap();
+    assert_eq!((done.events_processed, done.rows_inserted), (3, 1));
+    assert_eq!(rows(&engine, "SELECT * FROM people").await, ["b"]);
+    assert_eq!(log.0.lock().unwrap().events.len(), 0);
 }

@@ -124,7 +124,11 @@ impl Run {
     }
 
     pub fn planner(&self) -> Planner {
-        Planner::new(Arc::clone(&self.context))
+        let planner = Planner::new(Arc::clone(&self.context));
+        match self.replaces {
+            true => planner.with_times_as_numbers(),
+            false => planner,
+        }
     }
 
     /// The value of an expression that names no column.

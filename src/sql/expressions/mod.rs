@@ -18,6 +18,7 @@ pub(crate) mod rounding;
 pub(crate) mod slices;
 pub(crate) mod sums;
 pub(crate) mod time_zone;
+pub(crate) mod times_as_numbers;
 mod truth_values;
 mod version;
 pub(crate) mod window_frames;

@@ -28,7 +28,7 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::metadata::ScalarAndMetadata;
 use datafusion::common::{DFSchema, DataFusionError, ParamValues, Result, ScalarValue, plan_err};
 use datafusion::datasource::ViewTable;
-use datafusion::logical_expr::planner::ContextProvider;
+use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner};
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
@@ -67,6 +67,8 @@ pub(crate) struct Planner {
     param_types: Vec<Option<FieldRef>>,
     params: Option<ParamValues>,
     pub rows: Option<Arc<dyn TableProvider>>,
+    /// In place of those of the session.
+    pub(super) expr_planners: Option<Vec<Arc<dyn ExprPlanner>>>,
     pub(super) view_depth: AtomicUsize,
     /// The plans of the views that the statement reads, and why others have none.
     pub(super) views:
@@ -81,6 +83,7 @@ impl Planner {
             param_types,
             params,
             rows: None,
+            expr_planners: None,
             view_depth: AtomicUsize::new(0),
             views: Mutex::default(),
         }

@@ -27,11 +27,22 @@ use super::own_columns::{Reading, the_one};
 use super::{Planner, ROWS, TABLE_AT, TARGET};
 use crate::error::DfOlapError;
 use crate::snapshot::{self, Relation};
+use crate::sql::expressions::times_as_numbers::TimesAsNumbers;
 use crate::sql::scan::provider::SnapshotTable;
 
 /// Whether a table name may be the path of a file: `FROM 'data.parquet'` or `FROM 's3://…'`.
 pub(crate) fn looks_like_a_file(name: &str) -> bool {
     name.contains(['/', '\\', '.', ':'])
+}
+
+impl Planner {
+    /// Compares times with numbers of their units, as they are stored by an INSERT of numbers.
+    pub fn with_times_as_numbers(mut self) -> Self {
+        let mut planners = self.context.state.expr_planners().to_vec();
+        planners.insert(0, Arc::new(TimesAsNumbers));
+        self.expr_planners = Some(planners);
+        self
+    }
 }
 
 impl ContextProvider for Planner {
@@ -118,7 +129,10 @@ impl ContextProvider for Planner {
     }
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
-        self.context.state.expr_planners()
+        match &self.expr_planners {
+            Some(planners) => planners,
+            None => self.context.state.expr_planners(),
+        }
     }
 
     fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {

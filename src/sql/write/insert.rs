@@ -27,10 +27,11 @@ use crate::sql::planner::Planner;
 use crate::sql::planner::literals::meet_decimals;
 use crate::sql::syntax::selects::all_selects;
 
-/// The literals of a plain INSERT, read from its text; `None` if the text needs the general parser.
-pub(crate) fn read_literals(sql: &str, session: &Session) -> Option<Literals> {
+/// The literals of a plain INSERT, read from its text; `None` if the text needs the general parser. `any_length`: also
+/// of a text that is longer than texts may be.
+pub(crate) fn read_literals(sql: &str, session: &Session, any_length: bool) -> Option<Literals> {
     let options = &session.state.config_options().sql_parser;
-    let is_allowed = sql.len() <= session.limits.text.text_bytes;
+    let is_allowed = any_length || sql.len() <= session.limits.text.text_bytes;
     is_allowed.then(|| insert_text::read(sql, options.enable_ident_normalization))?
 }
 
