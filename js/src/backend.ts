@@ -24,6 +24,8 @@ export type Method =
   | "loadJson"
   | "applyChanges"
   | "watermark"
+  | "watermarks"
+  | "resetWatermark"
   | "exportArrow"
   | "exportParquet"
   | "tables"

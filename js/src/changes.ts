@@ -92,6 +92,13 @@ export interface Watermark {
   position: string | undefined;
 }
 
+/** A watermark as the engine has it: the number as text, and the position. */
+export type FoundWatermark = [seq: string, position: string | undefined];
+
+export function watermark([seq, position]: FoundWatermark): Watermark {
+  return { seq: BigInt(seq), position };
+}
+
 /** Events as bytes that can be transferred to the engine. */
 export function eventBytes(events: string | Uint8Array | readonly object[]): Uint8Array<ArrayBuffer> {
   if (ArrayBuffer.isView(events)) {

@@ -1,5 +1,14 @@
 import type { Backend, Progress, WasmSource } from "./backend.js";
-import { type Applied, type ApplyOptions, applied, applyOptions, eventBytes, type Watermark } from "./changes.js";
+import {
+  type Applied,
+  type ApplyOptions,
+  applied,
+  applyOptions,
+  eventBytes,
+  type FoundWatermark,
+  type Watermark,
+  watermark,
+} from "./changes.js";
 import { EngineError } from "./errors.js";
 import type { ScalarFunction } from "./functions.js";
 import {
@@ -151,8 +160,22 @@ export class Engine {
 
   /** How far the events of a source are applied; `undefined` if none are. */
   async watermark(source: string): Promise<Watermark | undefined> {
-    const found = (await this.#call("watermark", [text("the source", source)])) as [string, string | undefined] | null;
-    return found ? { seq: BigInt(found[0]), position: found[1] } : undefined;
+    const found = (await this.#call("watermark", [text("the source", source)])) as FoundWatermark | null;
+    return found ? watermark(found) : undefined;
+  }
+
+  /** How far the events of each source are applied, by the names of the sources. */
+  async watermarks(): Promise<Map<string, Watermark>> {
+    const found = (await this.#call("watermarks", [])) as [string, FoundWatermark][];
+    return new Map(found.map(([source, of]) => [source, watermark(of)]));
+  }
+
+  /**
+   * Says that the events of a source are applied up to the number `to`, or without it that none are: for a source whose rows were
+   * loaded in another way, or whose numbers begin anew. The rows of the tables stay, and the position is forgotten.
+   */
+  async resetWatermark(source: string, to?: number | bigint): Promise<void> {
+    await this.#call("resetWatermark", [text("the source", source), to?.toString()]);
   }
 
   /** All rows of a table or view as an Arrow IPC stream. */

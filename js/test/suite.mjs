@@ -456,6 +456,7 @@ export const tests = {
     equal(await found(), expected);
     equal(await db.watermark("shop"), { seq: 9007199254740995n, position: "binlog.000002:1234" });
     equal(await db.watermark("other"), undefined);
+    equal([...(await db.watermarks())], [["shop", { seq: 9007199254740995n, position: "binlog.000002:1234" }]]);
     const lines = events.map((event) => JSON.stringify(event)).join("\n");
     for (const again of [lines, new TextEncoder().encode(lines)]) {
       equal((await db.applyChanges("shop", again, options)).progress, "before");
@@ -466,9 +467,19 @@ export const tests = {
     const bad = [event("insert", { id: "four", name: "x" }), event("insert", { id: 5, name: "y", city: "z" })];
     await fails(() => db.applyChanges("shop", bad.slice(0, 1), next), "invalid", "'four'");
     await fails(() => db.applyChanges("shop", bad.slice(1), next), "invalid", "'city'");
+    // Errors name the options and methods of this package.
+    await fails(() => db.applyChanges("shop", bad.slice(0, 1), next), "invalid", 'give the option skip: ["bad-value"]');
+    await fails(() => db.applyChanges("shop", bad.slice(1), next), "invalid", "choose unknownColumns");
+    const late = { ...next, after: 9007199254740999n, upto: 9007199254741000n };
+    await fails(() => db.applyChanges("shop", [], late), "invalid", "or call resetWatermark");
     const skipped = await db.applyChanges("shop", bad, { ...next, skip: ["bad-value"], unknownColumns: "add" });
     equal([skipped.skipped, skipped.inserted, skipped.addedColumns], [1, 1, ["users.city"]]);
     equal([skipped.skips[0].reason, skipped.skips[0].seq], ["bad-value", 9007199254740996n]);
+    await db.resetWatermark("shop", 9007199254740993n);
+    equal(await db.watermark("shop"), { seq: 9007199254740993n, position: undefined });
+    await fails(() => db.resetWatermark("shop", -1), "invalid", "watermark");
+    await db.resetWatermark("shop");
+    equal((await db.watermarks()).size, 0);
     await fails(() => db.applyChanges("shop", [], { format: "mysql" }), "invalid", "mysql");
     await fails(() => db.applyChanges("shop", [], { format: "maxwell", skipp: [] }), "invalid", "skipp");
     await fails(() => db.applyChanges("shop", [], {}), "invalid", "format");

@@ -13,6 +13,7 @@ use super::error::invalid;
 use crate::cdc::{Applied, Changes, History, Obstacle, Progress, UnknownColumns};
 use crate::error::DfOlapError;
 use crate::events::{BytesEncoding, DecimalEncoding, EventFormat, EventReader, ReadChanges};
+use crate::snapshot::Watermark;
 
 #[wasm_bindgen]
 impl RawEngine {
@@ -34,15 +35,43 @@ impl RawEngine {
     pub fn watermark(&self, call: u32, source: String) {
         let engine = self.engine.clone();
         self.begin(call, async move {
-            let Some(watermark) = engine.watermark(&source).await? else {
-                return Ok(JsValue::NULL);
-            };
-            let position = watermark.position.as_deref();
-            let position = position.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-            let seq = JsValue::from(watermark.seq.to_string());
-            Ok(Array::of2(&seq, &position.into()).into())
+            match engine.watermark(&source).await? {
+                Some(watermark) => Ok(shown(&watermark).into()),
+                None => Ok(JsValue::NULL),
+            }
         });
     }
+
+    /// For each source its name and its watermark, as [`watermark`](Self::watermark) has it.
+    pub fn watermarks(&self, call: u32) {
+        let engine = self.engine.clone();
+        self.begin(call, async move {
+            let all = engine.watermarks().await?;
+            let all = all
+                .iter()
+                .map(|(source, of)| Array::of2(&source.into(), &shown(of)));
+            Ok(all.collect::<Array>().into())
+        });
+    }
+
+    /// Sets the watermark of a source to a sequence number, or removes it.
+    #[wasm_bindgen(js_name = resetWatermark)]
+    pub fn reset_watermark(&self, call: u32, source: String, to: Option<String>) {
+        let engine = self.engine.clone();
+        self.begin(call, async move {
+            let to = seq(to.map(Value::String), "the new watermark")?;
+            engine.reset_watermark(&source, to).await?;
+            Ok(JsValue::UNDEFINED)
+        });
+    }
+}
+
+/// The sequence number of a watermark as a text, and its position.
+fn shown(watermark: &Watermark) -> Array {
+    let position = watermark.position.as_deref();
+    let position = position.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let seq = JsValue::from(watermark.seq.to_string());
+    Array::of2(&seq, &position.into())
 }
 
 /// The options of a call.
