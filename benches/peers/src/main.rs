@@ -10,15 +10,17 @@ mod memory;
 mod ours;
 mod public;
 mod report;
+mod rhei;
 mod storage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: peers [memory|storage] [--quick] [--only GROUP] [--markdown FILE]
+const USAGE: &str = "usage: peers [memory|storage|rhei] [--quick] [--only GROUP] [--markdown FILE]
 
   memory            tables in memory (the default)
   storage           durable tables
+  rhei              the trait of Rhei, its sync and NativeSync
   --quick           fewer samples and fewer appends
   --only GROUP      of storage: appends, changes, batches, growth, scans, loads or requests
   --markdown FILE   also write the tables to FILE";
@@ -28,14 +30,15 @@ const MILLION: usize = 1_000_000;
 #[tokio::main]
 async fn main() -> ExitCode {
     let mut quick = false;
-    let mut stored = false;
+    let mut what = What::Memory;
     let mut only = None;
     let mut markdown = None;
     let mut args = std::env::args_os().skip(1);
     while let Some(arg) = args.next() {
         match arg.to_str() {
-            Some("memory") => stored = false,
-            Some("storage") => stored = true,
+            Some("memory") => what = What::Memory,
+            Some("storage") => what = What::Storage,
+            Some("rhei") => what = What::Rhei,
             Some("--quick") => quick = true,
             Some("--only") => match args.next().and_then(|group| group.into_string().ok()) {
                 Some(group) => only = Some(group),
@@ -53,9 +56,10 @@ async fn main() -> ExitCode {
             _ => return usage(&format!("unknown argument {}", arg.display())),
         }
     }
-    let reports = match stored {
-        false => vec![memory::measure(quick).await],
-        true => storage::measure(quick, only.as_deref()).await,
+    let reports = match what {
+        What::Memory => vec![memory::measure(quick).await],
+        What::Storage => storage::measure(quick, only.as_deref()).await,
+        What::Rhei => vec![rhei::measure(quick).await],
     };
     let text: Vec<String> = reports.iter().map(ToString::to_string).collect();
     let text = text.join("\n");
@@ -66,6 +70,13 @@ async fn main() -> ExitCode {
         eprintln!("cannot write {}: {error}", file.display());
     }
     ExitCode::SUCCESS
+}
+
+/// What is measured.
+enum What {
+    Memory,
+    Storage,
+    Rhei,
 }
 
 fn usage(problem: &str) -> ExitCode {
