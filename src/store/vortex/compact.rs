@@ -325,9 +325,11 @@ fn is_wanted(live: &LiveFragment, when: When, policy: &CompactionPolicy) -> bool
     is_small(live) || live.fragment.file().is_none() || is_worn
 }
 
+/// Whether a fragment has few rows, and is no file that is full, of which half lives at least.
 fn is_small(live: &LiveFragment) -> bool {
     let is_full = live.fragment.file().is_some_and(|file| file.is_full);
-    live.rows() < SMALL_ROWS && !is_full
+    let half_lives = live.rows() * 2 >= u64::from(live.fragment.rows());
+    live.rows() < SMALL_ROWS && !(is_full && half_lives)
 }
 
 /// Totals of a run of adjacent fragments.

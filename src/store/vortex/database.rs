@@ -92,6 +92,7 @@ impl Database {
             snapshot: Arc::default(),
             time_us: 0,
         };
+        let checkpoints = Checkpoints::new(scans.files.is_local());
         Self {
             name,
             log,
@@ -101,7 +102,7 @@ impl Database {
             current: ArcSwap::from_pointee(state),
             commit_lock: tokio::sync::Mutex::default(),
             waiting: Mutex::default(),
-            checkpoints: Checkpoints::default(),
+            checkpoints,
             compacting: AtomicBool::new(false),
             compaction_calls: AtomicUsize::new(0),
             live: Mutex::default(),
