@@ -164,6 +164,7 @@ impl Changes {
 
     /// Where the source is to be read on from after these changes, at most 4,096 bytes that the engine does not
     /// interpret (Kafka offsets, an LSN, a GTID set). It becomes a part of the [`Watermark`](crate::Watermark).
+    /// Changes without one keep the one that is there. If all of them were applied before, it is not stored.
     pub fn position(mut self, position: impl Into<Vec<u8>>) -> Self {
         self.position = Some(position.into());
         self

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use arrow::datatypes::TimeUnit;
+use futures::TryFutureExt;
 use js_sys::Array;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -10,6 +11,7 @@ use wasm_bindgen::prelude::*;
 
 use super::RawEngine;
 use super::error::invalid;
+use super::option_names::in_javascript;
 use crate::cdc::{Applied, Changes, History, Obstacle, Progress, UnknownColumns};
 use crate::error::DfOlapError;
 use crate::events::{BytesEncoding, DecimalEncoding, EventFormat, EventReader, ReadChanges};
@@ -22,13 +24,14 @@ impl RawEngine {
     #[wasm_bindgen(js_name = applyChanges)]
     pub fn apply_changes(&self, call: u32, source: String, events: Vec<u8>, options: String) {
         let engine = self.engine.clone();
-        self.begin(call, async move {
+        let work = async move {
             let (reader, policies) = ApplyOptions::parse(&options)?.split()?;
             let mut read = engine.read_changes(&reader, events).await?;
             let changes = policies(std::mem::take(&mut read.changes));
             let applied = engine.apply_changes(&source, changes).await?;
             Ok(answer(&read, &applied).into())
-        });
+        };
+        self.begin(call, work.map_err(in_javascript));
     }
 
     /// The watermark of a source as a text, and its position, or `null`.

@@ -13,6 +13,7 @@ mod files;
 mod functions;
 mod json;
 mod memory;
+mod option_names;
 mod reading;
 mod results;
 mod schema;

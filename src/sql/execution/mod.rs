@@ -124,11 +124,9 @@ impl Run {
     }
 
     pub fn planner(&self) -> Planner {
-        let planner = Planner::new(Arc::clone(&self.context));
-        match self.replaces {
-            true => planner.with_times_as_numbers(),
-            false => planner,
-        }
+        let mut planner = Planner::new(Arc::clone(&self.context));
+        planner.times_as_numbers = self.replaces;
+        planner
     }
 
     /// The value of an expression that names no column.

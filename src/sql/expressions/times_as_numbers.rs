@@ -4,9 +4,10 @@
 
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{Expr, ExprSchemable};
-use datafusion::sql::sqlparser::ast::BinaryOperator;
+
+use super::truth_values::compared;
 
 /// Plans comparisons of times with numbers that stand in the text.
 #[derive(Debug)]
@@ -18,10 +19,7 @@ impl ExprPlanner for TimesAsNumbers {
         mut expr: RawBinaryExpr,
         schema: &DFSchema,
     ) -> Result<PlannerResult<RawBinaryExpr>> {
-        use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
-        if matches!(expr.op, Eq | NotEq | Lt | LtEq | Gt | GtEq)
-            && let (Ok(left), Ok(right)) = (expr.left.get_type(schema), expr.right.get_type(schema))
-        {
+        if let Some((left, right)) = compared(&expr, schema) {
             meet(&left, &mut expr.right);
             meet(&right, &mut expr.left);
         }

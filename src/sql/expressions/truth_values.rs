@@ -18,19 +18,22 @@ impl ExprPlanner for TruthValuePlanner {
         mut expr: RawBinaryExpr,
         schema: &DFSchema,
     ) -> Result<PlannerResult<RawBinaryExpr>> {
-        use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
-        if matches!(expr.op, Eq | NotEq | Lt | LtEq | Gt | GtEq)
-            && let (Ok(left), Ok(right)) = (expr.left.get_type(schema), expr.right.get_type(schema))
-        {
-            match (left, right) {
-                (DataType::Boolean, DataType::Boolean) => {}
-                (DataType::Boolean, other) => meet(&mut expr.left, &mut expr.right, &other),
-                (other, DataType::Boolean) => meet(&mut expr.right, &mut expr.left, &other),
-                _ => {}
-            }
+        match compared(&expr, schema) {
+            Some((DataType::Boolean, DataType::Boolean)) => {}
+            Some((DataType::Boolean, other)) => meet(&mut expr.left, &mut expr.right, &other),
+            Some((other, DataType::Boolean)) => meet(&mut expr.right, &mut expr.left, &other),
+            _ => {}
         }
         Ok(PlannerResult::Original(expr))
     }
+}
+
+/// The types of the two sides, if the operation is a comparison.
+pub(super) fn compared(expr: &RawBinaryExpr, schema: &DFSchema) -> Option<(DataType, DataType)> {
+    use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+    let is_comparison = matches!(expr.op, Eq | NotEq | Lt | LtEq | Gt | GtEq);
+    let types = |expr: &Expr| expr.get_type(schema).ok();
+    is_comparison.then(|| types(&expr.left).zip(types(&expr.right)))?
 }
 
 /// Gives a truth value and a value of the type `of` one type.

@@ -18,8 +18,8 @@ mod own_columns;
 mod views;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::{Field, FieldRef, SchemaRef};
 use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -67,8 +67,10 @@ pub(crate) struct Planner {
     param_types: Vec<Option<FieldRef>>,
     params: Option<ParamValues>,
     pub rows: Option<Arc<dyn TableProvider>>,
-    /// In place of those of the session.
-    pub(super) expr_planners: Option<Vec<Arc<dyn ExprPlanner>>>,
+    /// Whether times are compared with numbers of their units, as they are stored by an INSERT of numbers.
+    pub times_as_numbers: bool,
+    /// What plans expressions then.
+    pub(super) expr_planners: OnceLock<Vec<Arc<dyn ExprPlanner>>>,
     pub(super) view_depth: AtomicUsize,
     /// The plans of the views that the statement reads, and why others have none.
     pub(super) views:
@@ -83,7 +85,8 @@ impl Planner {
             param_types,
             params,
             rows: None,
-            expr_planners: None,
+            times_as_numbers: false,
+            expr_planners: OnceLock::new(),
             view_depth: AtomicUsize::new(0),
             views: Mutex::default(),
         }

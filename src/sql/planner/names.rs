@@ -35,16 +35,6 @@ pub(crate) fn looks_like_a_file(name: &str) -> bool {
     name.contains(['/', '\\', '.', ':'])
 }
 
-impl Planner {
-    /// Compares times with numbers of their units, as they are stored by an INSERT of numbers.
-    pub fn with_times_as_numbers(mut self) -> Self {
-        let mut planners = self.context.state.expr_planners().to_vec();
-        planners.insert(0, Arc::new(TimesAsNumbers));
-        self.expr_planners = Some(planners);
-        self
-    }
-}
-
 impl ContextProvider for Planner {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
         if name.catalog() == Some(TARGET) {
@@ -129,9 +119,14 @@ impl ContextProvider for Planner {
     }
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
-        match &self.expr_planners {
-            Some(planners) => planners,
-            None => self.context.state.expr_planners(),
+        let planners = self.context.state.expr_planners();
+        match self.times_as_numbers {
+            true => self.expr_planners.get_or_init(|| {
+                let mut all: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(TimesAsNumbers)];
+                all.extend_from_slice(planners);
+                all
+            }),
+            false => planners,
         }
     }
 
