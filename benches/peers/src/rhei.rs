@@ -6,7 +6,7 @@
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use ::arrow58::array::{Int64Array, RecordBatch};
@@ -21,7 +21,7 @@ use futures::FutureExt;
 use serde_json::json;
 
 use crate::data::{BATCH_ROWS, Order, arrow_58, key};
-use crate::measure::{Failure, Operation, Rounds, expect, interleave, rounds, timed};
+use crate::measure::{Failure, Operation, Rounds, Timing, expect, interleave, rounds, timed};
 use crate::report::{Bar, Report, Row, grouped};
 use crate::{MILLION, preface, progress};
 
@@ -102,12 +102,8 @@ async fn bridge(rounds: Rounds, report: &mut Report) -> Result<(), Failure> {
         }
         .boxed_local()
     });
-    let [bridged, own] = interleave(rounds, [by_rhei, by_itself]).await?;
-    let row = Row::new(format!("query of one row, {COLUMNS} columns"))
-        .figure(UNBRIDGED, own)
-        .figure(MEMORY, bridged)
-        .bar(Bar::at_most_beyond(BRIDGE_LIMIT, UNBRIDGED, bridged, own));
-    report.add(row);
+    let both = interleave(rounds, [by_rhei, by_itself]).await?;
+    report.add(bridged("query", both));
 
     let by_rhei: Operation<'_> = Box::new(move |_| {
         async move {
@@ -128,13 +124,18 @@ async fn bridge(rounds: Rounds, report: &mut Report) -> Result<(), Failure> {
         }
         .boxed_local()
     });
-    let [bridged, own] = interleave(rounds, [by_rhei, by_itself]).await?;
-    let row = Row::new(format!("load_arrow of one row, {COLUMNS} columns"))
-        .figure(UNBRIDGED, own)
-        .figure(MEMORY, bridged)
-        .bar(Bar::at_most_beyond(BRIDGE_LIMIT, UNBRIDGED, bridged, own));
-    report.add(row);
+    let both = interleave(rounds, [by_rhei, by_itself]).await?;
+    report.add(bridged("load_arrow", both));
     Ok(())
+}
+
+/// A call by Rhei's trait and by the engine's own.
+fn bridged(call: &str, [by_rhei, by_itself]: [Timing; 2]) -> Row {
+    let bar = Bar::at_most_beyond(BRIDGE_LIMIT, UNBRIDGED, by_rhei, by_itself);
+    Row::new(format!("{call} of one row, {COLUMNS} columns"))
+        .figure(UNBRIDGED, by_itself)
+        .figure(MEMORY, by_rhei)
+        .bar(bar)
 }
 
 async fn in_memory(rounds: Rounds, report: &mut Report) -> Result<(), Failure> {
@@ -199,14 +200,19 @@ fn stored(folder: &Path) -> EngineBuilder {
 #[derive(Debug, Clone, Default)]
 struct Log(Arc<Mutex<Vec<CdcEvent>>>);
 
+impl Log {
+    fn events(&self) -> MutexGuard<'_, Vec<CdcEvent>> {
+        self.0
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
 impl CdcConsumer for Log {
     type Error = Infallible;
 
     async fn poll(&self, after: Option<i64>, limit: u32) -> Result<Vec<CdcEvent>, Infallible> {
-        let events = self
-            .0
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let events = self.events();
         let newer = events
             .iter()
             .filter(|event| after.is_none_or(|seq| event.seq > seq));
@@ -214,18 +220,12 @@ impl CdcConsumer for Log {
     }
 
     async fn latest_seq(&self) -> Result<Option<i64>, Infallible> {
-        let events = self
-            .0
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let events = self.events();
         Ok(events.last().map(|event| event.seq))
     }
 
     async fn prune(&self, upto: i64) -> Result<u64, Infallible> {
-        let mut events = self
-            .0
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut events = self.events();
         let before = events.len();
         events.retain(|event| event.seq > upto);
         Ok((before - events.len()) as u64)
@@ -298,13 +298,7 @@ impl<S: SyncEngine> Cycles<S> {
             let first = self.last.fetch_add(EVENTS as i64, Ordering::Relaxed) + 1;
             let events = events(round).zip(first..);
             let events = events.map(|(event, seq)| CdcEvent { seq, ..event });
-            let mut log = self
-                .log
-                .0
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
-            log.extend(events);
-            drop(log);
+            self.log.events().extend(events);
             async move {
                 let (time, done) = timed(async { Ok(self.sync.sync_once().await?) }).await?;
                 expect("events", "cycle", EVENTS, done.events_processed as usize)?;
