@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayData, ArrayRef, RecordBatch, RecordBatchOptions, make_array};
 use arrow::compute::cast;
+use arrow::datatypes as types_59;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow_58::array as array_58;
 use arrow_58::datatypes as types_58;
@@ -49,11 +50,9 @@ impl ToRhei {
         }
         let types = fields.iter().map(|field| field.data_type().clone());
         let types = types.collect();
-        let schema = Schema::new_with_metadata(fields, schema.metadata().clone());
-        let schema = FFI_ArrowSchema::try_from(&schema).map_err(failed)?;
-        // SAFETY: see the head of this file.
-        let schema: ffi_58::FFI_ArrowSchema = unsafe { transmute(schema) };
-        let schema = types_58::Schema::try_from(&schema).map_err(failed)?;
+        let fields = fields.iter().map(|field| field_to_rhei(field));
+        let fields = fields.collect::<Result<Vec<_>, DfOlapError>>()?;
+        let schema = types_58::Schema::new_with_metadata(fields, schema.metadata().clone());
         Ok(Self {
             schema: Arc::new(schema),
             types,
@@ -92,6 +91,92 @@ pub(super) fn batches_to_rhei(
     };
     let to = ToRhei::new(first.schema_ref())?;
     batches.iter().map(|batch| to.batch(batch)).collect()
+}
+
+/// A type without children of one version in the other. Through the C Data Interface it would be a text that is written
+/// and parsed, for each column of each query.
+macro_rules! flat_type {
+    ($name:ident, $from:ident, $to:ident) => {
+        fn $name(data_type: &$from::DataType) -> Option<$to::DataType> {
+            use $from::DataType as From;
+            use $to::DataType as To;
+
+            let time = |unit: &$from::TimeUnit| match unit {
+                $from::TimeUnit::Second => $to::TimeUnit::Second,
+                $from::TimeUnit::Millisecond => $to::TimeUnit::Millisecond,
+                $from::TimeUnit::Microsecond => $to::TimeUnit::Microsecond,
+                $from::TimeUnit::Nanosecond => $to::TimeUnit::Nanosecond,
+            };
+            let interval = |unit: &$from::IntervalUnit| match unit {
+                $from::IntervalUnit::YearMonth => $to::IntervalUnit::YearMonth,
+                $from::IntervalUnit::DayTime => $to::IntervalUnit::DayTime,
+                $from::IntervalUnit::MonthDayNano => $to::IntervalUnit::MonthDayNano,
+            };
+            Some(match data_type {
+                From::Null => To::Null,
+                From::Boolean => To::Boolean,
+                From::Int8 => To::Int8,
+                From::Int16 => To::Int16,
+                From::Int32 => To::Int32,
+                From::Int64 => To::Int64,
+                From::UInt8 => To::UInt8,
+                From::UInt16 => To::UInt16,
+                From::UInt32 => To::UInt32,
+                From::UInt64 => To::UInt64,
+                From::Float16 => To::Float16,
+                From::Float32 => To::Float32,
+                From::Float64 => To::Float64,
+                From::Date32 => To::Date32,
+                From::Date64 => To::Date64,
+                From::Time32(unit) => To::Time32(time(unit)),
+                From::Time64(unit) => To::Time64(time(unit)),
+                From::Timestamp(unit, zone) => To::Timestamp(time(unit), zone.clone()),
+                From::Duration(unit) => To::Duration(time(unit)),
+                From::Interval(unit) => To::Interval(interval(unit)),
+                From::Decimal32(digits, scale) => To::Decimal32(*digits, *scale),
+                From::Decimal64(digits, scale) => To::Decimal64(*digits, *scale),
+                From::Decimal128(digits, scale) => To::Decimal128(*digits, *scale),
+                From::Decimal256(digits, scale) => To::Decimal256(*digits, *scale),
+                From::Utf8 => To::Utf8,
+                From::LargeUtf8 => To::LargeUtf8,
+                From::Utf8View => To::Utf8View,
+                From::Binary => To::Binary,
+                From::LargeBinary => To::LargeBinary,
+                From::BinaryView => To::BinaryView,
+                From::FixedSizeBinary(length) => To::FixedSizeBinary(*length),
+                _ => return None,
+            })
+        }
+    };
+}
+
+flat_type!(flat_to_rhei, types_59, types_58);
+flat_type!(flat_from_rhei, types_58, types_59);
+
+fn field_to_rhei(field: &Field) -> Result<types_58::Field, DfOlapError> {
+    let Some(data_type) = flat_to_rhei(field.data_type()) else {
+        let field = FFI_ArrowSchema::try_from(field).map_err(failed)?;
+        // SAFETY: see the head of this file.
+        let field: ffi_58::FFI_ArrowSchema = unsafe { transmute(field) };
+        return types_58::Field::try_from(&field).map_err(failed);
+    };
+    if field.name().contains('\0') {
+        return Err(nul_in_name(field.name()));
+    }
+    let field_58 = types_58::Field::new(field.name(), data_type, field.is_nullable());
+    Ok(field_58.with_metadata(field.metadata().clone()))
+}
+
+fn field_from_rhei(field: &types_58::Field) -> Result<Field, DfOlapError> {
+    check(field)?;
+    let Some(data_type) = flat_from_rhei(field.data_type()) else {
+        let field = ffi_58::FFI_ArrowSchema::try_from(field).map_err(failed)?;
+        // SAFETY: see the head of this file.
+        let field: FFI_ArrowSchema = unsafe { transmute(field) };
+        return Field::try_from(&field).map_err(failed);
+    };
+    let field_59 = Field::new(field.name(), data_type, field.is_nullable());
+    Ok(field_59.with_metadata(field.metadata().clone()))
 }
 
 /// A field whose type has plain arrays in the place of views.
@@ -149,20 +234,25 @@ fn nul_in_zone(zone: &str) -> DfOlapError {
     ))
 }
 
+fn nul_in_name(name: &str) -> DfOlapError {
+    DfOlapError::Invalid(format!(
+        "the column name '{}' has a NUL byte; leave it out",
+        name.escape_debug()
+    ))
+}
+
 /// A schema of Rhei in this crate's Arrow.
 pub(super) fn schema_from_rhei(schema: &types_58::Schema) -> Result<SchemaRef, DfOlapError> {
-    schema.fields().iter().try_for_each(|field| check(field))?;
-    let schema = ffi_58::FFI_ArrowSchema::try_from(schema).map_err(failed)?;
-    // SAFETY: see the head of this file.
-    let schema: FFI_ArrowSchema = unsafe { transmute(schema) };
-    Ok(Arc::new(Schema::try_from(&schema).map_err(failed)?))
+    let fields = schema.fields().iter().map(|field| field_from_rhei(field));
+    let fields = fields.collect::<Result<Vec<_>, DfOlapError>>()?;
+    let schema = Schema::new_with_metadata(fields, schema.metadata().clone());
+    Ok(Arc::new(schema))
 }
 
 /// A type of Rhei in this crate's Arrow.
 pub(super) fn type_from_rhei(data_type: &types_58::DataType) -> Result<DataType, DfOlapError> {
-    let field = types_58::Field::new("type", data_type.clone(), true);
-    let schema = schema_from_rhei(&types_58::Schema::new(vec![field]))?;
-    Ok(schema.field(0).data_type().clone())
+    let field = field_from_rhei(&types_58::Field::new("type", data_type.clone(), true))?;
+    Ok(field.data_type().clone())
 }
 
 /// Batches of Rhei in this crate's Arrow.
@@ -203,10 +293,7 @@ pub(super) fn batches_from_rhei(
 /// Refuses what the C Data Interface cannot carry: Arrow 58 panics at a NUL byte in a name.
 fn check(field: &types_58::Field) -> Result<(), DfOlapError> {
     if field.name().contains('\0') {
-        return Err(DfOlapError::Invalid(format!(
-            "the column name '{}' has a NUL byte; leave it out",
-            field.name().escape_debug()
-        )));
+        return Err(nul_in_name(field.name()));
     }
     check_type(field.data_type())
 }

@@ -42,6 +42,7 @@ pub(super) fn worded(error: DfOlapError) -> DfOlapError {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::io;
     use std::time::Duration;
 
@@ -49,6 +50,33 @@ mod tests {
     use datafusion::common::{DataFusionError, SchemaError};
 
     use super::*;
+
+    /// The number of a variant. A new one has to be added here, and to the test.
+    fn number(error: &DfOlapError) -> usize {
+        match error {
+            DfOlapError::DataFusion(_) => 0,
+            DfOlapError::Arrow(_) => 1,
+            DfOlapError::TableNotFound(_) => 2,
+            DfOlapError::SchemaMismatch(_) => 3,
+            DfOlapError::Io(_) => 4,
+            DfOlapError::Join(_) => 5,
+            DfOlapError::ObjectStore(_) => 6,
+            DfOlapError::UrlParse(_) => 7,
+            DfOlapError::StorageConfig(_) => 8,
+            DfOlapError::Invalid(_) => 9,
+            DfOlapError::Unsupported(_) => 10,
+            DfOlapError::Denied(_) => 11,
+            DfOlapError::ResourcesExhausted(_) => 12,
+            DfOlapError::Timeout(_) => 13,
+            DfOlapError::Cancelled => 14,
+            DfOlapError::Conflict(_) => 15,
+            DfOlapError::Unavailable(_) => 16,
+            DfOlapError::Corrupt(_) => 17,
+            DfOlapError::CommitUnknown { .. } => 18,
+            DfOlapError::Other(_) => 19,
+            DfOlapError::ColumnNotFound(_) => 20,
+        }
+    }
 
     #[test]
     fn only_an_unknown_column_is_taken_for_one() {
@@ -91,6 +119,8 @@ mod tests {
             },
             DfOlapError::Other(text()),
         ];
+        let numbers: BTreeSet<usize> = all.iter().map(number).collect();
+        assert_eq!(numbers, (0..20).collect(), "all but ColumnNotFound");
         for error in all {
             let kind = error.kind();
             let before = format!("{error:?}");

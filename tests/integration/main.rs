@@ -57,6 +57,8 @@ mod rhei_cycles;
 mod rhei_statements;
 #[cfg(feature = "rhei")]
 mod rhei_sync;
+#[cfg(feature = "rhei")]
+mod rhei_types;
 #[cfg(feature = "cloud-storage")]
 mod s3;
 mod safety;

@@ -1,16 +1,16 @@
 //! The trait of Rhei 2, on Arrow 58.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_58::array::{Array, ArrayRef, AsArray, Int32Array, Int64Array, StringArray};
-use arrow_58::compute::cast;
-use arrow_58::datatypes::{
-    DataType, Field, Fields, Int32Type, IntervalUnit, Schema, SchemaRef, TimeUnit,
-};
+use arrow_58::array::{Array, ArrayRef, AsArray, Int64Array, StringArray};
+use arrow_58::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow_58::record_batch::RecordBatch;
 use futures::StreamExt;
 use rhei_core::OlapEngine;
-use rhei_datafusion::{DataFusionEngine, DfOlapError, ErrorKind, SharedDataFusionEngine};
+use rhei_datafusion::{
+    DataFusionEngine, DfOlapError, EngineBuilder, ErrorKind, SharedDataFusionEngine,
+};
 
 use crate::common::{engines, rows};
 
@@ -102,6 +102,59 @@ async fn both_engines_are_engines_of_rhei() {
         used_by_rhei::<SharedDataFusionEngine>(&engine).await;
     }
     used_by_rhei::<DataFusionEngine>(&DataFusionEngine::new()).await;
+}
+
+#[tokio::test]
+async fn of_many_rows_with_one_key_the_last_one_stays() {
+    const ROWS: i64 = 30_000;
+    let key_of = |order: &str, row: i64| match order {
+        "each twice, in no order" => row * 7919 % (ROWS / 2),
+        "each twice, in order" => row / 2,
+        _ => -row,
+    };
+    for (store, engine) in engines() {
+        for order in ["each twice, in no order", "each twice, in order", "falling"] {
+            create(&engine).await;
+            let mut last: BTreeMap<i64, i64> = BTreeMap::new();
+            last.extend((0..ROWS).map(|row| (key_of(order, row), row)));
+            let names: Vec<String> = (0..ROWS).map(|row| row.to_string()).collect();
+            let all = names.iter().zip(0..ROWS);
+            let all: Vec<(i64, &str)> = all
+                .map(|(name, row)| (key_of(order, row), name.as_str()))
+                .collect();
+            let (first, second) = all.split_at(9_000);
+            let batches = [people(first), people(second)];
+            OlapEngine::load_arrow(&engine, "people", &batches)
+                .await
+                .unwrap();
+            let found = rows(&engine, "SELECT * FROM people ORDER BY id").await;
+            let expected: Vec<String> = last
+                .iter()
+                .map(|(id, row)| format!("{id} | {row}"))
+                .collect();
+            assert!(found == expected, "{store}: {order}");
+            OlapEngine::execute(&engine, "DROP TABLE people")
+                .await
+                .unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn keys_of_new_rows_count_as_memory() {
+    let engine = EngineBuilder::new()
+        .memory_limit_bytes(4 << 20)
+        .build()
+        .unwrap();
+    create(&engine).await;
+    let in_order: Vec<(i64, &str)> = (0..50_000).map(|id| (id, "")).collect();
+    let falling: Vec<(i64, &str)> = in_order.iter().rev().copied().collect();
+    let error = OlapEngine::load_arrow(&engine, "people", &[people(&falling)]).await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::ResourcesExhausted);
+    assert_eq!(rows(&engine, "SELECT count(*) FROM people").await, ["0"]);
+    // Keys in order need not be held.
+    let loaded = OlapEngine::load_arrow(&engine, "people", &[people(&in_order)]).await;
+    assert_eq!(loaded.unwrap(), 50_000);
 }
 
 #[tokio::test]
@@ -313,201 +366,6 @@ async fn only_an_unknown_column_reads_like_one() {
             "{store}"
         );
     }
-}
-
-#[tokio::test]
-async fn a_nul_byte_in_a_name_is_an_error() {
-    let engine = DataFusionEngine::new();
-    let ids: ArrayRef = Arc::new(Int32Array::from(vec![1]));
-    let inner = Fields::from(vec![Field::new("in\0ner", DataType::Int32, true)]);
-    let zone = Some(Arc::from("UTC\0"));
-    for data_type in [
-        DataType::Struct(inner.clone()),
-        DataType::List(Arc::new(Field::new("item", DataType::Struct(inner), true))),
-        DataType::Timestamp(TimeUnit::Second, zone),
-    ] {
-        let error = OlapEngine::add_column(&engine, "t", "c", &data_type)
-            .await
-            .unwrap_err();
-        assert!(error.to_string().contains("NUL"), "{data_type}: {error}");
-    }
-    let columns = schema(&[("a\0b", DataType::Int32)]);
-    let error = OlapEngine::create_table(&engine, "t", &columns, &[])
-        .await
-        .unwrap_err();
-    assert!(error.to_string().contains("a\\0b"), "{error}");
-    let batch = RecordBatch::try_from_iter([("a\0b", ids)]).unwrap();
-    let error = OlapEngine::load_arrow(&engine, "t", &[batch])
-        .await
-        .unwrap_err();
-    assert!(error.to_string().contains("a\\0b"), "{error}");
-}
-
-/// The types that a schema of Rhei may have.
-fn types() -> Vec<DataType> {
-    use DataType as D;
-    let item = |data_type| Arc::new(Field::new("item", data_type, true));
-    let mut types = vec![
-        D::Boolean,
-        D::Int8,
-        D::Int16,
-        D::Int32,
-        D::Int64,
-        D::UInt8,
-        D::UInt16,
-        D::UInt32,
-        D::UInt64,
-        D::Float16,
-        D::Float32,
-        D::Float64,
-        D::Utf8,
-        D::LargeUtf8,
-        D::Binary,
-        D::LargeBinary,
-        D::FixedSizeBinary(2),
-        D::Date32,
-        D::Date64,
-        D::Time32(TimeUnit::Second),
-        D::Time64(TimeUnit::Nanosecond),
-        D::Decimal32(9, 2),
-        D::Decimal64(18, 2),
-        D::Decimal128(20, 3),
-        D::Decimal256(50, 3),
-        D::Duration(TimeUnit::Millisecond),
-        D::Interval(IntervalUnit::MonthDayNano),
-        D::List(item(D::Int32)),
-        D::LargeList(item(D::Utf8)),
-        D::FixedSizeList(item(D::Int32), 2),
-        D::Struct(Fields::from(vec![
-            Field::new("a", D::Int32, true),
-            Field::new("b", D::Utf8, true),
-        ])),
-        D::Dictionary(Box::new(D::Int32), Box::new(D::Utf8)),
-    ];
-    for unit in [
-        TimeUnit::Second,
-        TimeUnit::Millisecond,
-        TimeUnit::Microsecond,
-        TimeUnit::Nanosecond,
-    ] {
-        types.push(D::Timestamp(unit, None));
-        types.push(D::Timestamp(unit, Some("UTC".into())));
-    }
-    types
-}
-
-/// Two values and a NULL.
-fn values(data_type: &DataType) -> ArrayRef {
-    use DataType as D;
-    let numbers: ArrayRef = Arc::new(Int32Array::from(vec![Some(1), None, Some(0)]));
-    match data_type {
-        D::Utf8 | D::LargeUtf8 | D::Binary | D::LargeBinary | D::Dictionary(..) => {
-            let texts = StringArray::from(vec![Some("it's \u{1F600}"), None, Some("")]);
-            cast(&texts, data_type).unwrap()
-        }
-        D::FixedSizeBinary(_) => {
-            let bytes = vec![Some(&b"ab"[..]), None, Some(&b"\0\xff"[..])];
-            let bytes = arrow_58::array::FixedSizeBinaryArray::try_from_sparse_iter_with_size(
-                bytes.into_iter(),
-                2,
-            );
-            Arc::new(bytes.unwrap())
-        }
-        D::Interval(_) => {
-            use arrow_58::datatypes::IntervalMonthDayNano;
-            let one = IntervalMonthDayNano::new(1, -2, 3);
-            let zero = IntervalMonthDayNano::new(0, 0, 0);
-            Arc::new(arrow_58::array::IntervalMonthDayNanoArray::from(vec![
-                Some(one),
-                None,
-                Some(zero),
-            ]))
-        }
-        D::Date64 => cast(&cast(&numbers, &D::Date32).unwrap(), data_type).unwrap(),
-        D::Float16 => cast(&cast(&numbers, &D::Float32).unwrap(), data_type).unwrap(),
-        D::Date32 | D::Time32(_) | D::Boolean => cast(&numbers, data_type).unwrap(),
-        D::Duration(_) | D::Timestamp(..) | D::Time64(_) => {
-            cast(&cast(&numbers, &D::Int64).unwrap(), data_type).unwrap()
-        }
-        D::List(_) => Arc::new(arrow_58::array::ListArray::from_iter_primitive::<
-            Int32Type,
-            _,
-            _,
-        >([
-            Some(vec![Some(1), None]),
-            None,
-            Some(Vec::new()),
-        ])),
-        D::LargeList(_) => {
-            let lists = values(&D::List(Arc::new(Field::new("item", D::Int32, true))));
-            cast(&lists, data_type).unwrap()
-        }
-        D::FixedSizeList(_, length) => {
-            Arc::new(arrow_58::array::FixedSizeListArray::from_iter_primitive::<
-                Int32Type,
-                _,
-                _,
-            >(
-                [
-                    Some(vec![Some(1), None]),
-                    None,
-                    Some(vec![Some(2), Some(3)]),
-                ],
-                *length,
-            ))
-        }
-        D::Struct(fields) => {
-            let columns = fields.iter().map(|field| values(field.data_type()));
-            let nulls = arrow_58::buffer::NullBuffer::from(vec![true, false, true]);
-            Arc::new(arrow_58::array::StructArray::new(
-                fields.clone(),
-                columns.collect(),
-                Some(nulls),
-            ))
-        }
-        _ => cast(&numbers, data_type).unwrap(),
-    }
-}
-
-#[tokio::test]
-async fn every_type_goes_in_and_comes_out() {
-    let mut refused = Vec::new();
-    for (store, engine) in engines() {
-        for data_type in types() {
-            let places: ArrayRef = Arc::new(Int32Array::from(vec![0, 1, 2]));
-            let batch = RecordBatch::try_from_iter_with_nullable([
-                ("place", places, true),
-                ("value", values(&data_type), true),
-            ]);
-            let batch = batch.unwrap();
-            // As a part of a longer array too.
-            let batches = [batch.slice(0, 1), batch.slice(1, 2)];
-            let created = OlapEngine::create_table(&engine, "t", &batch.schema(), &[]).await;
-            if let Err(error) = created {
-                assert_eq!(error.kind(), ErrorKind::Unsupported, "{store}: {error}");
-                refused.push(format!("{store}: {data_type}"));
-                continue;
-            }
-            OlapEngine::load_arrow(&engine, "t", &batches)
-                .await
-                .unwrap();
-            let read = OlapEngine::query(&engine, "SELECT * FROM t ORDER BY place")
-                .await
-                .unwrap();
-            let read = arrow_58::compute::concat_batches(&batch.schema(), &read).unwrap();
-            assert_eq!(read, batch, "{store}: {data_type}");
-            OlapEngine::execute(&engine, "DROP TABLE t").await.unwrap();
-        }
-    }
-    // What a Vortex file does not hold.
-    assert_eq!(
-        refused,
-        [
-            "vortex: FixedSizeBinary(2)",
-            "vortex: Duration(ms)",
-            "vortex: Interval(MonthDayNano)"
-        ]
-    );
 }
 
 #[tokio::test]
