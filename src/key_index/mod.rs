@@ -44,6 +44,8 @@ pub(crate) struct KeyIndex {
 const FEW_ROWS: u64 = 1 << 16;
 /// So often the rows without a segment are searched before they get one: it takes about as long.
 const SEARCHES: u64 = 8;
+/// So many keys have segments at once: a table without a PRIMARY KEY that keeps a history may be searched by any columns.
+const MAX_KEYS: usize = 4;
 
 impl KeyIndex {
     /// The segments of a key.
@@ -80,7 +82,20 @@ impl KeyIndex {
     }
 
     pub fn add(&self, segment: Arc<Segment>) {
-        self.segments.write().push(segment);
+        let mut segments = self.segments.write();
+        segments.push(segment);
+        let mut keys: Vec<&[ColumnId]> = Vec::new();
+        for segment in segments.iter().rev() {
+            if !keys.contains(&segment.key.as_slice()) {
+                keys.push(&segment.key);
+            }
+        }
+        if keys.len() > MAX_KEYS {
+            let oldest = keys[MAX_KEYS..].iter().map(|key| key.to_vec());
+            let oldest: Vec<Vec<ColumnId>> = oldest.collect();
+            segments.retain(|segment| !oldest.contains(&segment.key));
+        }
+        drop(segments);
         self.searched.store(0, Ordering::Relaxed);
     }
 

@@ -387,6 +387,91 @@ async fn what_is_looked_up_by_key_is_what_reading_finds() {
     );
 }
 
+/// The open rows of a history are looked up by the columns that a condition compares, for a history has no key: the same
+/// rows in a table without its columns, which is read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn open_rows_of_a_history_are_what_reading_finds() {
+    // `to` stands for the column that says whether a row is open.
+    let conditions = [
+        ("id = 5 AND to IS NULL", true),
+        ("to IS NULL AND 5 = id AND part = 'b2'", true),
+        ("id IN (1, 2, 77777) AND to IS NULL", true),
+        ("(id = 5 OR id = 6) AND to IS NULL AND v >= 0", true),
+        ("v = 8000 AND to IS NULL", true),
+        ("v = 8000 AND id = 2000 AND to IS NULL", true),
+        ("id = 3 AND part = 'b0' AND v = 6003 AND to IS NULL", true),
+        ("part = 'b1' AND to IS NULL", true),
+        ("id IN (8, 9) AND part = 'b2' AND to IS NULL", false),
+        ("id = 9 AND to IS NULL AND _rhei_valid_from = 2", true),
+        ("id = 5", false),
+        ("id = 5 AND to IS NOT NULL", false),
+        ("id = 5 OR to IS NULL", false),
+        ("id > 2990 AND to IS NULL", false),
+        ("NOT (id = 5) AND to IS NULL", false),
+        ("id IS NULL AND to IS NULL", false),
+        ("to IS NULL AND to = 5", false),
+    ];
+    let rows_of = "SELECT k % 3000, 'b' || (k % 3), k, k // 3000, \
+                   CASE WHEN k < 6000 THEN k // 3000 + 1 END FROM (SELECT value AS k FROM range(9000))";
+    for (store, engine) in engines() {
+        for (table, to) in [("t", "_rhei_valid_to"), ("u", "other")] {
+            let columns =
+                format!("id BIGINT, part TEXT, v BIGINT, _rhei_valid_from BIGINT, {to} BIGINT");
+            run(&engine, &format!("CREATE TABLE {table} ({columns})")).await;
+            run(&engine, &format!("INSERT INTO {table} {rows_of}")).await;
+            run(&engine, &format!("DELETE FROM {table} WHERE v % 10 = 7")).await;
+        }
+        let of = |sql: &str| {
+            let both = [("t", "_rhei_valid_to"), ("u", "other")];
+            both.map(|(table, to)| sql.replace("{t}", table).replace("to ", &format!("{to} ")))
+        };
+        for (condition, is_looked_up) in conditions {
+            let select = format!("SELECT count(*), sum(v), min(id) FROM {{t}} WHERE {condition}");
+            let [of_t, of_u] = of(&select);
+            assert_eq!(
+                rows(&engine, &of_t).await,
+                rows(&engine, &of_u).await,
+                "{store}: {condition}"
+            );
+            let [explain, _] = of(&format!("EXPLAIN SELECT v FROM {{t}} WHERE {condition}"));
+            let plan = rows(&engine, &explain).await.concat();
+            assert_eq!(
+                plan.contains("partition_sizes"),
+                is_looked_up,
+                "{store}: {condition}: {plan}"
+            );
+            for change in [
+                format!("UPDATE {{t}} SET v = v + 1000000 WHERE {condition}"),
+                format!("UPDATE {{t}} SET to = 9 WHERE ({condition}) AND part <> 'b2'"),
+                format!("DELETE FROM {{t}} WHERE ({condition}) AND v % 2 = 1"),
+            ] {
+                let [of_t, of_u] = of(&change);
+                assert_eq!(
+                    run(&engine, &of_t).await,
+                    run(&engine, &of_u).await,
+                    "{store}: {change}"
+                );
+            }
+        }
+        // Of values that may be NULL there is no index.
+        for change in [
+            "INSERT INTO {t} VALUES (NULL, NULL, 1, 1, NULL), (11, 'b2', 1, 1, NULL)",
+            "UPDATE {t} SET to = 11 WHERE id = 11 AND to IS NULL",
+            "DELETE FROM {t} WHERE part = 'b2' AND id = 14 AND to IS NULL",
+        ] {
+            let [of_t, of_u] = of(change);
+            assert_eq!(run(&engine, &of_t).await, run(&engine, &of_u).await);
+        }
+        let sums = "SELECT count(*), sum(v), count(to ), sum(to ), sum(id * v) FROM {t}";
+        let [of_t, of_u] = of(sums);
+        assert_eq!(
+            rows(&engine, &of_t).await,
+            rows(&engine, &of_u).await,
+            "{store}"
+        );
+    }
+}
+
 /// The rows that a MERGE may match are looked up if ON names the key; if it names an expression, the target is read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_merge_by_key_is_the_merge_that_reads_its_target() {

@@ -121,15 +121,15 @@ impl SnapshotTable {
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let definition = &self.table.definition;
         let worth = |keys| is_worth_a_lookup(&self.table, places, keys);
-        let values = worth(1).then(|| keys_of(definition, filters)).flatten();
-        let Some(values) = values.filter(|values| worth(values[0].len())) else {
+        let keys = worth(1).then(|| keys_of(definition, filters)).flatten();
+        let Some(keys) = keys.filter(|keys| worth(keys.values[0].len())) else {
             return Ok(None);
         };
         let wanted = KeysToFind {
             table: &self.table,
-            key: &definition.key_indices(),
-            values: &values,
-            null: None,
+            key: &keys.key,
+            values: &keys.values,
+            null: keys.null,
             store: self.store.as_ref(),
             stop: &|| Ok(()),
         };

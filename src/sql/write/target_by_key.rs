@@ -60,6 +60,9 @@ async fn few_keys(
     table: &Table,
     plan: &LogicalPlan,
 ) -> Result<Option<(BufferedRows, Vec<ArrayRef>)>, DfOlapError> {
+    if table.definition.primary_key.is_empty() {
+        return Ok(None);
+    }
     let places: Vec<usize> = (0..table.fragments.len()).collect();
     let is_worth = |keys| is_worth_a_lookup(table, &places, keys);
     let Some((source, key)) = source_and_key(table, plan).filter(|_| is_worth(1)) else {

@@ -6,6 +6,8 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{BinaryExpr, Cast, Expr, Operator};
 
+use crate::cdc::columns::VALID_TO;
+use crate::fragment::ColumnId;
 use crate::snapshot::{Column, Table, TableDefinition};
 
 /// More keys than this are found by reading all keys.
@@ -20,23 +22,32 @@ pub(crate) fn is_worth_a_lookup(table: &Table, places: &[usize], keys: usize) ->
     let fragments = places.iter().map(|place| &table.fragments[*place]);
     let rows = fragments.map(|live| u64::from(live.fragment.rows()));
     let enough = FEW_ROWS.max(keys as u64 * ROWS_OF_KEY);
-    !table.definition.primary_key.is_empty() && rows.sum::<u64>() > enough
+    rows.sum::<u64>() > enough
 }
 
-/// The keys of all rows for which all of the conditions may be true, one array for each column of the primary key;
-/// `None` if the conditions do not say.
-pub(crate) fn keys_of(definition: &TableDefinition, conditions: &[Expr]) -> Option<Vec<ArrayRef>> {
+/// Keys that conditions ask for.
+pub(crate) struct KeysOfConditions {
+    /// The columns of the key.
+    pub key: Vec<usize>,
+    /// One array for each column of the key.
+    pub values: Vec<ArrayRef>,
+    /// Only rows in which this column is NULL are asked for.
+    pub null: Option<ColumnId>,
+}
+
+/// The keys of all rows for which all of the conditions may be true; `None` if the conditions do not say. The key is that
+/// of the table, or what the conditions take for it in a table that keeps the history of its rows.
+pub(crate) fn keys_of(
+    definition: &TableDefinition,
+    conditions: &[Expr],
+) -> Option<KeysOfConditions> {
     let parts: Vec<&Expr> = conditions.iter().flat_map(split_conjunction).collect();
-    let key = definition.key_indices();
-    if key.is_empty() {
-        return None;
-    }
+    let (key, null) = match definition.key_indices() {
+        key if key.is_empty() => key_of_history(definition, &parts)?,
+        key => (key, None),
+    };
     let columns = key.iter().map(|index| {
-        let column = &definition.columns[*index];
-        // Of floats, several NaN are equal that have other digests.
-        let is_usable = !column.field.data_type().is_floating();
-        let mut parts = parts.iter().filter(|_| is_usable);
-        let values = parts.find_map(|part| values_of(part, column))?;
+        let values = equal_to(&parts, &definition.columns[*index])?;
         (values.len() <= if key.len() == 1 { MAX_KEYS } else { 1 }).then_some(values)
     });
     let columns = columns.collect::<Option<Vec<Vec<ScalarValue>>>>()?;
@@ -45,7 +56,35 @@ pub(crate) fn keys_of(definition: &TableDefinition, conditions: &[Expr]) -> Opti
         let data_type = definition.columns[*index].field.data_type();
         (array.data_type() == data_type).then_some(array)
     });
-    arrays.collect()
+    let values = arrays.collect::<Option<Vec<ArrayRef>>>()?;
+    Some(KeysOfConditions { key, values, null })
+}
+
+/// The values of a column for which all of the conditions may be true.
+fn equal_to(parts: &[&Expr], column: &Column) -> Option<Vec<ScalarValue>> {
+    // Of floats, several NaN are equal that have other digests.
+    let is_usable = !column.field.data_type().is_floating();
+    let mut parts = parts.iter().filter(|_| is_usable);
+    parts.find_map(|part| values_of(part, column))
+}
+
+/// The columns that are compared with values, if the open rows of a history are asked for by `_rhei_valid_to IS NULL`,
+/// and that column: such a table has no key, for it has several rows of each.
+fn key_of_history(
+    definition: &TableDefinition,
+    parts: &[&Expr],
+) -> Option<(Vec<usize>, Option<ColumnId>)> {
+    let mut columns = definition.columns.iter();
+    let valid_to = columns.find(|column| column.field.name() == VALID_TO)?;
+    let is_open = |part: &&Expr| matches!(part, Expr::IsNull(expr) if is_column(expr, valid_to));
+    if !parts.iter().any(is_open) {
+        return None;
+    }
+    let columns = definition.columns.iter().enumerate();
+    let compared =
+        columns.filter(|(_, column)| column.id != valid_to.id && equal_to(parts, column).is_some());
+    let key: Vec<usize> = compared.map(|(index, _)| index).collect();
+    (!key.is_empty()).then_some((key, Some(valid_to.id)))
 }
 
 /// The values of the column for which the condition may be true; `None` if it may be true for others.

@@ -10,5 +10,5 @@ mod ordered;
 mod search;
 mod segments;
 
-pub(crate) use self::equality::{are_alike, is_worth_a_lookup, keys_of};
+pub(crate) use self::equality::{KeysOfConditions, are_alike, is_worth_a_lookup, keys_of};
 pub(crate) use self::keys::{KeysToFind, Missing};

@@ -27,7 +27,7 @@ use crate::sql::expressions::overflow::{check_condition, check_expr};
 use crate::sql::planner::Planner;
 use crate::sql::planner::literals::{NUMBER, meet_decimals_in};
 use crate::sql::resources::cooperative::Pace;
-use crate::sql::scan::locate::{KeysToFind, is_worth_a_lookup, keys_of};
+use crate::sql::scan::locate::{KeysOfConditions, KeysToFind, is_worth_a_lookup, keys_of};
 use crate::sql::scan::pruning::prune;
 use crate::sql::scan::stored_batches;
 use crate::sql::write::RowChanges;
@@ -119,7 +119,7 @@ async fn matched(
         changes: RowChanges::new(run),
     };
     let values = assigned.map(|_| &values);
-    if let Some(found) = by_key(run, &table, &places, condition.keys.as_deref()).await? {
+    if let Some(found) = by_key(run, &table, &places, condition.keys.as_ref()).await? {
         let addresses = found.column(table.definition.columns.len());
         let addresses = addresses.as_primitive::<UInt64Type>();
         matched.take(&found, None, |row| addresses.value(row), &condition, values)?;
@@ -168,17 +168,17 @@ async fn by_key(
     run: &Run,
     table: &Arc<Table>,
     places: &[usize],
-    keys: Option<&[ArrayRef]>,
+    keys: Option<&KeysOfConditions>,
 ) -> Result<Option<RecordBatch>, DfOlapError> {
-    let worth = |keys: &&[ArrayRef]| is_worth_a_lookup(table, places, keys[0].len());
-    let Some(values) = keys.filter(worth) else {
+    let worth = |keys: &&KeysOfConditions| is_worth_a_lookup(table, places, keys.values[0].len());
+    let Some(keys) = keys.filter(worth) else {
         return Ok(None);
     };
     let wanted = KeysToFind {
         table,
-        key: &table.definition.key_indices(),
-        values,
-        null: None,
+        key: &keys.key,
+        values: &keys.values,
+        null: keys.null,
         store: run.context.store.as_ref(),
         stop: &|| run.check_stop(),
     };
@@ -300,8 +300,8 @@ struct Condition {
     plain: Arc<dyn PhysicalExpr>,
     /// With checked arithmetic, for evaluating rows.
     checked: Arc<dyn PhysicalExpr>,
-    /// The keys of the rows for which it may be true, one array for each column of the key, if it names them.
-    keys: Option<Vec<ArrayRef>>,
+    /// The keys of the rows for which it may be true, if it names them.
+    keys: Option<KeysOfConditions>,
 }
 
 struct Expressions<'a> {
