@@ -173,6 +173,17 @@ async fn keys_of_several_columns_and_of_text_are_enforced() {
         assert!(error.to_string().contains("b = 1, a = y"), "{error}");
         run(&engine, "INSERT INTO t VALUES ('y', 2, 0)").await;
         assert_eq!(rows(&engine, "SELECT count(*) FROM t").await, ["4"]);
+        // The same letters, parted elsewhere.
+        run(
+            &engine,
+            "CREATE TABLE u (a TEXT, b TEXT, PRIMARY KEY (a, b) ENFORCED)",
+        )
+        .await;
+        for key in ["('a', 'bc')", "('ab', 'c')", "('', 'abc'), ('abc', '')"] {
+            run(&engine, &format!("INSERT INTO u VALUES {key}")).await;
+        }
+        let error = refused(&engine, "INSERT INTO u VALUES ('ab', 'c')").await;
+        assert!(error.to_string().contains("a = ab, b = c"), "{error}");
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod replace;
 pub(crate) mod rows;
 pub(crate) mod target;
 mod target_by_key;
+mod unique_keys;
 pub(crate) mod update;
 mod upsert;
 

@@ -1,15 +1,12 @@
 //! Upserts: ON CONFLICT, INSERT OR REPLACE, INSERT OR IGNORE.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray};
+use arrow::array::{AsArray, BooleanArray};
 use arrow::compute::{concat_batches, filter_record_batch, is_not_null, is_null};
 use arrow::datatypes::{DataType, SchemaRef, UInt64Type};
 use arrow::record_batch::RecordBatch;
-use arrow::row::{OwnedRow, RowConverter, SortField};
 use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DFSchema, JoinType, Result, ScalarValue, TableReference, plan_err};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, when};
@@ -19,10 +16,10 @@ use datafusion::sql::sqlparser::ast;
 use super::by_key::{Stored, column_of, join_by_key};
 use super::new_keys::no_new_keys;
 use super::target::{Target, assignments, known_column};
+use super::unique_keys::unique_by_key;
 use super::{RowChanges, for_each_batch};
 use crate::error::{DfOlapError, unsupported};
 use crate::fragment::by_bytes;
-use crate::key_index::digest::one_zero;
 use crate::snapshot::TableDefinition;
 use crate::sql::execution::{Effect, Run};
 use crate::sql::expressions::fallible::{and_then, cannot_fail};
@@ -138,7 +135,7 @@ pub(crate) async fn resolve(
     let key = definition.key_indices();
     let source = std::mem::take(&mut new.batches);
     drop(new);
-    let mut source = unique_by_key(target, &key, source, &on_conflict)?;
+    let mut source = unique_by_key(run, target, source, &on_conflict).await?;
     // A join may take several batches in another order.
     if !matches!(on_conflict, OnConflict::Replace)
         && source.len() > 1
@@ -242,60 +239,6 @@ impl Columns {
             applies: 1 + 2 * width,
         }
     }
-}
-
-/// Keeps one row per key: the first row for DO NOTHING, the last row for REPLACE. For DO UPDATE a duplicate key is an
-/// error.
-fn unique_by_key(
-    target: &Target,
-    key: &[usize],
-    source: Vec<RecordBatch>,
-    on_conflict: &OnConflict,
-) -> Result<Vec<RecordBatch>, DfOlapError> {
-    let columns = key
-        .iter()
-        .map(|index| target.table.definition.schema.field(*index));
-    let fields = columns.map(|field| SortField::new(field.data_type().clone()));
-    let converter = RowConverter::new(fields.collect())?;
-    let mut seen: HashMap<OwnedRow, (usize, usize)> = HashMap::new();
-    let mut left_out: Vec<Vec<usize>> = vec![Vec::new(); source.len()];
-    for (at, batch) in source.iter().enumerate() {
-        let columns: Vec<ArrayRef> = key.iter().map(|i| one_zero(batch.column(*i))).collect();
-        let keys = converter.convert_columns(&columns)?;
-        seen.reserve(batch.num_rows());
-        for (row, key) in keys.iter().enumerate() {
-            match seen.entry(key.owned()) {
-                Entry::Vacant(entry) => {
-                    entry.insert((at, row));
-                }
-                Entry::Occupied(mut entry) => match on_conflict {
-                    OnConflict::Append | OnConflict::Nothing => left_out[at].push(row),
-                    OnConflict::Replace => {
-                        let (earlier, of_it) = entry.insert((at, row));
-                        left_out[earlier].push(of_it);
-                    }
-                    OnConflict::Update(_) => {
-                        return Err(DfOlapError::Invalid(format!(
-                            "ON CONFLICT DO UPDATE: two rows of the INSERT have the same key of {}; make them unique",
-                            target.name
-                        )));
-                    }
-                },
-            }
-        }
-    }
-    let batches = source.into_iter().zip(left_out);
-    let batches = batches.map(|(batch, left_out)| {
-        if left_out.is_empty() {
-            return Ok(batch);
-        }
-        let mut kept = vec![true; batch.num_rows()];
-        for row in left_out {
-            kept[row] = false;
-        }
-        Ok(filter_record_batch(&batch, &BooleanArray::from(kept))?)
-    });
-    batches.collect()
 }
 
 /// `SELECT address[, excluded.*[, updated.*, applies]] FROM excluded LEFT JOIN target ON key`.
