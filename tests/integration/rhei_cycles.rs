@@ -26,10 +26,17 @@ fn url(folder: &str) -> StorageMode {
 fn engines_by_cycle() -> Vec<SharedDataFusionEngine> {
     let folder = fresh_folder().display().to_string();
     let of = |builder: EngineBuilder| SharedDataFusionEngine::new(builder.build().unwrap());
-    vec![
+    let mut engines = vec![
         of(EngineBuilder::new().commit_rhei_cycles(true)),
         of(EngineBuilder::new().storage(url(&folder))),
-    ]
+    ];
+    #[cfg(feature = "cloud-storage")]
+    if let Some(bucket) = crate::s3::fresh_url() {
+        let url = format!("{bucket}?rhei_cycle=commit");
+        let bucket = EngineBuilder::new().storage(StorageMode::Vortex { url });
+        engines.push(of(bucket));
+    }
+    engines
 }
 
 fn people(rows: &[(i64, &str)]) -> RecordBatch {

@@ -32,13 +32,25 @@ fn type_of(name: &str) -> DataType {
 }
 
 async fn create(engine: &SharedDataFusionEngine, data_type: &DataType, key: &[&str]) {
-    let fields = vec![
+    create_with(engine, "t", data_type, key, &[]).await;
+}
+
+async fn create_with(
+    engine: &SharedDataFusionEngine,
+    table: &str,
+    data_type: &DataType,
+    key: &[&str],
+    more: &[(&str, DataType)],
+) {
+    let mut fields = vec![
         Field::new("id", DataType::Int64, false),
         Field::new("value", data_type.clone(), true),
     ];
+    let more = more.iter();
+    fields.extend(more.map(|(name, data_type)| Field::new(*name, data_type.clone(), true)));
     let key: Vec<String> = key.iter().map(|name| (*name).to_string()).collect();
     let schema = Arc::new(Schema::new(fields));
-    OlapEngine::create_table(engine, "t", &schema, &key)
+    OlapEngine::create_table(engine, table, &schema, &key)
         .await
         .unwrap();
 }
@@ -99,7 +111,16 @@ async fn each_literal_means_the_same_in_each_statement() {
     }
     for (store, engine) in engines() {
         for (name, literals) in &of_types {
-            create(&engine, &type_of(name), &["id"]).await;
+            let data_type = type_of(name);
+            create(&engine, &data_type, &["id"]).await;
+            let note = [("note", DataType::Int64)];
+            create_with(&engine, "keyed", &data_type, &["value", "id"], &note).await;
+            let times = [
+                ("_rhei_valid_from", DataType::Int64),
+                ("_rhei_valid_to", DataType::Int64),
+                ("_rhei_operation", DataType::Utf8),
+            ];
+            create_with(&engine, "past", &data_type, &[], &times).await;
             for [literal, value, found] in literals {
                 // What no clock shows.
                 if *name == "TIMESTAMP" && literal.contains("922337203685477580") {
@@ -131,19 +152,55 @@ async fn each_literal_means_the_same_in_each_statement() {
                     explained.is_ok() || expected == "error",
                     "{store}: {name}: {literal}"
                 );
-                // A row by the literal that it was written with.
-                let of = format!("UPDATE t SET id = 7 WHERE value = {literal} AND id = 1");
-                let found = match execute(&of).await {
-                    Ok(count) => count.to_string(),
-                    Err(_) => "error".to_string(),
-                };
-                if expected != "error" && found != expected_found {
-                    wrong.push(format!(
-                        "{store}: {name}: {of}: {found}, not {expected_found}"
-                    ));
+                if expected == "error" {
+                    continue;
+                }
+                // A row by the literal that it was written with: by a column, by a part of its key, in a history.
+                let of_history = "(id, value, _rhei_valid_from, _rhei_valid_to, _rhei_operation)";
+                for sql in [
+                    "DELETE FROM keyed".to_string(),
+                    "DELETE FROM past".to_string(),
+                    format!("INSERT INTO past {of_history} VALUES (1, {literal}, 10, NULL, 'I')"),
+                    format!("INSERT INTO past {of_history} VALUES (1, {literal}, 9, 10, 'I')"),
+                ] {
+                    let done = execute(&sql).await;
+                    assert!(done.is_ok(), "{store}: {name}: {sql}: {done:?}");
+                }
+                // A key has no NULL.
+                let insert =
+                    format!("INSERT INTO keyed (id, note, value) VALUES (1, 0, {literal})");
+                let has_key = execute(&insert).await.is_ok();
+                assert_eq!(has_key, expected != "NULL", "{store}: {name}: {insert}");
+                let and = format!("value = {literal} AND id = 1");
+                let by_column = [
+                    format!("UPDATE t SET id = 7 WHERE {and}"),
+                    format!("DELETE FROM t WHERE value = {literal} AND id = 7"),
+                    format!(
+                        "UPDATE past SET _rhei_valid_to = 20 WHERE {and} AND _rhei_valid_to IS NULL"
+                    ),
+                ];
+                let by_key = [
+                    format!("UPDATE keyed SET note = 5 WHERE {and}"),
+                    format!("UPDATE keyed SET note = 6 WHERE id = 1 AND value = {literal}"),
+                    format!("DELETE FROM keyed WHERE {and}"),
+                ];
+                let by_key = by_key.into_iter().filter(|_| has_key);
+                for sql in by_column.into_iter().chain(by_key) {
+                    let found = match execute(&sql).await {
+                        Ok(count) => count.to_string(),
+                        Err(_) => "error".to_string(),
+                    };
+                    if found != expected_found {
+                        wrong.push(format!(
+                            "{store}: {name}: {sql}: {found}, not {expected_found}"
+                        ));
+                    }
                 }
             }
-            OlapEngine::execute(&engine, "DROP TABLE t").await.unwrap();
+            for table in ["t", "keyed", "past"] {
+                let drop = format!("DROP TABLE {table}");
+                OlapEngine::execute(&engine, &drop).await.unwrap();
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

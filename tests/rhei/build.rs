@@ -1,4 +1,5 @@
-//! Finds the tests that the published crate `rhei` comes with, and makes each file a module of `tests/published.rs`.
+//! Finds the tests that the published crate `rhei` comes with, and makes each file a module of `tests/published.rs`: as it
+//! is, and once more with `StorageMode::Vortex` in the place of the default.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,16 +13,29 @@ const FILES: [&str; 4] = [
     "sop_e2e_test",
 ];
 
+/// How the tests configure an engine …
+const CONFIG: &str = "HtapConfig {";
+/// … and what makes it one in a folder.
+const IN_FOLDER: &str = "HtapConfig { datafusion_storage: crate::folder(),";
+
 fn main() {
     println!("cargo::rerun-if-changed=Cargo.lock");
     let tests = published().join("tests");
-    let mut modules = String::new();
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("OUT_DIR"));
+    let (mut as_they_are, mut in_folder) = (String::new(), String::new());
     for file in FILES {
         let path = tests.join(file).with_extension("rs");
-        assert!(path.is_file(), "rhei comes without {}", path.display());
-        modules += &format!("#[allow(warnings)]\n#[path = {path:?}]\nmod {file};\n");
+        let text = fs::read_to_string(&path);
+        let text = text.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let changed = text.replace(CONFIG, IN_FOLDER);
+        assert_ne!(text, changed, "{} configures no engine", path.display());
+        let copy = out.join(file).with_extension("rs");
+        fs::write(&copy, changed).expect("a file in OUT_DIR");
+        for (modules, path) in [(&mut as_they_are, path), (&mut in_folder, copy)] {
+            *modules += &format!("#[allow(warnings)]\n#[path = {path:?}]\nmod {file};\n");
+        }
     }
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("OUT_DIR"));
+    let modules = format!("{as_they_are}mod in_a_folder {{\n{in_folder}}}\n");
     fs::write(out.join("published.rs"), modules).expect("a file in OUT_DIR");
 }
 

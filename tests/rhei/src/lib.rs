@@ -1,5 +1,9 @@
 //! The published Rhei on this engine: what its tests share.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
 use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
@@ -24,6 +28,20 @@ pub fn shown(batches: &[RecordBatch]) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Polls a future so many times, at most, and drops it.
+pub async fn cut_off<F: Future>(future: F, polls: usize) {
+    let mut future = pin!(future);
+    let mut left = polls;
+    poll_fn(|context| {
+        left = left.saturating_sub(1);
+        match future.as_mut().poll(context).is_ready() || left == 0 {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
 }
 
 /// Literals of texts, of the kind that has to be quoted with care.

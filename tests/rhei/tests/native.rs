@@ -10,7 +10,7 @@ use rhei_core::CdcConsumer;
 use rhei_datafusion::rhei::NativeSync;
 use rhei_datafusion::{DataFusionEngine, History, SharedDataFusionEngine, StorageMode};
 use rhei_oltp_rusqlite::cdc_setup::setup_cdc;
-use rhei_on_this_engine::{TEXTS, changes, shown};
+use rhei_on_this_engine::{TEXTS, changes, cut_off, shown};
 use tempfile::TempDir;
 
 /// Where the events are read from.
@@ -88,6 +88,29 @@ impl Source {
     async fn rows(&self, table: &str) -> Vec<String> {
         let sql = format!("SELECT * FROM {table} ORDER BY 1, 2");
         shown(&self.sqlite.query(&sql, &[]).await.unwrap())
+    }
+
+    /// One cycle of [`NativeSync`]: how many events it applied.
+    #[cfg_attr(
+        not(feature = "rocksdb"),
+        expect(unused_variables, reason = "only RocksDB has a folder of its own")
+    )]
+    async fn cycle(
+        &self,
+        from: Log,
+        folder: &Path,
+        engine: &SharedDataFusionEngine,
+        keeps_history: bool,
+        size: u32,
+    ) -> u64 {
+        match from {
+            Log::Sqlite => cycle(self.sqlite_log().await, engine, keeps_history, size).await,
+            #[cfg(feature = "rocksdb")]
+            Log::RocksDb => {
+                let log = rocksdb_log(self, folder).await;
+                cycle(log, engine, keeps_history, size).await
+            }
+        }
     }
 
     async fn sqlite_log(&self) -> RusqliteCdcProducer {
@@ -177,13 +200,24 @@ async fn copied(from: Log, keeps_history: bool, durable: bool) {
             engine = open();
         }
         let size = source.random.random_range(1..60);
+        if source.random.random_bool(0.2) {
+            // What was cut off is applied, or not.
+            let polls = source.random.random_range(1..12);
+            cut_off(
+                source.cycle(from, folder.path(), &engine, keeps_history, size),
+                polls,
+            )
+            .await;
+        }
+        let one = source.cycle(from, folder.path(), &engine, keeps_history, size);
         let done = match from {
-            Log::Sqlite => cycle(source.sqlite_log().await, &engine, keeps_history, size).await,
-            #[cfg(feature = "rocksdb")]
-            Log::RocksDb => {
-                let log = rocksdb_log(&source, folder.path()).await;
-                cycle(log, &engine, keeps_history, size).await
+            // Of two at once each event is applied by one.
+            Log::Sqlite if size.is_multiple_of(3) => {
+                let other = source.cycle(from, folder.path(), &engine, keeps_history, size / 2 + 1);
+                let (one, other) = tokio::join!(one, other);
+                one + other
             }
+            _ => one.await,
         };
         if left == 0 && done == 0 {
             break;
