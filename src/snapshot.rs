@@ -178,6 +178,23 @@ impl TableDefinition {
         self.columns.iter().find(|c| c.field.name() == name)
     }
 
+    /// The name of the column that a name from another database means, where case may count for nothing: the column of
+    /// this name, or else the only one that is equal but for the case. Without such a column it is the name itself.
+    pub fn name_meant<'a>(&'a self, name: &'a str) -> &'a str {
+        if self.column(name).is_some() {
+            return name;
+        }
+        let names = self
+            .columns
+            .iter()
+            .map(|column| column.field.name().as_str());
+        let mut equal = names.filter(|there| there.eq_ignore_ascii_case(name));
+        match (equal.next(), equal.next()) {
+            (Some(one), None) => one,
+            _ => name,
+        }
+    }
+
     /// The positions of the primary key's columns.
     pub fn key_indices(&self) -> Vec<usize> {
         self.primary_key

@@ -134,9 +134,18 @@ pub(super) fn text<'a>(value: &'a Scalar<'_>, decimals: Decimals) -> Option<Cow<
     Some(Cow::Owned(numbers::decimal_text(value, scale)))
 }
 
-pub(super) fn date(value: &Scalar<'_>) -> Option<i32> {
+/// A date as days since 1970. A number of another unit is that of a midnight.
+pub(super) fn date(value: &Scalar<'_>, times: Times) -> Option<i32> {
     match value {
-        Scalar::Number(text) => text.parse().ok(),
+        Scalar::Number(text) => match times {
+            Times::Unit(unit) => {
+                let of_day = 86_400 * (numbers::nanos(TimeUnit::Second) / numbers::nanos(unit));
+                let number: i64 = text.parse().ok()?;
+                let days = (number % of_day == 0).then_some(number / of_day)?;
+                i32::try_from(days).ok()
+            }
+            _ => text.parse().ok(),
+        },
         Scalar::Text(text) => numbers::date(text),
         _ => None,
     }
@@ -146,7 +155,7 @@ pub(super) fn date(value: &Scalar<'_>) -> Option<i32> {
 fn number_in(text: &str, times: Times, of_column: TimeUnit) -> Result<(i64, TimeUnit), Refused> {
     let number: i64 = text.parse().map_err(|_| Refused::Unfit)?;
     match times {
-        Times::Unit(unit) => Ok((number, unit)),
+        Times::Unit(unit) | Times::Usual(unit) => Ok((number, unit)),
         Times::OfColumn => Ok((number, of_column)),
         Times::Days => {
             let seconds = number.checked_mul(86_400).ok_or(Refused::Unfit)?;

@@ -48,7 +48,10 @@ pub(super) enum Decimals {
 /// What a number in a column of times is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Times {
+    /// In this unit, dates too: so it is said of the column.
     Unit(TimeUnit),
+    /// In this unit, unless it is a date: so it is said of all columns.
+    Usual(TimeUnit),
     /// A number of days since 1970.
     Days,
     /// In the unit of the table's column.
@@ -81,7 +84,7 @@ impl Encoding {
                 Some(DecimalEncoding::Text) => Decimals::Text,
                 None => Decimals::Unknown,
             },
-            times: reader.time_unit.map_or(Times::Unknown, Times::Unit),
+            times: reader.time_unit.map_or(Times::Unknown, Times::Usual),
             wraps: reader.wraps_unsigned,
         }
     }

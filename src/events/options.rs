@@ -163,7 +163,7 @@ impl EventReader {
 
     /// The unit of times that Debezium's events without a schema write as numbers: milliseconds for a precision up to 3
     /// and for `time.precision.mode=connect`, microseconds for 4 to 6. Without this call, such a number in a column of
-    /// times is an error, because its unit is not known. Dates need no unit.
+    /// times is an error, because its unit is not known. A number in a column of dates is one of days.
     pub fn time_unit(mut self, unit: TimeUnit) -> Self {
         self.time_unit = Some(unit);
         self

@@ -111,7 +111,12 @@ impl TableRows {
         history: Option<History>,
     ) -> Self {
         let key = match (&history, &table) {
-            (Some(history), _) => history.key.clone(),
+            (Some(history), Some(table)) => {
+                let names = history.key.iter();
+                let names = names.map(|name| table.definition.name_meant(name).to_string());
+                names.collect()
+            }
+            (Some(history), None) => history.key.clone(),
             (None, Some(table)) => {
                 let key = table.definition.key_indices().into_iter();
                 let fields = key.map(|index| &table.definition.columns[index].field);
@@ -163,6 +168,12 @@ impl TableRows {
         }
     }
 
+    /// The name of the column that a name in an event means.
+    fn meant<'a>(&'a self, name: &'a str) -> &'a str {
+        let table = self.table.as_ref();
+        table.map_or(name, |table| table.definition.name_meant(name))
+    }
+
     /// Whether the table has a column of this name.
     pub fn has_column(&self, name: &str) -> bool {
         self.data_type(name).is_some()
@@ -170,12 +181,13 @@ impl TableRows {
 
     /// Whether a column is a part of the key.
     pub fn is_key(&self, name: &str) -> bool {
-        self.key.iter().any(|key| key == name)
+        let is_key = |name: &str| self.key.iter().any(|key| key == name);
+        is_key(name) || is_key(self.meant(name))
     }
 
     fn data_type(&self, name: &str) -> Option<DataType> {
         let table = self.table.as_ref()?;
-        let column = table.definition.column(name)?;
+        let column = table.definition.column(self.meant(name))?;
         Some(column.field.data_type().clone())
     }
 
@@ -190,12 +202,20 @@ impl TableRows {
             self.expected = place + 1;
             return *place;
         }
-        let column = Column::new(name, self.data_type(name).as_ref(), self.row());
-        self.columns.push(column);
-        self.by_name
-            .insert(name.to_string(), self.columns.len() - 1);
-        self.expected = self.columns.len();
-        self.expected - 1
+        let meant = self.meant(name).to_string();
+        let place = match self.by_name.get(&meant) {
+            // Under another name.
+            Some(place) => *place,
+            None => {
+                let column = Column::new(&meant, self.data_type(&meant).as_ref(), self.row());
+                self.columns.push(column);
+                self.by_name.insert(meant, self.columns.len() - 1);
+                self.columns.len() - 1
+            }
+        };
+        self.by_name.insert(name.to_string(), place);
+        self.expected = place + 1;
+        place
     }
 
     /// The value of a column after the change. Deletes and truncates take those of the key alone.
@@ -251,7 +271,8 @@ impl TableRows {
         if !is_update || !self.is_key(name) {
             return Ok(());
         }
-        let known = self.old.iter().position(|column| column.name == name);
+        let name = &self.meant(name).to_string();
+        let known = self.old.iter().position(|column| column.name == *name);
         let place = match known {
             Some(place) => place,
             None => {
@@ -311,7 +332,8 @@ impl TableRows {
         let row = self.row();
         self.set_value(name, &Scalar::Null, Encoding::plain(Bytes::Utf8))?;
         self.unchanged.resize(row + 1, Vec::new());
-        self.unchanged[row].push(name.to_string());
+        let name = self.meant(name).to_string();
+        self.unchanged[row].push(name);
         Ok(())
     }
 

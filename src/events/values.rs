@@ -209,7 +209,7 @@ impl Values {
                     _ => to.append_value(bytes),
                 }
             }
-            Builder::Date(to) => to.append_value(date(value).ok_or(unfit)?),
+            Builder::Date(to) => to.append_value(date(value, as_.times).ok_or(unfit)?),
             Builder::Time(to) => {
                 let of_column = match self.to {
                     DataType::Time32(unit) | DataType::Time64(unit) => unit,

@@ -98,6 +98,36 @@ impl Decoded {
         Ok(decoded)
     }
 
+    /// Gives the columns the names that they have in their table. `at` names the source and table in errors.
+    pub fn name_as(&mut self, at: &str, definition: &TableDefinition) -> Result<(), DfOlapError> {
+        for columns in [&mut self.columns, &mut self.old] {
+            for (name, _) in columns.iter_mut() {
+                let meant = definition.name_meant(name);
+                if meant != name {
+                    *name = meant.to_string();
+                }
+            }
+            for (at_column, (name, _)) in columns.iter().enumerate() {
+                if columns[..at_column].iter().any(|(other, _)| other == name) {
+                    return Err(DfOlapError::SchemaMismatch(format!(
+                        "{at}: two columns of the changes are the column '{name}' of the table, in any case; leave one out"
+                    )));
+                }
+            }
+        }
+        let other_names = self.unchanged.keys();
+        let other_names = other_names.filter(|name| definition.name_meant(name) != name.as_str());
+        for name in other_names.cloned().collect::<Vec<String>>() {
+            if let Some(rows) = self.unchanged.remove(&name) {
+                let meant = self
+                    .unchanged
+                    .entry(definition.name_meant(&name).to_string());
+                meant.and_modify(|all| *all = &*all | &rows).or_insert(rows);
+            }
+        }
+        Ok(())
+    }
+
     pub fn rows(&self) -> usize {
         self.ops.len()
     }

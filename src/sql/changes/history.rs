@@ -96,7 +96,7 @@ impl HistoryTable {
             )));
         }
         let key = history.key.iter().map(|name| {
-            find(name).ok_or_else(|| {
+            find(definition.name_meant(name)).ok_or_else(|| {
                 DfOlapError::SchemaMismatch(format!(
                     "{at}: History::by names a column '{name}' that the table has not"
                 ))

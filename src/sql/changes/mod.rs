@@ -94,7 +94,7 @@ pub(crate) async fn effect(
             applied: &mut applied,
         };
         check_order(&report.at(), &of_table.batches)?;
-        let (of_table, active) = of_table.newer(current, report.applied);
+        let (mut of_table, active) = of_table.newer(current, report.applied);
         if active.is_empty() {
             continue;
         }
@@ -105,6 +105,11 @@ pub(crate) async fn effect(
                 continue;
             }
         };
+        if let Some(table) = working.tables.get(&id) {
+            for batch in &mut of_table.batches {
+                batch.name_as(&report.at(), &table.definition)?;
+            }
+        }
         if let Some(define) = new_columns(&mut report, &working, id, &of_table.batches)? {
             working = applied_to(&working, vec![define.clone()])?;
             actions.push(define);
@@ -288,6 +293,10 @@ fn convert(
     let mut batches = Vec::with_capacity(decoded.len());
     for decoded in decoded {
         let unknown = report.changes.unknown_columns;
+        let at = match decoded.seq(0) {
+            Some(seq) => format!("{at}, from _seq {seq} on"),
+            None => at.clone(),
+        };
         let batch = ChangeBatch::new(&at, target, decoded, generated, unknown)?;
         for name in &batch.ignored {
             let shown = format!("{}.{name}", target.name);

@@ -68,9 +68,17 @@ impl Report<'_> {
         active: &[BooleanBuffer],
     ) -> Result<(), DfOlapError> {
         if !self.changes.skip.contains(&Obstacle::UnknownTable) {
+            let mut changes = batches.iter().zip(active);
+            let first = changes.find_map(|(batch, active)| {
+                let row = active.set_indices().next()?;
+                batch.seq(row)
+            });
+            let first = first.map(|seq| format!(", _seq {seq}"));
             return Err(DfOlapError::TableNotFound(format!(
-                "{} (source '{}'); create it, or call Changes::skip(Obstacle::UnknownTable)",
-                self.table, self.source
+                "{} (source '{}'{}); create it, or call Changes::skip(Obstacle::UnknownTable)",
+                self.table,
+                self.source,
+                first.unwrap_or_default()
             )));
         }
         for (batch, active) in batches.iter().zip(active) {

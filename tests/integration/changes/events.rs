@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rhei_datafusion::arrow::array::{
     ArrayRef, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, UInt64Array,
 };
-use rhei_datafusion::{Applied, Changes, DataFusionEngine, DfOlapError};
+use rhei_datafusion::{Applied, Changes, DataFusionEngine, DfOlapError, ErrorKind};
 
-use crate::common::run;
+use crate::common::{engines, rows, run};
 
 pub const SOURCE: &str = "orders";
 
@@ -142,3 +142,30 @@ pub fn counted(applied: &Applied) -> u64 {
         + applied.absent_deletes
         + applied.skipped
 }
+
+pub async fn contents(engine: &DataFusionEngine) -> Vec<String> {
+    rows(engine, "SELECT * FROM t ORDER BY id").await
+}
+
+/// Applies changes that must be refused: the error has all of `parts`, and nothing has changed.
+pub async fn refused(changes: &Changes, parts: &[&str]) {
+    for (store, engine) in engines() {
+        create(&engine).await;
+        let before = (contents(&engine).await, engine.version().await.unwrap());
+        let error = engine
+            .apply_changes(SOURCE, changes.clone())
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{store}: {error}");
+        for part in parts {
+            assert!(error.to_string().contains(part), "{store}: {error}: {part}");
+        }
+        let after = (contents(&engine).await, engine.version().await.unwrap());
+        assert_eq!(after, before, "{store}");
+        assert_eq!(engine.watermark(SOURCE).await.unwrap(), None, "{store}");
+    }
+}
+
+pub const ONE: &str = "1 | one | 10";
+pub const TWO: &str = "2 | two | 20";
+pub const THREE: &str = "3 | three | 30";

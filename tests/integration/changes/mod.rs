@@ -1,5 +1,6 @@
 //! Row changes of another database.
 
+mod columns;
 pub mod events;
 mod found;
 mod histories;

@@ -371,6 +371,68 @@ async fn what_a_schema_says_of_a_column_holds() {
 }
 
 #[tokio::test]
+async fn a_date_is_a_number_of_days_unless_its_column_has_another_unit() {
+    for (store, engine) in engines() {
+        run(
+            &engine,
+            "CREATE TABLE t (id BIGINT PRIMARY KEY, a DATE, b DATE, c DATE)",
+        )
+        .await;
+        let field = |name: &str, of: &str| {
+            format!(
+                r#"{{"type":"int64","optional":true,"name":"io.debezium.time.{of}","field":"{name}"}}"#
+            )
+        };
+        let fields = [
+            r#"{"type":"int64","field":"id"}"#.to_string(),
+            field("a", "Date"),
+            field("b", "Timestamp"),
+            field("c", "NanoTimestamp"),
+        ];
+        let fields = fields.join(",");
+        let event = |schema: bool, row: &str| {
+            let payload = format!(r#"{{"op":"c","source":{{"table":"t"}},"after":{row}}}"#);
+            match schema {
+                true => format!(
+                    r#"{{"schema":{{"type":"struct","fields":[{{"type":"struct","field":"after","fields":[{fields}]}}]}},"payload":{payload}}}"#
+                ),
+                false => payload,
+            }
+        };
+        let reader = debezium()
+            .time_unit(TimeUnit::Microsecond)
+            .time_unit_of("b", TimeUnit::Millisecond);
+        let events = [
+            event(
+                true,
+                r#"{"id":1,"a":20513,"b":1772323200000,"c":-86400000000000}"#,
+            ),
+            event(false, r#"{"id":2,"a":-1,"b":86400000,"c":20513}"#),
+        ];
+        apply(&engine, &reader, &events.concat(), |changes| changes)
+            .await
+            .unwrap();
+        let expected = [
+            "1 | 2026-03-01 | 2026-03-01 | 1969-12-31",
+            "2 | 1969-12-31 | 1970-01-02 | 2026-03-01",
+        ];
+        assert_eq!(
+            rows(&engine, "SELECT * FROM t ORDER BY id").await,
+            expected,
+            "{store}"
+        );
+        let noon = event(true, r#"{"id":3,"b":43200000}"#);
+        let read = engine.read_changes(&reader, noon).await.unwrap();
+        let error = engine.apply_changes("another", read.changes).await;
+        let error = error.unwrap_err();
+        assert!(
+            error.to_string().contains("43200000 does not fit it"),
+            "{store}: {error}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_bad_list_leaves_nothing_in_the_next_one() {
     let (_, engine) = engines().remove(0);
     let table = "CREATE TABLE t (id BIGINT PRIMARY KEY, l INT[][], s STRUCT<a INT[]>[])";

@@ -40,6 +40,54 @@ async fn refused(engine: &DataFusionEngine, reader: &EventReader, events: &str, 
 }
 
 #[tokio::test]
+async fn columns_of_events_may_differ_in_case() {
+    for (store, engine) in engines() {
+        run(
+            &engine,
+            "CREATE TABLE t (id BIGINT PRIMARY KEY, username TEXT, n INT)",
+        )
+        .await;
+        let event = |kind: &str, data: &str, old: &str| {
+            let old = if old.is_empty() {
+                String::new()
+            } else {
+                format!(r#","old":{old}"#)
+            };
+            format!(r#"{{"database":"d","table":"t","type":"{kind}","ts":1,"data":{data}{old}}}"#)
+        };
+        let events = [
+            event("insert", r#"{"ID":1,"userName":"Ada","n":1}"#, ""),
+            event("insert", r#"{"userName":"Grace","ID":2,"N":2}"#, ""),
+            event(
+                "update",
+                r#"{"ID":3,"userName":"Grace H."}"#,
+                r#"{"ID":2,"userName":"Grace"}"#,
+            ),
+            event("insert", r#"{"id":4,"username":"Edsger","n":4}"#, ""),
+            event("delete", r#"{"ID":1,"userName":"Ada","n":1}"#, ""),
+        ];
+        apply(
+            &engine,
+            &reader(EventFormat::Maxwell),
+            &events.concat(),
+            same,
+        )
+        .await
+        .unwrap();
+        let expected = ["3 | Grace H. | 2", "4 | Edsger | 4"];
+        assert_eq!(contents(&engine).await, expected, "{store}");
+        let twice = event("insert", r#"{"ID":5,"userName":"x","username":"y"}"#, "");
+        refused(
+            &engine,
+            &reader(EventFormat::Maxwell),
+            &twice,
+            &["'username' is there twice"],
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn a_text_has_events_one_after_the_other_or_in_a_list() {
     let engine = table().await;
     let reader = reader(EventFormat::Maxwell);
