@@ -44,7 +44,7 @@ pub(crate) struct KeyIndex {
 const FEW_ROWS: u64 = 1 << 16;
 /// So often the rows without a segment are searched before they get one: it takes about as long.
 const SEARCHES: u64 = 8;
-/// So many keys have segments at once: a table without a PRIMARY KEY that keeps a history may be searched by any columns.
+/// So many keys have segments at once: a history, which has no PRIMARY KEY, may be searched by any columns.
 const MAX_KEYS: usize = 4;
 
 impl KeyIndex {

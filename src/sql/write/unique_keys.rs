@@ -10,7 +10,6 @@ use arrow::row::{OwnedRow, Row, RowConverter, Rows, SortField};
 use datafusion::execution::memory_pool::MemoryConsumer;
 
 use super::target::Target;
-use super::upsert::OnConflict;
 use crate::error::DfOlapError;
 use crate::key_index::digest::one_zero;
 use crate::sql::execution::Run;
@@ -24,13 +23,20 @@ const BYTES_OF_ENTRY: usize = 2 * (size_of::<Row<'static>>() + size_of::<Place>(
 /// The number of a batch, and of a row in it.
 type Place = (usize, usize);
 
-/// Keeps one row per key: the first row for DO NOTHING, the last row for REPLACE. For DO UPDATE a duplicate key is an
-/// error.
+/// What becomes of several new rows with one key.
+pub(super) enum SameKey {
+    First,
+    Last,
+    /// They are an error of this statement.
+    Refused(&'static str),
+}
+
+/// Keeps one row per key.
 pub(super) async fn unique_by_key(
     run: &Run,
     target: &Target,
     source: Vec<RecordBatch>,
-    on_conflict: &OnConflict,
+    of_same_key: SameKey,
 ) -> Result<Vec<RecordBatch>, DfOlapError> {
     let keys = KeyBytes::of(target)?;
     if keys.ascend(run, &source).await? {
@@ -59,15 +65,15 @@ pub(super) async fn unique_by_key(
                 Entry::Vacant(entry) => {
                     entry.insert(place);
                 }
-                Entry::Occupied(mut entry) => match on_conflict {
-                    OnConflict::Append | OnConflict::Nothing => left_out[*batch].push(first + row),
-                    OnConflict::Replace => {
+                Entry::Occupied(mut entry) => match of_same_key {
+                    SameKey::First => left_out[*batch].push(first + row),
+                    SameKey::Last => {
                         let (earlier, of_it) = entry.insert(place);
                         left_out[earlier].push(of_it);
                     }
-                    OnConflict::Update(_) => {
+                    SameKey::Refused(statement) => {
                         return Err(DfOlapError::Invalid(format!(
-                            "ON CONFLICT DO UPDATE: two rows of the INSERT have the same key of {}; make them unique",
+                            "{statement}: two rows of the INSERT have the same key of {}; make them unique",
                             target.name
                         )));
                     }

@@ -16,7 +16,7 @@ use datafusion::sql::sqlparser::ast;
 use super::by_key::{Stored, column_of, join_by_key};
 use super::new_keys::no_new_keys;
 use super::target::{Target, assignments, known_column};
-use super::unique_keys::unique_by_key;
+use super::unique_keys::{SameKey, unique_by_key};
 use super::{RowChanges, for_each_batch};
 use crate::error::{DfOlapError, unsupported};
 use crate::fragment::by_bytes;
@@ -135,7 +135,12 @@ pub(crate) async fn resolve(
     let key = definition.key_indices();
     let source = std::mem::take(&mut new.batches);
     drop(new);
-    let mut source = unique_by_key(run, target, source, &on_conflict).await?;
+    let of_same_key = match on_conflict {
+        OnConflict::Append | OnConflict::Nothing => SameKey::First,
+        OnConflict::Replace => SameKey::Last,
+        OnConflict::Update(_) => SameKey::Refused("ON CONFLICT DO UPDATE"),
+    };
+    let mut source = unique_by_key(run, target, source, of_same_key).await?;
     // A join may take several batches in another order.
     if !matches!(on_conflict, OnConflict::Replace)
         && source.len() > 1

@@ -262,8 +262,11 @@ impl Store for VortexStore {
         table: &Table,
         rows: BoxStream<'_, Result<RecordBatch, DfOlapError>>,
     ) -> Result<Vec<Arc<Fragment>>, DfOlapError> {
-        let writer = Writer::new(&self.database.scans, table);
-        writer.write(&table.definition, rows).await
+        let scans = &self.database.scans;
+        check_types(&scans.session, &table.definition)?;
+        Writer::new(scans, table)
+            .write(&table.definition, rows)
+            .await
     }
 
     async fn commit(

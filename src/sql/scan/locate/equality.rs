@@ -35,8 +35,8 @@ pub(crate) struct KeysOfConditions {
     pub null: Option<ColumnId>,
 }
 
-/// The keys of all rows for which all of the conditions may be true; `None` if the conditions do not say. The key is that
-/// of the table, or what the conditions take for it in a table that keeps the history of its rows.
+/// The keys of all rows for which all of the conditions may be true; `None` if the conditions do not say. The key is
+/// that of the table, or what the conditions take for it in a table that keeps the history of its rows.
 pub(crate) fn keys_of(
     definition: &TableDefinition,
     conditions: &[Expr],
