@@ -36,9 +36,9 @@ pub mod columns {
 
 /// Row changes of one source, for any number of tables, in the order in which the source made them.
 ///
-/// A batch of changes has the columns of its table, in any order, and the reserved columns of [`columns`]. A name that no
-/// column of the table has is that of the one column that is equal but for the case. A column of the table that is missing keeps its value in updates and upserts of a row that is there, and takes its DEFAULT
-/// otherwise.
+/// A batch of changes has the columns of its table, in any order, and the reserved columns of [`columns`]. A name that
+/// no column of the table has is that of the one column that is equal but for the case. A column of the table that is
+/// missing keeps its value in updates and upserts of a row that is there, and takes its DEFAULT otherwise.
 ///
 /// ```
 /// use std::sync::Arc;
