@@ -1,5 +1,6 @@
 //! Random changes of SQLite, copied by Rhei's own sync: every row ends as SQLite has it, and a history has every version.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -278,6 +279,7 @@ impl Copied {
     /// Each change is a version, and an update or a delete ends those before it.
     async fn check_history(&self) {
         let mut versions: Vec<Version> = Vec::new();
+        let mut open: HashMap<i64, Vec<usize>> = HashMap::new();
         for event in self.log.iter().filter(|event| event.table == "Events") {
             let row = event.new_data.as_ref().or(event.old_data.as_ref()).unwrap();
             let id = row["id"].as_i64().unwrap();
@@ -286,11 +288,13 @@ impl Copied {
                 CdcOperation::Update => "U",
                 CdcOperation::Delete => "D",
             };
+            let open = open.entry(id).or_default();
             if operation != "I" {
-                let open = |version: &&mut Version| version.id == id && version.to.is_none();
-                let open = versions.iter_mut().filter(open);
-                open.for_each(|version| version.to = Some(event.timestamp));
+                for ended in open.drain(..) {
+                    versions[ended].to = Some(event.timestamp);
+                }
             }
+            open.push(versions.len());
             versions.push(Version {
                 id,
                 name: row["userName"].as_str().map(str::to_string),
